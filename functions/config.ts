@@ -1,0 +1,104 @@
+// The settings of the functions, read once from the environment, and the limits that Lambda and API Gateway put on them.
+import { isAbsolute } from 'node:path';
+
+/** The names of the environment variables; the stack sets them, the functions read them. */
+export const variables = {
+  identitySource: 'COUNTERSIGN_IDENTITY_SOURCE',
+  secretPrefix: 'COUNTERSIGN_SECRET_PREFIX',
+  identityTtlSeconds: 'COUNTERSIGN_IDENTITY_TTL_SECONDS',
+  docsUrl: 'COUNTERSIGN_DOCS_URL',
+} as const;
+
+export const defaults = {
+  secretPrefix: 'countersign/identities/',
+  identityTtlSeconds: 60,
+  /** Where docs/ is published; RFC 2606, section 3 keeps the name free, so that it never leads to a stranger. */
+  docsUrl: 'https://countersign.example/docs/',
+} as const;
+
+/** The identity that every installation has, and that is fetched during init. */
+export const platformIdentity = 'platform';
+
+/** One identity's name, as it stands in the route, the secret's name and the folder's name. */
+export const identityNamePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+/** CloudWatch namespace of all metrics. */
+export const metricsNamespace = 'Countersign';
+
+/** The routes of the API, API Gateway's spelling; one function serves each. */
+export const routes = {
+  invocations: 'POST /v1/identities/{identity}/invocations',
+  certificate: 'GET /v1/identities/{identity}/certificate',
+  health: 'GET /v1/health',
+} as const;
+
+export const limits = {
+  /** API Gateway's integration timeout is 30 s; 28 s leave room for the answer (AWS: HTTP API quotas). */
+  maxTimeoutMs: 28_000,
+  defaultTimeoutMs: 10_000,
+  /** Kept back from what Lambda says is left, so that the answer is still written. */
+  timeoutReserveMs: 500,
+  /** Decoded bytes of an answer. As base64 they are 6 MB, Lambda's limit of a synchronous answer. */
+  maxAnswerBytes: 4_500_000,
+  /** Lambda's limit of a synchronous request. */
+  maxEventBytes: 6 * 1024 * 1024,
+} as const;
+
+export type IdentitySourceSetting =
+  | { readonly kind: 'secrets-manager' }
+  | { readonly kind: 'directory'; readonly path: string };
+
+export interface Settings {
+  readonly identitySource: IdentitySourceSetting;
+  /** Goes before an identity's name to make a secret's name. */
+  readonly secretPrefix: string;
+  /** After that an identity is read again in the background. */
+  readonly identityTtlMs: number;
+  /** URL of the folder that holds errors.md, with a slash at its end. */
+  readonly docsUrl: string;
+}
+
+/** Throws an Error that names the variable and what it may be. An empty variable counts as absent. */
+export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
+  return {
+    identitySource: identitySource(environment[variables.identitySource]),
+    secretPrefix: secretPrefix(environment[variables.secretPrefix]),
+    identityTtlMs: ttlSeconds(environment[variables.identityTtlSeconds]) * 1000,
+    docsUrl: docsUrl(environment[variables.docsUrl]),
+  };
+}
+
+function identitySource(value: string | undefined): IdentitySourceSetting {
+  if (!value || value === 'secrets-manager') return { kind: 'secrets-manager' };
+  const path = value.startsWith('directory:') ? value.slice('directory:'.length) : '';
+  if (!isAbsolute(path)) {
+    throw new Error(`${variables.identitySource} must be "secrets-manager" or "directory:" and an absolute path.`);
+  }
+  return { kind: 'directory', path };
+}
+
+/** Characters: AWS Secrets Manager API reference, CreateSecret, Name. */
+function secretPrefix(value: string | undefined): string {
+  if (!value) return defaults.secretPrefix;
+  if (!/^[A-Za-z0-9/_+=.@-]{1,400}$/.test(value)) {
+    throw new Error(`${variables.secretPrefix} may hold only letters, digits and /_+=.@- (at most 400).`);
+  }
+  return value;
+}
+
+function ttlSeconds(value: string | undefined): number {
+  if (!value) return defaults.identityTtlSeconds;
+  const seconds = Number(value);
+  if (!/^\d+$/.test(value) || seconds < 1 || seconds > 86_400) {
+    throw new Error(`${variables.identityTtlSeconds} must be a whole number of seconds from 1 to 86400.`);
+  }
+  return seconds;
+}
+
+function docsUrl(value: string | undefined): string {
+  if (!value) return defaults.docsUrl;
+  if (!URL.canParse(value) || !/^https?:/.test(value)) {
+    throw new Error(`${variables.docsUrl} must be an http or https URL.`);
+  }
+  return value.endsWith('/') ? value : `${value}/`;
+}

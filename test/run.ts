@@ -1,0 +1,61 @@
+// `npm test`: format and lint, types, tests; the last line counts what passed.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'countersign-test-'));
+const report = join(scratch, 'vitest.json');
+
+const stages: readonly { name: string; command: readonly string[]; count?: () => Count }[] = [
+  { name: 'format and lint', command: ['biome', 'check', '.'] },
+  { name: 'types', command: ['tsc'] },
+  {
+    name: 'tests',
+    command: ['vitest', 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
+    count: countTests,
+  },
+];
+
+let passed = 0;
+let failed = 0;
+try {
+  for (const stage of stages) {
+    console.log(`\n── ${stage.name}`);
+    const status = await run(stage.command);
+    const count = stage.count?.() ?? { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
+    passed += count.passed;
+    // A runner that fails without a failed test (a file that does not load, an unhandled rejection) is a failure too.
+    failed += count.failed === 0 && status !== 0 ? 1 : count.failed;
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function run(command: readonly string[]): Promise<number> {
+  const [program = '', ...args] = command;
+  return new Promise((resolve) => {
+    const child = spawn(join('node_modules', '.bin', program), args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    child.once('error', (error) => {
+      console.error(`${program} cannot be started (${error.message}); has "npm ci" been run?`);
+      resolve(1);
+    });
+    child.once('close', (status) => resolve(status ?? 1));
+  });
+}
+
+function countTests(): Count {
+  try {
+    const counts = JSON.parse(readFileSync(report, 'utf8')) as { numPassedTests: number; numFailedTests: number };
+    return { passed: counts.numPassedTests, failed: counts.numFailedTests };
+  } catch {
+    return { passed: 0, failed: 1 };
+  }
+}

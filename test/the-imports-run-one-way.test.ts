@@ -1,0 +1,54 @@
+// The layout's promise: doors import stories, stories import rooms, rooms import rooms below them, errors and config.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** From the bottom up: a room may import the rooms to its left. */
+const rooms = ['telemetry', 'destination', 'identity', 'message', 'connection'];
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(folder, file));
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((match) =>
+    relative(root, resolve(root, dirname(file), match[1] as string)),
+  );
+}
+
+/** `functions/errors.ts` → 0, rooms → 1 to 5, stories → 6, doors → 7. */
+function level(file: string): number {
+  const [, folder = ''] = file.split('/');
+  if (folder.endsWith('.ts')) return 0;
+  if (rooms.includes(folder)) return 1 + rooms.indexOf(folder);
+  return file.endsWith('/handler.ts') ? 7 : 6;
+}
+
+describe('imports run one way', () => {
+  const files = sources('functions');
+
+  it.each(files)('%s imports only what is below it', (file) => {
+    for (const imported of importsOf(file)) {
+      expect(imported, `${file} leaves functions/`).toMatch(/^functions\//);
+      const inside = dirname(imported) === dirname(file) && level(file) !== 7 && level(imported) !== 7;
+      if (!inside) expect(level(imported), `${file} imports ${imported}`).toBeLessThan(level(file));
+    }
+  });
+
+  it('the stack knows the functions by their settings alone', () => {
+    const reached = sources('infra')
+      .flatMap(importsOf)
+      .filter((file) => file.startsWith('functions/'));
+    expect(new Set(reached)).toEqual(new Set(reached.length ? ['functions/config.ts'] : []));
+  });
+
+  it('settings are read in one place', () => {
+    const readers = files.filter((file) => /process\.env/.test(readFileSync(join(root, file), 'utf8')));
+    for (const file of readers) expect(file).toMatch(/(config|handler)\.ts$/);
+  });
+});
