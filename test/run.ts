@@ -1,4 +1,4 @@
-// `npm test`: format and lint, types, tests; the last line counts what passed.
+// `npm test`: peers, format and lint, types, tests; the last line counts what passed.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,13 @@ interface Count {
 const scratch = mkdtempSync(join(tmpdir(), 'countersign-test-'));
 const report = join(scratch, 'vitest.json');
 
-const stages: readonly { name: string; command: readonly string[]; count?: () => Count }[] = [
+const stages: readonly { name: string; command: readonly string[]; count?: () => Count; isPreparation?: boolean }[] = [
+  {
+    name: 'peers of the tests (openssl, nginx, the AWS CLI)',
+    command: ['node', 'test/support/install-peers.ts'],
+    // It prepares and checks nothing: what it cannot install is a skipped suite, not a failure.
+    isPreparation: true,
+  },
   { name: 'format and lint', command: ['biome', 'check', '.'] },
   { name: 'types', command: ['tsc'] },
   {
@@ -28,6 +34,7 @@ try {
   for (const stage of stages) {
     console.log(`\n── ${stage.name}`);
     const status = await run(stage.command);
+    if (stage.isPreparation) continue;
     const count = stage.count?.() ?? { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
     passed += count.passed;
     // A runner that fails without a failed test (a file that does not load, an unhandled rejection) is a failure too.

@@ -1,0 +1,42 @@
+// Where the programs of other people are that the tests talk to: openssl, nginx and the AWS CLI.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+
+export type Peer = 'openssl' | 'nginx' | 'aws';
+
+/** Peer, to the argument that makes it print its version and exit 0. */
+export const peers: Readonly<Record<Peer, string>> = { openssl: 'version', nginx: '-v', aws: '--version' };
+
+/** Packages put programs here; nginx stands in sbin, which is not on everybody's PATH. */
+const packageFolders = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
+
+const found = new Map<Peer, string>();
+
+/**
+ * The absolute path of a peer that runs, or undefined: then the suites that need it are skipped, under a name that says
+ * so: `describe.skipIf(!findPeer('aws'))('… (needs the AWS CLI)', …)`. Package folders come before PATH, and each
+ * candidate is started once, because a version manager may leave a shim on PATH that stands for nothing.
+ */
+export function findPeer(name: Peer): string | undefined {
+  const known = found.get(name);
+  if (known) return known;
+  const onPath = (process.env.PATH ?? '').split(delimiter).filter(isAbsolute);
+  const candidates = [...packageFolders, ...onPath].map((folder) => join(folder, name));
+  const path = candidates.find((candidate) => isProgram(candidate) && runs(candidate, peers[name]));
+  if (path) found.set(name, path);
+  return path;
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function runs(path: string, versionArgument: string): boolean {
+  return spawnSync(path, [versionArgument], { stdio: 'ignore', timeout: 30_000 }).status === 0;
+}
