@@ -1,0 +1,135 @@
+// The local API Gateway: HTTP in, payload 2.0 to the same handlers that are deployed, HTTP out, with the limits kept.
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { listen } from '../listen.ts';
+import { gatewayAnswer, type HttpAnswer, toHttpAnswer } from './answer.ts';
+import { toEvent } from './event.ts';
+import { invokeFunction, type LocalFunction } from './function.ts';
+import { isLoopback, refusal } from './guard.ts';
+import { matchRoute, type RouteKey } from './route.ts';
+
+/** Source: AWS, "Quotas for configuring and running an HTTP API in API Gateway". */
+export const gatewayLimits = {
+  integrationTimeoutMs: 30_000,
+  maxPayloadBytes: 10 * 1024 * 1024,
+  /** The request line and all header values together. */
+  maxHeaderBytes: 10_240,
+} as const;
+
+export interface GatewayOptions {
+  readonly functions: Readonly<Record<RouteKey, LocalFunction>>;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** A loopback address. */
+  readonly host?: string;
+  readonly integrationTimeoutMs?: number;
+  /** How long close() waits for calls that are under way. */
+  readonly closeDeadlineMs?: number;
+  /** Told what a function threw; API Gateway tells its caller nothing. */
+  readonly onFailure?: (functionName: string, reason: unknown) => void;
+}
+
+export interface Gateway {
+  readonly url: string;
+  /** Takes no more calls, lets those under way finish up to the deadline, then cuts them off. */
+  close(): Promise<void>;
+}
+
+/** IAM authorization is not verified here: whoever reaches the port may call. Throws a one-sentence Error. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { host = '127.0.0.1', closeDeadlineMs = 5_000 } = options;
+  if (!isLoopback(host)) throw new Error(`The local gateway listens on loopback only, not on ${host}.`);
+  const server = createServer({ keepAliveTimeout: 5_000 }, (request, response) => {
+    // Lambda finishes what it began when the caller is gone; only the answer is dropped.
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
+    const requestId = randomBytes(11).toString('base64');
+    answer(request, requestId, options).then((made) => {
+      send(request, response, { ...made, headers: [...made.headers, 'apigw-requestid', requestId] }, server);
+    });
+  });
+  const port = await listen(server, { port: options.port, host, what: 'the gateway', option: '--port' });
+  return { url: `http://${host}:${port}`, close: () => close(server, closeDeadlineMs) };
+}
+
+async function answer(request: IncomingMessage, requestId: string, options: GatewayOptions): Promise<HttpAnswer> {
+  const refused = refusal(request.headers);
+  if (refused) return gatewayAnswer(403, refused);
+  if (headerBytes(request) > gatewayLimits.maxHeaderBytes) {
+    return gatewayAnswer(431, 'Request Header Fields Too Large');
+  }
+  const { method = '', url: target = '/', httpVersion, rawHeaders, socket } = request;
+  const receivedAt = new Date();
+  const body = await readBody(request);
+  if (!body) return gatewayAnswer(413, 'Request Entity Too Large');
+  try {
+    const route = matchRoute(Object.keys(options.functions), method, target.split('?', 1)[0] ?? '/');
+    const fn = route && options.functions[route.routeKey];
+    if (!fn) return gatewayAnswer(404, 'Not Found');
+    const { remoteAddress: sourceIp = '', localPort: port = 0 } = socket;
+    const received = { method, target, httpVersion, rawHeaders, body, sourceIp, port, receivedAt, requestId };
+    const event = toEvent(received, route);
+    const outcome = await invokeFunction(fn, event, options.integrationTimeoutMs ?? gatewayLimits.integrationTimeoutMs);
+    if (outcome.kind === 'failed') options.onFailure?.(fn.name, outcome.reason);
+    return outcome.kind === 'answered' ? toHttpAnswer(outcome.payload) : failures[outcome.kind];
+  } catch (error) {
+    if (error instanceof URIError) return gatewayAnswer(400, 'Bad Request');
+    options.onFailure?.('gateway', error);
+    return gatewayAnswer(500, 'Internal Server Error');
+  }
+}
+
+/** What an HTTP API answers when Lambda could not: its own words, in its own spelling. */
+const failures = {
+  'event-too-large': gatewayAnswer(413, 'Request Entity Too Large'),
+  failed: gatewayAnswer(500, 'Internal Server Error'),
+  'timed-out': gatewayAnswer(503, 'Service Unavailable'),
+} as const;
+
+function headerBytes({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): number {
+  const values = rawHeaders.filter((_, index) => index % 2 === 1);
+  return Buffer.byteLength(`${method} ${url} HTTP/${httpVersion}${values.join('')}`);
+}
+
+/**
+ * Undefined when it is larger than API Gateway takes. The rest is read and dropped for a while, since a client that is
+ * cut off while it sends does not see the answer.
+ */
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Buffer | undefined>();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  request.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= gatewayLimits.maxPayloadBytes) chunks.push(chunk);
+    else chunks.length = 0;
+    if (size > 4 * gatewayLimits.maxPayloadBytes) resolve(undefined);
+  });
+  request.once('end', () => resolve(size <= gatewayLimits.maxPayloadBytes ? Buffer.concat(chunks) : undefined));
+  request.once('close', () => resolve(undefined));
+  return promise;
+}
+
+function send(request: IncomingMessage, response: ServerResponse, made: HttpAnswer, server: Server): void {
+  if (response.destroyed) return;
+  const hasBody = made.status !== 204 && made.status !== 304;
+  const length = hasBody ? ['content-length', String(made.body.length)] : [];
+  // A body that was not read to its end would be taken for the next request; a closing server takes no next one.
+  const last = !request.complete || !server.listening ? ['connection', 'close'] : [];
+  response.writeHead(made.status, [...made.headers, ...length, ...last]);
+  response.end(hasBody ? made.body : undefined);
+}
+
+async function close(server: Server, deadlineMs: number): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const deadline = new AbortController();
+  const cutOff = wait(deadlineMs, undefined, { signal: deadline.signal }).then(
+    () => server.closeAllConnections(),
+    () => undefined,
+  );
+  await Promise.race([closed, cutOff]);
+  deadline.abort();
+  await closed;
+}

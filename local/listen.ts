@@ -1,0 +1,32 @@
+// Opens a server on a loopback port, or says in one sentence why that cannot be.
+import type { AddressInfo, Server } from 'node:net';
+
+export interface ListenOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** What wants the port, for the sentence. */
+  readonly what: string;
+  /** The option that chooses another port, for the sentence. */
+  readonly option: string;
+  readonly host?: string;
+}
+
+/** @returns the port */
+export async function listen(server: Server, options: ListenOptions): Promise<number> {
+  const { port, what, option, host = '127.0.0.1' } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen({ port, host, exclusive: true }, resolve);
+  try {
+    await promise;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const sentence =
+      code === 'EADDRINUSE'
+        ? `Port ${port} is taken, and ${what} needs it: stop what uses it, or choose another with ${option}.`
+        : `Port ${port} cannot be opened for ${what} (${code}): choose another with ${option}.`;
+    throw new Error(sentence, { cause });
+  }
+  server.off('error', reject);
+  return (server.address() as AddressInfo).port;
+}
