@@ -1,0 +1,48 @@
+// Recognises the pages with which web servers turn a client certificate down in HTTP, after a handshake that succeeded.
+
+/** The statuses such pages have; 495 and 496 are nginx's own, seen where an error_page keeps them. */
+const statuses = new Set([400, 401, 403, 495, 496]);
+
+/** As many bytes as any of the pages needs to name its reason. */
+const windowBytes = 4096;
+
+const trustUs =
+  'the customer must trust the root of the platform and accept its intermediates; GET /v1/identities/{identity}/certificate has both.';
+
+/** The first that matches speaks. Each pattern is the server's own wording. */
+const pages: readonly { readonly pattern: RegExp; readonly advice: string }[] = [
+  {
+    // nginx ngx_http_special_response.c (495), Kong's mtls-auth, IIS 403.16.
+    pattern:
+      /The SSL certificate error|TLS certificate failed verification|client certificate is (?:either not trusted|untrusted|ill-formed|invalid)/i,
+    advice: `The API server completed the handshake and then refused the client certificate (step 5): ${trustUs}`,
+  },
+  {
+    // IIS 403.17 and 403.13.
+    pattern: /client certificate (?:has expired|is expired|was revoked|has been revoked)/i,
+    advice:
+      'The API server says that the client certificate has expired or was revoked (step 5): the platform must rotate the identity, and the customer must check the clock of the server.',
+  },
+  {
+    // Apache ssl_engine_kernel.c: SSLVerifyClient on a location, under TLS 1.3.
+    pattern: /Cannot perform Post-Handshake Authentication/i,
+    advice:
+      'The API server asks for the client certificate only after the handshake, which TLS 1.3 clients need not support: the customer must ask for it for the whole virtual host (Apache: SSLVerifyClient outside Location), or the platform must set maxTlsVersion of the destination to TLSv1.2.',
+  },
+  {
+    // nginx (496), Kong, IIS 403.7, Tomcat's and JBoss's SSLAuthenticator.
+    pattern:
+      /No required (?:SSL|TLS) certificate was sent|No client certificate chain in this request|(?:client|SSL|TLS) certificate (?:is )?required/i,
+    advice: `The API server says that it got no client certificate (step 4 or 5), as servers do that did not ask for one under this name or know none of its issuers: the customer must ask for it in the virtual host that answers, and ${trustUs}`,
+  },
+];
+
+/**
+ * One sentence of advice, or undefined. `bodyStart` is the decoded body, or its beginning. Nothing of the body is in the
+ * sentence. A page that is not known says nothing: a 403 has many reasons.
+ */
+export function adviceFor(status: number, bodyStart: Buffer): string | undefined {
+  if (!statuses.has(status)) return undefined;
+  const text = bodyStart.toString('latin1', 0, windowBytes);
+  return pages.find(({ pattern }) => pattern.test(text))?.advice;
+}

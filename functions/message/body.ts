@@ -1,0 +1,97 @@
+// The body of an answer: read to its end, decoded, and never more of it than the limit, however small it came in.
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { CountersignError } from '../errors.ts';
+import { decodersFor, responseTooLarge } from './content-coding.ts';
+
+export interface BodyOptions {
+  /** Of what is handed on, decoded or not. */
+  readonly limitBytes: number;
+  /** False leaves the content coding as it came. */
+  readonly decode: boolean;
+}
+
+export interface CollectedBody {
+  readonly bytes: Buffer;
+  /** True when a content coding was taken off: then content-encoding and content-length no longer describe the bytes. */
+  readonly decoded: boolean;
+}
+
+/**
+ * Must be called before the response is read or awaited upon. Throws `response-too-large`, `response-incomplete`,
+ * `response-malformed`, or the CountersignError with which the request or the response was destroyed (its deadline, say);
+ * the connection is closed then, and otherwise goes back to its agent. Trailers are dropped.
+ */
+export async function collectBody(response: IncomingMessage, options: BodyOptions): Promise<CollectedBody> {
+  const coding = options.decode ? response.headers['content-encoding'] : undefined;
+  const decoders = coding ? decodersFor(coding) : [];
+  const limit = options.limitBytes;
+  if (decoders.length === 0) return { bytes: await read(response, limit, limit), decoded: false };
+
+  // What does not compress grows a little: deflate's stored blocks add 5 bytes to 16 KB (RFC 1951, section 3.2.4).
+  let bytes = await read(response, limit + Math.ceil(limit / 64) + 1024, limit);
+  // The answers to HEAD, 204 and 304 name a coding and have no body.
+  if (bytes.length === 0) return { bytes, decoded: false };
+  for (const decode of decoders) bytes = decode(bytes, limit);
+  return { bytes, decoded: true };
+}
+
+/** Plain listeners instead of a pipeline: most bodies are one chunk, and this is the path of every call. */
+function read(response: IncomingMessage, mostBytes: number, limitBytes: number): Promise<Buffer> {
+  // Node sets `req` on every answer a client gets; only its types do not say so.
+  const { req: request } = response as IncomingMessage & { readonly req: ClientRequest };
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+
+    function fail(error: CountersignError): void {
+      request.off('error', onRequestError);
+      response.destroy();
+      reject(error);
+    }
+    // Node tells the parser's errors to the request, and to the response only that it was aborted.
+    function onRequestError(cause: Error): void {
+      if (cause instanceof CountersignError) fail(cause);
+      else if (isParserError(cause)) fail(malformed(cause));
+    }
+
+    if (response.destroyed && !response.readableEnded) return fail(incomplete(response, size));
+    request.on('error', onRequestError);
+    response.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > mostBytes) fail(responseTooLarge(limitBytes));
+      else chunks.push(chunk);
+    });
+    response.on('end', () => {
+      if (!response.complete) return fail(incomplete(response, size));
+      request.off('error', onRequestError);
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
+    });
+    response.on('error', (cause) =>
+      fail(cause instanceof CountersignError ? cause : incomplete(response, size, cause)),
+    );
+    response.on('close', () => {
+      if (!response.readableEnded) fail(incomplete(response, size));
+    });
+  });
+}
+
+function incomplete(response: IncomingMessage, receivedBytes: number, cause?: unknown): CountersignError {
+  const announced = Number(response.headers['content-length']);
+  return new CountersignError('response-incomplete', 'The connection ended before the answer did.', {
+    evidence: { receivedBytes, ...(Number.isSafeInteger(announced) ? { announcedBytes: announced } : {}) },
+    cause,
+  });
+}
+
+function malformed(cause: Error): CountersignError {
+  return new CountersignError('response-malformed', 'The body of the answer breaks the rules of HTTP.', {
+    evidence: { parserError: (cause as NodeJS.ErrnoException).code ?? '' },
+    cause,
+  });
+}
+
+/** llhttp's codes; the end of the stream in the middle of a chunk is no fault of what was sent so far. */
+function isParserError(error: Error): boolean {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE';
+}
