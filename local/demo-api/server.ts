@@ -1,0 +1,97 @@
+// The demo customer API: every host of hosts.ts on a loopback port of its own, with real TLS.
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+import { createAuthority } from '../authority/authority.ts';
+import { listen } from '../listen.ts';
+import { serveAccounts } from './accounts.ts';
+import type { DemoAuthorities } from './authorities.ts';
+import { type DemoHost, demoHosts } from './hosts.ts';
+
+export interface RunningHost extends DemoHost {
+  readonly port: number;
+}
+
+export interface DemoApi {
+  readonly hosts: readonly RunningHost[];
+  /** Cuts off whoever is still connected. */
+  close(): Promise<void>;
+}
+
+const day = 86_400_000;
+
+/**
+ * @param port of the first host, the others follow; 0 takes free ones
+ * Server certificates are made anew at each start. Throws a one-sentence Error when a port is taken.
+ */
+export async function startDemoApi(authorities: DemoAuthorities, port: number): Promise<DemoApi> {
+  const opened: { server: Server; sockets: Set<Socket> }[] = [];
+  const hosts: RunningHost[] = [];
+  const close = async () => {
+    await Promise.all(opened.map(({ server, sockets }) => closeServer(server, sockets)));
+  };
+  try {
+    for (const [index, host] of demoHosts.entries()) {
+      const server = createServerFor(host, authorities);
+      const sockets = new Set<Socket>();
+      server.on('connection', (socket: Socket) => {
+        sockets.add(socket);
+        socket.on('error', () => undefined);
+        socket.once('close', () => sockets.delete(socket));
+      });
+      const what = `${host.host} of the demo API`;
+      const at = await listen(server, { port: port === 0 ? 0 : port + index, what, option: '--api-port' });
+      opened.push({ server, sockets });
+      hosts.push({ ...host, port: at });
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { hosts, close };
+}
+
+function createServerFor({ host, behaviour }: DemoHost, authorities: DemoAuthorities): Server {
+  if (behaviour.kind === 'plain-http') return createHttpServer(serveAccounts);
+  if (behaviour.kind === 'silent') return createTcpServer((socket) => socket.resume());
+  const server = createHttpsServer(
+    { ...certificateFor(host, behaviour, authorities), ...clientRules(behaviour, authorities) },
+    serveAccounts,
+  );
+  // A client that goes away in the middle of a handshake is what half of these hosts are for.
+  server.on('tlsClientError', () => undefined);
+  return server;
+}
+
+type TlsBehaviour = Exclude<DemoHost['behaviour'], { kind: 'plain-http' | 'silent' }>;
+
+function certificateFor(host: string, behaviour: TlsBehaviour, { customer }: DemoAuthorities): TlsOptions {
+  const defect = behaviour.kind === 'mutual-tls' ? behaviour.certificate : 'sound';
+  const name = defect === 'misnamed' ? 'somebody-else.demo.localhost' : host;
+  const issuer = defect === 'untrusted' ? createAuthority({ commonName: 'Countersign demo unknown CA' }) : customer;
+  const issued = issuer.issue({
+    commonName: name,
+    names: [name],
+    usage: 'server',
+    ...(defect === 'expired' && {
+      notBefore: new Date(Date.now() - 30 * day),
+      notAfter: new Date(Date.now() - day),
+    }),
+  });
+  return { cert: issued.certificate + issued.intermediates, key: issued.privateKey };
+}
+
+function clientRules(behaviour: TlsBehaviour, { platform }: DemoAuthorities): TlsOptions {
+  if (behaviour.kind === 'one-way-tls') return {};
+  const mutual = { requestCert: true, rejectUnauthorized: true };
+  if (behaviour.kind === 'mutual-tls') return { ...mutual, ca: platform.root };
+  const stranger = createAuthority({ commonName: 'Countersign demo clients of somebody else' });
+  return { ...mutual, ca: stranger.certificate, minVersion: behaviour.tls, maxVersion: behaviour.tls };
+}
+
+async function closeServer(server: Server, sockets: Set<Socket>): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const socket of sockets) socket.destroy();
+  await closed;
+}

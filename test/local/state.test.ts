@@ -1,0 +1,94 @@
+// The state of the demo: private, kept, and never overwritten when it is broken.
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openAuthorities } from '../../local/demo-api/authorities.ts';
+import { createState, openFolder } from '../../local/state.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-state-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const mode = (file: string) => (statSync(file).mode & 0o777).toString(8);
+
+describe('the state folder', () => {
+  it('is private, also when it was not', async () => {
+    const state = join(folder, 'a', 'state');
+    await openFolder(state);
+    expect(mode(state)).toBe('700');
+    chmodSync(state, 0o755);
+    await openFolder(state);
+    expect(mode(state)).toBe('700');
+  });
+
+  it('is refused in one sentence when a file is in its place', async () => {
+    const state = join(folder, 'state');
+    writeFileSync(state, '');
+    await expect(openFolder(state)).rejects.toThrow(
+      `The state folder ${state} cannot be used, because a file is in its place.`,
+    );
+  });
+});
+
+describe('the authorities of the demo', () => {
+  it('are made once, privately, and are the same at the next start', async () => {
+    const file = join(folder, 'demo-authorities.json');
+    const first = await openAuthorities(file);
+    const second = await openAuthorities(file);
+    expect(second.customer.certificate).toBe(first.customer.certificate);
+    expect(second.platform.root).toBe(first.platform.root);
+    expect(second.platform.intermediates).toBe(first.platform.intermediates);
+    expect(mode(file)).toBe('600');
+    expect(readdirSync(folder)).toEqual(['demo-authorities.json']);
+  });
+
+  it('are one and the same for two processes that start together', async () => {
+    const file = join(folder, 'demo-authorities.json');
+    const opened = await Promise.all([openAuthorities(file), openAuthorities(file), openAuthorities(file)]);
+    expect(new Set(opened.map((authorities) => authorities.customer.certificate)).size).toBe(1);
+  });
+
+  it('a half-written file beside it, left by a crash, is no matter', async () => {
+    const file = join(folder, 'demo-authorities.json');
+    writeFileSync(`${file}.0123456789ab.tmp`, '{"customer":');
+    await expect(openAuthorities(file)).resolves.toBeDefined();
+  });
+
+  it.each([
+    ['half-written', (text: string) => text.slice(0, 300)],
+    ['empty', () => ''],
+    ['of another shape', () => '{"customer":{}}'],
+    [
+      'no longer its own',
+      (text: string) => text.replace(/"platform": \{\s*"certificate": "[^"]+"/, '"platform": {"certificate": "x"'),
+    ],
+  ])('one that is %s is refused in one sentence and left as it is', async (_, spoil) => {
+    const file = join(folder, 'demo-authorities.json');
+    await openAuthorities(file);
+    const spoilt = spoil(readFileSync(file, 'utf8'));
+    writeFileSync(file, spoilt);
+    await expect(openAuthorities(file)).rejects.toThrow(
+      `The file ${file} is broken: delete its folder to start afresh (its secrets go with it).`,
+    );
+    expect(readFileSync(file, 'utf8')).toBe(spoilt);
+  });
+
+  it('one whose key belongs to another authority is refused', async () => {
+    const [file, other] = [join(folder, 'a.json'), join(folder, 'b.json')];
+    await Promise.all([openAuthorities(file), openAuthorities(other)]);
+    const mixed = JSON.parse(readFileSync(file, 'utf8'));
+    mixed.customer.privateKey = JSON.parse(readFileSync(other, 'utf8')).customer.privateKey;
+    rmSync(file);
+    await createState(file, JSON.stringify(mixed));
+    await expect(openAuthorities(file)).rejects.toThrow('is broken');
+  });
+
+  it('a folder in its place is a sentence too', async () => {
+    const file = join(folder, 'demo-authorities.json');
+    mkdirSync(file);
+    await expect(openAuthorities(file)).rejects.toThrow(`The file ${file} cannot be read (EISDIR).`);
+  });
+});
