@@ -1,0 +1,87 @@
+// The whole of Countersign in one account and region: key, identities, three functions, the API, the callers' policies.
+import { fileURLToPath } from 'node:url';
+import { CfnOutput, Stack } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { CallerPolicy } from './caller-policy.ts';
+import { EgressApi } from './egress-api.ts';
+import { EgressFunction } from './egress-function.ts';
+import { EncryptionKey } from './encryption-key.ts';
+import { IdentityStore } from './identity-store.ts';
+import { joinNetwork } from './private-network.ts';
+import type { StackSettings } from './settings.ts';
+
+export class CountersignStack extends Stack {
+  constructor(scope: Construct, id: string, settings: StackSettings) {
+    super(scope, id, {
+      stackName: settings.stackName,
+      description: 'Countersign: the mutual-TLS egress of a conversational-bot platform',
+    });
+    const { key } = new EncryptionKey(this, 'Encryption');
+    const identities = new IdentityStore(this, 'Identities', {
+      key,
+      secretPrefix: settings.secretPrefix,
+      identityTtlSeconds: settings.identityTtlSeconds,
+    });
+
+    const shared = { docsUrl: settings.docsUrl, key, logRetention: settings.logRetention };
+    const invoke = new EgressFunction(this, 'Invoke', {
+      ...shared,
+      entry: handler('invoke'),
+      description: "Calls a customer's API with the client certificate of an identity",
+      memoryMb: settings.memoryMb,
+      reservedConcurrency: settings.reservedConcurrency,
+    });
+    const certificate = new EgressFunction(this, 'Certificate', {
+      ...shared,
+      entry: handler('certificate'),
+      description: 'Hands out the public certificates that customers must trust',
+      memoryMb: 512,
+      reservedConcurrency: undefined,
+    });
+    const health = new EgressFunction(this, 'Health', {
+      ...shared,
+      entry: handler('health'),
+      description: 'Says that the API and its functions are there',
+      memoryMb: 256,
+      reservedConcurrency: undefined,
+    });
+    identities.grantRead(invoke);
+    identities.grantRead(certificate);
+    if (settings.network !== undefined) joinNetwork(invoke, settings.network);
+
+    const api = new EgressApi(this, 'Api', {
+      servedBy: { invocations: invoke, certificate, health },
+      throttleRate: settings.throttleRate,
+      throttleBurst: settings.throttleBurst,
+      key,
+      logRetention: settings.logRetention,
+    });
+
+    this.#output('ApiUrl', api.url, 'Where orchestrators call');
+    for (const identity of settings.callers) {
+      const name = `${pascalCase(identity)}CallerPolicy`;
+      const { policy } = new CallerPolicy(this, name, { api, identity });
+      this.#output(`${name}Arn`, policy.managedPolicyArn, `Attach it to a role that may use the identity ${identity}`);
+    }
+    this.#output(
+      'InvocationRouteArn',
+      api.routeArn('invocations', 'IDENTITY'),
+      'For policies of your own: with the name of an identity in the place of IDENTITY',
+    );
+    this.#output('PlatformSecretName', identities.platformSecret.ref, 'Takes the identity document of the platform');
+    this.#output('KeyArn', key.keyArn, 'Encrypts the secrets of further identities');
+  }
+
+  #output(id: string, value: string, description: string): void {
+    new CfnOutput(this, id, { value, description });
+  }
+}
+
+function handler(name: string): string {
+  return fileURLToPath(new URL(`../functions/${name}/handler.ts`, import.meta.url));
+}
+
+/** `acme-bank` is AcmeBank: logical ids of CloudFormation are letters and digits. */
+function pascalCase(name: string): string {
+  return name.replace(/(?:^|-)([a-z0-9]?)/g, (_, first: string) => first.toUpperCase());
+}

@@ -1,0 +1,102 @@
+// The door for orchestrators: the HTTP API, its routes under IAM authorization, its limits and its access log.
+import { RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
+import { HttpApi, type HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { routes } from '../functions/config.ts';
+import type { EgressFunction } from './egress-function.ts';
+
+export type RouteName = keyof typeof routes;
+
+export interface EgressApiProps {
+  /** Which function serves each route. */
+  readonly servedBy: Readonly<Record<RouteName, EgressFunction>>;
+  /** Requests a second, over all callers; more get 429. */
+  readonly throttleRate: number;
+  /** Requests at the same moment, over all callers. */
+  readonly throttleBurst: number;
+  /** Encrypts the access log. */
+  readonly key: IKey;
+  readonly logRetention: RetentionDays;
+}
+
+/** Who called what, and how it ended. `$context.path` has no query; no header is named here, and none may be. */
+const accessLogLine = {
+  requestId: '$context.requestId',
+  time: '$context.requestTimeEpoch',
+  caller: '$context.identity.userArn',
+  sourceIp: '$context.identity.sourceIp',
+  route: '$context.routeKey',
+  path: '$context.path',
+  status: '$context.status',
+  responseBytes: '$context.responseLength',
+  responseMs: '$context.responseLatency',
+  functionMs: '$context.integrationLatency',
+  functionError: '$context.integrationErrorMessage',
+  error: '$context.error.message',
+} as const;
+
+export class EgressApi extends Construct {
+  readonly api: HttpApi;
+  readonly #stage: HttpStage;
+
+  constructor(scope: Construct, id: string, props: EgressApiProps) {
+    super(scope, id);
+    this.api = new HttpApi(this, 'HttpApi', {
+      apiName: Stack.of(this).stackName,
+      description: 'The mutual-TLS egress of a conversational-bot platform',
+      createDefaultStage: false,
+      // As the default, so that a route added without a thought is closed, not open.
+      defaultAuthorizer: new HttpIamAuthorizer(),
+    });
+    const integrations = new Map<EgressFunction, HttpLambdaIntegration>();
+    for (const name of routeNames()) {
+      const served = props.servedBy[name];
+      const integration =
+        integrations.get(served) ?? new HttpLambdaIntegration(`${served.node.id}Integration`, served.fn);
+      integrations.set(served, integration);
+      const { method, path } = routeParts(name);
+      this.api.addRoutes({ methods: [method], path, integration });
+    }
+    const accessLog = new LogGroup(this, 'AccessLog', {
+      encryptionKey: props.key,
+      retention: props.logRetention,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+    });
+    this.#stage = new HttpStage(this, 'Stage', {
+      httpApi: this.api,
+      stageName: '$default',
+      autoDeploy: true,
+      detailedMetricsEnabled: true,
+      throttle: { rateLimit: props.throttleRate, burstLimit: props.throttleBurst },
+      accessLogSettings: {
+        destination: new LogGroupLogDestination(accessLog),
+        format: AccessLogFormat.custom(JSON.stringify(accessLogLine)),
+      },
+    });
+  }
+
+  /** Without a slash at its end: the routes begin with one. */
+  get url(): string {
+    return this.api.apiEndpoint;
+  }
+
+  /** What a policy must name as its resource to let a caller use that route for that identity. */
+  routeArn(name: RouteName, identity: string): string {
+    const { method, path } = routeParts(name);
+    return this.api.arnForExecuteApi(method, path.replace('{identity}', identity), this.#stage.stageName);
+  }
+}
+
+export function routeNames(): readonly RouteName[] {
+  return Object.keys(routes) as RouteName[];
+}
+
+function routeParts(name: RouteName): { readonly method: HttpMethod; readonly path: string } {
+  const [method = '', path = ''] = routes[name].split(' ');
+  return { method: method as HttpMethod, path };
+}

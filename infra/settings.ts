@@ -1,0 +1,105 @@
+// What an operator can set: the `countersign:` keys of cdk.json or of `cdk deploy -c`, checked before anything is made.
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Node } from 'constructs';
+import { identityNamePattern, platformIdentity, readSettings, variables } from '../functions/config.ts';
+import type { PrivateNetwork } from './private-network.ts';
+
+export interface StackSettings {
+  readonly stackName: string;
+  /** Goes before an identity's name to make a secret's name. */
+  readonly secretPrefix: string;
+  readonly identityTtlSeconds: number;
+  /** Where docs/ is published; the `type` of every problem document leads there. */
+  readonly docsUrl: string;
+  /** Identities for which a policy is made that lets a caller use them. */
+  readonly callers: readonly string[];
+  /** Memory of the invocation function in MB; Lambda gives CPU in proportion to it. */
+  readonly memoryMb: number;
+  /** Most environments of the invocation function at once; absent: the account's limit. */
+  readonly reservedConcurrency: number | undefined;
+  /** Requests a second, over all callers. */
+  readonly throttleRate: number;
+  readonly throttleBurst: number;
+  readonly logRetention: RetentionDays;
+  /** Where the invocation function is placed; absent: outside of any network of the operator. */
+  readonly network: PrivateNetwork | undefined;
+}
+
+/** Throws an Error that names the key and what it may be. */
+export function readStackSettings(node: Node): StackSettings {
+  const value = (key: string): unknown => node.tryGetContext(`countersign:${key}`);
+  const text = (key: string): string => String(value(key) ?? '');
+  const functions = readSettings({
+    [variables.secretPrefix]: text('secretPrefix'),
+    [variables.identityTtlSeconds]: text('identityTtlSeconds'),
+    [variables.docsUrl]: text('docsUrl'),
+  });
+  return {
+    stackName: stackName(text('stackName')),
+    secretPrefix: functions.secretPrefix,
+    identityTtlSeconds: functions.identityTtlMs / 1000,
+    docsUrl: functions.docsUrl,
+    callers: callers(value('callers')),
+    memoryMb: whole('memoryMb', value('memoryMb') ?? 1024, 128, 10_240),
+    reservedConcurrency: optionalWhole('reservedConcurrency', value('reservedConcurrency'), 1, 100_000),
+    throttleRate: whole('throttleRate', value('throttleRate') ?? 100, 1, 100_000),
+    throttleBurst: whole('throttleBurst', value('throttleBurst') ?? 200, 1, 100_000),
+    logRetention: logRetention(value('logRetentionDays') ?? 90),
+    network: network(value('subnetIds'), value('securityGroupIds')),
+  };
+}
+
+/** CloudFormation's rule for stack names, shortened so that the names made from it stay whole. */
+function stackName(value: string): string {
+  if (value === '') return 'Countersign';
+  if (!/^[A-Za-z][A-Za-z0-9-]{0,39}$/.test(value)) {
+    throw new Error('countersign:stackName must be a letter, then letters, digits and hyphens (at most 40).');
+  }
+  return value;
+}
+
+function callers(value: unknown): readonly string[] {
+  const names = list(value ?? platformIdentity);
+  if (!names.every((name) => identityNamePattern.test(name)) || new Set(names).size !== names.length) {
+    throw new Error('countersign:callers must be names of identities, each once: lower case letters, digits, hyphens.');
+  }
+  return names;
+}
+
+function network(subnets: unknown, groups: unknown): PrivateNetwork | undefined {
+  const [subnetIds, securityGroupIds] = [list(subnets), list(groups)];
+  if (subnetIds.length === 0 && securityGroupIds.length === 0) return undefined;
+  if (subnetIds.length === 0 || !subnetIds.every((id) => /^subnet-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id))) {
+    throw new Error('countersign:subnetIds must be ids of subnets, as soon as there are security groups.');
+  }
+  if (securityGroupIds.length === 0 || !securityGroupIds.every((id) => /^sg-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id))) {
+    throw new Error('countersign:securityGroupIds must be ids of security groups, as soon as there are subnets.');
+  }
+  return { subnetIds, securityGroupIds };
+}
+
+/** A list in cdk.json; values with commas between them on the command line. */
+function list(value: unknown): readonly string[] {
+  if (Array.isArray(value)) return value.map(String);
+  return value === undefined || value === null || value === '' ? [] : String(value).split(',');
+}
+
+function logRetention(value: unknown): RetentionDays {
+  const days = Number(value);
+  if (typeof RetentionDays[days] !== 'string' || days === RetentionDays.INFINITE) {
+    throw new Error('countersign:logRetentionDays must be one of CloudWatch Logs: 1, 3, 5, 7, 14, 30, 60, 90, … 3653.');
+  }
+  return days;
+}
+
+function optionalWhole(key: string, value: unknown, least: number, most: number): number | undefined {
+  return value === undefined || value === null || value === '' ? undefined : whole(key, value, least, most);
+}
+
+function whole(key: string, value: unknown, least: number, most: number): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(String(value)) || number < least || number > most) {
+    throw new Error(`countersign:${key} must be a whole number from ${least} to ${most}.`);
+  }
+  return number;
+}

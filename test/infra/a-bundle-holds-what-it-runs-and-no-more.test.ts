@@ -1,0 +1,77 @@
+// What is uploaded to Lambda: one file for each function, that loads, without what it does not run.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, describe, expect, it } from 'vitest';
+import { esbuildOptions } from '../../infra/bundling.ts';
+import { synthesize } from './synthesize.ts';
+
+const stack = synthesize();
+afterAll(() => stack.remove());
+
+describe.each(['invoke', 'certificate', 'health'])('the bundle of %s', (name) => {
+  const title = `${name[0]?.toUpperCase()}${name.slice(1)}`;
+  const code = stack.resources('AWS::Lambda::Function')[`${title}Function`]?.Properties.Code as { S3Key: string };
+  const asset = join(stack.assembly, `asset.${code.S3Key.replace('.zip', '')}`);
+
+  it('is one file that names no source map', () => {
+    expect(readdirSync(asset)).toEqual(['index.mjs']);
+    expect(readFileSync(join(asset, 'index.mjs'), 'utf8')).not.toContain('sourceMappingURL');
+  });
+
+  it('is an ES module that loads by itself and exports the handler', () => {
+    const { href } = pathToFileURL(join(asset, 'index.mjs'));
+    const script = `const { handler } = await import('${href}'); process.stdout.write(typeof handler); process.exit();`;
+    // An empty folder of identities, so that nothing looks for Secrets Manager on the way.
+    const env = { COUNTERSIGN_IDENTITY_SOURCE: `directory:${mkdtempSync(join(stack.assembly, 'identities-'))}` };
+    const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+      env,
+      cwd: stack.assembly,
+    });
+    expect(printed.toString()).toBe('function');
+  });
+
+  it('has its source map beside the assets, for whoever reads a stack trace', () => {
+    const map = JSON.parse(readFileSync(join(stack.assembly, 'source-maps', name, 'index.mjs.map'), 'utf8')) as {
+      sources: string[];
+      sourcesContent: string[];
+    };
+    expect(map.sources.some((source) => source.endsWith(`functions/${name}/handler.ts`))).toBe(true);
+    expect(map.sourcesContent).toHaveLength(map.sources.length);
+  });
+});
+
+describe('what goes into a bundle', () => {
+  it.each(['invoke', 'health'])(
+    'is, for %s, nothing that handles certificates off the path of a call',
+    async (name) => {
+      expect((await packages(name)).filter((dependency) => /forge|x509|pkijs|aws-cdk/.test(dependency))).toEqual([]);
+    },
+  );
+
+  it('is, for invoke, the SDK of the lock file, not that of the runtime', async () => {
+    expect(await packages('invoke')).toContain('@aws-sdk/client-secrets-manager');
+  });
+
+  it('is, for health, no SDK', async () => {
+    expect((await packages('health')).filter((dependency) => /^@(aws-sdk|smithy)\//.test(dependency))).toEqual([]);
+  });
+});
+
+/** Names of the packages whose code ends up in the bundle. */
+async function packages(name: string): Promise<readonly string[]> {
+  const { metafile } = await build({
+    ...esbuildOptions,
+    entryPoints: [`functions/${name}/handler.ts`],
+    outdir: 'unused',
+    write: false,
+    metafile: true,
+  });
+  const bundled = Object.entries(metafile.outputs).flatMap(([, output]) =>
+    Object.entries(output.inputs).filter(([, input]) => input.bytesInOutput > 0),
+  );
+  const names = bundled.map(([path]) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+  return [...new Set(names.filter((dependency) => dependency !== undefined))];
+}

@@ -1,0 +1,63 @@
+// What cdk.json and `-c` may say: a wrong value stops the synth and names its key.
+import { readFileSync } from 'node:fs';
+import { App } from 'aws-cdk-lib';
+import { describe, expect, it } from 'vitest';
+import { readStackSettings, type StackSettings } from '../../infra/settings.ts';
+
+const read = (context: Record<string, unknown>): StackSettings => readStackSettings(new App({ context }).node);
+
+describe('the settings of the stack', () => {
+  it.each([
+    ['countersign:stackName', '1st', 'countersign:stackName'],
+    ['countersign:stackName', 'x'.repeat(41), 'countersign:stackName'],
+    ['countersign:secretPrefix', 'all/*', 'COUNTERSIGN_SECRET_PREFIX'],
+    ['countersign:identityTtlSeconds', 0, 'COUNTERSIGN_IDENTITY_TTL_SECONDS'],
+    ['countersign:docsUrl', 'docs', 'COUNTERSIGN_DOCS_URL'],
+    ['countersign:callers', ['*'], 'countersign:callers'],
+    ['countersign:callers', ['platform', 'platform'], 'countersign:callers'],
+    ['countersign:callers', 'platform,Acme', 'countersign:callers'],
+    ['countersign:memoryMb', 64, 'countersign:memoryMb'],
+    ['countersign:memoryMb', '1e3', 'countersign:memoryMb'],
+    ['countersign:reservedConcurrency', 0, 'countersign:reservedConcurrency'],
+    ['countersign:throttleRate', 'fast', 'countersign:throttleRate'],
+    ['countersign:throttleBurst', -1, 'countersign:throttleBurst'],
+    ['countersign:logRetentionDays', 91, 'countersign:logRetentionDays'],
+    ['countersign:logRetentionDays', 9999, 'countersign:logRetentionDays'],
+    ['countersign:subnetIds', ['subnet-0a1b2c3d'], 'countersign:securityGroupIds'],
+    ['countersign:subnetIds', 'vpc-0a1b', 'countersign:subnetIds'],
+    ['countersign:securityGroupIds', 'sg-0a1b2c3d', 'countersign:subnetIds'],
+  ])('refuse %s = %j', (key, value, named) => {
+    expect(() => read({ [key]: value })).toThrow(named);
+  });
+
+  it('are the same without cdk.json as with it', () => {
+    const file = JSON.parse(readFileSync('cdk.json', 'utf8')) as { context: Record<string, unknown> };
+    expect(read({})).toEqual(read(file.context));
+  });
+
+  it('come from the command line as text', () => {
+    const settings = read({
+      'countersign:callers': 'platform,acme-bank',
+      'countersign:memoryMb': '1769',
+      'countersign:reservedConcurrency': '50',
+      'countersign:logRetentionDays': '365',
+      'countersign:subnetIds': 'subnet-0a1b2c3d,subnet-0123456789abcdef0',
+      'countersign:securityGroupIds': 'sg-4e5f6a7b',
+    });
+    expect(settings).toMatchObject({
+      network: { subnetIds: ['subnet-0a1b2c3d', 'subnet-0123456789abcdef0'], securityGroupIds: ['sg-4e5f6a7b'] },
+      callers: ['platform', 'acme-bank'],
+      memoryMb: 1769,
+      reservedConcurrency: 50,
+      logRetention: 365,
+    });
+  });
+
+  it('are all in cdk.json, so that an operator finds them there', () => {
+    const file = JSON.parse(readFileSync('cdk.json', 'utf8')) as { context: Record<string, unknown> };
+    const keys = Object.keys(file.context).filter((key) => key.startsWith('countersign:'));
+    const source = readFileSync('infra/settings.ts', 'utf8');
+    const readKeys = [...source.matchAll(/\b(?:text|value)\('(\w+)'\)/g)].map(([, key]) => `countersign:${key}`);
+    expect(keys.sort()).toEqual([...new Set(readKeys)].sort());
+  });
+});

@@ -1,0 +1,170 @@
+// What each function may do, word for word, and how it runs.
+import type { IConstruct } from 'constructs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { synthesize } from './synthesize.ts';
+
+interface Statement {
+  readonly Action: string | readonly string[];
+  readonly Resource: string | readonly string[];
+  readonly Principal?: unknown;
+}
+
+const stack = synthesize();
+afterAll(() => stack.remove());
+
+const secrets = 'arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:countersign/identities/*';
+
+const writesItsOwnLogs = (name: string) => ({
+  Effect: 'Allow',
+  Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+  Resource: `<${name}Logs.Arn>`,
+});
+
+const readsIdentities = [
+  { Sid: 'ReadIdentities', Effect: 'Allow', Action: 'secretsmanager:GetSecretValue', Resource: secrets },
+  {
+    Sid: 'DecryptIdentities',
+    Effect: 'Allow',
+    Action: 'kms:Decrypt',
+    Resource: '<EncryptionKey.Arn>',
+    Condition: {
+      StringEquals: { 'kms:ViaService': 'secretsmanager.<AWS::Region>.amazonaws.com' },
+      StringLike: { 'kms:EncryptionContext:SecretARN': secrets },
+    },
+  },
+];
+
+const expected: Record<string, readonly unknown[]> = {
+  Invoke: [writesItsOwnLogs('Invoke'), ...readsIdentities],
+  Certificate: [writesItsOwnLogs('Certificate'), ...readsIdentities],
+  Health: [writesItsOwnLogs('Health')],
+};
+
+describe.each(Object.keys(expected))('the function %s', (name) => {
+  it('has exactly the permissions of its job', () => {
+    expect(statements(stack.resources('AWS::IAM::Policy')[`${name}RoleDefaultPolicy`]?.Properties)).toEqual(
+      expected[name],
+    );
+    const role = stack.resources('AWS::IAM::Role')[`${name}Role`]?.Properties;
+    expect(role).not.toHaveProperty('ManagedPolicyArns');
+    expect(role).not.toHaveProperty('Policies');
+    expect(role?.AssumeRolePolicyDocument).toMatchObject({
+      Statement: [{ Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' } }],
+    });
+  });
+
+  it('runs on the Node that was tested, ends before the API stops listening, logs to its own group', () => {
+    const { Properties } = stack.resources('AWS::Lambda::Function')[`${name}Function`] ?? {};
+    expect(Properties).toMatchObject({
+      Runtime: `nodejs${process.versions.node.split('.')[0]}.x`,
+      Architectures: ['arm64'],
+      Handler: 'index.handler',
+      Timeout: 29,
+      Role: `<${name}Role.Arn>`,
+      LoggingConfig: { LogFormat: 'JSON', LogGroup: `<${name}Logs>` },
+    });
+    expect(Properties).not.toHaveProperty('ReservedConcurrentExecutions');
+  });
+
+  it('is told where identities are if it may read them, and nothing secret', () => {
+    const { Properties } = stack.resources('AWS::Lambda::Function')[`${name}Function`] ?? {};
+    expect(Properties?.Environment).toEqual({
+      Variables: {
+        COUNTERSIGN_DOCS_URL: 'https://countersign.example/docs/',
+        ...(name === 'Health'
+          ? {}
+          : {
+              COUNTERSIGN_SECRET_PREFIX: 'countersign/identities/',
+              COUNTERSIGN_IDENTITY_TTL_SECONDS: '60',
+            }),
+      },
+    });
+  });
+});
+
+describe('the stack', () => {
+  it('has these three functions, their policies and the policy of the caller, and no other', () => {
+    const names = (type: string) => Object.keys(stack.resources(type)).sort();
+    expect(names('AWS::Lambda::Function')).toEqual(['CertificateFunction', 'HealthFunction', 'InvokeFunction']);
+    expect(names('AWS::IAM::Role')).toEqual(['CertificateRole', 'HealthRole', 'InvokeRole']);
+    expect(names('AWS::IAM::Policy')).toHaveLength(3);
+    expect(names('AWS::IAM::ManagedPolicy')).toEqual(['PlatformCallerPolicy']);
+  });
+
+  it('has no wildcard in any policy but the secrets under the prefix', () => {
+    const policies = ['AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy'].flatMap((type) =>
+      Object.values(stack.resources(type)),
+    );
+    const wide = policies
+      .flatMap(({ Properties }) => statements(Properties))
+      .flatMap(({ Action, Resource }) => [Action, Resource].flat())
+      .filter((text) => /[*?]/.test(text));
+    expect(new Set(wide)).toEqual(new Set([secrets]));
+  });
+
+  it('acknowledges these findings of cdk-nag, each with its reason, and no other', () => {
+    const acknowledged = stack.stack.node.findAll().flatMap(acknowledgedRules);
+    const wildcard = `AwsSolutions::AwsSolutions-IAM5[Resource::${secrets}]`;
+    expect(acknowledged.map(({ at, id }) => `${at} ${id}`).sort()).toEqual([
+      `Countersign/Certificate/Role ${wildcard}`,
+      'Countersign/Identities/Platform AwsSolutions::AwsSolutions-SMG4',
+      `Countersign/Invoke/Role ${wildcard}`,
+    ]);
+    for (const { reason } of acknowledged) expect(reason.length).toBeGreaterThan(40);
+  });
+
+  it('limits how many invocations run at once where an operator says so', () => {
+    const limited = synthesize({ 'countersign:reservedConcurrency': '50' });
+    try {
+      const made = limited.resources('AWS::Lambda::Function');
+      expect(made.InvokeFunction?.Properties.ReservedConcurrentExecutions).toBe(50);
+      expect(made.HealthFunction?.Properties).not.toHaveProperty('ReservedConcurrentExecutions');
+    } finally {
+      limited.remove();
+    }
+  });
+
+  it('places the function that calls customers in a network where an operator says so', () => {
+    const placed = synthesize({
+      'countersign:subnetIds': 'subnet-0a1b2c3d,subnet-4e5f6a7b',
+      'countersign:securityGroupIds': 'sg-8c9d0e1f',
+    });
+    try {
+      const made = placed.resources('AWS::Lambda::Function');
+      expect(made.InvokeFunction?.Properties.VpcConfig).toEqual({
+        SubnetIds: ['subnet-0a1b2c3d', 'subnet-4e5f6a7b'],
+        SecurityGroupIds: ['sg-8c9d0e1f'],
+      });
+      expect(made.CertificateFunction?.Properties).not.toHaveProperty('VpcConfig');
+      const policy = placed.resources('AWS::IAM::Policy').InvokeRoleDefaultPolicy?.Properties;
+      const [allowed, denied] = statements(policy).slice(expected.Invoke?.length);
+      expect(allowed).toMatchObject({ Effect: 'Allow', Resource: '*', Sid: 'NetworkInterfaces' });
+      // Lambda needs these; the code of the function may not use them.
+      expect(denied).toEqual({
+        Sid: 'NotByTheCode',
+        Effect: 'Deny',
+        Action: allowed?.Action,
+        Resource: '*',
+        Condition: { Null: { 'lambda:SourceFunctionArn': 'false' } },
+      });
+    } finally {
+      placed.remove();
+    }
+  });
+});
+
+function statements(properties: Readonly<Record<string, unknown>> | undefined): readonly Statement[] {
+  return (properties?.PolicyDocument as { Statement: Statement[] } | undefined)?.Statement ?? [];
+}
+
+function acknowledgedRules(construct: IConstruct): { at: string; id: string; reason: string }[] {
+  return construct.node.metadata
+    .filter(({ type }) => type === 'aws:cdk:acknowledged-rules')
+    .flatMap(({ data }) =>
+      Object.entries(data as Record<string, unknown>).map(([id, reason]) => ({
+        at: construct.node.path,
+        id,
+        reason: String(reason),
+      })),
+    );
+}
