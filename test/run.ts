@@ -1,4 +1,4 @@
-// `npm test`: peers, format and lint, types, tests; the last line counts what passed.
+// `npm test`: peers, format and lint, types, tests, synth; the last line counts what passed.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,6 +25,10 @@ const stages: readonly { name: string; command: readonly string[]; count?: () =>
     name: 'tests',
     command: ['vitest', 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
     count: countTests,
+  },
+  {
+    name: 'synth, with the checks of cdk-nag',
+    command: ['cdk', 'synth', '--quiet', '--output', join(scratch, 'cdk.out')],
   },
 ];
 
