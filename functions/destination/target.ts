@@ -1,0 +1,93 @@
+// Where a caller's URL leads: the authority by the URL standard, path and query exactly as they were written.
+import { CountersignError } from '../errors.ts';
+import { type Authority, parseAuthority } from './host.ts';
+
+export interface Target {
+  /** ASCII, lower case, no trailing dot, IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Path and query for the request line, origin-form (RFC 9112, section 3.2.1), byte for byte what the caller wrote. */
+  readonly path: string;
+  /** Value of the Host header (RFC 9110, section 7.2); the default port is left out. */
+  readonly authority: string;
+  /** The host, when it is an address in any spelling that the URL standard takes for one. */
+  readonly address?: string;
+}
+
+/** RFC 9110, section 4.1 asks for 8000 octets at least. */
+export const maxUrlLength = 8192;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the URL standard drops or encodes them silently; here they are refused
+const controlOrSpace = /[\u0000-\u0020\u007f]/;
+
+/** Scheme, authority, path with query, fragment (RFC 3986, appendix B). */
+const parts = /^https:\/\/([^/?#]*)([^#]*)(#?)/i;
+
+/**
+ * `absolute-path [ "?" query ]` (RFC 3986, sections 3.3 and 3.4). The query may hold plain brackets too, which RFC 3986
+ * keeps out but every HTTP client writes (`page[size]=10`).
+ */
+const originForm =
+  /^\/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*(?:\?(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?[\]]|%[0-9A-Fa-f]{2})*)?$/;
+
+/** Whether it can stand in a request line as it is. */
+export function isOriginForm(path: string): boolean {
+  return originForm.test(path);
+}
+
+/**
+ * Throws `invalid-request` for what is not a URL that can be sent as it was written, `destination-forbidden` for a URL
+ * that is none of ours: another scheme, or user information. No message repeats the URL: its query may be secret.
+ *
+ * The path is split off before the URL standard's parser sees the rest, so no path can shift the authority; what the
+ * two could disagree on (backslashes, control characters, missing slashes) is refused.
+ */
+export function parseTarget(url: string): Target {
+  if (url.length > maxUrlLength) throw invalid(`is longer than ${maxUrlLength} characters`);
+  if (controlOrSpace.test(url)) throw invalid('holds a space or a control character; it must be percent-encoded');
+  if (url.includes('\\')) throw invalid('holds a backslash; it must be percent-encoded');
+  const [, rawAuthority, rawPath = '', fragment] = parts.exec(url) ?? [];
+  if (rawAuthority === undefined) throw notHttps(url);
+
+  const userInfoEnd = rawAuthority.lastIndexOf('@');
+  const authority = parseAuthority(rawAuthority.slice(userInfoEnd + 1));
+  if (!authority) throw invalid('has no valid host and port');
+  if (userInfoEnd !== -1) {
+    throw new CountersignError('destination-forbidden', 'The url carries user information before its host.', {
+      hint: 'The caller must leave out everything up to the "@"; credentials belong into a header.',
+    });
+  }
+  // A fragment is never sent (RFC 9110, section 7.1): dropping it would lose what was meant as part of the query.
+  if (fragment) throw invalid('has a fragment, which is never sent; a "#" in path or query must be written %23');
+
+  const path = rawPath.startsWith('/') ? rawPath : `/${rawPath}`;
+  if (!originForm.test(path)) throw invalid('has a path or query with a character that must be percent-encoded');
+  return {
+    host: authority.host,
+    port: authority.port,
+    path,
+    authority: hostHeader(authority),
+    ...(authority.isAddress ? { address: authority.host } : {}),
+  };
+}
+
+function hostHeader({ host, port }: Authority): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === 443 ? name : `${name}:${port}`;
+}
+
+function notHttps(url: string): CountersignError {
+  const protocol = URL.parse(url)?.protocol;
+  if (protocol === undefined || protocol === 'https:') return invalid('must be absolute and begin with https://');
+  return new CountersignError(
+    'destination-forbidden',
+    'The url does not begin with https://, the only scheme allowed.',
+    {
+      hint: 'The caller must use an https URL: an identity is presented over TLS alone.',
+    },
+  );
+}
+
+function invalid(what: string): CountersignError {
+  return new CountersignError('invalid-request', `The url ${what}.`, { evidence: { field: 'url' } });
+}
