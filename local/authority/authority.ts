@@ -97,7 +97,8 @@ function writeCertificate(request: CertificateRequest, key: KeyObject, issuer: I
   const { asn1, pki } = forge;
   const certificate = pki.createCertificate();
   const now = Date.now();
-  certificate.serialNumber = `00${randomBytes(15).toString('hex')}`;
+  // Positive and without a leading zero, as DER wants it (RFC 5280, section 4.1.2.2).
+  certificate.serialNumber = `4${randomBytes(16).toString('hex').slice(1)}`;
   certificate.validity.notBefore = request.notBefore ?? new Date(now - day);
   certificate.validity.notAfter = request.notAfter ?? new Date(now + (isAuthority ? 3650 : 365) * day);
   certificate.setSubject([{ name: 'commonName', value: request.commonName }]);

@@ -1,0 +1,86 @@
+// Step 1: a TCP connection to one of the addresses that the guard has checked.
+import { connect, type Socket } from 'node:net';
+import { CountersignError } from '../errors.ts';
+import type { Attempt } from './attempt.ts';
+
+export interface Address {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
+/** RFC 8305, section 5: how long one address is waited for before the next is tried beside it. */
+const attemptDelayMs = 250;
+
+/** The first connection that stands; the others are closed. */
+export function dial(addresses: readonly Address[], port: number, attempt: Attempt): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const open = new Set<Socket>();
+    let next = 0;
+    let firstError: NodeJS.ErrnoException | undefined;
+    let timer: NodeJS.Timeout | undefined;
+
+    const finish = (winner: Socket | undefined) => {
+      clearTimeout(timer);
+      next = addresses.length;
+      attempt.stop = undefined;
+      for (const socket of open) if (socket !== winner) socket.destroy();
+    };
+    const tryNext = () => {
+      clearTimeout(timer);
+      const address = addresses[next++];
+      if (!address) return;
+      const socket = connect({ host: address.address, family: address.family, port, noDelay: true, keepAlive: true });
+      open.add(socket);
+      socket.once('connect', () => {
+        finish(socket);
+        socket.removeAllListeners('error');
+        resolve(socket);
+      });
+      socket.once('error', (error: NodeJS.ErrnoException) => {
+        open.delete(socket);
+        firstError ??= error;
+        if (next < addresses.length) tryNext();
+        else if (open.size === 0) {
+          finish(undefined);
+          reject(dialFailure(firstError, port));
+        }
+      });
+      if (next < addresses.length) timer = setTimeout(tryNext, attemptDelayMs);
+    };
+    attempt.stop = () => {
+      finish(undefined);
+      for (const socket of open) socket.on('error', () => {});
+    };
+    tryNext();
+  });
+}
+
+function dialFailure(error: NodeJS.ErrnoException, port: number): CountersignError {
+  const reason = error.code ?? 'unknown';
+  const evidence = { reason };
+  if (reason === 'ECONNREFUSED') {
+    return new CountersignError(
+      'connection-refused',
+      `Nothing accepts connections on port ${port} of the API server.`,
+      {
+        evidence,
+        cause: error,
+      },
+    );
+  }
+  if (reason === 'ETIMEDOUT') {
+    return new CountersignError('connection-timeout', `The API server did not answer on port ${port}.`, {
+      evidence,
+      cause: error,
+    });
+  }
+  return new CountersignError('connection-failed', `The connection to port ${port} failed (${reason}).`, {
+    evidence,
+    cause: error,
+    ...(localReasons.has(reason)
+      ? { hint: 'The platform ran out of sockets or memory; it must look at its own load.' }
+      : {}),
+  });
+}
+
+const localReasons = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']);

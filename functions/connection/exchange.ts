@@ -1,0 +1,184 @@
+// One request and its answer over a link, inside one deadline; a failure says whether the request can have been processed.
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
+import { limits } from '../config.ts';
+import type { Target } from '../destination/target.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
+import { collectBody } from '../message/body.ts';
+import type { InvocationRequest } from '../message/request.ts';
+import { type Attempt, type Deadline, newAttempt } from './attempt.ts';
+import { deadlineFailure, type ExchangeState, type Failure, requestFailure } from './exchange-failure.ts';
+import type { Handshake } from './handshake.ts';
+import type { Link, LinkRequestOptions } from './link.ts';
+
+export interface Answer {
+  readonly status: number;
+  /** Name, value, name, value, … as received. */
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+  /** True when a content coding was taken off the body. */
+  readonly decoded: boolean;
+}
+
+interface Exchanged {
+  readonly attempt: Attempt;
+  /** Absent when no connection stood. */
+  readonly handshake: Handshake | undefined;
+  readonly connection: 'new' | 'resumed' | 'reused';
+}
+
+export type Outcome =
+  | (Exchanged & { readonly answer: Answer; readonly firstByteMs: number })
+  | (Exchanged & { readonly failure: Failure });
+
+/** Larger heads are refused by the parser; nginx and Apache send 8 KB at most by default. */
+const maxHeadBytes = 64 * 1024;
+
+/**
+ * Never rejects. `freshConnection` leaves the idle connections alone. What is sent is the request's own method, headers
+ * and body, with Host, Content-Length and Connection in front of them.
+ */
+export async function exchange(
+  link: Link,
+  target: Target,
+  request: InvocationRequest,
+  deadline: Deadline,
+  freshConnection = false,
+): Promise<Outcome> {
+  if (freshConnection) link.closeIdle();
+  else if (link.prune(isIdempotent(request.method), Date.now())) await settle();
+  const attempt = newAttempt();
+  link.inUse++;
+  try {
+    return await send(link, target, request, deadline, attempt);
+  } finally {
+    link.inUse--;
+  }
+}
+
+function send(
+  link: Link,
+  target: Target,
+  request: InvocationRequest,
+  deadline: Deadline,
+  attempt: Attempt,
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const startedAt = performance.now();
+    attempt.readyAt = startedAt;
+    const options: RequestOptions & LinkRequestOptions = {
+      agent: link,
+      method: request.method,
+      path: target.path,
+      host: target.host,
+      port: target.port,
+      headers: wireHeaders(target, request),
+      maxHeaderSize: maxHeadBytes,
+      attempt,
+    };
+    let outgoing: ClientRequest;
+    try {
+      outgoing = httpsRequest(options);
+    } catch (error) {
+      // Node refuses what it cannot write: what parseInvocation let through must not end as a crash.
+      resolve({ ...none(attempt), failure: { error: asCountersignError(error), processed: 'no', stale: false } });
+      return;
+    }
+    let incoming: IncomingMessage | undefined;
+    let settled = false;
+
+    const state = (): ExchangeState => {
+      const handshake = outgoing.socket ? link.handshakeOf(outgoing.socket) : undefined;
+      const reused = outgoing.reusedSocket;
+      return {
+        attempt,
+        handshake,
+        reused,
+        connection: reused ? 'reused' : handshake?.resumed ? 'resumed' : 'new',
+        singleWrite: (request.body?.length ?? 0) < singleWriteBytes,
+        name: target.host,
+      };
+    };
+    const settleWith = (outcome: Outcome) => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      resolve(outcome);
+    };
+    const fail = (failure: Failure) => {
+      const { handshake, connection } = state();
+      settleWith({ attempt, handshake, connection, failure });
+      attempt.abandoned = true;
+      attempt.stop?.();
+      incoming?.destroy();
+      outgoing.destroy();
+    };
+    const timer = setTimeout(() => fail(deadlineFailure(attempt, deadline, target)), deadline.at - startedAt);
+
+    outgoing.on('socket', () => {
+      attempt.phase = 'request';
+      attempt.readyAt = performance.now();
+    });
+    // A second error (a reset behind an alert) finds the matter settled.
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      if (!incoming) fail(requestFailure(error, state()));
+    });
+    outgoing.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      fail(malformed('The API switched to another protocol, which it was not asked to.'));
+    });
+    outgoing.on('response', (response) => {
+      incoming = response;
+      attempt.phase = 'response';
+      const firstByteMs = performance.now() - attempt.readyAt;
+      collectBody(response, { limitBytes: limits.maxAnswerBytes, decode: request.decodeContent }).then(
+        ({ bytes, decoded }) => {
+          const { handshake, connection } = state();
+          const answer = { status: response.statusCode ?? 0, rawHeaders: response.rawHeaders, body: bytes, decoded };
+          settleWith({ attempt, handshake, connection, answer, firstByteMs });
+        },
+        (error: unknown) => fail({ error: asCountersignError(error), processed: 'maybe', stale: false }),
+      );
+      link.heedKeepAlive(response.socket, String(response.headers['keep-alive'] ?? ''));
+    });
+    outgoing.end(request.body);
+  });
+}
+
+/** One TLS record, and so one write to the kernel, carries a request of this size (RFC 8446, section 5.1). */
+const singleWriteBytes = 8 * 1024;
+
+function none(attempt: Attempt): Exchanged {
+  return { attempt, handshake: undefined, connection: 'new' };
+}
+
+function malformed(detail: string): Failure {
+  return { error: new CountersignError('response-malformed', detail), processed: 'maybe', stale: false };
+}
+
+/**
+ * Written as a flat list, so that Node neither reorders nor merges nor adds: Host first (RFC 9110, section 7.2), and a
+ * Content-Length wherever there is a body or the method is one that expects it (section 8.6).
+ */
+function wireHeaders(target: Target, request: InvocationRequest): string[] {
+  const length = request.body?.length ?? (bodyless.has(request.method) ? undefined : 0);
+  const headers = ['Host', target.authority];
+  if (length !== undefined) headers.push('Content-Length', String(length));
+  headers.push('Connection', 'keep-alive');
+  for (const part of request.headers) headers.push(part);
+  return headers;
+}
+
+const bodyless = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS']);
+
+/** RFC 9110, section 9.2.2. Methods are case-sensitive; one that is not known is not. */
+export function isIdempotent(method: string): boolean {
+  return idempotent.has(method);
+}
+
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** Two turns of the event loop, so that a poll lies between: what came while the function was frozen is read in it. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}

@@ -1,0 +1,145 @@
+// Steps 2 to 5: the TLS handshake over a connection that stands, up to the moment at which the request may be sent.
+import type { Socket } from 'node:net';
+import { isIP } from 'node:net';
+import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { CountersignError } from '../errors.ts';
+import type { Attempt } from './attempt.ts';
+import { handshakeFailure, type Progress } from './handshake-failure.ts';
+import { chainOf, nameText, type ServerChain, type ServerExpectation, verifyServer } from './server-certificate.ts';
+import type { Ticket, TicketStore } from './tickets.ts';
+
+export interface ServerSummary {
+  readonly subject: string;
+  readonly issuer: string;
+  /** SHA-256 of the DER, as `AA:BB:…`. */
+  readonly fingerprint256: string;
+  /** ISO 8601. */
+  readonly validTo: string;
+}
+
+/** What a handshake came to; one object for all calls on the connection. */
+export interface Handshake {
+  readonly protocol: string;
+  /** The name in IANA's TLS Cipher Suites registry. */
+  readonly cipher: string;
+  readonly resumed: boolean;
+  /** True when the server asked for a client certificate, in this handshake or in the one that is resumed. */
+  readonly asked: boolean;
+  readonly server: ServerSummary;
+}
+
+export interface HandshakeTerms extends ServerExpectation {
+  readonly context: SecureContext;
+  readonly requireMutual: boolean;
+}
+
+/**
+ * The socket is ready for the first byte of a request: the server is verified, and it asked for a certificate if it must.
+ * Node verifies the server when the handshake is complete; no byte of a request is written before.
+ */
+export function shakeHands(
+  socket: Socket,
+  terms: HandshakeTerms,
+  tickets: TicketStore,
+  attempt: Attempt,
+): Promise<{ socket: TLSSocket; handshake: Handshake }> {
+  const ticket = tickets.take();
+  const progress: Progress = { answered: false, asked: ticket?.asked ?? false, chain: ticket?.chain };
+  const tls = connect({
+    socket,
+    secureContext: terms.context,
+    // RFC 6066, section 3: literal addresses are not permitted in SNI.
+    servername: isIP(terms.name) ? '' : terms.name,
+    ALPNProtocols: ['http/1.1'],
+    // The name is checked by verifyServer, on full and on resumed handshakes alike.
+    checkServerIdentity: () => undefined,
+    ...(ticket ? { session: ticket.session } : {}),
+  });
+
+  socket.on('error', ignore);
+
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown) => {
+      attempt.stop = undefined;
+      tls.destroy();
+      // A ticket that led to a failure is not worth a second try.
+      tickets.clear();
+      reject(error);
+    };
+    attempt.stop = () => fail(new CountersignError('handshake-timeout', 'The handshake was abandoned.'));
+
+    // Key log lines hold secrets and are dropped; their coming says how far OpenSSL got (RFC 9850). When the last keys are
+    // made, the server's whole flight has been read, and its signature algorithms are known if it sent a CertificateRequest.
+    tls.on('keylog', function progressed(line: Buffer) {
+      if (line.subarray(0, 17).equals(serverHandshakeKeys)) return;
+      tls.off('keylog', progressed);
+      progress.answered = true;
+      progress.asked ||= tls.getSharedSigalgs().length > 0;
+    });
+    // Runs before Node's own verification, which destroys the socket when it fails.
+    tls.prependOnceListener('secure', () => {
+      progress.chain = chainOf(tls) ?? ticket?.chain;
+    });
+    tls.once('error', (error: NodeJS.ErrnoException) => fail(handshakeFailure(error, progress, terms.name)));
+    tls.once('secureConnect', () => {
+      try {
+        const handshake = conclude(tls, terms, progress);
+        keepTickets(tls, tickets, handshake, progress);
+        attempt.stop = undefined;
+        tls.removeAllListeners('error').on('error', ignore);
+        resolve({ socket: tls, handshake });
+      } catch (error) {
+        tls.removeAllListeners('error').on('error', ignore);
+        fail(error);
+      }
+    });
+  });
+}
+
+/** Whoever uses the socket listens for itself; an error in between must not end the process. */
+function ignore(): void {}
+
+const serverHandshakeKeys = Buffer.from('SERVER_HANDSHAKE_');
+
+function conclude(tls: TLSSocket, terms: HandshakeTerms, progress: Progress): Handshake {
+  const resumed = tls.isSessionReused();
+  const { chain } = progress;
+  // Fail closed: an anonymous suite, or a session whose chain nobody kept.
+  if (!chain) throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.');
+  verifyServer(chain, terms, Date.now());
+  const asked = resumed ? progress.asked : tls.getSharedSigalgs().length > 0;
+  progress.asked = asked;
+  if (terms.requireMutual && !asked) {
+    throw new CountersignError(
+      'client-certificate-not-requested',
+      'The API server completed the handshake without asking for a client certificate, and the call demands that it does.',
+      { evidence: { protocol: tls.getProtocol() ?? '' } },
+    );
+  }
+  const [leaf] = chain;
+  return {
+    protocol: tls.getProtocol() ?? '',
+    cipher: tls.getCipher()?.standardName ?? '',
+    resumed,
+    asked,
+    server: {
+      subject: nameText(leaf.subject),
+      issuer: nameText(leaf.issuer),
+      fingerprint256: leaf.fingerprint256,
+      validTo: leaf.validToDate.toISOString(),
+    },
+  };
+}
+
+/** A ticket goes with the chain that was verified when its session began, so that resuming it can verify again. */
+function keepTickets(tls: TLSSocket, tickets: TicketStore, handshake: Handshake, progress: Progress): void {
+  const chain = progress.chain as ServerChain;
+  const keep = (session: Buffer) => {
+    const ticket: Ticket = { session, chain, asked: handshake.asked, protocol: handshake.protocol };
+    tickets.keep(ticket);
+  };
+  tls.on('session', keep);
+  // TLS 1.2's session is there already; TLS 1.3's tickets come after the handshake (RFC 8446, section 4.6.1).
+  const session = handshake.protocol === 'TLSv1.2' ? tls.getSession() : undefined;
+  if (session) keep(session);
+}

@@ -1,0 +1,144 @@
+// The links in use: found by identity version and endpoint, let go when idle, bounded in what they keep open.
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import type { Destination } from '../destination/destination.ts';
+import type { Target } from '../destination/target.ts';
+import { CountersignError } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
+import { Link } from './link.ts';
+
+export interface Pool {
+  /**
+   * The link of this identity version to this endpoint. The endpoint with and without a demand for mutual TLS are two
+   * links, so that the demand is met by the handshake and costs nothing afterwards.
+   */
+  link(identity: Identity, destination: Destination, target: Target, requireMutual: boolean): Link;
+  /** A version that was replaced: its calls finish, its connections close. */
+  retire(identity: Identity): void;
+  /** Closes every idle connection and stops the sweeping. */
+  close(): void;
+  readonly openConnections: number;
+  readonly links: number;
+}
+
+export interface PoolLimits {
+  /** Connections kept open, idle ones included. */
+  readonly maxConnections: number;
+  /** A link that had no call for so long is let go, in milliseconds. */
+  readonly maxIdleMs: number;
+  readonly sweepEveryMs: number;
+}
+
+export function createPool(limits: PoolLimits = defaultLimits()): Pool {
+  const links = new Map<Identity, Map<string, Link>>();
+  /** Every link, the least recently used first. */
+  const byUse = new Set<Link>();
+  let open = 0;
+  let sweptTo = Date.now();
+
+  const forget = (identity: Identity, key: string, link: Link) => {
+    const ofIdentity = links.get(identity);
+    ofIdentity?.delete(key);
+    if (ofIdentity?.size === 0) links.delete(identity);
+    byUse.delete(link);
+    link.retire();
+  };
+  const sweep = () => {
+    sweptTo = Date.now();
+    for (const [identity, ofIdentity] of links) {
+      for (const [key, link] of ofIdentity) {
+        if (link.inUse === 0 && sweptTo - link.lastUsed > limits.maxIdleMs) forget(identity, key, link);
+      }
+    }
+  };
+  const makeRoom = () => {
+    if (open <= limits.maxConnections) return;
+    for (const link of byUse) {
+      if (link.inUse > 0) continue;
+      // It comes back with its next call; until then it has nothing left to close.
+      byUse.delete(link);
+      if (link.closeIdle() > 0) return;
+    }
+  };
+  // Timers stand still in a frozen function, so a call that comes late sweeps as well.
+  const sweeper = setInterval(sweep, limits.sweepEveryMs).unref();
+
+  return {
+    link(identity, destination, target, requireMutual) {
+      const now = Date.now();
+      if (now - sweptTo > limits.sweepEveryMs * 2) sweep();
+      const key = `${target.host}:${target.port}${requireMutual ? ' mutual' : ''}`;
+      let ofIdentity = links.get(identity);
+      if (!ofIdentity) {
+        ofIdentity = new Map();
+        links.set(identity, ofIdentity);
+      }
+      let link = ofIdentity.get(key);
+      if (!link) {
+        const terms = { target, destination, context: contextOf(identity, destination), requireMutual };
+        link = new Link(
+          terms,
+          () => {
+            open++;
+            makeRoom();
+          },
+          () => {
+            open--;
+          },
+        );
+        ofIdentity.set(key, link);
+      }
+      link.lastUsed = now;
+      byUse.delete(link);
+      byUse.add(link);
+      return link;
+    },
+    retire(identity) {
+      for (const [key, link] of links.get(identity) ?? []) forget(identity, key, link);
+    },
+    close() {
+      clearInterval(sweeper);
+      for (const [identity, ofIdentity] of links) for (const [key, link] of ofIdentity) forget(identity, key, link);
+    },
+    get openConnections() {
+      return open;
+    },
+    get links() {
+      let count = 0;
+      for (const ofIdentity of links.values()) count += ofIdentity.size;
+      return count;
+    },
+  };
+}
+
+/** Key and chain are parsed once for all handshakes of a link. The root is never sent; the server has it or does not trust us. */
+function contextOf(identity: Identity, destination: Destination) {
+  try {
+    return createSecureContext({
+      key: identity.privateKey,
+      cert: `${identity.certificate.trimEnd()}\n${identity.intermediateCertificates}`,
+      minVersion: destination.minTlsVersion,
+      maxVersion: destination.maxTlsVersion,
+      ...(destination.serverRoots ? { ca: destination.serverRoots } : {}),
+    });
+  } catch (cause) {
+    throw new CountersignError('identity-unusable', 'OpenSSL cannot use the key and certificates of the identity.', {
+      evidence: { reason: (cause as NodeJS.ErrnoException).code ?? 'unknown' },
+      cause,
+    });
+  }
+}
+
+/** Half of what the process may open is for connections: Lambda gives a function 1,024 file descriptors (AWS: Lambda quotas). */
+function defaultLimits(): PoolLimits {
+  return { maxConnections: Math.floor(openFilesLimit() / 2), maxIdleMs: 300_000, sweepEveryMs: 30_000 };
+}
+
+function openFilesLimit(): number {
+  try {
+    const line = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+    return Number(line?.[1] ?? 1024);
+  } catch {
+    return 1024;
+  }
+}

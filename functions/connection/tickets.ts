@@ -1,0 +1,38 @@
+// Session tickets of one link, each with the server chain that was verified when its session began.
+import type { ServerChain } from './server-certificate.ts';
+
+export interface Ticket {
+  readonly session: Buffer;
+  readonly chain: ServerChain;
+  /** True when the server asked for a client certificate in the full handshake. */
+  readonly asked: boolean;
+  readonly protocol: string;
+}
+
+export interface TicketStore {
+  take(): Ticket | undefined;
+  keep(ticket: Ticket): void;
+  clear(): void;
+}
+
+/** Servers send two at most in a handshake; a few more serve a burst of new connections. */
+const most = 4;
+
+export function ticketStore(): TicketStore {
+  let tickets: Ticket[] = [];
+  return {
+    take() {
+      const ticket = tickets.pop();
+      // RFC 8446, appendix C.4: a TLS 1.3 ticket is used once; a TLS 1.2 session may be used again.
+      if (ticket?.protocol === 'TLSv1.2') tickets.push(ticket);
+      return ticket;
+    },
+    keep(ticket) {
+      if (ticket.protocol === 'TLSv1.2') tickets = [ticket];
+      else if (tickets.push(ticket) > most) tickets.shift();
+    },
+    clear() {
+      tickets = [];
+    },
+  };
+}

@@ -1,0 +1,130 @@
+// The story of an invocation: read the request, find the identity, pass the guard, call the customer's API, answer.
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { type Deadline, deadlineIn } from '../connection/attempt.ts';
+import type { Answer } from '../connection/exchange.ts';
+import type { Pool } from '../connection/pool.ts';
+import { admit } from '../destination/guard.ts';
+import { parseTarget } from '../destination/target.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
+import type { IdentityCache } from '../identity/cache.ts';
+import type { Identity } from '../identity/identity.ts';
+import { adviceFor } from '../message/advice.ts';
+import { answerHeaders, encodeBody, invocationReply, type Timings } from '../message/answer.ts';
+import type { Story } from '../message/door.ts';
+import { identityName } from '../message/event.ts';
+import { parseInvocation } from '../message/request.ts';
+import { type InvocationRecord, recordInvocation } from '../telemetry/invocation-record.ts';
+import { type Called, callWithRepeats } from './repeat.ts';
+
+export interface InvokeServices {
+  readonly identities: IdentityCache;
+  readonly pool: Pool;
+}
+
+/** Every invocation leaves one record, whichever way it ends. */
+export function createInvoke(services: InvokeServices): Story {
+  return async (event, context) => {
+    const startedAt = performance.now();
+    const record: InvocationRecord = { requestId: event.requestContext.requestId, attempts: 0, totalMs: 0 };
+    try {
+      return await invoke();
+    } catch (thrown) {
+      const error = asCountersignError(thrown);
+      record.code = error.code;
+      if (error.step !== undefined) record.step = error.step;
+      if (typeof error.evidence?.alert === 'string') record.alert = error.evidence.alert;
+      throw error;
+    } finally {
+      record.totalMs = rounded(performance.now() - startedAt);
+      recordInvocation(record);
+    }
+
+    async function invoke(): Promise<APIGatewayProxyStructuredResultV2> {
+      const name = identityName(event);
+      record.identity = name;
+      const request = parseInvocation(event, context.getRemainingTimeInMillis?.());
+      record.method = request.method;
+      record.requestBytes = request.body?.length ?? 0;
+      const target = parseTarget(request.url);
+      record.host = target.host;
+      record.port = target.port;
+      const deadline = deadlineIn(request.timeoutMs, startedAt);
+
+      const found = services.identities.get(name);
+      const identity = found instanceof Promise ? await within(deadline, found) : found;
+      const identityMs = performance.now() - startedAt;
+      record.version = identity.version;
+      record.stage = identity.stage;
+      admit(target, identity.destinations);
+
+      const called = await callWithRepeats(services, identity, target, request, deadline);
+      record.attempts = called.attempts;
+      record.version = called.identity.version;
+      const { outcome } = called;
+      if (outcome.handshake) {
+        record.connection = outcome.connection;
+        record.protocol = outcome.handshake.protocol;
+      }
+      const { dnsMs, connectMs, tlsMs } = outcome.attempt;
+      const timings = {
+        identityMs: rounded(identityMs),
+        dnsMs: rounded(dnsMs),
+        connectMs: rounded(connectMs),
+        tlsMs: rounded(tlsMs),
+        firstByteMs: 'answer' in outcome ? rounded(outcome.firstByteMs) : 0,
+        totalMs: rounded(performance.now() - startedAt),
+      };
+      record.timings = timings;
+      if ('failure' in outcome) throw outcome.failure.error;
+      record.status = outcome.answer.status;
+      record.answerBytes = outcome.answer.body.length;
+      return reply(called, outcome.answer, timings);
+    }
+  };
+}
+
+function reply(called: Called, answer: Answer, timings: Timings): APIGatewayProxyStructuredResultV2 {
+  const { handshake, connection } = called.outcome;
+  if (!handshake) throw new Error('An answer came over a connection without a handshake.');
+  const headers = answerHeaders(answer.rawHeaders, answer.decoded);
+  const contentType = headers['content-type'];
+  return invocationReply({
+    status: answer.status,
+    headers,
+    ...encodeBody(answer.body, typeof contentType === 'string' ? contentType : contentType?.[0]),
+    handshake: {
+      protocol: handshake.protocol,
+      cipher: handshake.cipher,
+      connection,
+      server: handshake.server,
+      client: clientOf(called.identity),
+    },
+    timings,
+    advice: adviceFor(answer.status, answer.body),
+  });
+}
+
+function clientOf({ fingerprint256, validTo, version, stage }: Identity) {
+  return { fingerprint256, validTo, version, stage };
+}
+
+/** A store that is slow does not get more time than the call has. */
+async function within(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
+      reject(new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } }));
+    }, deadline.at - performance.now());
+  });
+  try {
+    return await Promise.race([loading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Hundredths of a millisecond are as much as a reader can use. */
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

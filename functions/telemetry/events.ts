@@ -1,0 +1,51 @@
+// What happens beside an invocation and must not go unseen: an identity that cannot be read again, a defect of our own.
+import { metricsNamespace } from '../config.ts';
+import type { CountersignError } from '../errors.ts';
+import { writeLine } from './line.ts';
+
+/** The identity in use is kept; the metric is what an alarm hangs on. */
+export function recordRefreshFailure(identity: string, error: CountersignError, now: number = Date.now()): void {
+  writeLine({
+    level: 'WARN',
+    message: 'identity refresh failed',
+    identity,
+    code: error.code,
+    detail: error.message,
+    IdentityRefreshFailures: 1,
+    _aws: {
+      Timestamp: now,
+      CloudWatchMetrics: [
+        {
+          Namespace: metricsNamespace,
+          Dimensions: [[]],
+          Metrics: [{ Name: 'IdentityRefreshFailures', Unit: 'Count' }],
+        },
+      ],
+    },
+  });
+}
+
+/** A new version was taken up. */
+export function recordIdentityTaken(identity: string, version: string): void {
+  writeLine({ level: 'INFO', message: 'identity taken up', identity, version });
+}
+
+/**
+ * A defect: the class and the place of the cause, never its message, which may quote what it choked on. The stack's
+ * lines name files and functions alone.
+ */
+export function recordInternalError(error: CountersignError, requestId: string): void {
+  const cause = error.cause instanceof Error ? error.cause : undefined;
+  writeLine({
+    level: 'ERROR',
+    message: 'internal error',
+    requestId,
+    cause: cause?.name ?? typeof error.cause,
+    causeCode: (cause as NodeJS.ErrnoException | undefined)?.code,
+    at: cause?.stack
+      ?.split('\n')
+      .filter((line) => /^\s+at /.test(line))
+      .slice(0, 8)
+      .map((line) => line.trim()),
+  });
+}
