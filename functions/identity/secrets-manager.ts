@@ -1,0 +1,120 @@
+// Reads identities from AWS Secrets Manager, one secret each, and says what went wrong in this project's words.
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { CountersignError } from '../errors.ts';
+import type { IdentitySource, Stage, StoredIdentity } from './identity.ts';
+import { requireIdentityName } from './name.ts';
+import { unusable } from './unusable.ts';
+
+export interface SecretsManagerSettings {
+  /** Goes before an identity's name to make a secret's name. */
+  readonly prefix: string;
+}
+
+/** A store that hangs must leave a call the greater part of its 10 s: three attempts, and this for all of them together. */
+const readTimeoutMs = 6_000;
+
+/**
+ * Region, credentials and endpoint are the SDK's own settings (AWS_REGION, AWS_ENDPOINT_URL_SECRETS_MANAGER, …). Made
+ * during init, where Lambda gives the function its full CPU; the first read opens the connection.
+ */
+export function secretsManagerSource({ prefix }: SecretsManagerSettings): IdentitySource {
+  const client = new SecretsManagerClient({
+    // A connection that died while the function was frozen costs one attempt: ECONNRESET and EPIPE are retried.
+    maxAttempts: 3,
+    retryMode: 'standard',
+    requestHandler: {
+      connectionTimeout: 1_000,
+      requestTimeout: 2_000,
+      socketTimeout: 2_000,
+      // Without it the SDK only warns that the time is over, and waits on.
+      throwOnRequestTimeout: true,
+    },
+  });
+  return {
+    async read(name, stage): Promise<StoredIdentity> {
+      requireIdentityName(name);
+      const command = new GetSecretValueCommand({ SecretId: prefix + name, VersionStage: stage });
+      const answer = await client
+        .send(command, { abortSignal: AbortSignal.timeout(readTimeoutMs) })
+        .catch((thrown: unknown) => {
+          throw explain(thrown, name, stage);
+        });
+      if (answer.SecretBinary !== undefined) {
+        throw unusable(
+          'document-malformed',
+          'document',
+          'The secret is binary; an identity document is text (SecretString).',
+        );
+      }
+      if (answer.SecretString === undefined || answer.VersionId === undefined) throw noVersion(name, stage);
+      return { version: answer.VersionId, stage, document: answer.SecretString };
+    },
+  };
+}
+
+/** Error names: AWS Secrets Manager API reference, GetSecretValue and Common Errors. */
+const explanations: Record<string, { detail: string; hint?: string }> = {
+  AccessDeniedException: {
+    detail: 'Secrets Manager denied access to the secret.',
+    hint: 'The platform must grant the function secretsmanager:GetSecretValue on the secret, and kms:Decrypt on its key.',
+  },
+  DecryptionFailure: {
+    detail: 'Secrets Manager cannot decrypt the secret.',
+    hint: 'The platform must grant the function kms:Decrypt on the key of the secret, and check that the key is enabled.',
+  },
+  ThrottlingException: { detail: 'Secrets Manager throttles its calls.' },
+  CredentialsProviderError: {
+    detail: 'There are no AWS credentials to call Secrets Manager with.',
+    hint: 'The platform must give the function a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+  },
+  UnrecognizedClientException: {
+    detail: 'Secrets Manager does not accept the AWS credentials.',
+    hint: 'The platform must check the credentials of the function, and its clock.',
+  },
+  ExpiredTokenException: { detail: 'The AWS credentials have expired.' },
+  TimeoutError: { detail: 'Secrets Manager did not answer in time.' },
+  AbortError: { detail: 'Secrets Manager did not answer in time.' },
+};
+
+function explain(thrown: unknown, name: string, stage: Stage): CountersignError {
+  const { name: reason = 'Error', message = '' } = thrown instanceof Error ? thrown : {};
+  if (reason === 'ResourceNotFoundException') {
+    return /staging label|version/i.test(message)
+      ? noVersion(name, stage)
+      : new CountersignError('identity-not-found', `Secrets Manager has no secret for identity "${name}".`, {
+          evidence: { reason },
+        });
+  }
+  if (reason === 'InvalidRequestException' && /delet/i.test(message)) {
+    return new CountersignError('identity-not-found', `The secret of identity "${name}" is scheduled for deletion.`, {
+      evidence: { reason },
+      hint: 'The platform must restore the secret if the identity is to be used again.',
+    });
+  }
+  const { detail = 'Secrets Manager could not be asked for the identity.', hint } = explanations[reason] ?? {};
+  const cause = quotableCause(thrown);
+  return new CountersignError('identity-unavailable', detail, {
+    evidence: { reason: codeOf(thrown) ?? reason, stage },
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function noVersion(name: string, stage: Stage): CountersignError {
+  return new CountersignError('identity-not-found', `Identity "${name}" has no value at stage ${stage}.`, {
+    evidence: { reason: 'no-version', stage },
+  });
+}
+
+/** ECONNREFUSED and its like say more than the name `Error`. */
+function codeOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown) || thrown.name === 'TimeoutError') return undefined;
+  return typeof thrown.code === 'string' && /^E[A-Z]+$/.test(thrown.code) ? thrown.code : undefined;
+}
+
+/** An answer that cannot be parsed is quoted in the SDK's error, secret and all; only errors of service and network are kept. */
+function quotableCause(thrown: unknown): Error | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const isOfService = '$fault' in thrown && /^[A-Za-z]+(Exception|Failure|Error)$/.test(thrown.name);
+  return isOfService || codeOf(thrown) !== undefined ? thrown : undefined;
+}
