@@ -17,9 +17,10 @@ export interface CollectedBody {
 }
 
 /**
- * Must be called before the response is read or awaited upon. Throws `response-too-large`, `response-incomplete`,
- * `response-malformed`, or the CountersignError with which the request or the response was destroyed (its deadline, say);
- * the connection is closed then, and otherwise goes back to its agent. Trailers are dropped.
+ * Must be called inside the `response` event: what goes wrong in the same read as the head is told only once. Throws
+ * `response-too-large`, `response-incomplete`, `response-malformed`, or the CountersignError with which the request or the
+ * response was destroyed (its deadline, say); the connection is closed then, and otherwise goes back to its agent.
+ * Trailers are dropped.
  */
 export async function collectBody(response: IncomingMessage, options: BodyOptions): Promise<CollectedBody> {
   const coding = options.decode ? response.headers['content-encoding'] : undefined;

@@ -61,8 +61,20 @@ function valueEnd(text: string, start: number): number {
   if (opening === quote) return stringEnd(text, start);
   if (opening === 0x5b || opening === 0x7b) return nestedEnd(text, start);
   let at = start;
-  while (/[^,\]}\s]/.test(text.charAt(at))) at++;
+  for (let code = opening; isScalar(code); code = text.charCodeAt(at)) at++;
   return at;
+}
+
+/** What numbers and `true`, `false`, `null` are written with: + - . digits and letters (RFC 8259, sections 3 and 6). */
+function isScalar(code: number): boolean {
+  return (
+    (code >= 0x61 && code <= 0x7a) ||
+    (code >= 0x30 && code <= 0x39) ||
+    code === 0x2d ||
+    code === 0x2e ||
+    code === 0x2b ||
+    code === 0x45
+  );
 }
 
 /** Counts brackets instead of recursing: no depth is too deep. */
