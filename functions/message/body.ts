@@ -86,7 +86,7 @@ function incomplete(response: IncomingMessage, receivedBytes: number, cause?: un
 
 function malformed(cause: Error): CountersignError {
   return new CountersignError('response-malformed', 'The body of the answer breaks the rules of HTTP.', {
-    evidence: { parserError: (cause as NodeJS.ErrnoException).code ?? '' },
+    evidence: { reason: (cause as NodeJS.ErrnoException).code ?? 'unknown' },
     cause,
   });
 }

@@ -192,7 +192,7 @@ describe('a body that is malformed', () => {
       (socket: Socket) => socket.write(head, () => setTimeout(() => socket.write('oops\r\n'), 5)),
     ]) {
       const error = await failure(await rawServer(send), 'response-malformed', options);
-      expect(error.evidence).toEqual({ parserError: 'HPE_INVALID_CHUNK_SIZE' });
+      expect(error.evidence).toEqual({ reason: 'HPE_INVALID_CHUNK_SIZE' });
     }
   });
 

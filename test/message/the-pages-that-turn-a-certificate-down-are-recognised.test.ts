@@ -1,0 +1,147 @@
+// What web servers say in HTTP when they refuse a client certificate after the handshake, nginx's as it really sends it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adviceFor } from '../../functions/message/advice.ts';
+import { collectBody } from '../../functions/message/body.ts';
+import { createAuthority } from '../../local/authority/authority.ts';
+import { findPeer } from '../support/peers.ts';
+import { freePort } from './wire.ts';
+
+const nginx = findPeer('nginx');
+const trusted = createAuthority({ commonName: 'Customer trusts this' });
+const platform = createAuthority({ commonName: 'Platform' }).issue({ commonName: 'bot-platform', usage: 'client' });
+const known = trusted.issue({ commonName: 'known', usage: 'client' });
+const api = trusted.issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
+
+describe.skipIf(!nginx)('the page of a real nginx (needs nginx)', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-nginx-'));
+  let server: ChildProcess;
+  let port = 0;
+
+  beforeAll(async () => {
+    port = await freePort();
+    const file = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text, { mode: 0o600 });
+      return join(folder, name);
+    };
+    const config = file(
+      'nginx.conf',
+      `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr crit;
+      events {}
+      http {
+        access_log off;
+        client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder};
+        uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
+        server {
+          listen 127.0.0.1:${port} ssl;
+          ssl_certificate ${file('api.crt', api.certificate)};
+          ssl_certificate_key ${file('api.key', api.privateKey)};
+          ssl_client_certificate ${file('trusted.crt', trusted.certificate)};
+          ssl_verify_client on;
+          location / { return 200 "welcome"; }
+          location /forbidden { return 403; }
+        }
+      }`,
+    );
+    server = spawn(nginx as string, ['-p', folder, '-c', config], { stdio: 'ignore' });
+    await accepting(port);
+  });
+
+  afterAll(async () => {
+    server.kill('SIGTERM');
+    await new Promise((resolve) => server.once('exit', resolve));
+    rmSync(folder, { recursive: true });
+  });
+
+  async function advice(path: string, identity?: typeof platform): Promise<[number, string | undefined]> {
+    const certificate = identity ? { cert: identity.certificate, key: identity.privateKey } : {};
+    return new Promise((resolve, reject) => {
+      request({
+        host: '127.0.0.1',
+        servername: 'localhost',
+        port,
+        path,
+        ca: trusted.certificate,
+        agent: false,
+        ...certificate,
+      })
+        .on('error', reject)
+        .on('response', (response) => {
+          collectBody(response, { limitBytes: 100_000, decode: true }).then(({ bytes }) => {
+            resolve([response.statusCode ?? 0, adviceFor(response.statusCode ?? 0, bytes)]);
+          }, reject);
+        })
+        .end();
+    });
+  }
+
+  it('for a certificate it does not trust says whom to trust', async () => {
+    const [status, words] = await advice('/', platform);
+    expect(status).toBe(400);
+    expect(words).toMatch(/^The API server completed the handshake and then refused the client certificate \(step 5\)/);
+    expect(words).toContain('GET /v1/identities/{identity}/certificate');
+  });
+
+  it('for no certificate says that it got none', async () => {
+    const [status, words] = await advice('/');
+    expect(status).toBe(400);
+    expect(words).toMatch(/^The API server says that it got no client certificate/);
+  });
+
+  it('for another reason says nothing', async () => {
+    expect(await advice('/', known)).toEqual([200, undefined]);
+    expect(await advice('/forbidden', known)).toEqual([403, undefined]);
+  });
+});
+
+describe('the words of other servers', () => {
+  it.each([
+    [403, 'HTTP Error 403.7 - Forbidden<p>403.7 Forbidden: Client certificate required', /got no client certificate/],
+    [403, '403 - Forbidden: SSL client certificate is required.', /got no client certificate/],
+    [
+      403,
+      'HTTP Error 403.16 - Forbidden. Your client certificate is either not trusted or is invalid.',
+      /refused the client/,
+    ],
+    [403, '403.16 Client certificate is untrusted or invalid', /refused the client/],
+    [403, '403.17 - Client certificate has expired or is not yet valid.', /expired or was revoked/],
+    [403, 'Reason: Cannot perform Post-Handshake Authentication.<br />', /only after the handshake/],
+    [401, '{"message":"No required TLS certificate was sent"}', /got no client certificate/],
+    [401, '{"message":"TLS certificate failed verification"}', /refused the client/],
+    [401, '<h1>HTTP Status 401 - No client certificate chain in this request</h1>', /got no client certificate/],
+    [495, '<center>The SSL certificate error</center>', /refused the client/],
+  ])('%d %s', (status, page, words) => {
+    expect(adviceFor(status, Buffer.from(page))).toMatch(words);
+    // One sentence, and nothing of the page in it.
+    expect(adviceFor(status, Buffer.from(`${page}\nsecret`))).not.toContain('secret');
+  });
+
+  it.each([
+    [200, 'The SSL certificate error'],
+    [500, 'No required SSL certificate was sent'],
+    [403, '{"message":"Forbidden"}'],
+    [400, 'The field "certificate" is required'],
+    [401, ''],
+    [403, `${' '.repeat(5000)}The SSL certificate error`],
+  ])('%d %j says nothing', (status, page) => {
+    expect(adviceFor(status, Buffer.from(page))).toBeUndefined();
+  });
+});
+
+async function accepting(port: number): Promise<void> {
+  for (;;) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.destroy();
+        resolve(true);
+      }).once('error', () => resolve(false));
+    });
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
