@@ -8,24 +8,25 @@ import { unusable } from './unusable.ts';
 export interface SecretsManagerSettings {
   /** Goes before an identity's name to make a secret's name. */
   readonly prefix: string;
+  /** For each of three attempts. A store that hangs must leave a call a part of its 10 s; a healthy one answers in 20 ms. */
+  readonly attemptTimeoutMs?: number;
 }
 
-/** A store that hangs must leave a call the greater part of its 10 s: three attempts, and this for all of them together. */
-const readTimeoutMs = 6_000;
+const maxAttempts = 3;
 
 /**
  * Region, credentials and endpoint are the SDK's own settings (AWS_REGION, AWS_ENDPOINT_URL_SECRETS_MANAGER, …). Made
  * during init, where Lambda gives the function its full CPU; the first read opens the connection.
  */
-export function secretsManagerSource({ prefix }: SecretsManagerSettings): IdentitySource {
+export function secretsManagerSource({ prefix, attemptTimeoutMs = 2_000 }: SecretsManagerSettings): IdentitySource {
   const client = new SecretsManagerClient({
     // A connection that died while the function was frozen costs one attempt: ECONNRESET and EPIPE are retried.
-    maxAttempts: 3,
+    maxAttempts,
     retryMode: 'standard',
     requestHandler: {
       connectionTimeout: 1_000,
-      requestTimeout: 2_000,
-      socketTimeout: 2_000,
+      requestTimeout: attemptTimeoutMs,
+      socketTimeout: attemptTimeoutMs,
       // Without it the SDK only warns that the time is over, and waits on.
       throwOnRequestTimeout: true,
     },
@@ -35,7 +36,7 @@ export function secretsManagerSource({ prefix }: SecretsManagerSettings): Identi
       requireIdentityName(name);
       const command = new GetSecretValueCommand({ SecretId: prefix + name, VersionStage: stage });
       const answer = await client
-        .send(command, { abortSignal: AbortSignal.timeout(readTimeoutMs) })
+        .send(command, { abortSignal: AbortSignal.timeout(maxAttempts * attemptTimeoutMs) })
         .catch((thrown: unknown) => {
           throw explain(thrown, name, stage);
         });
