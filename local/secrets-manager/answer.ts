@@ -1,0 +1,60 @@
+// Secrets and versions in AWS's words: field names, dates in seconds, and what is left out when it has no value.
+import type { Secret, Version } from './secret.ts';
+
+export function secretAnswer(secret: Secret) {
+  return { ARN: secret.arn, Name: secret.name };
+}
+
+/** DescribeSecret, and an entry of ListSecrets but for the name of the map of stages. */
+export function describedSecret(secret: Secret) {
+  return {
+    ...secretAnswer(secret),
+    ...defined('Description', secret.description || undefined),
+    ...defined('KmsKeyId', secret.kmsKeyId || undefined),
+    ...defined('LastChangedDate', seconds(secret.changedAt)),
+    ...defined('LastAccessedDate', seconds(secret.accessedOn)),
+    ...defined('DeletedDate', seconds(secret.deletionAt)),
+    ...defined('Tags', secret.tags),
+    ...defined('CreatedDate', seconds(secret.createdAt)),
+  };
+}
+
+/** Version id to labels, for the versions that have some; undefined when none has. */
+export function stagesByVersion(secret: Secret): Record<string, readonly string[]> | undefined {
+  const staged = secret.versions.filter((version) => version.stages.length > 0);
+  return staged.length === 0 ? undefined : Object.fromEntries(staged.map(({ id, stages }) => [id, stages]));
+}
+
+/** GetSecretValue, and an entry of BatchGetSecretValue. */
+export function valueAnswer(secret: Secret, version: Version) {
+  const { value } = version;
+  return {
+    ...secretAnswer(secret),
+    VersionId: version.id,
+    ...('string' in value ? { SecretString: value.string } : { SecretBinary: value.binary }),
+    ...defined('VersionStages', version.stages.length > 0 ? version.stages : undefined),
+    CreatedDate: seconds(version.createdAt),
+  };
+}
+
+/** An entry of ListSecretVersionIds. */
+export function versionEntry(secret: Secret, version: Version) {
+  return {
+    VersionId: version.id,
+    ...defined('VersionStages', version.stages.length > 0 ? version.stages : undefined),
+    ...defined('LastAccessedDate', seconds(version.accessedOn)),
+    CreatedDate: seconds(version.createdAt),
+    KmsKeyIds: [secret.kmsKeyId || 'DefaultEncryptionKey'],
+  };
+}
+
+/** Dates travel as seconds since 1970, with a fraction (AWS JSON 1.1, timestamp format epoch-seconds). */
+export function seconds(milliseconds: number): number;
+export function seconds(milliseconds: number | undefined): number | undefined;
+export function seconds(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : milliseconds / 1000;
+}
+
+export function defined<Key extends string, Value>(key: Key, value: Value | undefined): Record<Key, Value> | object {
+  return value === undefined ? {} : { [key]: value };
+}

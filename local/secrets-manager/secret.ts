@@ -1,0 +1,201 @@
+// A secret as it is kept, and AWS's rules for its versions and their staging labels; pure, a change makes a new record.
+import { AwsError, valueNotFound } from './errors.ts';
+
+/** Text as it came, or bytes as base64. */
+export type SecretValue = { readonly string: string } | { readonly binary: string };
+
+export interface Tag {
+  readonly Key: string;
+  readonly Value: string;
+}
+
+/** All times are milliseconds since 1970. */
+export interface Version {
+  readonly id: string;
+  /** Staging labels, sorted, as AWS lists them. Without one the version is deprecated. */
+  readonly stages: readonly string[];
+  readonly createdAt: number;
+  /** The start of the day (UTC) on which it was read last; AWS keeps the day alone. */
+  readonly accessedOn?: number;
+  readonly value: SecretValue;
+}
+
+export interface Secret {
+  readonly name: string;
+  readonly arn: string;
+  readonly description?: string;
+  readonly kmsKeyId?: string;
+  /** Absent until the first tag, empty after the last one: AWS tells the two apart. */
+  readonly tags?: readonly Tag[];
+  readonly createdAt: number;
+  readonly changedAt: number;
+  readonly accessedOn?: number;
+  /** The end of the recovery window, once the secret is scheduled for deletion. */
+  readonly deletionAt?: number;
+  /** Oldest first. */
+  readonly versions: readonly Version[];
+}
+
+const current = 'AWSCURRENT';
+const previous = 'AWSPREVIOUS';
+const day = 86_400_000;
+
+/** AWS: Secrets Manager quotas, "versions per secret" and "staging labels attached across all versions of a secret". */
+export const quotas = { versions: 100, stages: 20 } as const;
+
+export function sameValue(one: SecretValue, other: SecretValue): boolean {
+  if ('string' in one) return 'string' in other && one.string === other.string;
+  return 'binary' in other && one.binary === other.binary;
+}
+
+/**
+ * The secret with one version more, its labels taken from the versions that had them. The id of a version that exists
+ * with the same value changes nothing: that is what makes a repeated request harmless.
+ */
+export function withVersion(
+  secret: Secret,
+  version: { readonly id: string; readonly value: SecretValue; readonly stages?: readonly string[] },
+  now: number,
+): Secret {
+  const existing = secret.versions.find(({ id }) => id === version.id);
+  if (existing && sameValue(existing.value, version.value)) return secret;
+  if (existing) throw tokenInUse(secret, version.id);
+  const wanted = version.stages ?? [current];
+  // The first version is the current one, whatever labels it was given (AWS API reference, PutSecretValue).
+  const stages = holderOf(secret.versions, current) ? wanted : [...wanted, current];
+  const added = [...secret.versions, { id: version.id, stages: [], createdAt: now, value: version.value }];
+  return { ...secret, changedAt: now, versions: withinQuotas(attach(added, version.id, stages), now) };
+}
+
+/**
+ * One label moved to a version, or taken off one (without `moveTo`).
+ * Rules: AWS API reference, UpdateSecretVersionStage.
+ */
+export function withStageMoved(
+  secret: Secret,
+  move: { readonly stage: string; readonly removeFrom: string | undefined; readonly moveTo: string | undefined },
+  now: number,
+): Secret {
+  const { stage, removeFrom, moveTo } = move;
+  for (const id of [removeFrom, moveTo]) {
+    if (id !== undefined && !secret.versions.some((version) => version.id === id))
+      throw valueNotFound(`VersionId: ${id}`);
+  }
+  const holder = holderOf(secret.versions, stage);
+  if (moveTo === undefined) {
+    if (removeFrom === undefined) throw invalid('You must provide RemoveFromVersionId, MoveToVersionId, or both.');
+    if (holder?.id !== removeFrom) throw invalid(`Staging label ${stage} is not attached to version ${removeFrom}.`);
+    if (stage === current) {
+      throw invalid(
+        `You can only move staging label ${current} to a different secret version. It can’t be completely removed.`,
+      );
+    }
+    return { ...secret, changedAt: now, versions: detach(secret.versions, [stage]) };
+  }
+  if (removeFrom !== undefined && removeFrom !== holder?.id) {
+    throw invalid(
+      `When you move staging label ${stage}, if you specify RemoveFromVersionId, ` +
+        `it must be set to the version that currently has the staging label ${stage}.`,
+    );
+  }
+  if (holder?.id === moveTo) return secret;
+  if (holder && removeFrom === undefined) {
+    throw invalid(
+      `The parameter RemoveFromVersionId can't be empty. Staging label ${stage} is currently attached to version ` +
+        `${holder.id}, so you must explicitly reference that version in RemoveFromVersionId.`,
+    );
+  }
+  return { ...secret, changedAt: now, versions: withinQuotas(attach(secret.versions, moveTo, [stage]), now) };
+}
+
+/** The version a reader means; without id and stage it is the current one. Throws as GetSecretValue does. */
+export function versionOf(secret: Secret, id: string | undefined, stage: string | undefined): Version {
+  if (id === undefined) {
+    const wanted = stage ?? current;
+    const version = holderOf(secret.versions, wanted);
+    if (!version) throw valueNotFound(`staging label: ${wanted}`);
+    return version;
+  }
+  const version = secret.versions.find((candidate) => candidate.id === id);
+  if (!version) throw valueNotFound(`VersionId: ${id}`);
+  if (stage !== undefined && !version.stages.includes(stage)) {
+    throw new AwsError(
+      'InvalidRequestException',
+      'You provided a VersionStage that is not associated to the provided VersionId.',
+    );
+  }
+  return version;
+}
+
+/** The secret with the day of its last reading; the same record when that is noted already. */
+export function withAccess(secret: Secret, id: string, now: number): Secret {
+  const accessedOn = now - (now % day);
+  const version = secret.versions.find((candidate) => candidate.id === id);
+  if (secret.accessedOn === accessedOn && version?.accessedOn === accessedOn) return secret;
+  const versions = secret.versions.map((candidate) => (candidate.id === id ? { ...candidate, accessedOn } : candidate));
+  return { ...secret, accessedOn, versions };
+}
+
+/** Throws when the secret is scheduled for deletion: then only DescribeSecret, RestoreSecret and the like go on. */
+export function mustBeActive(secret: Secret): void {
+  if (secret.deletionAt === undefined) return;
+  throw new AwsError(
+    'InvalidRequestException',
+    "You can't perform this operation on the secret because it was marked for deletion.",
+  );
+}
+
+export function tokenInUse(secret: Secret, token: string): AwsError {
+  return new AwsError(
+    'ResourceExistsException',
+    `You can't use ClientRequestToken ${token} because that value is already in use for a version of secret ${secret.arn}.`,
+  );
+}
+
+function holderOf(versions: readonly Version[], stage: string): Version | undefined {
+  return versions.find((version) => version.stages.includes(stage));
+}
+
+/** AWSPREVIOUS follows AWSCURRENT: it goes to the version that AWSCURRENT is taken from. */
+function attach(versions: readonly Version[], id: string, stages: readonly string[]): readonly Version[] {
+  const replaced = stages.includes(current) ? holderOf(versions, current) : undefined;
+  const attached = detach(versions, stages).map((version) => (version.id === id ? labelled(version, stages) : version));
+  if (!replaced || replaced.id === id) return attached;
+  return detach(attached, [previous]).map((version) =>
+    version.id === replaced.id ? labelled(version, [previous]) : version,
+  );
+}
+
+function labelled(version: Version, stages: readonly string[]): Version {
+  return { ...version, stages: [...new Set([...version.stages, ...stages])].sort() };
+}
+
+function detach(versions: readonly Version[], stages: readonly string[]): readonly Version[] {
+  return versions.map((version) => ({ ...version, stages: version.stages.filter((stage) => !stages.includes(stage)) }));
+}
+
+/**
+ * Old deprecated versions make room for new ones, but none of the last 24 hours, so that too many writes in a day come
+ * to an end (AWS API reference, PutSecretValue).
+ */
+function withinQuotas(versions: readonly Version[], now: number): readonly Version[] {
+  let surplus = versions.length - quotas.versions;
+  const kept = versions.filter((version) => {
+    const removable = surplus > 0 && version.stages.length === 0 && version.createdAt <= now - day;
+    if (removable) surplus -= 1;
+    return !removable;
+  });
+  if (surplus > 0) throw quotaReached(`${quotas.versions} versions, those of the last 24 hours among them`);
+  if (kept.reduce((sum, version) => sum + version.stages.length, 0) > quotas.stages) {
+    throw quotaReached(`${quotas.stages} staging labels across all its versions`);
+  }
+  return kept;
+}
+
+function quotaReached(quota: string): AwsError {
+  return new AwsError('LimitExceededException', `A secret can have at most ${quota}.`);
+}
+
+function invalid(message: string): AwsError {
+  return new AwsError('InvalidParameterException', message);
+}

@@ -1,0 +1,130 @@
+// A Secrets Manager on loopback: AWS's API for the real SDK and the AWS CLI, its secrets kept in a folder.
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { actionNamed } from './actions.ts';
+import { removeGone } from './delete.ts';
+import { AwsError, reasonOf } from './errors.ts';
+import type { Context } from './lookup.ts';
+import { actionNameOf, readBody, writeAnswer, writeError } from './protocol.ts';
+import { openStore } from './store.ts';
+
+export interface SecretsManagerOptions {
+  /** Made when it is not there; private to the user (0700, files 0600), and to one server at a time. */
+  readonly folder: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Must be loopback: whoever can connect can read every secret. */
+  readonly host?: string;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Goes into the ARNs of new secrets. */
+  readonly region?: string;
+}
+
+export interface SecretsManager {
+  /** For AWS_ENDPOINT_URL_SECRETS_MANAGER and `aws --endpoint-url`. */
+  readonly url: string;
+  /** Finishes what was begun, then lets go of the port and the folder. */
+  close(): Promise<void>;
+}
+
+/** How often expired secrets are looked for. */
+const sweepMs = 60_000;
+
+/**
+ * Starts it, or throws an Error of one sentence for whoever started it: a folder or a state file that cannot be used, a
+ * folder or a port that is taken.
+ *
+ * What it is not: it verifies no signature (requests must carry one of the right form, any credentials will do), knows
+ * one account, encrypts nothing (the key of a file's encryption would lie beside it) and has no replicas, resource
+ * policies or rotation. It logs nothing.
+ */
+export async function startSecretsManager(options: SecretsManagerOptions): Promise<SecretsManager> {
+  const { folder, port, host = '127.0.0.1', now = Date.now, region = 'us-east-1' } = options;
+  if (!/^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)) {
+    throw new Error(`The Secrets Manager listens on loopback only, and ${host} is not a loopback address.`);
+  }
+  const store = await openStore(folder);
+  const context: Context = { store, now, region };
+  let nextSweep = Number.NEGATIVE_INFINITY;
+  /** What has been understood and not yet answered. */
+  const underway = new Set<Promise<void>>();
+
+  const server = createServer(async (request, response) => {
+    response.setHeader('x-amzn-requestid', randomUUID());
+    try {
+      const action = actionNamed(actionNameOf(request));
+      const body = await readBody(request);
+      const done = perform(() => action(body, context), response);
+      underway.add(done);
+      await done;
+      underway.delete(done);
+    } catch (error) {
+      writeError(response, asAwsError(error));
+    }
+  });
+
+  async function perform(action: () => object | Promise<object>, response: ServerResponse): Promise<void> {
+    try {
+      if (now() >= nextSweep) {
+        nextSweep = now() + sweepMs;
+        await removeGone(context);
+      }
+      writeAnswer(response, await action());
+    } catch (error) {
+      writeError(response, asAwsError(error));
+    }
+    if (!response.closed) await new Promise((resolve) => response.once('close', resolve));
+  }
+
+  try {
+    await listen(server, port, host);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+
+  async function stop(): Promise<void> {
+    const ended = once(server, 'close');
+    server.close();
+    await Promise.all(underway);
+    // What is left are connections kept alive, and requests that never came to their end.
+    server.closeAllConnections();
+    await ended;
+    await store.close();
+  }
+
+  let stopped: Promise<void> | undefined;
+  return {
+    url: urlOf(server),
+    close() {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+function asAwsError(thrown: unknown): AwsError {
+  if (thrown instanceof AwsError) return thrown;
+  return new AwsError('InternalServiceError', 'Something unexpected happened inside the local Secrets Manager.', {
+    cause: thrown,
+  });
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      const reason = reasonOf(error);
+      const words = reason === 'EADDRINUSE' ? 'it is taken' : reason;
+      reject(new Error(`The Secrets Manager cannot listen on port ${port} of ${host} (${words}).`, { cause: error }));
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}

@@ -1,0 +1,66 @@
+// The text of a secret's state file, and back; what is not whole is refused without a word of its content.
+import { createHash } from 'node:crypto';
+import * as v from 'valibot';
+import type { Secret } from './secret.ts';
+
+const time = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const fileSchema = v.object({
+  format: v.literal(1),
+  name: v.pipe(v.string(), v.minLength(1)),
+  arn: v.pipe(v.string(), v.regex(/^arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/)),
+  description: v.exactOptional(v.string()),
+  kmsKeyId: v.exactOptional(v.string()),
+  tags: v.exactOptional(v.array(v.object({ Key: v.string(), Value: v.string() }))),
+  createdAt: time,
+  changedAt: time,
+  accessedOn: v.exactOptional(time),
+  deletionAt: v.exactOptional(time),
+  versions: v.array(
+    v.object({
+      id: v.pipe(v.string(), v.minLength(32), v.maxLength(64)),
+      stages: v.array(v.pipe(v.string(), v.minLength(1))),
+      createdAt: time,
+      accessedOn: v.exactOptional(time),
+      value: v.union([
+        v.strictObject({ string: v.string() }),
+        v.strictObject({ binary: v.pipe(v.string(), v.base64()) }),
+      ]),
+    }),
+  ),
+});
+
+/** A name may hold slashes and be longer than a file name, and some file systems ignore case: so its digest. */
+export function fileNameOf(secretName: string): string {
+  return `${createHash('sha256').update(secretName).digest('hex')}.json`;
+}
+
+export const fileNamePattern = /^[0-9a-f]{64}\.json$/;
+
+export function encodeSecret(secret: Secret): string {
+  return `${JSON.stringify({ format: 1, ...secret })}\n`;
+}
+
+/** Throws an Error whose message says what is wrong, never what is in the file. */
+export function decodeSecret(text: string, fileName: string): Secret {
+  const parsed = v.safeParse(fileSchema, parseJson(text));
+  if (!parsed.success) throw new Error(`${v.getDotPath(parsed.issues[0]) ?? 'the whole'} is missing or malformed`);
+  const { format: _, ...secret } = parsed.output;
+  if (fileNameOf(secret.name) !== fileName) throw new Error('it is not named after its secret');
+  if (isRepeated(secret.versions.map((version) => version.id))) throw new Error('a version stands there twice');
+  if (isRepeated(secret.versions.flatMap((version) => version.stages))) throw new Error('a label stands there twice');
+  return secret;
+}
+
+/** JSON.parse quotes what it cannot read in its message, so that one is dropped. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('it is not JSON');
+  }
+}
+
+function isRepeated(values: readonly string[]): boolean {
+  return new Set(values).size !== values.length;
+}

@@ -1,0 +1,151 @@
+// Where secrets are kept: one file for each, replaced whole and flushed to the disk before a write is acknowledged.
+import { randomBytes } from 'node:crypto';
+import { access, chmod, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AwsError, reasonOf } from './errors.ts';
+import { lockFolder } from './lock.ts';
+import type { Secret } from './secret.ts';
+import { decodeSecret, encodeSecret, fileNameOf, fileNamePattern } from './state-file.ts';
+
+export interface Store {
+  /** The record that was acknowledged last. */
+  get(name: string): Secret | undefined;
+  all(): Iterable<Secret>;
+  /**
+   * Puts what `change` returns in the place of what there is; undefined removes it, the same record changes nothing.
+   * Changes of one secret run one after the other, so `change` always sees the newest record. Resolves when the change
+   * is on the disk; when it throws or the disk refuses (InternalServiceError), the old record is kept.
+   */
+  update(name: string, change: (secret: Secret | undefined) => Secret | undefined): Promise<Secret | undefined>;
+  /** Waits for what is being written, then lets go of the folder. */
+  close(): Promise<void>;
+}
+
+const leftoverPattern = /^[0-9a-f]{64}\.json\.[0-9a-f]+\.tmp$/;
+
+/** Throws an Error of one sentence when the folder cannot be used or holds a file that is broken; then nothing is changed. */
+export async function openStore(folder: string): Promise<Store> {
+  await makePrivate(folder);
+  const lock = lockFolder(folder);
+  try {
+    const secrets = await load(folder);
+    return keep(folder, secrets, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function keep(folder: string, secrets: Map<string, Secret>, lock: { release(): void }): Store {
+  /** Name, to the end of the line of changes that wait for each other. */
+  const lines = new Map<string, Promise<unknown>>();
+
+  async function apply(name: string, change: (secret: Secret | undefined) => Secret | undefined) {
+    const before = secrets.get(name);
+    const after = change(before);
+    if (after === before) return after;
+    try {
+      if (after) await replaceFile(folder, fileNameOf(name), encodeSecret(after));
+      else await removeFile(folder, fileNameOf(name));
+    } catch (error) {
+      throw new AwsError('InternalServiceError', `The state could not be written (${reasonOf(error)}).`, {
+        cause: error,
+      });
+    }
+    if (after) secrets.set(name, after);
+    else secrets.delete(name);
+    return after;
+  }
+
+  return {
+    get: (name) => secrets.get(name),
+    all: () => secrets.values(),
+    update(name, change) {
+      const result = (lines.get(name) ?? Promise.resolve()).then(() => apply(name, change));
+      const end = result
+        .catch(() => {})
+        .finally(() => {
+          if (lines.get(name) === end) lines.delete(name);
+        });
+      lines.set(name, end);
+      return result;
+    },
+    async close() {
+      await Promise.all(lines.values());
+      lock.release();
+    },
+  };
+}
+
+/** mkdir's mode passes through the umask and spares a folder that exists, so the mode is set by itself. */
+async function makePrivate(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (((await stat(folder)).mode & 0o077) !== 0) await chmod(folder, 0o700);
+    await access(folder, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    throw new Error(`The folder ${folder} cannot be used for secrets (${reasonOf(error)}).`, { cause: error });
+  }
+}
+
+async function load(folder: string): Promise<Map<string, Secret>> {
+  const names = await readdir(folder);
+  const secrets = new Map<string, Secret>();
+  for (const fileName of names.filter((name) => fileNamePattern.test(name))) {
+    const secret = await readSecret(folder, fileName);
+    secrets.set(secret.name, secret);
+  }
+  // What a write that was killed left behind; it was never acknowledged. Removed last: a broken file leaves all as it is.
+  for (const leftover of names.filter((name) => leftoverPattern.test(name))) await rm(join(folder, leftover));
+  return secrets;
+}
+
+async function readSecret(folder: string, fileName: string): Promise<Secret> {
+  const path = join(folder, fileName);
+  let reason: string;
+  try {
+    const text = await readFile(path, 'utf8');
+    const secret = decodeSecret(text, fileName);
+    if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, 0o600);
+    return secret;
+  } catch (error) {
+    reason = error instanceof Error && !('code' in error) ? error.message : reasonOf(error);
+  }
+  throw new Error(
+    `The state file ${path} cannot be used (${reason}); restore it or move it away. Nothing was changed.`,
+  );
+}
+
+/** A reader, and a crash at any moment, finds the old file or the new one, never a part (rename(2); fsync(2) for the rest). */
+async function replaceFile(folder: string, fileName: string, text: string): Promise<void> {
+  const temporary = join(folder, `${fileName}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, join(folder, fileName));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncFolder(folder);
+}
+
+async function removeFile(folder: string, fileName: string): Promise<void> {
+  await rm(join(folder, fileName), { force: true });
+  await syncFolder(folder);
+}
+
+/** Makes a rename or a removal last: the entry belongs to the folder, not to the file (fsync(2)). */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
