@@ -1,4 +1,4 @@
-// What is uploaded to Lambda: one file for each function, that loads, without what it does not run.
+// What is uploaded to Lambda: modules that load by themselves, without what they do not run.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,12 +16,14 @@ describe.each(['invoke', 'certificate', 'health'])('the bundle of %s', (name) =>
   const code = stack.resources('AWS::Lambda::Function')[`${title}Function`]?.Properties.Code as { S3Key: string };
   const asset = join(stack.assembly, `asset.${code.S3Key.replace('.zip', '')}`);
 
-  it('is one file that names no source map', () => {
-    expect(readdirSync(asset)).toEqual(['index.mjs']);
-    expect(readFileSync(join(asset, 'index.mjs'), 'utf8')).not.toContain('sourceMappingURL');
+  it('is ES modules and nothing else, and names no source map', () => {
+    const files = readdirSync(asset);
+    expect(files).toContain('index.mjs');
+    expect(files.filter((file) => !file.endsWith('.mjs'))).toEqual([]);
+    for (const file of files) expect(readFileSync(join(asset, file), 'utf8')).not.toContain('sourceMappingURL');
   });
 
-  it('is an ES module that loads by itself and exports the handler', () => {
+  it('loads by itself and exports the handler', () => {
     const { href } = pathToFileURL(join(asset, 'index.mjs'));
     const script = `const { handler } = await import('${href}'); process.stdout.write(typeof handler); process.exit();`;
     // An empty folder of identities, so that nothing looks for Secrets Manager on the way.
@@ -33,7 +35,13 @@ describe.each(['invoke', 'certificate', 'health'])('the bundle of %s', (name) =>
     expect(printed.toString()).toBe('function');
   });
 
-  it('has its source map beside the assets, for whoever reads a stack trace', () => {
+  it('has its source maps beside the assets, for whoever reads a stack trace', () => {
+    const maps = readdirSync(join(stack.assembly, 'source-maps', name));
+    expect(maps.sort()).toEqual(
+      readdirSync(asset)
+        .map((file) => `${file}.map`)
+        .sort(),
+    );
     const map = JSON.parse(readFileSync(join(stack.assembly, 'source-maps', name, 'index.mjs.map'), 'utf8')) as {
       sources: string[];
       sourcesContent: string[];

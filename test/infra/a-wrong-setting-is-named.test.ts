@@ -60,4 +60,13 @@ describe('the settings of the stack', () => {
     const readKeys = [...source.matchAll(/\b(?:text|value)\('(\w+)'\)/g)].map(([, key]) => `countersign:${key}`);
     expect(keys.sort()).toEqual([...new Set(readKeys)].sort());
   });
+
+  it('are all in docs/deploy.md, with the same default', () => {
+    const file = JSON.parse(readFileSync('cdk.json', 'utf8')) as { context: Record<string, unknown> };
+    const expected = Object.entries(file.context)
+      .filter(([key]) => key.startsWith('countersign:'))
+      .map(([key, value]) => `| \`${key}\` | \`${typeof value === 'string' ? value : JSON.stringify(value)}\` |`);
+    const documented = readFileSync('docs/deploy.md', 'utf8').match(/^\| `countersign:\w+` \| `[^`]*` \|/gm);
+    expect(documented).toEqual(expected);
+  });
 });

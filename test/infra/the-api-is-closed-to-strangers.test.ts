@@ -1,4 +1,5 @@
 // Who can reach the functions: signed callers through the routes of the API, and nobody else.
+import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { routes } from '../../functions/config.ts';
 import { synthesize } from './synthesize.ts';
@@ -93,6 +94,12 @@ describe("a caller's policy", () => {
       'arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<ApiHttpApi>/$default/POST/v1/identities/IDENTITY/invocations',
     );
     expect(stack.outputs.ApiUrl?.Value).toBe('<ApiHttpApi.ApiEndpoint>');
+  });
+
+  it('is among the outputs that docs/deploy.md explains, all of them', () => {
+    const documented = readFileSync('docs/deploy.md', 'utf8').matchAll(/^\| `([A-Z]\w+)` \|/gm);
+    const names = Object.keys(stack.outputs).filter((name) => name !== 'AcmeBankCallerPolicyArn');
+    expect([...documented].map(([, name]) => name).sort()).toEqual(names.sort());
   });
 });
 
