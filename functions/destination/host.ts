@@ -21,6 +21,20 @@ const dnsName = /^[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
  * scripts, percent-encoding, octal, hexadecimal and short addresses. Undefined when it is none of them, or port 0.
  */
 export function parseAuthority(authority: string): Authority | undefined {
+  const known = recent.get(authority);
+  if (known) return known;
+  const parsed = parse(authority);
+  if (!parsed) return undefined;
+  // Bots call the same few hosts: the URL standard's parser is most of what a call's URL costs.
+  if (recent.size >= maxRecent) recent.clear();
+  recent.set(authority, parsed);
+  return parsed;
+}
+
+const recent = new Map<string, Authority>();
+const maxRecent = 1_000;
+
+function parse(authority: string): Authority | undefined {
   if (authority === '' || notInAuthority.test(authority)) return undefined;
   const url = URL.parse(`https://${authority}/`);
   if (!url) return undefined;

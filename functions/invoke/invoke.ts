@@ -31,7 +31,7 @@ export function createInvoke(services: InvokeServices): Story {
     } catch (thrown) {
       const error = asCountersignError(thrown);
       record.code = error.code;
-      if (error.step !== undefined) record.step = error.step;
+      if (error.step !== undefined) record.failedStep = String(error.step);
       if (typeof error.evidence?.alert === 'string') record.alert = error.evidence.alert;
       throw error;
     } finally {

@@ -1,6 +1,6 @@
 // The one line that each invocation leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
 import { metricsNamespace } from '../config.ts';
-import { writeLine } from './line.ts';
+import { writeText } from './line.ts';
 
 /** Names and outcomes only: no path, no query, no header, no body, nothing of a certificate but its version. */
 export interface InvocationRecord {
@@ -16,10 +16,11 @@ export interface InvocationRecord {
   status?: number;
   /** Code of the error table, when the invocation failed. */
   code?: string;
-  step?: number;
+  /** The failed step of the handshake, as text: it is a metric's dimension. */
+  failedStep?: string;
   /** The alert that a rejection came with, where there was one. */
   alert?: string;
-  connection?: 'new' | 'resumed' | 'reused';
+  connection?: Connection;
   protocol?: string;
   /** Connections tried; more than one when a dead or rejected one was replaced. */
   attempts: number;
@@ -27,47 +28,65 @@ export interface InvocationRecord {
   answerBytes?: number;
   /** Milliseconds. */
   timings?: Readonly<Record<string, number>>;
+  /** Milliseconds. */
   totalMs: number;
 }
 
-const handshakeMetrics = {
+type Connection = 'new' | 'resumed' | 'reused';
+
+const connectionMetrics: Readonly<Record<Connection, string>> = {
   new: 'FullHandshakes',
   resumed: 'ResumedHandshakes',
   reused: 'ReusedConnections',
-} as const;
+};
 
 /**
  * Writes the record in CloudWatch's embedded metric format (AWS: CloudWatch User Guide, "Specification: Embedded metric
- * format"): Invocations, Duration and the kind of connection without dimensions, Failures by code and by step. Identities
- * and hosts are properties, not dimensions: CloudWatch bills a metric for each value of a dimension.
+ * format"): Invocations, totalMs and the kind of connection without dimensions, Failures by code and by failedStep.
+ * Identities and hosts are properties, not dimensions: CloudWatch bills a metric for each value of a dimension.
  */
 export function recordInvocation(record: InvocationRecord, now: number = Date.now()): void {
-  const metrics: { Name: string; Unit: string }[] = [
-    { Name: 'Invocations', Unit: 'Count' },
-    { Name: 'Duration', Unit: 'Milliseconds' },
-  ];
-  const values: Record<string, string | number> = { Invocations: 1, Duration: record.totalMs };
-  if (record.connection) {
-    const name = handshakeMetrics[record.connection];
-    metrics.push({ Name: name, Unit: 'Count' });
-    values[name] = 1;
+  const level = record.code === undefined ? 'INFO' : 'WARN';
+  const time = new Date(now).toISOString();
+  const fields = JSON.stringify(record).slice(1, -1);
+  writeText(
+    `{"timestamp":"${time}","level":"${level}","message":"invocation",${fields},${metricsOf(record)},"_aws":{"Timestamp":${now},"CloudWatchMetrics":${directivesOf(record)}}}\n`,
+  );
+}
+
+/** There are a dozen shapes of a record; the text of each is made once. */
+function directivesOf({ connection, code, failedStep }: InvocationRecord): string {
+  const shape = `${connection ?? ''} ${code === undefined ? '' : failedStep === undefined ? 'failed' : 'failed at a step'}`;
+  let text = directives.get(shape);
+  if (text === undefined) {
+    text = JSON.stringify([
+      {
+        Namespace: metricsNamespace,
+        Dimensions: [[]],
+        Metrics: [
+          { Name: 'Invocations', Unit: 'Count' },
+          { Name: 'totalMs', Unit: 'Milliseconds' },
+          ...(connection ? [{ Name: connectionMetrics[connection], Unit: 'Count' }] : []),
+        ],
+      },
+      ...(code === undefined
+        ? []
+        : [
+            {
+              Namespace: metricsNamespace,
+              Dimensions: failedStep === undefined ? [['code']] : [['code'], ['failedStep']],
+              Metrics: [{ Name: 'Failures', Unit: 'Count' }],
+            },
+          ]),
+    ]);
+    directives.set(shape, text);
   }
-  const directives = [{ Namespace: metricsNamespace, Dimensions: [[]] as string[][], Metrics: metrics }];
-  if (record.code) {
-    values.Failures = 1;
-    directives.push({
-      Namespace: metricsNamespace,
-      Dimensions: record.step === undefined ? [['code']] : [['code'], ['failedStep']],
-      Metrics: [{ Name: 'Failures', Unit: 'Count' }],
-    });
-    // A dimension's value is a string.
-    if (record.step !== undefined) values.failedStep = String(record.step);
-  }
-  writeLine({
-    level: record.code ? 'WARN' : 'INFO',
-    message: 'invocation',
-    ...record,
-    ...values,
-    _aws: { Timestamp: now, CloudWatchMetrics: directives },
-  });
+  return text;
+}
+
+const directives = new Map<string, string>();
+
+function metricsOf({ connection, code }: InvocationRecord): string {
+  const handshake = connection ? `,"${connectionMetrics[connection]}":1` : '';
+  return `"Invocations":1${handshake}${code === undefined ? '' : ',"Failures":1'}`;
 }

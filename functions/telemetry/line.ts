@@ -13,5 +13,10 @@ export function sendLinesTo(other: Sink): void {
 
 /** The time comes first, so that a reader of raw logs can follow; ISO 8601. */
 export function writeLine(fields: Readonly<Record<string, unknown>>): void {
-  sink(`${JSON.stringify({ timestamp: new Date().toISOString(), ...fields })}\n`);
+  writeText(`${JSON.stringify({ timestamp: new Date().toISOString(), ...fields })}\n`);
+}
+
+/** A line that is JSON already, with its line feed. */
+export function writeText(line: string): void {
+  sink(line);
 }
