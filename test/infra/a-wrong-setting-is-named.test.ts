@@ -1,10 +1,14 @@
 // What cdk.json and `-c` may say: a wrong value stops the synth and names its key.
 import { readFileSync } from 'node:fs';
-import { App } from 'aws-cdk-lib';
+import { RootConstruct } from 'constructs';
 import { describe, expect, it } from 'vitest';
 import { readStackSettings, type StackSettings } from '../../infra/settings.ts';
 
-const read = (context: Record<string, unknown>): StackSettings => readStackSettings(new App({ context }).node);
+function read(context: Record<string, unknown>): StackSettings {
+  const { node } = new RootConstruct();
+  for (const [key, value] of Object.entries(context)) node.setContext(key, value);
+  return readStackSettings(node);
+}
 
 describe('the settings of the stack', () => {
   it.each([
