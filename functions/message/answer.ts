@@ -120,6 +120,7 @@ function fitsAsText(bytes: Buffer): boolean {
   // Seven is the largest of the sizes: most bodies need no counting.
   if (bytes.length * 7 <= maxBodyTextBytes) return true;
   let size = 0;
-  for (const byte of bytes) size += nestedSizes[byte] as number;
+  // By index: a Buffer's iterator takes ten times as long.
+  for (let at = 0; at < bytes.length; at++) size += nestedSizes[bytes[at] as number] as number;
   return size <= maxBodyTextBytes;
 }

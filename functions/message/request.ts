@@ -19,7 +19,8 @@ export interface InvocationRequest {
   readonly decodeContent: boolean;
 }
 
-const knownFields = new Set([
+/** docs/api.md has a row for each. */
+export const knownFields = new Set([
   'url',
   'method',
   'headers',
