@@ -73,6 +73,14 @@ describe('a new value', () => {
     const pending = await client.send(new GetSecretValueCommand({ SecretId: 'a', VersionStage: 'AWSPENDING' }));
     expect(pending.SecretString).toBe('S3');
   });
+
+  it('written by many at once leaves one current and one previous version, and loses none', async () => {
+    const { client } = await startWithOne();
+    await Promise.all(Array.from({ length: 30 }, (_, index) => put(client, index + 2)));
+    const all = await stages(client, true);
+    expect(Object.keys(all)).toHaveLength(31);
+    expect(Object.values(all).flat().sort()).toEqual(['AWSCURRENT', 'AWSPREVIOUS']);
+  });
 });
 
 describe('a rotation', () => {
