@@ -129,9 +129,9 @@ function contextOf(identity: Identity, destination: Destination) {
   }
 }
 
-/** Half of what the process may open is for connections: Lambda gives a function 1,024 file descriptors (AWS: Lambda quotas). */
+/** Three quarters of what the process may open are for connections: Lambda gives a function 1,024 file descriptors (AWS: Lambda quotas). */
 function defaultLimits(): PoolLimits {
-  return { maxConnections: Math.floor(openFilesLimit() / 2), maxIdleMs: 300_000, sweepEveryMs: 30_000 };
+  return { maxConnections: Math.floor(openFilesLimit() * 0.75), maxIdleMs: 300_000, sweepEveryMs: 30_000 };
 }
 
 function openFilesLimit(): number {
