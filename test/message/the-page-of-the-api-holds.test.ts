@@ -53,7 +53,9 @@ describe('docs/api.md', () => {
     expect(page).toContain(`at most ${maxUrlLength} characters`);
     expect(page).toContain(`${limits.maxAnswerBytes / 1e6} MB of body`);
     expect(page).toContain(`${limits.maxEventBytes / 1024 / 1024} MB, as Lambda counts it`);
-    for (const name of request.matchAll(/^ {2}"(\w+)"/gm))
-      expect(page).toMatch(new RegExp(`^\\| \`${name[1]}\` `, 'm'));
+  });
+
+  it('has a row for each field', () => {
+    for (const name of knownFields) expect(page).toMatch(new RegExp(`^\\| \`${name}\` `, 'm'));
   });
 });
