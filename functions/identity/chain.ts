@@ -20,6 +20,8 @@ export function readCertificates(text: string, where: string, isList: boolean): 
     }
     try {
       const certificate = new X509Certificate(block);
+      // Parsed when they are first asked for: what cannot be read must be found here, not where it is used.
+      void [certificate.publicKey, certificate.validFromDate.toISOString(), certificate.validToDate.toISOString()];
       return { where: place, certificate, fields: readCertificateFields(certificate.raw) };
     } catch {
       throw unusable('pem-malformed', place, `${place} holds a certificate that cannot be parsed.`);

@@ -144,7 +144,7 @@ function digest(files: Files): string {
   return hash.digest('hex');
 }
 
-/** Said and not refused: Kubernetes mounts secrets with mode 0644 unless told otherwise (docs/decisions/0024). */
+/** Said and not refused: Kubernetes mounts secrets with mode 0644 unless told otherwise (docs/decisions/0023). */
 function warnOfReadableKey(name: string, files: Files, warned: Set<string>): void {
   const key = files.get('private-key.pem') ?? files.get('tls.key');
   if (key === undefined || (key.stats.mode & 0o004n) === 0n || process.platform === 'win32' || warned.has(name)) return;

@@ -73,12 +73,12 @@ const explanations: Record<string, { detail: string; hint?: string }> = {
     hint: 'The platform must check the credentials of the function, and its clock.',
   },
   ExpiredTokenException: { detail: 'The AWS credentials have expired.' },
-  TimeoutError: { detail: 'Secrets Manager did not answer in time.' },
-  AbortError: { detail: 'Secrets Manager did not answer in time.' },
+  timeout: { detail: 'Secrets Manager did not answer in time.' },
 };
 
 function explain(thrown: unknown, name: string, stage: Stage): CountersignError {
-  const { name: reason = 'Error', message = '' } = thrown instanceof Error ? thrown : {};
+  const reason = reasonOf(thrown);
+  const message = thrown instanceof Error ? thrown.message : '';
   if (reason === 'ResourceNotFoundException') {
     return /staging label|version/i.test(message)
       ? noVersion(name, stage)
@@ -95,7 +95,7 @@ function explain(thrown: unknown, name: string, stage: Stage): CountersignError 
   const { detail = 'Secrets Manager could not be asked for the identity.', hint } = explanations[reason] ?? {};
   const cause = quotableCause(thrown);
   return new CountersignError('identity-unavailable', detail, {
-    evidence: { reason: codeOf(thrown) ?? reason, stage },
+    evidence: { reason, stage },
     ...(hint === undefined ? {} : { hint }),
     ...(cause === undefined ? {} : { cause }),
   });
@@ -107,15 +107,20 @@ function noVersion(name: string, stage: Stage): CountersignError {
   });
 }
 
-/** ECONNREFUSED and its like say more than the name `Error`. */
-function codeOf(thrown: unknown): string | undefined {
-  if (!(thrown instanceof Error) || !('code' in thrown) || thrown.name === 'TimeoutError') return undefined;
-  return typeof thrown.code === 'string' && /^E[A-Z]+$/.test(thrown.code) ? thrown.code : undefined;
+/** The name AWS gives the error; `timeout` for an attempt's and the whole read's; ECONNREFUSED and its like for the network's. */
+function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return 'Error';
+  if (thrown.name === 'TimeoutError' || thrown.name === 'AbortError') return 'timeout';
+  return networkCodeOf(thrown) ?? thrown.name;
+}
+
+function networkCodeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code) ? error.code : undefined;
 }
 
 /** An answer that cannot be parsed is quoted in the SDK's error, secret and all; only errors of service and network are kept. */
 function quotableCause(thrown: unknown): Error | undefined {
   if (!(thrown instanceof Error)) return undefined;
   const isOfService = '$fault' in thrown && /^[A-Za-z]+(Exception|Failure|Error)$/.test(thrown.name);
-  return isOfService || codeOf(thrown) !== undefined ? thrown : undefined;
+  return isOfService || networkCodeOf(thrown) !== undefined ? thrown : undefined;
 }

@@ -2,31 +2,34 @@
 import { CountersignError } from '../errors.ts';
 
 /** `evidence.reason` of `identity-unusable`; docs/identities.md has a line for each. */
-export type UnusableReason =
-  | 'document-too-large'
-  | 'document-malformed'
-  | 'destinations-malformed'
-  | 'pem-malformed'
-  | 'certificate-count'
-  | 'certificate-is-root'
-  | 'intermediate-is-self-signed'
-  | 'root-not-self-signed'
-  | 'chain-order'
-  | 'chain-incomplete'
-  | 'issuer-not-authority'
-  | 'path-too-long'
-  | 'key-usage'
-  | 'extended-key-usage'
-  | 'weak-signature'
-  | 'unknown-signature'
-  | 'weak-key'
-  | 'key-type'
-  | 'not-yet-valid'
-  | 'expired'
-  | 'key-encrypted'
-  | 'key-malformed'
-  | 'key-mismatch'
-  | 'world-writable';
+export const unusableReasons = [
+  'document-too-large',
+  'document-malformed',
+  'destinations-malformed',
+  'pem-malformed',
+  'certificate-count',
+  'certificate-is-root',
+  'intermediate-is-self-signed',
+  'root-not-self-signed',
+  'chain-order',
+  'chain-incomplete',
+  'issuer-not-authority',
+  'path-too-long',
+  'key-usage',
+  'extended-key-usage',
+  'weak-signature',
+  'unknown-signature',
+  'weak-key',
+  'key-type',
+  'not-yet-valid',
+  'expired',
+  'key-encrypted',
+  'key-malformed',
+  'key-mismatch',
+  'world-writable',
+] as const;
+
+export type UnusableReason = (typeof unusableReasons)[number];
 
 /**
  * `where` is the key of the document (`intermediateCertificates[1]`, say) or the file. The sentence never quotes what

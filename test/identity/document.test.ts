@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseDocument } from '../../functions/identity/document.ts';
+import { unusableReasons } from '../../functions/identity/unusable.ts';
 import { failureOf } from './identities.ts';
 
 const keys = { privateKey: 'k', certificate: 'c', intermediateCertificates: 'i', rootCertificate: 'r' };
@@ -50,4 +53,11 @@ describe('the identity document', () => {
     expect(failure.message).toMatch(sentence);
     expect(JSON.stringify([failure.message, failure.evidence, String(failure.cause)])).not.toContain('SECRET');
   });
+});
+
+it('docs/identities.md lists every reason an identity can be refused for', () => {
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/identities.md'), 'utf8');
+  const table = page.slice(page.indexOf('| `evidence.reason` |'), page.indexOf('Not checked:'));
+  const listed = table.split('\n').flatMap((row) => row.split('|')[1]?.match(/`([a-z-]+)`/g) ?? []);
+  expect(listed).toEqual(unusableReasons.map((reason) => `\`${reason}\``));
 });

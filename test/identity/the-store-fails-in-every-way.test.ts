@@ -145,6 +145,7 @@ describe('Secrets Manager does not answer', () => {
     const failure = await failureOf(() => read(() => {}, 'AWSCURRENT', 200));
     expect(failure.code).toBe('identity-unavailable');
     expect(failure.message).toBe('Secrets Manager did not answer in time.');
+    expect(failure.evidence?.reason).toBe('timeout');
     expect(server?.requests()).toBeLessThanOrEqual(3);
   });
 
