@@ -1,0 +1,37 @@
+// Each program as it would be deployed: one bundle by the stack's own options.
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { esbuildOptions } from '../infra/bundling.ts';
+
+export const programs = ['bare', 'countersign', 'tutorial', 'popular'] as const;
+export type Program = (typeof programs)[number];
+
+const entries: Readonly<Record<Program | 'sdk', string>> = {
+  bare: 'bench/programs/bare.ts',
+  countersign: 'functions/invoke/handler.ts',
+  tutorial: 'bench/programs/tutorial.ts',
+  popular: 'bench/programs/popular.ts',
+  sdk: 'bench/programs/sdk.ts',
+};
+
+export interface Bundle {
+  /** Path of the entry. */
+  readonly path: string;
+  /** Bytes of all its files. */
+  readonly bytes: number;
+}
+
+export async function bundle(program: Program | 'sdk', folder: string): Promise<Bundle> {
+  const outdir = join(folder, program);
+  await build({
+    ...esbuildOptions,
+    sourcemap: false,
+    sourcesContent: false,
+    entryPoints: { index: entries[program] },
+    outdir,
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  });
+  const bytes = readdirSync(outdir).reduce((sum, file) => sum + statSync(join(outdir, file)).size, 0);
+  return { path: join(outdir, 'index.mjs'), bytes };
+}

@@ -1,0 +1,32 @@
+// Many calls in one process, the programs taking turns. Arguments: rounds, the URL, then name=bundle for each program.
+import { context, type Handler, invocationEvent } from './event.ts';
+
+const [roundsText = '', url = '', ...bundles] = process.argv.slice(2);
+const rounds = Number(roundsText);
+const event = invocationEvent(url);
+const programs: { name: string; handler: Handler; ms: number[] }[] = [];
+for (const pair of bundles) {
+  const [name = '', path = ''] = pair.split('=');
+  const { handler } = (await import(path)) as { handler: Handler };
+  programs.push({ name, handler, ms: [] });
+}
+
+const connections: Record<string, number> = {};
+for (let round = -100; round < rounds; round++) {
+  // Each round begins with another program, so that none always follows the same one.
+  for (let turn = 0; turn < programs.length; turn++) {
+    const program = programs[(turn + round + 100) % programs.length] as (typeof programs)[number];
+    const start = performance.now();
+    const answer = await program.handler(event, context);
+    const ms = performance.now() - start;
+    if (answer.statusCode !== 200) throw new Error(`${program.name} failed: ${answer.body}`);
+    if (round >= 0) program.ms.push(ms);
+    if (program.name === 'countersign') {
+      const { connection } = JSON.parse(answer.body).handshake;
+      connections[connection] = (connections[connection] ?? 0) + 1;
+    }
+  }
+}
+process.send?.({ ms: Object.fromEntries(programs.map(({ name, ms }) => [name, ms])), connections }, () =>
+  process.exit(0),
+);
