@@ -1,5 +1,6 @@
 // The folder that the local cloud keeps its state in: private, written whole or not at all, never overwritten.
 import { randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
 import { chmod, link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -54,7 +55,23 @@ export async function createState(file: string, text: string): Promise<boolean> 
   return true;
 }
 
+/** A log of this run alone (0600): it would grow without end otherwise. */
+export async function openLog(file: string): Promise<{ write(line: string): void; close(): Promise<void> }> {
+  await rm(file, { force: true });
+  const stream = createWriteStream(file, { flags: 'wx', mode: 0o600 });
+  // A log that cannot be written is no reason to refuse a call.
+  stream.on('error', () => undefined);
+  return {
+    write: (line) => void stream.write(line),
+    close: () => new Promise((resolve) => stream.end(() => resolve())),
+  };
+}
+
 /** Where the parts keep theirs. */
-export function stateFiles(folder: string) {
-  return { authorities: join(folder, 'demo-authorities.json'), secrets: join(folder, 'secrets-manager') } as const;
+export function stateFiles(folder: string): { authorities: string; secrets: string; log: string } {
+  return {
+    authorities: join(folder, 'demo-authorities.json'),
+    secrets: join(folder, 'secrets-manager'),
+    log: join(folder, 'functions.log'),
+  };
 }

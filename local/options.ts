@@ -1,0 +1,84 @@
+// The options of `npm start`, read from the command line.
+import { parseArgs } from 'node:util';
+
+export interface StartOptions {
+  readonly isDemo: boolean;
+  readonly wantsHelp: boolean;
+  /** Undefined for a demo that was given none: a temporary one. */
+  readonly folder: string | undefined;
+  readonly ports: { readonly gateway: number; readonly secrets: number; readonly api: number };
+}
+
+export const helpText = `Usage: npm start -- [options]
+       npm run demo
+
+Serves a local cloud on loopback until it is stopped: Secrets Manager, the gateway with the functions
+that are deployed, a demo API that demands a client certificate; and makes one call through all of it.
+
+  --port <port>          of the gateway (8080)
+  --secrets-port <port>  of Secrets Manager (8081)
+  --api-port <port>      of the first host of the demo API, the others follow (8443)
+                         0 takes a free port
+  --state <folder>       where state is kept (.countersign)
+  --demo                 one run on free ports, without state: every host is called once
+  --help`;
+
+/** The demo API takes as many consecutive ports as it has hosts; no port may pass 65535. */
+const lastApiPort = 65_500;
+
+/** Throws an Error whose message is one sentence. */
+export function readOptions(args: readonly string[]): StartOptions {
+  const values = parse(args);
+  const isDemo = values.demo === true;
+  if (isDemo && values.state !== undefined) throw new Error('--demo keeps no state, so it takes no --state.');
+  if (values.state === '') throw new Error('--state must name a folder.');
+  return {
+    isDemo,
+    wantsHelp: values.help === true,
+    folder: isDemo ? undefined : (values.state ?? '.countersign'),
+    ports: {
+      gateway: port('--port', values.port, isDemo ? 0 : 8080),
+      secrets: port('--secrets-port', values['secrets-port'], isDemo ? 0 : 8081),
+      api: port('--api-port', values['api-port'], isDemo ? 0 : 8443, lastApiPort),
+    },
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        port: { type: 'string' },
+        'secrets-port': { type: 'string' },
+        'api-port': { type: 'string' },
+        state: { type: 'string' },
+        demo: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (cause) {
+    const option = args.find((arg) => arg.startsWith('-')) ?? '';
+    const code = (cause as NodeJS.ErrnoException).code;
+    const words: Record<string, string> = {
+      ERR_PARSE_ARGS_UNKNOWN_OPTION: unknownOption(cause as Error),
+      ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL: 'There are options only, and no other arguments',
+    };
+    const sentence = words[code ?? ''] ?? `The value of ${option} is missing or not wanted`;
+    throw new Error(`${sentence}; --help lists the options.`, { cause });
+  }
+}
+
+function unknownOption(error: Error): string {
+  const option = /'([^']+)'/.exec(error.message)?.[1] ?? '';
+  return `There is no option ${option}`;
+}
+
+function port(option: string, value: string | undefined, otherwise: number, last = 65_535): number {
+  if (value === undefined) return otherwise;
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number > last) {
+    throw new Error(`${option} must be a port: a whole number from 0 to ${last}.`);
+  }
+  return number;
+}

@@ -1,0 +1,125 @@
+// Puts the platform's identity into the local Secrets Manager: made at the first start, renewed before it expires.
+import { X509Certificate } from 'node:crypto';
+import {
+  CreateSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  ResourceNotFoundException,
+  type SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { type DemoAuthorities, platformRootName } from './demo-api/authorities.ts';
+import type { RunningHost } from './demo-api/server.ts';
+
+interface Document {
+  privateKey?: unknown;
+  certificate?: unknown;
+  intermediateCertificates?: unknown;
+  rootCertificate?: unknown;
+  destinations?: unknown;
+}
+
+const day = 86_400_000;
+const lifetime = 90 * day;
+const renewBefore = 30 * day;
+
+export interface PlatformIdentityOptions {
+  readonly client: SecretsManagerClient;
+  readonly secretId: string;
+  readonly authorities: DemoAuthorities;
+  readonly hosts: readonly RunningHost[];
+  readonly now: Date;
+}
+
+/**
+ * What somebody else stored under this name keeps its key, its certificates, its other destinations and its other
+ * members; only the destinations of the demo's hosts are set.
+ * @returns what was done
+ */
+export async function storePlatformIdentity(
+  options: PlatformIdentityOptions,
+): Promise<'created' | 'renewed' | 'updated' | 'kept'> {
+  const { client, secretId: SecretId } = options;
+  const stored = await readSecret(client, SecretId);
+  if (stored === undefined) {
+    const SecretString = JSON.stringify({ ...issue(options), destinations: destinationsFor(options) });
+    await client.send(new CreateSecretCommand({ Name: SecretId, SecretString }));
+    return 'created';
+  }
+  const current = parse(stored, SecretId);
+  const isDue = isDemoIdentity(current) && isWornOut(current, options);
+  const next = { ...current, ...(isDue && issue(options)), destinations: destinationsFor(options, current) };
+  const SecretString = JSON.stringify(next);
+  if (SecretString === stored) return 'kept';
+  await client.send(new PutSecretValueCommand({ SecretId, SecretString }));
+  return isDue ? 'renewed' : 'updated';
+}
+
+async function readSecret(client: SecretsManagerClient, SecretId: string): Promise<string | undefined> {
+  try {
+    return (await client.send(new GetSecretValueCommand({ SecretId }))).SecretString ?? '';
+  } catch (error) {
+    if (error instanceof ResourceNotFoundException) return undefined;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`The secret ${SecretId} of the local Secrets Manager cannot be read: ${reason}`, { cause: error });
+  }
+}
+
+function parse(text: string, secretId: string): Document {
+  try {
+    const document: unknown = JSON.parse(text);
+    if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document;
+  } catch {
+    // The sentence below says it, without a word of what the secret holds.
+  }
+  throw new Error(
+    `The secret ${secretId} of the local Secrets Manager holds no identity document: delete it or put one.`,
+  );
+}
+
+function issue({ authorities: { platform }, now }: PlatformIdentityOptions): Document {
+  const issued = platform.issue({
+    commonName: 'countersign-platform',
+    usage: 'client',
+    notBefore: new Date(now.getTime() - day),
+    notAfter: new Date(now.getTime() + lifetime),
+  });
+  return {
+    privateKey: issued.privateKey,
+    certificate: issued.certificate,
+    intermediateCertificates: issued.intermediates,
+    rootCertificate: issued.root,
+  };
+}
+
+/** Also one of an earlier state folder, whose root is another but bears the same name. */
+function isDemoIdentity({ rootCertificate }: Document): boolean {
+  return certificateOf(rootCertificate)?.subject === `CN=${platformRootName}`;
+}
+
+function isWornOut(document: Document, { authorities, now }: PlatformIdentityOptions): boolean {
+  const certificate = certificateOf(document.certificate);
+  if (!certificate || document.rootCertificate !== authorities.platform.root) return true;
+  return certificate.validToDate.getTime() - now.getTime() < renewBefore;
+}
+
+function certificateOf(pem: unknown): X509Certificate | undefined {
+  try {
+    return new X509Certificate(String(pem));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The demo's hosts first, as they run now; then what else was there. */
+function destinationsFor({ hosts, authorities }: PlatformIdentityOptions, current?: Document): object[] {
+  const others = Array.isArray(current?.destinations) ? (current.destinations as { host?: unknown }[]) : [];
+  return [
+    ...hosts.map(({ host, port }) => ({
+      host,
+      port,
+      serverRoots: authorities.customer.certificate,
+      network: 'loopback',
+    })),
+    ...others.filter((destination) => !hosts.some(({ host }) => host === destination?.host)),
+  ];
+}

@@ -1,0 +1,128 @@
+// What the local cloud prints: what runs where, a call as its five steps, a table of the hosts that fail, lines to try.
+import { styleText } from 'node:util';
+import type { Cloud } from './cloud.ts';
+import type { RunningHost } from './demo-api/server.ts';
+import { type Answered, type CallResult, type Failed, invocationOf, invocationPath } from './demo-call.ts';
+
+export type Style = 'bold' | 'dim' | 'green' | 'red';
+export type Paint = (style: Style, text: string) => string;
+
+/** Colours for a terminal, unless NO_COLOR says otherwise (no-color.org); the same text everywhere. */
+export function painter(isColoured: boolean): Paint {
+  return (style, text) => (isColoured ? styleText(style, text, { validateStream: false }) : text);
+}
+
+export function places(cloud: Cloud, folder: string | undefined, paint: Paint): string[] {
+  const [first] = cloud.hosts;
+  const rows = [
+    ['gateway', cloud.gatewayUrl, 'the functions that are deployed, without IAM'],
+    ['secrets manager', cloud.secretsManagerUrl, 'for the SDK and the AWS CLI'],
+    ['demo API', `https://${first?.host}:${first?.port}`, 'demands a client certificate'],
+    ['', portsOf(cloud.hosts), 'one host for each way to fail'],
+    ['state', folder ?? 'a temporary folder', 'private to you'],
+    ...(folder ? [['log of the functions', cloud.logFile, 'of this run']] : []),
+  ];
+  return columns(rows).map(
+    ([what, where, why]) => `  ${what}  ${paint('bold', where ?? '')}  ${paint('dim', why ?? '')}`,
+  );
+}
+
+function portsOf(hosts: readonly RunningHost[]): string {
+  const ports = hosts.map(({ port }) => port);
+  const [first = 0, last = 0] = [ports[0], ports.at(-1)];
+  return last - first === ports.length - 1 ? `ports ${first} to ${last}` : `and ${ports.length - 1} other ports`;
+}
+
+const steps = [
+  "the platform requests the customer's endpoint",
+  'the API server presents its certificate',
+  'the platform verifies it',
+  'the platform sends its client certificate',
+  'the API server verifies that',
+] as const;
+
+/** The five steps. TLS does not tell when one of the steps 2 to 5 ends: they share one time, at the last. */
+export function fiveSteps(result: CallResult, paint: Paint): string[] {
+  if ('failed' in result) return failedSteps(result.failed, paint);
+  const { handshake, timings, status } = result.answered;
+  const isReused = handshake.connection === 'reused';
+  const facts: [string, string][] = [
+    [isReused ? '' : ms(timings.dnsMs + timings.connectMs), `name ${ms(timings.dnsMs)}, TCP ${ms(timings.connectMs)}`],
+    ['', handshake.server.subject],
+    ['', `issued by ${handshake.server.issuer}, valid to ${handshake.server.validTo.slice(0, 10)}`],
+    ['', `SHA-256 ${handshake.client.fingerprint256.slice(0, 23)}…, ${handshake.client.stage}`],
+    [
+      isReused ? '' : ms(timings.tlsMs),
+      `${handshake.protocol}, ${handshake.cipher}, ${handshake.connection} connection`,
+    ],
+  ];
+  const rows = steps.map((step, index) => [String(index + 1), step, ...(facts[index] ?? ['', ''])]);
+  rows.push(['', 'access granted', ms(timings.firstByteMs), `HTTP ${status}, ${ms(timings.totalMs)} in all`]);
+  return columns(rows, [2]).map(
+    ([number, step, time, fact], index) =>
+      `  ${number} ${paint('green', index < steps.length ? '✓' : '→')} ${step}  ${time}  ${paint('dim', fact ?? '')}`,
+  );
+}
+
+function failedSteps({ code, step, detail, hint }: Failed, paint: Paint): string[] {
+  const reached = step === undefined ? [] : steps.slice(0, step);
+  return [
+    ...reached.map((text, index) => {
+      const mark = index + 1 === step ? paint('red', '✗') : paint('green', '✓');
+      return `  ${index + 1} ${mark} ${text}`;
+    }),
+    `  ${paint('red', code)}: ${detail}`,
+    `  ${hint}`,
+  ];
+}
+
+export function answerLines({ body }: Answered, paint: Paint): string[] {
+  return [`  ${paint('bold', body)}`];
+}
+
+export interface HostOutcome {
+  readonly host: RunningHost;
+  readonly code: string;
+  readonly step: number | undefined;
+  readonly isExpected: boolean;
+}
+
+export function outcomeTable(outcomes: readonly HostOutcome[], paint: Paint): string[] {
+  const rows = outcomes.map(({ host, code, step }) => [`step ${step ?? '–'}`, code, host.host]);
+  return columns(rows).map(([step, code, host], index) => {
+    const isExpected = outcomes[index]?.isExpected;
+    return `  ${isExpected ? paint('green', '✓') : paint('red', '✗')} ${step}  ${code}  ${paint('dim', host ?? '')}`;
+  });
+}
+
+/** Lines for another terminal, each of which works as it stands. */
+export function linesToTry(cloud: Cloud, paint: Paint): string[] {
+  const aws = `AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws secretsmanager --region us-east-1`;
+  const lines: [string, string][] = [
+    ...cloud.hosts.map((host): [string, string] => [
+      host.expected ? `${host.expected.code}, step ${host.expected.step}: a host that ${host.does}` : 'access granted',
+      `curl -s ${cloud.gatewayUrl}${invocationPath()} -H content-type:application/json -d '${JSON.stringify(invocationOf(host))}'`,
+    ]),
+    ['the certificates that a customer must trust', `curl -s ${cloud.gatewayUrl}/v1/identities/platform/certificate`],
+    ['the identities', `${aws} list-secrets --endpoint-url ${cloud.secretsManagerUrl}`],
+  ];
+  return lines.flatMap(([why, line]) => [paint('dim', `  # ${why}`), `  ${line}`]);
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(1)} ms`;
+}
+
+/** Pads every column but the last to its widest cell; those listed in `right` from the left. */
+function columns(rows: readonly (readonly string[])[], right: readonly number[] = []): string[][] {
+  const widths = rows.reduce<number[]>(
+    (sofar, row) => row.map((cell, at) => Math.max(sofar[at] ?? 0, cell.length)),
+    [],
+  );
+  return rows.map((row) =>
+    row.map((cell, at) => {
+      const width = at === row.length - 1 ? 0 : (widths[at] ?? 0);
+      return right.includes(at) ? cell.padStart(width) : cell.padEnd(width);
+    }),
+  );
+}

@@ -1,0 +1,117 @@
+// The door of `npm start` and `npm run demo`: options, signals, exit codes, and what is printed when.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Cloud } from './cloud.ts';
+import { callThroughGateway, invocationOf } from './demo-call.ts';
+import { helpText, readOptions, type StartOptions } from './options.ts';
+import { answerLines, fiveSteps, type HostOutcome, linesToTry, outcomeTable, painter, places } from './print.ts';
+
+const paint = painter(process.stdout.isTTY === true && !process.env.NO_COLOR);
+const stop = new AbortController();
+let firstSignalAt: number | undefined;
+
+/** A terminal's Ctrl-C reaches this process twice under npm, which passes it on as well: that is still the first. */
+const oneKeyPressMs = 500;
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (firstSignalAt !== undefined && performance.now() - firstSignalAt > oneKeyPressMs) process.exit(130);
+    firstSignalAt ??= performance.now();
+    stop.abort();
+  });
+}
+// Whoever reads the output may go away first (`npm start | head`): then there is nobody to tell.
+process.stdout.on('error', () => process.exit(0));
+
+process.exit(await main());
+
+/** @returns the exit code: 0, 1 when something is in the way, 2 when the options are wrong */
+async function main(): Promise<number> {
+  let options: StartOptions;
+  try {
+    options = readOptions(process.argv.slice(2));
+  } catch (error) {
+    return complain(error, 2);
+  }
+  if (options.wantsHelp) {
+    print([helpText]);
+    return 0;
+  }
+  try {
+    return await serve(options, options.folder ?? temporaryFolder());
+  } catch (error) {
+    return complain(error, 1);
+  }
+}
+
+/** Removed however this process ends, short of SIGKILL. */
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-demo-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function serve({ isDemo, ports }: StartOptions, folder: string): Promise<number> {
+  const { startCloud } = await import('./cloud.ts');
+  const onFailure = (name: string, reason: unknown) => console.error(`${name} failed:`, reason);
+  const cloud = await startCloud({ folder, ports, onFailure });
+  try {
+    print(['', ...places(cloud, isDemo ? undefined : folder, paint)]);
+    const isGranted = await showCall(cloud);
+    if (isDemo) return (await showFailures(cloud)) && isGranted ? 0 : 1;
+    print(['', 'To try, in another terminal:', '', ...linesToTry(cloud, paint), '', 'Ctrl-C stops it.']);
+    await stopped();
+    return 0;
+  } finally {
+    await cloud.close();
+  }
+}
+
+/** @returns whether access was granted */
+async function showCall(cloud: Cloud): Promise<boolean> {
+  const [healthy] = cloud.hosts;
+  if (!healthy) return false;
+  const invocation = invocationOf(healthy);
+  const result = await callThroughGateway(cloud.gatewayUrl, invocation);
+  print([
+    '',
+    `One call through all of it: GET ${(invocation as { url: string }).url}`,
+    '',
+    ...fiveSteps(result, paint),
+  ]);
+  if ('failed' in result) return false;
+  print(['', ...answerLines(result.answered, paint)]);
+  return result.answered.status === 200;
+}
+
+/** @returns whether every host failed as it should */
+async function showFailures(cloud: Cloud): Promise<boolean> {
+  const outcomes: HostOutcome[] = [];
+  for (const host of cloud.hosts.filter((candidate) => candidate.expected)) {
+    if (stop.signal.aborted) break;
+    const result = await callThroughGateway(cloud.gatewayUrl, invocationOf(host));
+    const { code, step } = 'failed' in result ? result.failed : { code: 'access granted', step: undefined };
+    const isExpected = code === host.expected?.code && step === host.expected.step;
+    outcomes.push({ host, code, step, isExpected });
+  }
+  print(['', 'And one call for each way to fail:', '', ...outcomeTable(outcomes, paint), '']);
+  return outcomes.every(({ isExpected }) => isExpected);
+}
+
+function stopped(): Promise<void> {
+  if (stop.signal.aborted) return Promise.resolve();
+  // A signal handler keeps no process alive, and neither does a listener: the servers do.
+  return new Promise((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function print(lines: readonly string[]): void {
+  process.stdout.write(`${lines.map((line) => line.trimEnd()).join('\n')}\n`);
+}
+
+function complain(error: unknown, code: number): number {
+  const { message, code: reason } = error as NodeJS.ErrnoException;
+  const missing = reason === 'ERR_MODULE_NOT_FOUND' && /Cannot find package '([^']+)'/.exec(message)?.[1];
+  console.error(missing ? `The package ${missing} is not installed: run npm ci first.` : message);
+  return code;
+}

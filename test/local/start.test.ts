@@ -1,0 +1,211 @@
+// `npm start` and `npm run demo` as real processes: what they print, how they end, and what they leave behind.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { demoHosts } from '../../local/demo-api/hosts.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const freePorts = ['--port', '0', '--secrets-port', '0', '--api-port', '0'];
+
+let folder: string;
+let state: string;
+const children: ChildProcess[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-start-'));
+  state = join(folder, 'state');
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly out: () => string;
+  readonly error: () => string;
+  /** The exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+  /** Waits until standard output matches. */
+  readonly says: (pattern: RegExp) => Promise<RegExpExecArray>;
+}
+
+function start(args: readonly string[], environment: Record<string, string> = {}): Run {
+  const env = { ...process.env, TMPDIR: folder, ...environment };
+  const child = spawn(process.execPath, ['local/start.ts', ...args], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  let [out, error] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr.setEncoding('utf8').on('data', (chunk) => {
+    error += chunk;
+  });
+  const ended = once(child, 'close').then(([code, signal]) => code ?? signal);
+  const says = async (pattern: RegExp) => {
+    for (;;) {
+      const match = pattern.exec(out);
+      if (match) return match;
+      if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}: ${out}${error}`);
+      await Promise.race([once(child.stdout, 'data'), ended]);
+    }
+  };
+  return { child, out: () => out, error: () => error, ended, says };
+}
+
+async function startCloud(): Promise<Run & { url: string }> {
+  const run = start(['--state', state, ...freePorts]);
+  const [, url = ''] = await run.says(/gateway +(http:\S+)[\s\S]*Ctrl-C stops it/);
+  return { ...run, url };
+}
+
+async function takenPort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, server };
+}
+
+describe('npm run demo', () => {
+  it('makes one call of every host, each as it should be, ends with 0 and leaves nothing behind', async () => {
+    const run = start(['--demo'], { NO_COLOR: '1' });
+    expect([await run.ended, run.error()]).toEqual([0, '']);
+    for (const line of [
+      /1 ✓ the platform requests the customer's endpoint {2}.+ ms/,
+      /2 ✓ the API server presents its certificate +CN=accounts\.demo\.localhost\n/,
+      /3 ✓ the platform verifies it +issued by CN=Countersign demo customer CA, valid to \d{4}-/,
+      /4 ✓ the platform sends its client certificate +SHA-256 .+, AWSCURRENT\n/,
+      /5 ✓ the API server verifies that +.+ ms {2}TLSv1\.3, .+, new connection\n/,
+      /→ access granted .+ HTTP 200/,
+      /\{"account":"1","balance":"[\d.]+","currency":"EUR"\}/,
+    ]) {
+      expect(run.out()).toMatch(line);
+    }
+    for (const { host, expected } of demoHosts) {
+      if (expected) expect(run.out()).toMatch(new RegExp(`✓ step ${expected.step} {2}${expected.code} +${host}\n`));
+    }
+    expect(run.out()).not.toContain('✗');
+    expect(run.out()).not.toContain('\u001b');
+    expect(readdirSync(folder).filter((name) => name.startsWith('countersign-demo-'))).toEqual([]);
+  });
+});
+
+describe('npm start', () => {
+  it('prints lines that work as they stand', async () => {
+    const run = await startCloud();
+    const lines = [...run.out().matchAll(/# (.+)\n {2}curl -s (\S+) -H (\S+):(\S+) -d '(.+)'\n/g)];
+    expect(lines.length).toBe(demoHosts.length);
+    for (const [, why = '', url = '', name = '', value = '', body] of lines) {
+      const reply = await fetch(url, { method: 'POST', headers: { [name]: value }, body: body as string });
+      const answer = (await reply.json()) as { code?: string; step?: number; status: number };
+      if (why === 'access granted') expect(answer.status).toBe(200);
+      else expect(why).toContain(`${answer.code}, step ${answer.step}: `);
+    }
+    const [, certificateUrl = ''] = await run.says(/trust\n {2}curl -s (\S+)\n/);
+    expect((await fetch(certificateUrl)).status).toBe(200);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('%s closes everything and ends with 0', async (signal) => {
+    const run = await startCloud();
+    expect(await (await fetch(`${run.url}/v1/health`)).json()).toEqual({ status: 'ok' });
+    run.child.kill(signal);
+    expect([await run.ended, run.error()]).toEqual([0, '']);
+    await expect(fetch(`${run.url}/v1/health`)).rejects.toThrow();
+  });
+
+  it('the same Ctrl-C, passed on by npm, is not a second one; a second one ends it at once', async () => {
+    const run = await startCloud();
+    // A call whose body never comes: the gateway has begun it once it says that it may be continued.
+    const headers = { expect: '100-continue', 'content-length': 10 };
+    const underWay = request(`${run.url}/v1/identities/platform/invocations`, { method: 'POST', headers });
+    underWay.on('error', () => undefined);
+    underWay.flushHeaders();
+    await once(underWay, 'continue');
+    run.child.kill('SIGINT');
+    run.child.kill('SIGINT');
+    await wait(100);
+    expect(run.child.exitCode).toBeNull();
+    while (run.child.exitCode === null) {
+      run.child.kill('SIGINT');
+      await wait(100);
+    }
+    expect(await run.ended).toBe(130);
+  });
+
+  it('after kill -9 it starts again with the state it had', async () => {
+    const first = await startCloud();
+    const certificate = async (url: string) => (await fetch(`${url}/v1/identities/platform/certificate`)).text();
+    const before = await certificate(first.url);
+    const authorities = readFileSync(join(state, 'demo-authorities.json'), 'utf8');
+    first.child.kill('SIGKILL');
+    expect(await first.ended).toBe('SIGKILL');
+    const second = await startCloud();
+    expect(second.out()).toContain('access granted');
+    const stable = (text: string) => JSON.parse(text).certificate;
+    expect(stable(await certificate(second.url))).toEqual(stable(before));
+    expect(readFileSync(join(state, 'demo-authorities.json'), 'utf8')).toBe(authorities);
+  });
+});
+
+describe('what is in the way', () => {
+  it.each([
+    ['--port', 'the gateway'],
+    ['--secrets-port', 'Secrets Manager'],
+    ['--api-port', 'accounts.demo.localhost'],
+  ])('a taken %s is one sentence and exit code 1', async (option, who) => {
+    const { port, server } = await takenPort();
+    const run = start(['--state', state, ...freePorts, option, String(port)]);
+    expect([await run.ended, run.out()]).toEqual([1, '']);
+    expect(run.error()).toMatch(new RegExp(`^[^\n]*\\b${port}\\b[^\n]*\n$`));
+    expect(run.error()).toContain(who);
+    expect(run.error()).toContain('taken');
+    server.close();
+  });
+
+  it('a broken state is one sentence and exit code 1, and is left as it is', async () => {
+    mkdirSync(state);
+    const file = join(state, 'demo-authorities.json');
+    writeFileSync(file, '{"customer":{"certifi');
+    const run = start(['--state', state, ...freePorts]);
+    expect(await run.ended).toBe(1);
+    expect(run.error()).toBe(
+      `The file ${file} is broken: delete its folder to start afresh (its secrets go with it).\n`,
+    );
+    expect(readFileSync(file, 'utf8')).toBe('{"customer":{"certifi');
+  });
+
+  it('a state folder that is in use is one sentence and exit code 1', async () => {
+    const first = await startCloud();
+    const run = start(['--state', state, ...freePorts]);
+    expect(await run.ended).toBe(1);
+    expect(run.error()).toMatch(/^[^\n]*in use[^\n]*\n$/);
+    expect((await fetch(`${first.url}/v1/health`)).status).toBe(200);
+  });
+
+  it('an unknown option is one sentence and exit code 2, and nothing is made', async () => {
+    const run = start(['--state', state, '--prot', '1']);
+    expect([await run.ended, run.out()]).toEqual([2, '']);
+    expect(run.error()).toBe('There is no option --prot; --help lists the options.\n');
+    expect(existsSync(state)).toBe(false);
+  });
+
+  it('--help lists the options and ends with 0', async () => {
+    const run = start(['--help']);
+    expect(await run.ended).toBe(0);
+    for (const option of ['--port', '--secrets-port', '--api-port', '--state', '--demo']) {
+      expect(run.out()).toContain(option);
+    }
+  });
+});
