@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { type Bundle, bundle, type Program, programs } from './bundles.ts';
+import { type Bundle, bundle, type Program, plainScript, programs } from './bundles.ts';
 import { type Peers, startPeers } from './peers.ts';
 import { median, percentile, printBars, printTable, type Row } from './table.ts';
 
@@ -42,9 +42,12 @@ try {
     secrets.send(new CreateSecretCommand({ Name: `countersign/identities/${name}`, SecretString: document }));
   await store('platform', peers.document('platform'));
 
+  const [warmScript, coldScript, manyScript] = await Promise.all(
+    ['warm', 'cold', 'many-identities'].map((name) => plainScript(name, folder)),
+  );
   console.log(`Warm: ${values.calls} calls of each program, taking turns …`);
   const warm = await child<{ ms: Record<Program, number[]>; connections: Record<string, number> }>(
-    'warm.ts',
+    warmScript,
     [values.calls, peers.url, ...programs.map((name) => `${name}=${bundles[name].path}`)],
     peers,
   );
@@ -52,12 +55,12 @@ try {
   const cold: Record<Program, number[]> = { bare: [], countersign: [], tutorial: [], popular: [] };
   for (let round = 0; round < Number(values['cold-starts']); round++) {
     for (const name of programs)
-      cold[name].push(await child<number>('cold.ts', [bundles[name].path, peers.url], peers));
+      cold[name].push(await child<number>(coldScript, [bundles[name].path, peers.url], peers));
   }
   console.log(`Many identities: storing ${values.identities}, then ${values.calls} calls with one and with all …`);
   for (let n = 0; n < Number(values.identities); n++) await store(`identity-${n}`, peers.document(`identity-${n}`));
   const many = await child<{ one: number[]; all: number[]; bytesEach: number }>(
-    'many-identities.ts',
+    manyScript,
     [bundles.countersign.path, peers.url, values.identities, values.calls],
     peers,
   );
@@ -96,9 +99,9 @@ try {
 }
 
 /** Standard output goes through a pipe that is drained, as on Lambda; the outcome comes as one message. */
-function child<Outcome>(file: string, args: readonly string[], { secretsUrl }: Peers): Promise<Outcome> {
+function child<Outcome>(file = '', args: readonly string[], { secretsUrl }: Peers): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const running = fork(join(import.meta.dirname, file), args, {
+    const running = fork(file, args, {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       env: {
         PATH: process.env.PATH,
