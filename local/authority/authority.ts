@@ -22,7 +22,7 @@ export interface CertificateRequest {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly signatureHash?: 'sha256' | 'sha384' | 'sha1' | 'md5';
-  /** The key to certify, for a certificate that is renewed with its old key. PEM. */
+  /** The key to certify, for a certificate that is renewed or cross-signed with the key it has. PEM. */
   readonly privateKey?: string;
 }
 
@@ -54,7 +54,7 @@ export interface Authority {
 const day = 86_400_000;
 
 export function createAuthority(request: CertificateRequest): Authority {
-  const key = newKey(request.keyAlgorithm ?? 'EC_P256');
+  const key = keyOf(request);
   const certificate = writeCertificate(request, key, { commonName: request.commonName, key }, true);
   return openAuthority(certificate, pem(key));
 }
@@ -73,12 +73,12 @@ export function openAuthority(
     intermediates,
     root,
     issue(request) {
-      const key = request.privateKey ? createPrivateKey(request.privateKey) : newKey(request.keyAlgorithm ?? 'EC_P256');
+      const key = keyOf(request);
       const leaf = writeCertificate(request, key, issuer, false);
       return { certificate: leaf, privateKey: pem(key), intermediates, root };
     },
     intermediate(request) {
-      const key = newKey(request.keyAlgorithm ?? 'EC_P256');
+      const key = keyOf(request);
       const below = writeCertificate(request, key, issuer, true);
       return openAuthority(below, pem(key), below + intermediates, root);
     },
@@ -197,6 +197,10 @@ function octetString(hex: string): string {
   return asn1
     .toDer(asn1.create(asn1.Class.UNIVERSAL, asn1.Type.OCTETSTRING, false, forge.util.hexToBytes(hex)))
     .getBytes();
+}
+
+function keyOf({ privateKey, keyAlgorithm = 'EC_P256' }: CertificateRequest): KeyObject {
+  return privateKey ? createPrivateKey(privateKey) : newKey(keyAlgorithm);
 }
 
 function newKey(algorithm: KeyAlgorithm): KeyObject {
