@@ -56,6 +56,7 @@ function read(response: IncomingMessage, mostBytes: number, limitBytes: number):
     }
 
     if (response.destroyed && !response.readableEnded) return fail(incomplete(response, size));
+    if (announcedBytes(response, request.method) > mostBytes) return fail(responseTooLarge(limitBytes));
     request.on('error', onRequestError);
     response.on('data', (chunk: Buffer) => {
       size += chunk.length;
@@ -74,6 +75,11 @@ function read(response: IncomingMessage, mostBytes: number, limitBytes: number):
       if (!response.readableEnded) fail(incomplete(response, size));
     });
   });
+}
+
+/** What will come, where the answer says so: to HEAD and in a 304 it tells a length and sends nothing (RFC 9110, section 8.6). */
+function announcedBytes({ headers, statusCode }: IncomingMessage, method: string): number {
+  return method === 'HEAD' || statusCode === 304 ? 0 : Number(headers['content-length'] ?? 0);
 }
 
 function incomplete(response: IncomingMessage, receivedBytes: number, cause?: unknown): CountersignError {
