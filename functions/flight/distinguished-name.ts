@@ -37,7 +37,7 @@ export function readName(der: Buffer): DistinguishedName {
   const parts = readParts(der);
   const text = parts
     ? parts
-        .map((attributes) => attributes.map(attributeText).join('+'))
+        .map((attributes) => attributes.map(attributeText).reverse().join('+'))
         .reverse()
         .join(', ')
     : hexText(der);

@@ -85,6 +85,8 @@ export const flightLimits = {
   totalBytes: 512 * 1024,
   /** One handshake message. OpenSSL itself refuses a certificate message over 100 KiB (SSL_CTX_set_max_cert_list). */
   messageBytes: 128 * 1024,
+  /** TLS 1.3 records kept until their secret comes, which is as soon as OpenSSL has read the ServerHello. */
+  waitingRecords: 2048,
   certificates: 32,
   /** More names than any list of public roots has; 64 KiB of them is what the field can hold. */
   issuers: 4096,

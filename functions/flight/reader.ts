@@ -99,7 +99,7 @@ export function createFlightReader(): FlightReader {
     if (record.type === contentType.alert) return takeAlert(record.body, false);
     if (record.type === contentType.changeCipherSpec) return undefined;
     if (record.type !== contentType.applicationData) return 'malformed';
-    waiting.push(record);
+    if (waiting.push(record) > flightLimits.waitingRecords) return 'too-long';
     return openWaiting(ofSuite);
   }
 

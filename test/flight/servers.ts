@@ -34,17 +34,26 @@ export function createFolder(): {
   };
 }
 
-/** `arguments_` beside -accept; the server answers GET requests with a page and closes. */
-export async function startOpenssl(arguments_: readonly string[]): Promise<RunningServer> {
-  const child = spawn(
-    findPeer('openssl') ?? 'openssl',
-    ['s_server', '-accept', '127.0.0.1:0', '-www', '-naccept', '1000', ...arguments_],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  return await running(child, /ACCEPT 127\.0\.0\.1:(\d+)/);
+/** Answers GET requests with a page and closes. `more`: the arguments beside those of the address. */
+export async function startOpenssl(more: readonly string[]): Promise<RunningServer> {
+  return await running(spawnOpenssl(['-www', ...more]), opensslListens);
 }
 
-export async function running(child: ChildProcess, listening: RegExp): Promise<RunningServer> {
+/** Prints what it receives; takes the commands of s_server, `r` to renegotiate, on its standard input. */
+export async function startInteractiveOpenssl(
+  more: readonly string[],
+): Promise<RunningServer & { say(line: string): void }> {
+  const child = spawnOpenssl(more);
+  return { ...(await running(child, opensslListens)), say: (line) => child.stdin?.write(`${line}\n`) };
+}
+
+const opensslListens = /ACCEPT 127\.0\.0\.1:(\d+)/;
+
+function spawnOpenssl(more: readonly string[]): ChildProcess {
+  return spawn(findPeer('openssl') ?? '', ['s_server', '-accept', '127.0.0.1:0', ...more]);
+}
+
+async function running(child: ChildProcess, listening: RegExp): Promise<RunningServer> {
   let text = '';
   const exited = once(child, 'exit');
   const port = await new Promise<number>((resolve, reject) => {
@@ -79,11 +88,10 @@ export async function startNginx(folder: string, server: string): Promise<Runnin
      uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
      server { listen 127.0.0.1:${port} ssl; ${server} location / { return 200 "ok"; } } }`,
   );
-  const child = spawn(findPeer('nginx') ?? 'nginx', ['-p', folder, '-e', 'stderr', '-c', configuration], {
+  const child = spawn(findPeer('nginx') ?? '', ['-p', folder, '-e', 'stderr', '-c', configuration], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const server_ = await running(child, /(start worker processes|using the "[a-z]+" event method)/);
-  return { ...server_, port };
+  return { ...(await running(child, /using the "[a-z]+" event method/)), port };
 }
 
 /** nginx cannot choose a port itself. */
@@ -96,7 +104,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Node's own server; it answers with `ok` and ends, unless `hold` is given. */
+/** Node's own server; it answers the first bytes with `ok` and ends. */
 export async function startNode(options: TlsOptions): Promise<RunningServer> {
   const server = createServer(options, (socket) => {
     socket.on('error', () => undefined);
