@@ -1,10 +1,10 @@
 // An error of a request, told apart by how far it got: what it means, and whether the request can have been processed.
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
-import { alertIn } from './alert.ts';
+import { type Alert, alertIn, isAboutCertificate } from './alert.ts';
 import type { Attempt, Deadline, Phase } from './attempt.ts';
 import type { Handshake } from './handshake.ts';
-import { alertFailure, isDisconnection, rejectedByDisconnection } from './handshake-failure.ts';
+import { isDisconnection, rejectedByAlert, rejectedByDisconnection } from './handshake-failure.ts';
 
 export interface Failure {
   readonly error: CountersignError;
@@ -19,29 +19,32 @@ export interface ExchangeState {
   readonly handshake: Handshake | undefined;
   readonly reused: boolean;
   readonly connection: 'new' | 'resumed' | 'reused';
+  /** Bytes of an answer came, though not a whole head: nobody answers whom it rejected. */
+  readonly answerBegan: boolean;
   /** The whole request goes to the kernel in one write: if that fails, nothing of it left. */
   readonly singleWrite: boolean;
   readonly name: string;
 }
 
-/** Before a byte of the answer came. */
+/** Before the head of the answer was complete. */
 export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeState): Failure {
   // The connection phases throw what they mean.
   if (error instanceof CountersignError) return { error, processed: 'no', stale: false };
+  if (error.code?.startsWith('HPE_')) return { error: malformedAnswer(error), processed: 'maybe', stale: false };
+  if (state.answerBegan) return { error: answerCutShort(error), processed: 'maybe', stale: false };
   const alert = alertIn(error);
   const fresh = !state.reused;
-  if (alert && fresh) {
+  if (alert && fresh && (state.handshake?.asked || isAboutCertificate(alert.name))) {
     // TLS 1.3: the server verifies after our Finished, so its verdict may come behind the request. It has not finished
-    // the handshake then, and reads no request (RFC 8446, section 4.4.4).
-    const failure = alertFailure(alert, { answered: true, asked: state.handshake?.asked ?? false }, state.name, error);
-    return { error: failure, processed: 'no', stale: false };
+    // the handshake then, and reads no request (RFC 8446, section 4.4.4). Of another alert that is only likely.
+    const processed = isAboutCertificate(alert.name) ? 'no' : 'maybe';
+    return { error: rejectedByAlert(alert, error), processed, stale: false };
   }
-  if (error.code?.startsWith('HPE_')) return { error: malformedAnswer(error), processed: 'maybe', stale: false };
   if (isDisconnection(error) || alert) {
     const nothingSent = error.syscall === 'write' && state.singleWrite && state.reused;
     const rejected = fresh && state.handshake?.asked && !state.handshake.resumed;
     return {
-      error: rejected ? rejectedByDisconnection(error) : noAnswer(error, state.reused),
+      error: rejected ? rejectedByDisconnection(error) : noAnswer(error, state.reused, alert),
       processed: nothingSent ? 'no' : 'maybe',
       stale: state.reused,
     };
@@ -60,10 +63,22 @@ export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeStat
   };
 }
 
-function noAnswer(cause: NodeJS.ErrnoException, reused: boolean): CountersignError {
+function answerCutShort(cause: NodeJS.ErrnoException): CountersignError {
+  return new CountersignError('response-incomplete', 'The connection ended in the head of the answer.', {
+    evidence: { reason: cause.code ?? 'unknown' },
+    cause,
+  });
+}
+
+function noAnswer(cause: NodeJS.ErrnoException, reused: boolean, alert: Alert | undefined): CountersignError {
   const on = reused ? 'a connection that was kept open' : 'a new connection';
-  return new CountersignError('response-incomplete', `The API closed ${on} without a byte of an answer.`, {
-    evidence: { reason: cause.code ?? 'unknown', connection: reused ? 'reused' : 'new' },
+  const how = alert ? ` and with the alert ${alert.name}` : '';
+  return new CountersignError('response-incomplete', `The API closed ${on} without a byte of an answer${how}.`, {
+    evidence: {
+      reason: cause.code ?? 'unknown',
+      connection: reused ? 'reused' : 'new',
+      ...(alert ? { alert: alert.name } : {}),
+    },
     cause,
   });
 }

@@ -35,8 +35,8 @@ export type Outcome =
 const maxHeadBytes = 64 * 1024;
 
 /**
- * Never rejects. `freshConnection` leaves the idle connections alone. What is sent is the request's own method, headers
- * and body, with Host, Content-Length and Connection in front of them.
+ * Never rejects. `freshConnection` closes the idle connections first: what one died of, the others may have too. What is
+ * sent is the request's own method, headers and body, with Host, Content-Length and Connection in front of them.
  */
 export async function exchange(
   link: Link,
@@ -45,11 +45,15 @@ export async function exchange(
   deadline: Deadline,
   freshConnection = false,
 ): Promise<Outcome> {
-  if (freshConnection) link.closeIdle();
-  else if (link.prune(isIdempotent(request.method), Date.now())) await settle();
   const attempt = newAttempt();
+  const repeatable = isIdempotent(request.method);
   link.inUse++;
   try {
+    if (freshConnection) link.closeIdle();
+    else if (link.prune(repeatable)) {
+      await settle();
+      link.prune(repeatable);
+    }
     return await send(link, target, request, deadline, attempt);
   } finally {
     link.inUse--;
@@ -86,6 +90,8 @@ function send(
     }
     let incoming: IncomingMessage | undefined;
     let settled = false;
+    /** Of a kept connection's earlier answers. */
+    let bytesBefore = 0;
 
     const state = (): ExchangeState => {
       const handshake = outgoing.socket ? link.handshakeOf(outgoing.socket) : undefined;
@@ -95,7 +101,8 @@ function send(
         handshake,
         reused,
         connection: reused ? 'reused' : handshake?.resumed ? 'resumed' : 'new',
-        singleWrite: (request.body?.length ?? 0) < singleWriteBytes,
+        answerBegan: (outgoing.socket?.bytesRead ?? 0) > bytesBefore,
+        singleWrite: isSingleWrite(target, request),
         name: target.host,
       };
     };
@@ -115,19 +122,23 @@ function send(
     };
     const timer = setTimeout(() => fail(deadlineFailure(attempt, deadline, target)), deadline.at - startedAt);
 
-    outgoing.on('socket', () => {
+    outgoing.on('socket', (socket) => {
       attempt.phase = 'request';
+      bytesBefore = socket.bytesRead;
       attempt.readyAt = performance.now();
     });
     // A second error (a reset behind an alert) finds the matter settled.
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       if (!incoming) fail(requestFailure(error, state()));
     });
+    const switched = () => malformed('The API switched to another protocol, which it was not asked to.');
     outgoing.on('upgrade', (_response, socket) => {
       socket.destroy();
-      fail(malformed('The API switched to another protocol, which it was not asked to.'));
+      fail(switched());
     });
     outgoing.on('response', (response) => {
+      // Without an Upgrade header Node takes a 101 for an answer.
+      if (response.statusCode === 101) return fail(switched());
       incoming = response;
       attempt.phase = 'response';
       const firstByteMs = performance.now() - attempt.readyAt;
@@ -136,6 +147,7 @@ function send(
           const { handshake, connection } = state();
           const answer = { status: response.statusCode ?? 0, rawHeaders: response.rawHeaders, body: bytes, decoded };
           settleWith({ attempt, handshake, connection, answer, firstByteMs });
+          setImmediate(stopSending, outgoing);
         },
         (error: unknown) => fail({ error: asCountersignError(error), processed: 'maybe', stale: false }),
       );
@@ -145,8 +157,20 @@ function send(
   });
 }
 
-/** One TLS record, and so one write to the kernel, carries a request of this size (RFC 8446, section 5.1). */
-const singleWriteBytes = 8 * 1024;
+/**
+ * A server may answer before it has the whole request, and read no further; what is left to send is pointless then
+ * (RFC 9112, section 9.5). Called a turn after the answer: that a write is done is told late.
+ */
+function stopSending(outgoing: ClientRequest): void {
+  if (!outgoing.writableFinished) outgoing.destroy();
+}
+
+/** One TLS record, and so one write to the kernel, carries a request of 16 KB (RFC 8446, section 5.1). */
+function isSingleWrite(target: Target, request: InvocationRequest): boolean {
+  let bytes = target.path.length + (request.body?.length ?? 0);
+  for (const part of request.headers) bytes += part.length + 2;
+  return bytes < 12 * 1024;
+}
 
 function none(attempt: Attempt): Exchanged {
   return { attempt, handshake: undefined, connection: 'new' };

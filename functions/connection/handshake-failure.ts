@@ -9,6 +9,8 @@ export interface Progress {
   answered: boolean;
   asked: boolean;
   chain: ServerChain | undefined;
+  /** Set when OpenSSL's verification of the server failed, which Node tells once the handshake is complete. */
+  unverified: boolean;
 }
 
 export function handshakeFailure(
@@ -18,8 +20,7 @@ export function handshakeFailure(
 ): CountersignError {
   const alert = alertIn(error);
   if (alert) return alertFailure(alert, progress, serverName, error);
-  const verification = verificationFailure(error, progress.chain, Date.now());
-  if (verification) return verification;
+  if (progress.unverified) return verificationFailure(error, progress.chain, Date.now());
   const code = error.code ?? 'unknown';
   if (isDisconnection(error)) return disconnected(error, progress);
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_HTTP_REQUEST') {
@@ -40,16 +41,16 @@ export function isDisconnection(error: NodeJS.ErrnoException): boolean {
   return error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.code === 'ECONNABORTED';
 }
 
-/** An alert, before the request was sent or after (in TLS 1.3 a server verifies after the client has finished: RFC 8446, section 2). */
-export function alertFailure(
+/** An alert in the handshake. */
+function alertFailure(
   alert: Alert,
   progress: Pick<Progress, 'answered' | 'asked'>,
   serverName: string,
   cause: unknown,
 ): CountersignError {
-  if (progress.answered && (progress.asked || isAboutCertificate(alert.name))) return rejected(alert, cause);
+  if (progress.answered && (progress.asked || isAboutCertificate(alert.name))) return rejectedByAlert(alert, cause);
   // certificate_required cannot come from anything else (RFC 8446, section 6.2).
-  if (alert.name === 'certificate_required') return rejected(alert, cause);
+  if (alert.name === 'certificate_required') return rejectedByAlert(alert, cause);
   const evidence = { alert: alert.name, certainty: 'observed' };
   if (alert.name === 'unrecognized_name') {
     return new CountersignError('tls-negotiation-failed', `The API server has no site of the name ${serverName}.`, {
@@ -79,7 +80,8 @@ export function alertFailure(
   );
 }
 
-function rejected(alert: Alert, cause: unknown): CountersignError {
+/** An alert that came once the server had our certificate. */
+export function rejectedByAlert(alert: Alert, cause: unknown): CountersignError {
   const { means, hint } = rejectionBy(alert.name);
   return new CountersignError(
     'client-certificate-rejected',

@@ -5,7 +5,14 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import { CountersignError } from '../errors.ts';
 import type { Attempt } from './attempt.ts';
 import { handshakeFailure, type Progress } from './handshake-failure.ts';
-import { chainOf, nameText, type ServerChain, type ServerExpectation, verifyServer } from './server-certificate.ts';
+import {
+  chainOf,
+  nameText,
+  type ServerChain,
+  type ServerExpectation,
+  validUntil,
+  verifyServer,
+} from './server-certificate.ts';
 import type { Ticket, TicketStore } from './tickets.ts';
 
 export interface ServerSummary {
@@ -31,6 +38,8 @@ export interface Handshake {
 export interface HandshakeTerms extends ServerExpectation {
   readonly context: SecureContext;
   readonly requireMutual: boolean;
+  /** Milliseconds since 1970: what the dates of certificates are held against. */
+  readonly now: () => number;
 }
 
 /**
@@ -43,14 +52,21 @@ export function shakeHands(
   tickets: TicketStore,
   attempt: Attempt,
 ): Promise<{ socket: TLSSocket; handshake: Handshake }> {
-  const ticket = tickets.take();
-  const progress: Progress = { answered: false, asked: ticket?.asked ?? false, chain: ticket?.chain };
+  const ticket = soundTicket(tickets, terms);
+  const progress: Progress = {
+    answered: false,
+    asked: ticket?.asked ?? false,
+    chain: ticket?.chain,
+    unverified: false,
+  };
   const tls = connect({
     socket,
     secureContext: terms.context,
     // RFC 6066, section 3: literal addresses are not permitted in SNI.
     servername: isIP(terms.name) ? '' : terms.name,
     ALPNProtocols: ['http/1.1'],
+    // Said, because NODE_TLS_REJECT_UNAUTHORIZED in the environment would otherwise switch verification off.
+    rejectUnauthorized: true,
     // The name is checked by verifyServer, on full and on resumed handshakes alike.
     checkServerIdentity: () => undefined,
     ...(ticket ? { session: ticket.session } : {}),
@@ -78,13 +94,16 @@ export function shakeHands(
     });
     // Runs before Node's own verification, which destroys the socket when it fails.
     tls.prependOnceListener('secure', () => {
-      progress.chain = chainOf(tls) ?? ticket?.chain;
+      progress.chain = chainOf(tls, terms.now()) ?? ticket?.chain;
     });
-    tls.once('error', (error: NodeJS.ErrnoException) => fail(handshakeFailure(error, progress, terms.name)));
+    tls.once('error', (error: NodeJS.ErrnoException) => {
+      progress.unverified = tls.authorizationError !== undefined && tls.authorizationError !== null;
+      fail(handshakeFailure(error, progress, terms.name));
+    });
     tls.once('secureConnect', () => {
       try {
         const handshake = conclude(tls, terms, progress);
-        keepTickets(tls, tickets, handshake, progress);
+        keepTickets(tls, tickets, handshake, progress, terms.now());
         attempt.stop = undefined;
         tls.removeAllListeners('error').on('error', ignore);
         resolve({ socket: tls, handshake });
@@ -101,12 +120,23 @@ function ignore(): void {}
 
 const serverHandshakeKeys = Buffer.from('SERVER_HANDSHAKE_');
 
+/**
+ * A session holds the leaf it was begun with (ssl/ssl_asn1.c in OpenSSL): a chain that was put beside the session of
+ * another server would be verified in that one's place.
+ */
+function soundTicket(tickets: TicketStore, terms: HandshakeTerms): Ticket | undefined {
+  const ticket = tickets.take(terms.now());
+  if (!ticket || ticket.session.includes(ticket.chain[0].raw)) return ticket;
+  tickets.clear();
+  return undefined;
+}
+
 function conclude(tls: TLSSocket, terms: HandshakeTerms, progress: Progress): Handshake {
   const resumed = tls.isSessionReused();
   const { chain } = progress;
   // Fail closed: an anonymous suite, or a session whose chain nobody kept.
   if (!chain) throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.');
-  verifyServer(chain, terms, Date.now());
+  verifyServer(chain, terms, terms.now());
   const asked = resumed ? progress.asked : tls.getSharedSigalgs().length > 0;
   progress.asked = asked;
   if (terms.requireMutual && !asked) {
@@ -132,10 +162,18 @@ function conclude(tls: TLSSocket, terms: HandshakeTerms, progress: Progress): Ha
 }
 
 /** A ticket goes with the chain that was verified when its session began, so that resuming it can verify again. */
-function keepTickets(tls: TLSSocket, tickets: TicketStore, handshake: Handshake, progress: Progress): void {
+function keepTickets(
+  tls: TLSSocket,
+  tickets: TicketStore,
+  handshake: Handshake,
+  progress: Progress,
+  now: number,
+): void {
   const chain = progress.chain as ServerChain;
+  const { asked, protocol } = handshake;
+  const until = validUntil(chain, now);
   const keep = (session: Buffer) => {
-    const ticket: Ticket = { session, chain, asked: handshake.asked, protocol: handshake.protocol };
+    const ticket: Ticket = { session, chain, validUntil: until, asked, protocol };
     tickets.keep(ticket);
   };
   tls.on('session', keep);

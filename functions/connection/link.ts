@@ -1,9 +1,10 @@
 // A link: how one version of one identity reaches one endpoint. Its connections and TLS sessions are shared with nobody else.
 import { Agent, type AgentOptions } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Destination } from '../destination/destination.ts';
-import { resolveTarget } from '../destination/resolve.ts';
+import { type LookupFunction, resolveTarget } from '../destination/resolve.ts';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import type { Attempt } from './attempt.ts';
@@ -16,6 +17,9 @@ export interface LinkTerms {
   readonly destination: Destination;
   readonly context: SecureContext;
   readonly requireMutual: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly lookup: LookupFunction | undefined;
 }
 
 /**
@@ -33,32 +37,40 @@ export interface LinkRequestOptions {
   readonly attempt: Attempt;
 }
 
+export interface LinkEvents {
+  opened(): void;
+  /** A connection is about to be kept for the next call. */
+  idle(link: Link): void;
+  closed(): void;
+}
+
 export class Link extends Agent {
   readonly #terms: LinkTerms;
   readonly #handshakeTerms: HandshakeTerms;
   readonly #tickets: TicketStore = ticketStore();
   readonly #handshakes = new WeakMap<Duplex, Handshake>();
+  readonly #counted = new WeakSet<Duplex>();
   readonly #idleSince = new WeakMap<Duplex, number>();
   readonly #keepAliveMs = new WeakMap<Duplex, number>();
-  readonly #onOpen: () => void;
-  readonly #onClose: () => void;
+  readonly #events: LinkEvents;
   #retired = false;
   /** Milliseconds since 1970. */
-  lastUsed = Date.now();
+  lastUsed: number;
   /** Calls in flight. */
   inUse = 0;
 
-  constructor(terms: LinkTerms, onOpen: () => void, onClose: () => void) {
+  constructor(terms: LinkTerms, events: LinkEvents) {
     super({ keepAlive: true, maxCachedSessions: 0, scheduling: 'lifo' });
     this.#terms = terms;
-    this.#onOpen = onOpen;
-    this.#onClose = onClose;
+    this.#events = events;
+    this.lastUsed = terms.now();
     const { target, destination } = terms;
     this.#handshakeTerms = {
       context: terms.context,
       name: destination.serverName ?? target.host,
       pins: destination.serverPins,
       requireMutual: terms.requireMutual,
+      now: terms.now,
     };
   }
 
@@ -72,31 +84,52 @@ export class Link extends Agent {
     if (seconds) this.#keepAliveMs.set(socket, Number(seconds) * 1000 - settleAfterMs);
   }
 
-  /** Closes the connections that have been idle for too long to carry this request; true when one is left that needs settling. */
-  prune(repeatable: boolean, now: number): boolean {
-    let needsSettling = false;
+  /**
+   * Closes the idle connections that ended or have been idle for too long to carry this request; true when one is left
+   * that needs settling.
+   */
+  prune(repeatable: boolean): boolean {
+    const now = this.#terms.now();
     const max = repeatable ? maxIdleMs.repeatable : maxIdleMs.unrepeatable;
-    for (const socket of this.freeSockets[linkKey] ?? []) {
+    const idle = this.freeSockets[linkKey] ?? [];
+    let needsSettling = false;
+    for (let index = idle.length - 1; index >= 0; index--) {
+      const socket = idle[index] as Socket;
       const idleMs = now - (this.#idleSince.get(socket) ?? 0);
-      // A clock that went backwards tells nothing: the connection is not trusted.
       const limit = Math.min(max, this.#keepAliveMs.get(socket) ?? max);
-      if (idleMs > limit || idleMs < 0) socket.destroy();
-      else if (idleMs > settleAfterMs) needsSettling = true;
+      // A clock that went backwards tells nothing: the connection is not trusted.
+      if (idleMs <= limit && idleMs >= 0 && socket.writable && socket.readable) {
+        if (idleMs > settleAfterMs) needsSettling = true;
+        continue;
+      }
+      this.#discard(socket);
+      // Until its `close` comes, Node's agent would hand it out all the same: it looks for destroyed ones at the other end.
+      idle.splice(index, 1);
     }
     return needsSettling;
   }
 
   /** How many connections it closed. */
   closeIdle(): number {
-    const idle = this.freeSockets[linkKey] ?? [];
-    for (const socket of [...idle]) socket.destroy();
+    const idle = this.freeSockets[linkKey]?.splice(0) ?? [];
+    for (const socket of idle) this.#discard(socket);
     return idle.length;
+  }
+
+  /** Counted as closed at once: its `close` comes a few turns later, and whoever makes room would close more meanwhile. */
+  #discard(socket: Socket): void {
+    this.#countClosed(socket);
+    socket.destroy();
+  }
+
+  #countClosed(socket: Duplex): void {
+    if (this.#counted.delete(socket)) this.#events.closed();
   }
 
   /** Lets calls in flight finish; their connections close after them, and no new one is kept. */
   retire(): void {
     this.#retired = true;
-    this.#tickets.clear();
+    this.#tickets.close();
     this.closeIdle();
   }
 
@@ -106,9 +139,11 @@ export class Link extends Agent {
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
-    this.#idleSince.set(socket, Date.now());
+    this.#idleSince.set(socket, this.#terms.now());
     // Node's types leave out that the hook answers whether the socket is kept.
-    return !this.#retired && (super.keepSocketAlive(socket) as unknown as boolean);
+    if (this.#retired || !(super.keepSocketAlive(socket) as unknown as boolean)) return false;
+    this.#events.idle(this);
+    return true;
   }
 
   override createConnection(
@@ -125,10 +160,10 @@ export class Link extends Agent {
   }
 
   async #open(attempt: Attempt): Promise<TLSSocket> {
-    const { target, destination } = this.#terms;
+    const { target, destination, lookup } = this.#terms;
     attempt.phase = 'resolve';
     const start = performance.now();
-    const addresses = await resolveTarget(target, destination);
+    const addresses = await resolveTarget(target, destination, lookup);
     const resolved = performance.now();
     attempt.dnsMs = resolved - start;
     refuseIfAbandoned(attempt);
@@ -143,10 +178,15 @@ export class Link extends Agent {
     attempt.tlsMs = performance.now() - connected;
     attempt.phase = 'request';
 
+    // It may have ended since; its `close` would be waited for in vain.
+    if (attempt.abandoned || socket.destroyed) {
+      socket.destroy();
+      throw new CountersignError('connection-failed', 'The connection ended as soon as it stood.');
+    }
     this.#handshakes.set(socket, handshake);
-    this.#onOpen();
-    socket.once('close', this.#onClose);
-    if (attempt.abandoned) socket.destroy();
+    this.#counted.add(socket);
+    this.#events.opened();
+    socket.once('close', () => this.#countClosed(socket));
     return socket;
   }
 }

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Destination } from '../destination/destination.ts';
+import type { LookupFunction } from '../destination/resolve.ts';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
-import { Link } from './link.ts';
+import { Link, type LinkEvents } from './link.ts';
 
 export interface Pool {
   /**
@@ -13,9 +14,9 @@ export interface Pool {
    * links, so that the demand is met by the handshake and costs nothing afterwards.
    */
   link(identity: Identity, destination: Destination, target: Target, requireMutual: boolean): Link;
-  /** A version that was replaced: its calls finish, its connections close. */
+  /** A version that was replaced or let go: its calls finish, its connections close, and none is kept for it again. */
   retire(identity: Identity): void;
-  /** Closes every idle connection and stops the sweeping. */
+  /** Closes every idle connection, the others after their call, and stops the sweeping. */
   close(): void;
   readonly openConnections: number;
   readonly links: number;
@@ -29,12 +30,23 @@ export interface PoolLimits {
   readonly sweepEveryMs: number;
 }
 
-export function createPool(limits: PoolLimits = defaultLimits()): Pool {
+export interface PoolOptions {
+  readonly limits?: PoolLimits;
+  /** Milliseconds since 1970: what the dates of certificates and the age of idle connections are held against. */
+  readonly now?: () => number;
+  /** Instead of the system's resolver. */
+  readonly lookup?: LookupFunction;
+}
+
+export function createPool({ limits = defaultLimits(), now = Date.now, lookup }: PoolOptions = {}): Pool {
   const links = new Map<Identity, Map<string, Link>>();
-  /** Every link, the least recently used first. */
+  /** A call may still hold a version that was let go; what it opens must not outlive it. */
+  const retired = new WeakSet<Identity>();
+  /** Every link that may have idle connections, the least recently used first. */
   const byUse = new Set<Link>();
   let open = 0;
-  let sweptTo = Date.now();
+  let isClosed = false;
+  let sweptTo = now();
 
   const forget = (identity: Identity, key: string, link: Link) => {
     const ofIdentity = links.get(identity);
@@ -44,7 +56,7 @@ export function createPool(limits: PoolLimits = defaultLimits()): Pool {
     link.retire();
   };
   const sweep = () => {
-    sweptTo = Date.now();
+    sweptTo = now();
     for (const [identity, ofIdentity] of links) {
       for (const [key, link] of ofIdentity) {
         if (link.inUse === 0 && sweptTo - link.lastUsed > limits.maxIdleMs) forget(identity, key, link);
@@ -54,19 +66,43 @@ export function createPool(limits: PoolLimits = defaultLimits()): Pool {
   const makeRoom = () => {
     if (open <= limits.maxConnections) return;
     for (const link of byUse) {
-      if (link.inUse > 0) continue;
+      const closed = link.closeIdle();
       // It comes back with its next call; until then it has nothing left to close.
-      byUse.delete(link);
-      if (link.closeIdle() > 0) return;
+      if (link.inUse === 0) byUse.delete(link);
+      if (closed > 0) return;
     }
+  };
+  const events: LinkEvents = {
+    opened() {
+      open++;
+      makeRoom();
+    },
+    idle(link) {
+      // Connections that were all in use when they opened are too many only now.
+      makeRoom();
+      byUse.add(link);
+    },
+    closed() {
+      open--;
+    },
   };
   // Timers stand still in a frozen function, so a call that comes late sweeps as well.
   const sweeper = setInterval(sweep, limits.sweepEveryMs).unref();
 
+  const newLink = (identity: Identity, destination: Destination, target: Target, requireMutual: boolean) => {
+    const context = contextOf(identity, destination);
+    return new Link({ target, destination, context, requireMutual, now, lookup }, events);
+  };
+
   return {
     link(identity, destination, target, requireMutual) {
-      const now = Date.now();
-      if (now - sweptTo > limits.sweepEveryMs * 2) sweep();
+      if (isClosed || retired.has(identity)) {
+        const link = newLink(identity, destination, target, requireMutual);
+        link.retire();
+        return link;
+      }
+      const time = now();
+      if (time - sweptTo > limits.sweepEveryMs * 2) sweep();
       const key = `${target.host}:${target.port}${requireMutual ? ' mutual' : ''}`;
       let ofIdentity = links.get(identity);
       if (!ofIdentity) {
@@ -75,28 +111,20 @@ export function createPool(limits: PoolLimits = defaultLimits()): Pool {
       }
       let link = ofIdentity.get(key);
       if (!link) {
-        const terms = { target, destination, context: contextOf(identity, destination), requireMutual };
-        link = new Link(
-          terms,
-          () => {
-            open++;
-            makeRoom();
-          },
-          () => {
-            open--;
-          },
-        );
+        link = newLink(identity, destination, target, requireMutual);
         ofIdentity.set(key, link);
       }
-      link.lastUsed = now;
+      link.lastUsed = time;
       byUse.delete(link);
       byUse.add(link);
       return link;
     },
     retire(identity) {
+      retired.add(identity);
       for (const [key, link] of links.get(identity) ?? []) forget(identity, key, link);
     },
     close() {
+      isClosed = true;
       clearInterval(sweeper);
       for (const [identity, ofIdentity] of links) for (const [key, link] of ofIdentity) forget(identity, key, link);
     },

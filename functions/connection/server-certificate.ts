@@ -16,9 +16,10 @@ export type ServerChain = readonly [X509Certificate, ...X509Certificate[]];
 
 /**
  * The chain of a full handshake. Node hands out issuers by name alone, so that a server could slip a pinned certificate
- * in: each link's signature is verified here, and the chain ends where one does not hold.
+ * in: each link's signature is verified here, and the chain ends where one does not hold. It also ends with the first
+ * certificate outside its dates: the key in it did sign the one below, but what signed it counts no longer.
  */
-export function chainOf(socket: TLSSocket): ServerChain | undefined {
+export function chainOf(socket: TLSSocket, now: number): ServerChain | undefined {
   let peer: PeerCertificate | DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
   if (!peer?.raw) return undefined;
   const chain: [X509Certificate, ...X509Certificate[]] = [new X509Certificate(peer.raw)];
@@ -26,7 +27,8 @@ export function chainOf(socket: TLSSocket): ServerChain | undefined {
     'issuerCertificate' in peer &&
     peer.issuerCertificate?.raw &&
     peer.issuerCertificate !== peer &&
-    chain.length < 16
+    chain.length < 16 &&
+    inDates(chain.at(-1) as X509Certificate, now)
   ) {
     peer = peer.issuerCertificate as DetailedPeerCertificate;
     const issuer = new X509Certificate(peer.raw);
@@ -36,16 +38,25 @@ export function chainOf(socket: TLSSocket): ServerChain | undefined {
   return chain;
 }
 
+function inDates(certificate: X509Certificate, now: number): boolean {
+  return now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime();
+}
+
 /**
- * Dates, name and pins. A full handshake has had its trust and dates checked by OpenSSL; a resumed one has had nothing
- * checked (Node skips checkServerIdentity, and there is no certificate on the wire), so this runs on both.
+ * The first moment at which a verified chain is no longer valid, in milliseconds since 1970. A certificate that was
+ * outside its dates from the start is not among what OpenSSL went by: servers still send cross-signed roots that expired.
+ */
+export function validUntil(chain: ServerChain, now: number): number {
+  return Math.min(...chain.filter((one) => inDates(one, now)).map((one) => one.validToDate.getTime()));
+}
+
+/**
+ * Dates, name and pins. A full handshake has had its trust and dates checked by OpenSSL; a resumed one is offered only
+ * while the chain of its session is inside its dates, and has had nothing else checked (Node skips checkServerIdentity,
+ * and there is no certificate on the wire), so this runs on both.
  */
 export function verifyServer(chain: ServerChain, expected: ServerExpectation, now: number): void {
-  for (const certificate of chain) {
-    if (now > certificate.validToDate.getTime() || now < certificate.validFromDate.getTime()) {
-      throw outsideDates(certificate, now);
-    }
-  }
+  if (!inDates(chain[0], now)) throw outsideDates(chain[0], now);
   if (!carriesName(chain[0], expected.name)) throw nameMismatch(chain[0], expected.name);
   if (expected.pins?.length && !chain.some((certificate) => expected.pins?.includes(pinOf(certificate)))) {
     throw new CountersignError(
@@ -99,35 +110,39 @@ function invalid(says: string) {
   return { code: 'server-certificate-invalid', says } as const;
 }
 
-/** The verdict of OpenSSL on the server's chain, or undefined when the error is not one. */
+/** The verdict of OpenSSL on the server's chain; `error` is what Node made of it. */
 export function verificationFailure(
   error: NodeJS.ErrnoException,
   chain: ServerChain | undefined,
   now: number,
-): CountersignError | undefined {
+): CountersignError {
   const code = error.code ?? '';
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    const outside = chain?.find((one) => now > one.validToDate.getTime() || now < one.validFromDate.getTime());
-    return outsideDates(outside, now, code);
+    return outsideDates(
+      chain?.find((one) => !inDates(one, now)),
+      now,
+      code,
+    );
   }
   const leaf = chain?.[0];
-  const verdict = verdicts[code] ?? weakness(error);
-  if (!verdict) return undefined;
+  const { code: verdict, says } = verdicts[code] ?? unnamed(error);
   const evidence: Evidence = {
     reason: code,
     ...(leaf ? { subject: nameText(leaf.subject), issuer: nameText(leaf.issuer) } : {}),
   };
-  return new CountersignError(verdict.code, `The certificate of the API server is refused: ${verdict.says}.`, {
+  return new CountersignError(verdict, `The certificate of the API server is refused: ${says}.`, {
     evidence,
+    cause: error,
   });
 }
 
-/** OpenSSL's security level (SSL_CTX_set_security_level): keys and signatures that are too weak end the handshake. */
-function weakness(error: NodeJS.ErrnoException) {
-  if (/KEY_TOO_SMALL|MD_TOO_WEAK|EE_KEY_TOO_SMALL|CA_KEY_TOO_SMALL/.test(error.code ?? '')) {
-    return invalid('its key or signature is too weak');
-  }
-  return undefined;
+/**
+ * Node has no name for most verdicts, the ones of OpenSSL's security level among them (SSL_CTX_set_security_level):
+ * their sentence says what is wrong (X509_verify_cert_error_string: constant words, nothing of the certificate).
+ */
+function unnamed({ message }: Error) {
+  if (/too weak/.test(message)) return invalid(`its key or signature, or its issuer's, is too weak (${message})`);
+  return invalid(/^[\w ,'()-]{1,100}$/.test(message) ? message : 'it does not verify');
 }
 
 function outsideDates(certificate: X509Certificate | undefined, now: number, reason?: string): CountersignError {

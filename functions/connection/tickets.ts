@@ -4,15 +4,19 @@ import type { ServerChain } from './server-certificate.ts';
 export interface Ticket {
   readonly session: Buffer;
   readonly chain: ServerChain;
+  /** When the chain is no longer valid, in milliseconds since 1970: then the server must show what it has by now. */
+  readonly validUntil: number;
   /** True when the server asked for a client certificate in the full handshake. */
   readonly asked: boolean;
   readonly protocol: string;
 }
 
 export interface TicketStore {
-  take(): Ticket | undefined;
+  take(now: number): Ticket | undefined;
   keep(ticket: Ticket): void;
   clear(): void;
+  /** Drops what is there and whatever comes later. */
+  close(): void;
 }
 
 /** Servers send two at most in a handshake; a few more serve a burst of new connections. */
@@ -20,18 +24,28 @@ const most = 4;
 
 export function ticketStore(): TicketStore {
   let tickets: Ticket[] = [];
+  let isClosed = false;
   return {
-    take() {
+    take(now) {
       const ticket = tickets.pop();
+      if (ticket && now > ticket.validUntil) {
+        tickets = [];
+        return undefined;
+      }
       // RFC 8446, appendix C.4: a TLS 1.3 ticket is used once; a TLS 1.2 session may be used again.
       if (ticket?.protocol === 'TLSv1.2') tickets.push(ticket);
       return ticket;
     },
     keep(ticket) {
+      if (isClosed) return;
       if (ticket.protocol === 'TLSv1.2') tickets = [ticket];
       else if (tickets.push(ticket) > most) tickets.shift();
     },
     clear() {
+      tickets = [];
+    },
+    close() {
+      isClosed = true;
       tickets = [];
     },
   };

@@ -16,8 +16,9 @@ export interface Called {
 }
 
 /**
- * Each cause of a repetition is met once, all inside one deadline. A request is repeated only when it cannot have been
- * processed, or when processing it twice is the same as once (RFC 9110, section 9.2.2).
+ * Each cause of a repetition is met once, all inside one deadline, and always with the version in use by then. A request is
+ * repeated only when it cannot have been processed, or when processing it twice is the same as once (RFC 9110, section
+ * 9.2.2).
  */
 export async function callWithRepeats(
   services: InvokeServices,
@@ -28,7 +29,9 @@ export async function callWithRepeats(
 ): Promise<Called> {
   const first = await call(identity, false);
   const second = await afterDeadConnection(first);
-  return await afterRejection(second);
+  const third = await afterRejection(second);
+  // A new version may have kept a dead connection of its own.
+  return first === second ? await afterDeadConnection(third) : third;
 
   async function call(as: Identity, freshConnection: boolean, attempts = 1): Promise<Called> {
     // The new version may have other destinations.
@@ -41,7 +44,7 @@ export async function callWithRepeats(
   async function afterDeadConnection(called: Called): Promise<Called> {
     const failure = failureOf(called);
     if (!failure?.stale || !mayRepeat(failure) || isOver()) return called;
-    return call(called.identity, true, called.attempts + 1);
+    return call(inUse() ?? called.identity, true, called.attempts + 1);
   }
 
   /** The identity may have been rotated, and the customer may trust only the new version. */
@@ -51,6 +54,14 @@ export async function callWithRepeats(
     const current = await reloaded();
     if (!current || current.version === called.identity.version || !mayRepeat(failure) || isOver()) return called;
     return call(current, false, called.attempts + 1);
+  }
+
+  /** Undefined when it would have to be read first. */
+  function inUse(): Identity | undefined {
+    const found = services.identities.get(identity.name);
+    if (!(found instanceof Promise)) return found;
+    found.catch(() => {});
+    return undefined;
   }
 
   /** Undefined when the store cannot be asked in time: the rejection stands, and is what the caller is told. */

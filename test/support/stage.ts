@@ -1,6 +1,7 @@
 // What every scenario needs: authorities, an identity, Countersign's own door in front of it, and the lines it wrote.
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { createPool, type Pool, type PoolLimits } from '../../functions/connection/pool.ts';
+import type { LookupFunction } from '../../functions/destination/resolve.ts';
 import { createIdentityCache, type IdentityCache } from '../../functions/identity/cache.ts';
 import type { IdentitySource, Stage, StoredIdentity } from '../../functions/identity/identity.ts';
 import { createInvoke } from '../../functions/invoke/invoke.ts';
@@ -89,7 +90,10 @@ export interface OpenStage {
 export interface StageOptions {
   readonly source: IdentitySource;
   readonly ttlMs?: number;
+  /** For identities and connections alike. */
   readonly now?: () => number;
+  /** Instead of the system's resolver. */
+  readonly lookup?: LookupFunction;
   readonly poolLimits?: PoolLimits;
 }
 
@@ -97,7 +101,11 @@ export interface StageOptions {
 export function openStage(options: StageOptions): OpenStage {
   const lines: string[] = [];
   sendLinesTo((line) => lines.push(line));
-  const pool = createPool(options.poolLimits);
+  const pool = createPool({
+    ...(options.poolLimits ? { limits: options.poolLimits } : {}),
+    ...(options.now ? { now: options.now } : {}),
+    ...(options.lookup ? { lookup: options.lookup } : {}),
+  });
   const identities = createIdentityCache({
     source: options.source,
     ttlMs: options.ttlMs ?? 60_000,
