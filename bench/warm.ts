@@ -13,9 +13,8 @@ for (const pair of bundles) {
 
 const connections: Record<string, number> = {};
 for (let round = -100; round < rounds; round++) {
-  // Each round begins with another program, so that none always follows the same one.
-  for (let turn = 0; turn < programs.length; turn++) {
-    const program = programs[(turn + round + 100) % programs.length] as (typeof programs)[number];
+  // A new order each round, so that no program always follows the same one.
+  for (const program of shuffled(programs)) {
     const start = performance.now();
     const answer = await program.handler(event, context);
     const ms = performance.now() - start;
@@ -30,3 +29,12 @@ for (let round = -100; round < rounds; round++) {
 process.send?.({ ms: Object.fromEntries(programs.map(({ name, ms }) => [name, ms])), connections }, () =>
   process.exit(0),
 );
+
+function shuffled<Item>(items: readonly Item[]): Item[] {
+  const order = [...items];
+  for (let at = order.length - 1; at > 0; at--) {
+    const other = Math.floor(Math.random() * (at + 1));
+    [order[at], order[other]] = [order[other] as Item, order[at] as Item];
+  }
+  return order;
+}

@@ -1,6 +1,7 @@
 // The door of the invocation function: settings, identities and connections, made once for each environment.
 import { platformIdentity, readSettings } from '../config.ts';
 import { createPool } from '../connection/pool.ts';
+import { warmUp } from '../connection/warm-up.ts';
 import { createIdentityCache } from '../identity/cache.ts';
 import { openSource } from '../identity/source.ts';
 import { openDoor } from '../message/door.ts';
@@ -20,9 +21,9 @@ const identities = createIdentityCache({
 });
 
 // During init, while Lambda gives the function its full CPU. A failure is told to the first caller, not to the log of init.
-await Promise.resolve(identities.get(platformIdentity)).catch(() => {});
+await Promise.all([Promise.resolve(identities.get(platformIdentity)).catch(() => {}), warmUp()]);
 
 export const handler = openDoor(
-  { docsUrl: settings.docsUrl, onInternalError: recordInternalError },
+  { docsUrl: settings.docsUrl, onInternalError: recordInternalError, storyKeepsDeadline: true },
   createInvoke({ identities, pool }),
 );

@@ -9,7 +9,7 @@ import { asCountersignError, CountersignError } from '../errors.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import { adviceFor } from '../message/advice.ts';
-import { answerHeaders, encodeBody, invocationReply, type Timings } from '../message/answer.ts';
+import { answerHeaders, encodeBody, type HandshakeReport, invocationReply, type Timings } from '../message/answer.ts';
 import type { Story } from '../message/door.ts';
 import { identityName } from '../message/event.ts';
 import { parseInvocation } from '../message/request.ts';
@@ -104,9 +104,18 @@ function reply(called: Called, answer: Answer, timings: Timings): APIGatewayProx
   });
 }
 
-function clientOf({ fingerprint256, validTo, version, stage }: Identity) {
-  return { fingerprint256, validTo, version, stage };
+/** One object for each identity version, so that its text is made once. */
+function clientOf(identity: Identity): HandshakeReport['client'] {
+  let client = clients.get(identity);
+  if (!client) {
+    const { fingerprint256, validTo, version, stage } = identity;
+    client = { fingerprint256, validTo, version, stage };
+    clients.set(identity, client);
+  }
+  return client;
 }
+
+const clients = new WeakMap<Identity, HandshakeReport['client']>();
 
 /** A store that is slow does not get more time than the call has. */
 async function within(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {

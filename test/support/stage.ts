@@ -114,7 +114,7 @@ export function openStage(options: StageOptions): OpenStage {
     onLetGo: pool.retire,
   });
   const door = openDoor(
-    { docsUrl: 'https://docs.example/', onInternalError: recordInternalError },
+    { docsUrl: 'https://docs.example/', onInternalError: recordInternalError, storyKeepsDeadline: true },
     createInvoke({ identities, pool }),
   );
   return {
