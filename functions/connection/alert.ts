@@ -106,8 +106,12 @@ const rejections: Readonly<Record<string, { readonly means: string; readonly hin
   },
 };
 
-/** Alerts that speak of the client certificate by themselves; RFC 8446, section 6.2. */
+/**
+ * Alerts that speak of the client certificate by themselves (RFC 8446, section 6.2). The other two of the table have more
+ * than one meaning: that they are about the certificate is inferred from the moment at which they come.
+ */
 export function isAboutCertificate(name: string): boolean {
+  if (name === 'handshake_failure' || name === 'decrypt_error') return false;
   return Object.hasOwn(rejections, name) || name === 'no_certificate';
 }
 
