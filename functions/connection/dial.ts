@@ -16,7 +16,7 @@ export function dial(addresses: readonly Address[], port: number, attempt: Attem
   return new Promise((resolve, reject) => {
     const open = new Set<Socket>();
     let next = 0;
-    let firstError: NodeJS.ErrnoException | undefined;
+    let telling: NodeJS.ErrnoException | undefined;
     let timer: NodeJS.Timeout | undefined;
 
     const finish = (winner: Socket | undefined) => {
@@ -38,11 +38,12 @@ export function dial(addresses: readonly Address[], port: number, attempt: Attem
       });
       socket.once('error', (error: NodeJS.ErrnoException) => {
         open.delete(socket);
-        firstError ??= error;
+        // A refusal comes from the server itself; no route to one of its addresses says less.
+        if (!telling || error.code === 'ECONNREFUSED') telling = error;
         if (next < addresses.length) tryNext();
         else if (open.size === 0) {
           finish(undefined);
-          reject(dialFailure(firstError, port));
+          reject(dialFailure(telling, port));
         }
       });
       if (next < addresses.length) timer = setTimeout(tryNext, attemptDelayMs);
