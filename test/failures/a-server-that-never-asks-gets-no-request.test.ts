@@ -1,0 +1,80 @@
+// Step 4: with requireMutual, a server that does not ask for a client certificate gets not one byte of the request.
+import { describe, expect, it } from 'vitest';
+import { startNginx } from '../support/nginx.ts';
+import { startOpenssl } from '../support/openssl.ts';
+import { findPeer } from '../support/peers.ts';
+import { serveHttps } from '../support/servers.ts';
+import { useTrial } from '../support/trial.ts';
+
+const trial = useTrial();
+const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
+const secret = { requireMutual: true, method: 'POST', body: 'a body nobody may see' };
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
+  const neverAsks = () =>
+    serveHttps(trial.server, (socket) => socket.write(ok), { requestCert: false, maxVersion, minVersion: maxVersion });
+
+  it('the demand of the request is kept', async () => {
+    const server = await neverAsks();
+    const problem = await trial.fails('client-certificate-not-requested', server.port, { request: secret });
+    expect(problem.evidence).toEqual({ protocol: maxVersion });
+    expect(server.received()).toBe('');
+  });
+
+  it('the demand of the destination is kept, whatever the request says', async () => {
+    const server = await neverAsks();
+    await trial.fails('client-certificate-not-requested', server.port, {
+      destination: { requireMutual: true },
+      request: { ...secret, requireMutual: false },
+    });
+    expect(server.received()).toBe('');
+  });
+
+  it('the demand is not met by a connection that was opened without it', async () => {
+    const server = await neverAsks();
+    const without = await trial.call(server.port);
+    expect(without.body).toMatchObject({ status: 200, body: 'ok' });
+    const withDemand = await trial.again(secret);
+    expect(withDemand.body.code).toBe('client-certificate-not-requested');
+    expect(server.received()).not.toContain('nobody may see');
+  });
+
+  it('the demand is met by a server that asks, on new, reused and resumed connections', async () => {
+    let end = '';
+    const answer = () => `HTTP/1.1 200 OK\r\n${end}content-length: 2\r\n\r\nok`;
+    const server = await serveHttps(trial.server, (socket) => socket.write(answer()), { maxVersion });
+    const connections = [await trial.call(server.port, { request: secret })];
+    end = 'connection: close\r\n';
+    connections.push(await trial.again(secret), await trial.again(secret));
+    expect(connections.map(({ body }) => body.handshake?.connection)).toEqual(['new', 'reused', 'resumed']);
+  });
+});
+
+describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl)', () => {
+  it.each(['-tls1_2', '-tls1_3'])('nothing is sent to one that does not ask (%s)', async (version) => {
+    const server = await startOpenssl(trial.server, { page: false, args: [version] });
+    await trial.fails('client-certificate-not-requested', server.port, { request: secret });
+    await server.program.stop();
+    expect(server.program.output()).not.toMatch(/POST|nobody may see/);
+  });
+
+  it.each(['-tls1_2', '-tls1_3'])('one that would do without is enough (%s)', async (version) => {
+    const server = await startOpenssl(trial.server, {
+      clientRoots: trial.platformRoot.certificate,
+      args: [version, '-verify', '5'],
+    });
+    const reply = await trial.call(server.port, { request: { requireMutual: true } });
+    expect(reply.body).toMatchObject({ status: 200 });
+    expect(reply.body.body).toContain('Client certificate');
+  });
+});
+
+describe.skipIf(!findPeer('nginx'))('with nginx as the server (needs nginx)', () => {
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('nothing is sent to one that does not ask (%s)', async (maxTlsVersion) => {
+    const server = await startNginx(trial.server, {});
+    await trial.fails('client-certificate-not-requested', server.port, {
+      destination: { maxTlsVersion },
+      request: { requireMutual: true },
+    });
+  });
+});
