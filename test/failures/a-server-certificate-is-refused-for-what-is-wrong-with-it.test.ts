@@ -1,5 +1,5 @@
 // Step 3: dates, trust, names, usage and strength of the server's certificate, each told apart, in both TLS versions.
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CertificateRequest, IssuedCertificate } from '../../local/authority/authority.ts';
 import { createAuthority, openAuthority } from '../../local/authority/authority.ts';
 import { startNginx } from '../support/nginx.ts';
@@ -151,6 +151,15 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, a certificate', (versio
       destination,
     });
     expect(problem.detail).toMatch(/too weak/);
+  });
+});
+
+describe('an untrusted certificate', () => {
+  it('is refused where the environment tells Node to verify nothing', async () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const stranger = createAuthority({ commonName: 'Stranger Root' });
+    await refused('server-certificate-untrusted', stranger.issue({ commonName: 'api', names: serverNames }));
   });
 });
 
