@@ -2,11 +2,9 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type Deadline, deadlineIn } from '../connection/attempt.ts';
 import type { Answer } from '../connection/exchange.ts';
-import type { Pool } from '../connection/pool.ts';
 import { admit } from '../destination/guard.ts';
 import { parseTarget } from '../destination/target.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
-import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import { adviceFor } from '../message/advice.ts';
 import { answerHeaders, encodeBody, type HandshakeReport, invocationReply, type Timings } from '../message/answer.ts';
@@ -14,15 +12,10 @@ import type { Story } from '../message/door.ts';
 import { identityName } from '../message/event.ts';
 import { parseInvocation } from '../message/request.ts';
 import { type InvocationRecord, recordInvocation } from '../telemetry/invocation-record.ts';
-import { type Called, callWithRepeats } from './repeat.ts';
-
-export interface InvokeServices {
-  readonly identities: IdentityCache;
-  readonly pool: Pool;
-}
+import { type Called, type CallServices, callWithRepeats } from './repeat.ts';
 
 /** Every invocation leaves one record, whichever way it ends. */
-export function createInvoke(services: InvokeServices): Story {
+export function createInvoke(services: CallServices): Story {
   return async (event, context) => {
     const startedAt = performance.now();
     const record: InvocationRecord = { requestId: event.requestContext.requestId, attempts: 0, totalMs: 0 };

@@ -2,11 +2,17 @@
 import type { Deadline } from '../connection/attempt.ts';
 import { exchange, isIdempotent, type Outcome } from '../connection/exchange.ts';
 import type { Failure } from '../connection/exchange-failure.ts';
+import type { Pool } from '../connection/pool.ts';
 import { admit } from '../destination/guard.ts';
 import type { Target } from '../destination/target.ts';
+import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { InvocationRequest } from '../message/request.ts';
-import type { InvokeServices } from './invoke.ts';
+
+export interface CallServices {
+  readonly identities: IdentityCache;
+  readonly pool: Pool;
+}
 
 export interface Called {
   readonly outcome: Outcome;
@@ -21,7 +27,7 @@ export interface Called {
  * 9.2.2).
  */
 export async function callWithRepeats(
-  services: InvokeServices,
+  services: CallServices,
   identity: Identity,
   target: Target,
   request: InvocationRequest,
