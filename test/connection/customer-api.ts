@@ -26,13 +26,15 @@ export interface CustomerApi {
   closeConnections(how?: 'end' | 'reset'): Promise<void>;
   /** New ticket keys, as after a restart. */
   forgetSessions(): void;
+  /** Other client roots, from the next full handshake on; the sessions are gone. */
+  trust(clientRoots: string): void;
   /** Another server certificate, from the next full handshake on; the sessions stay. */
   present(server: IssuedCertificate): void;
   /** From now on. */
   answerWith(answer: Answering): void;
 }
 
-export type Answering = (request: IncomingMessage, response: ServerResponse, connection: SeenConnection) => void;
+export type Answering = (request: IncomingMessage, response: ServerResponse, connection: SeenConnection) => unknown;
 
 export interface CustomerApiOptions extends ServerOptions {
   readonly server?: IssuedCertificate;
@@ -105,6 +107,9 @@ export async function startApi(authorities: Authorities, options: CustomerApiOpt
     },
     forgetSessions() {
       server.setTicketKeys(randomBytes(48));
+    },
+    trust(clientRoots) {
+      server.setSecureContext({ ...terms, ...certificateOf(certificate), ca: clientRoots });
     },
     present(next) {
       const keys = server.getTicketKeys();

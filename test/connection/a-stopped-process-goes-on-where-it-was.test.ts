@@ -1,0 +1,55 @@
+// The real thing: the process is stopped by a signal, the server closes its side, the process goes on.
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createAuthorities, documentOf } from '../support/stage.ts';
+import { destinationAt, startApi } from './customer-api.ts';
+import { newClient } from './platform.ts';
+import { forkPlatform } from './platform-in-a-process.ts';
+
+const authorities = createAuthorities();
+
+describe.skipIf(!existsSync('/proc/self/stat'))('a process stopped by SIGSTOP (needs Linux)', () => {
+  it.each([
+    ['end', 'TLSv1.2'],
+    ['end', 'TLSv1.3'],
+    ['reset', 'TLSv1.3'],
+  ] as const)('whose connections end by %s over %s fails no call', async (how, maxVersion) => {
+    const api = await startApi(authorities, { maxVersion });
+    const document = documentOf(newClient(authorities), [destinationAt(api, authorities)]);
+    const platform = await forkPlatform(document);
+    const url = `https://api.acme.example:${api.port}/`;
+    const kindOf = async (method: string) => {
+      const { body } = await platform.call({ url, method });
+      return body.code ?? body.handshake.connection;
+    };
+    expect(await kindOf('GET')).toBe('new');
+    expect(await kindOf('GET')).toBe('reused');
+    for (let round = 0; round < 3; round++) {
+      await platform.freeze();
+      await api.closeConnections(how);
+      // The call is there before the process goes on, as an invocation is before its environment thaws.
+      const kind = kindOf('GET');
+      platform.thaw();
+      // Node's server sends no further TLS 1.3 ticket on a resumed connection.
+      expect(['new', 'resumed']).toContain(await kind);
+    }
+    expect(await kindOf('GET')).toBe('reused');
+  });
+
+  it('in the middle of a call gets its answer when it goes on', async () => {
+    const api = await startApi(authorities);
+    const document = documentOf(newClient(authorities), [destinationAt(api, authorities)]);
+    const platform = await forkPlatform(document);
+    const url = `https://api.acme.example:${api.port}/`;
+    const frozen = new Promise<void>((resolve) => {
+      api.answerWith(async (_request, response) => {
+        await platform.freeze();
+        response.end('held', resolve);
+      });
+    });
+    const reply = platform.call({ url, method: 'POST' });
+    await frozen;
+    platform.thaw();
+    expect((await reply).body).toMatchObject({ status: 200, body: 'held' });
+  });
+});
