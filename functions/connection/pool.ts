@@ -1,12 +1,11 @@
 // The links in use: found by identity version and endpoint, let go when idle, bounded in what they keep open.
 import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import type { Destination } from '../destination/destination.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
 import type { Target } from '../destination/target.ts';
-import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import { Link, type LinkEvents } from './link.ts';
+import { contextOf } from './secure-context.ts';
 
 export interface Pool {
   /**
@@ -137,24 +136,6 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
       return count;
     },
   };
-}
-
-/** Key and chain are parsed once for all handshakes of a link. The root is never sent; the server has it or does not trust us. */
-function contextOf(identity: Identity, destination: Destination) {
-  try {
-    return createSecureContext({
-      key: identity.privateKey,
-      cert: `${identity.certificate.trimEnd()}\n${identity.intermediateCertificates}`,
-      minVersion: destination.minTlsVersion,
-      maxVersion: destination.maxTlsVersion,
-      ...(destination.serverRoots ? { ca: destination.serverRoots } : {}),
-    });
-  } catch (cause) {
-    throw new CountersignError('identity-unusable', 'OpenSSL cannot use the key and certificates of the identity.', {
-      evidence: { reason: (cause as NodeJS.ErrnoException).code ?? 'unknown' },
-      cause,
-    });
-  }
 }
 
 /** Three quarters of what the process may open are for connections: Lambda gives a function 1,024 file descriptors (AWS: Lambda quotas). */

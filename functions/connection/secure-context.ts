@@ -1,0 +1,23 @@
+// What a handshake is begun with: key and chain of an identity, trust and TLS versions of a destination.
+import { createSecureContext, type SecureContext } from 'node:tls';
+import type { Destination } from '../destination/destination.ts';
+import { CountersignError } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
+
+/** Key and chain are parsed once for all handshakes of a link. The root is never sent; the server has it or does not trust us. */
+export function contextOf(identity: Identity, destination: Destination): SecureContext {
+  try {
+    return createSecureContext({
+      key: identity.privateKey,
+      cert: `${identity.certificate.trimEnd()}\n${identity.intermediateCertificates}`,
+      minVersion: destination.minTlsVersion,
+      maxVersion: destination.maxTlsVersion,
+      ...(destination.serverRoots ? { ca: destination.serverRoots } : {}),
+    });
+  } catch (cause) {
+    throw new CountersignError('identity-unusable', 'OpenSSL cannot use the key and certificates of the identity.', {
+      evidence: { reason: (cause as NodeJS.ErrnoException).code ?? 'unknown' },
+      cause,
+    });
+  }
+}

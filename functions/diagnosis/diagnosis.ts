@@ -1,0 +1,136 @@
+// What a diagnosis says: the verdict, the five steps with their findings, what both sides showed, and who must do what.
+import type { Evidence, Step } from '../errors.ts';
+
+export type Verdict =
+  | 'access-granted'
+  /** Step 5. */
+  | 'access-refused'
+  /** The server never asked for the client certificate, or never got it. */
+  | 'not-mutual'
+  /** Step 3. */
+  | 'server-not-trusted'
+  /** Step 1 or 2. */
+  | 'unreachable'
+  | 'identity-unusable';
+
+/** `observed`: the server said it; `inferred`: it follows from what it did, and something else may be the reason. */
+export type Certainty = 'observed' | 'inferred';
+
+export type StepStatus = 'passed' | 'failed' | 'warning' | 'skipped';
+
+export interface Finding {
+  /** A code of the table of errors where there is one, else one of docs/diagnosis.md; stable. */
+  readonly code: string;
+  readonly severity: 'failure' | 'warning' | 'note';
+  /** One sentence. */
+  readonly detail: string;
+  readonly certainty: Certainty;
+  readonly evidence?: Evidence;
+}
+
+export interface StepReport {
+  readonly step: Step;
+  readonly name: string;
+  readonly status: StepStatus;
+  /** Milliseconds; 0 for what did not take place. */
+  readonly durationMs: number;
+  readonly findings: readonly Finding[];
+}
+
+export interface CertificateReport {
+  /** RFC 4514, control characters escaped. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** ISO 8601. */
+  readonly validFrom: string;
+  readonly validTo: string;
+  /** SHA-256 of the DER, as `AA:BB:…`. */
+  readonly fingerprint256: string;
+  /** `EC prime256v1`, `RSA 2048`. */
+  readonly key: string;
+  readonly signature: string;
+  /** `sha256/…` (RFC 7469, section 2.4); of the server's certificates alone. */
+  readonly pin?: string;
+  /** Subject alternative names, the first 20; of the server's own certificate alone. */
+  readonly names?: readonly string[];
+}
+
+export type StapledOcsp = 'none' | 'good' | 'revoked' | 'unknown' | 'stale' | 'invalid';
+
+export interface ServerReport {
+  readonly address?: string;
+  /** As served, in the served order. */
+  readonly chain: readonly CertificateReport[];
+  /** From the server's own certificate as far up as it can be followed. */
+  readonly builtChain: readonly CertificateReport[];
+  readonly protocol?: string;
+  readonly cipher?: string;
+  readonly keyExchange?: string;
+  readonly signatureAlgorithm?: string;
+  readonly stapledOcsp: StapledOcsp;
+  /** `nginx`, `Apache httpd`, … when its answer tells. */
+  readonly software?: string;
+}
+
+export interface RequestReport {
+  /** Undefined when the handshake did not come so far. */
+  readonly asked?: boolean;
+  /** True when it asked by renegotiation, after the request (TLS 1.2). */
+  readonly afterRequest?: boolean;
+  /** The first 100; empty means any. */
+  readonly acceptableIssuers: readonly string[];
+  /** How many there are. */
+  readonly acceptableIssuerCount: number;
+  readonly signatureAlgorithms: readonly string[];
+}
+
+export interface ClientReport {
+  /** As sent, leaf first. */
+  readonly chain: readonly CertificateReport[];
+  /** Our issuers, the root included. */
+  readonly issuers: readonly string[];
+  readonly issuerAccepted?: boolean;
+  readonly signatureAccepted?: boolean;
+}
+
+export interface ProbeReport {
+  readonly method: string;
+  readonly path: string;
+  readonly status?: number;
+  readonly expectStatus?: number;
+}
+
+export type Who = 'customer' | 'platform' | 'network' | 'caller';
+
+export interface Remedy {
+  readonly who: Who;
+  readonly do: string;
+  /** A line of the server's configuration, when the server can be told. */
+  readonly directive?: string;
+  readonly server?: string;
+  /** What came of trying it here and now. */
+  readonly tried?: 'worked' | 'did-not-help';
+}
+
+export interface Diagnosis {
+  readonly verdict: Verdict;
+  readonly certainty: Certainty;
+  readonly url: string;
+  readonly identity: { readonly name: string; readonly version?: string; readonly stage?: string };
+  readonly steps: readonly StepReport[];
+  readonly server?: ServerReport;
+  readonly request?: RequestReport;
+  readonly client?: ClientReport;
+  readonly probe?: ProbeReport;
+  readonly remedies: readonly Remedy[];
+  /** Milliseconds. */
+  readonly totalMs: number;
+}
+
+export const stepNames: Readonly<Record<Step, string>> = {
+  1: 'request the endpoint',
+  2: 'server presents its certificate',
+  3: 'verify the server',
+  4: 'send the client certificate',
+  5: 'server verifies the client',
+};
