@@ -30,3 +30,8 @@ export interface Deadline {
 export function deadlineIn(timeoutMs: number, startedAt = performance.now()): Deadline {
   return { at: startedAt + timeoutMs, timeoutMs };
 }
+
+/** Never negative, which Node's timers warn of in the log: a busy process may come to its timer late. */
+export function remainingMs(deadline: Deadline): number {
+  return Math.max(0, deadline.at - performance.now());
+}

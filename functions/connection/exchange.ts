@@ -6,7 +6,7 @@ import type { Target } from '../destination/target.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { collectBody } from '../message/body.ts';
 import type { InvocationRequest } from '../message/request.ts';
-import { type Attempt, type Deadline, newAttempt } from './attempt.ts';
+import { type Attempt, type Deadline, newAttempt, remainingMs } from './attempt.ts';
 import { deadlineFailure, type ExchangeState, type Failure, requestFailure } from './exchange-failure.ts';
 import type { Handshake } from './handshake.ts';
 import type { Link, LinkRequestOptions } from './link.ts';
@@ -93,19 +93,21 @@ function send(
     /** Of a kept connection's earlier answers. */
     let bytesBefore = 0;
 
-    const state = (): ExchangeState => {
+    const exchanged = (): Exchanged => {
       const handshake = outgoing.socket ? link.handshakeOf(outgoing.socket) : undefined;
-      const reused = outgoing.reusedSocket;
       return {
         attempt,
         handshake,
-        reused,
-        connection: reused ? 'reused' : handshake?.resumed ? 'resumed' : 'new',
-        answerBegan: (outgoing.socket?.bytesRead ?? 0) > bytesBefore,
-        singleWrite: isSingleWrite(target, request),
-        name: target.host,
+        connection: outgoing.reusedSocket ? 'reused' : handshake?.resumed ? 'resumed' : 'new',
       };
     };
+    const state = (): ExchangeState => ({
+      ...exchanged(),
+      reused: outgoing.reusedSocket,
+      answerBegan: (outgoing.socket?.bytesRead ?? 0) > bytesBefore,
+      singleWrite: isSingleWrite(target, request),
+      name: target.host,
+    });
     const settleWith = (outcome: Outcome) => {
       if (settled) return;
       settled = true;
@@ -113,14 +115,13 @@ function send(
       resolve(outcome);
     };
     const fail = (failure: Failure) => {
-      const { handshake, connection } = state();
-      settleWith({ attempt, handshake, connection, failure });
+      settleWith({ ...exchanged(), failure });
       attempt.abandoned = true;
       attempt.stop?.();
       incoming?.destroy();
       outgoing.destroy();
     };
-    const timer = setTimeout(() => fail(deadlineFailure(attempt, deadline, target)), deadline.at - startedAt);
+    const timer = setTimeout(() => fail(deadlineFailure(attempt, deadline, target)), remainingMs(deadline));
 
     outgoing.on('socket', (socket) => {
       attempt.phase = 'request';
@@ -144,10 +145,9 @@ function send(
       const firstByteMs = performance.now() - attempt.readyAt;
       collectBody(response, { limitBytes: limits.maxAnswerBytes, decode: request.decodeContent }).then(
         ({ bytes, decoded }) => {
-          const { handshake, connection } = state();
           const answer = { status: response.statusCode ?? 0, rawHeaders: response.rawHeaders, body: bytes, decoded };
-          settleWith({ attempt, handshake, connection, answer, firstByteMs });
-          setImmediate(stopSending, outgoing);
+          settleWith({ ...exchanged(), answer, firstByteMs });
+          if (request.body) setImmediate(stopSending, outgoing);
         },
         (error: unknown) => fail({ error: asCountersignError(error), processed: 'maybe', stale: false }),
       );

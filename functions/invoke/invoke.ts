@@ -1,6 +1,6 @@
 // The story of an invocation: read the request, find the identity, pass the guard, call the customer's API, answer.
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { type Deadline, deadlineIn } from '../connection/attempt.ts';
+import { type Deadline, deadlineIn, remainingMs } from '../connection/attempt.ts';
 import type { Answer } from '../connection/exchange.ts';
 import { admit } from '../destination/guard.ts';
 import { parseTarget } from '../destination/target.ts';
@@ -117,7 +117,7 @@ async function within(deadline: Deadline, loading: Promise<Identity>): Promise<I
     timer = setTimeout(() => {
       const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
       reject(new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } }));
-    }, deadline.at - performance.now());
+    }, remainingMs(deadline));
   });
   try {
     return await Promise.race([loading, late]);

@@ -1,5 +1,5 @@
 // When a call is made a second time: on a fresh connection after a dead one, with a new version after a rejected certificate.
-import type { Deadline } from '../connection/attempt.ts';
+import { type Deadline, remainingMs } from '../connection/attempt.ts';
 import { exchange, isIdempotent, type Outcome } from '../connection/exchange.ts';
 import type { Failure } from '../connection/exchange-failure.ts';
 import type { Pool } from '../connection/pool.ts';
@@ -73,7 +73,7 @@ export async function callWithRepeats(
   /** Undefined when the store cannot be asked in time: the rejection stands, and is what the caller is told. */
   function reloaded(): Promise<Identity | undefined> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), deadline.at - performance.now());
+      const timer = setTimeout(() => resolve(undefined), remainingMs(deadline));
       const done = (found: Identity | undefined) => {
         clearTimeout(timer);
         resolve(found);

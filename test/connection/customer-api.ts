@@ -39,6 +39,8 @@ export type Answering = (request: IncomingMessage, response: ServerResponse, con
 export interface CustomerApiOptions extends ServerOptions {
   readonly server?: IssuedCertificate;
   readonly answer?: Answering;
+  /** Called with each connection before its handshake. */
+  readonly greet?: (socket: Socket) => void;
   readonly host?: string;
 }
 
@@ -51,8 +53,14 @@ const echo: Answering = (request, response, { fingerprint256, isResumed }) => {
 };
 
 export async function startApi(authorities: Authorities, options: CustomerApiOptions = {}): Promise<CustomerApi> {
-  const { server: certificate = newServer(authorities), host = '127.0.0.1', ...tls } = options;
-  let answer = options.answer ?? echo;
+  const {
+    server: certificate = newServer(authorities),
+    host = '127.0.0.1',
+    answer: first = echo,
+    greet,
+    ...tls
+  } = options;
+  let answer = first;
   const sockets = new Set<Socket>();
   const connections: SeenConnection[] = [];
   const seen = new WeakMap<Socket, SeenConnection>();
@@ -69,6 +77,7 @@ export async function startApi(authorities: Authorities, options: CustomerApiOpt
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
+    greet?.(socket);
   });
   server.on('tlsClientError', () => {});
   server.on('secureConnection', (socket: TLSSocket) => {
