@@ -38,7 +38,7 @@ export function chainOf(socket: TLSSocket, now: number): ServerChain | undefined
   return chain;
 }
 
-function inDates(certificate: X509Certificate, now: number): boolean {
+export function inDates(certificate: X509Certificate, now: number): boolean {
   return now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime();
 }
 
@@ -57,14 +57,23 @@ export function validUntil(chain: ServerChain, now: number): number {
  */
 export function verifyServer(chain: ServerChain, expected: ServerExpectation, now: number): void {
   if (!inDates(chain[0], now)) throw outsideDates(chain[0], now);
-  if (!carriesName(chain[0], expected.name)) throw nameMismatch(chain[0], expected.name);
-  if (expected.pins?.length && !chain.some((certificate) => expected.pins?.includes(pinOf(certificate)))) {
-    throw new CountersignError(
-      'server-certificate-pin-mismatch',
-      `None of the ${chain.length} certificates of the server's chain matches the pins of the destination.`,
-      { evidence: { served: chain.map(pinOf), pinned: expected.pins } },
-    );
-  }
+  checkName(chain[0], expected.name);
+  checkPins(chain, expected.pins);
+}
+
+/** Throws `server-certificate-name-mismatch`. */
+export function checkName(leaf: X509Certificate, name: string): void {
+  if (!carriesName(leaf, name)) throw nameMismatch(leaf, name);
+}
+
+/** Throws `server-certificate-pin-mismatch`. */
+export function checkPins(chain: readonly X509Certificate[], pins: readonly string[] | undefined): void {
+  if (!pins?.length || chain.some((certificate) => pins.includes(pinOf(certificate)))) return;
+  throw new CountersignError(
+    'server-certificate-pin-mismatch',
+    `None of the ${chain.length} certificates of the server's chain matches the pins of the destination.`,
+    { evidence: { served: chain.map(pinOf), pinned: pins } },
+  );
 }
 
 /** RFC 9525, section 6: subjectAltName alone, a wildcard for one whole label, never the common name. */
@@ -145,7 +154,7 @@ function unnamed({ message }: Error) {
   return invalid(/^[\w ,'()-]{1,100}$/.test(message) ? message : 'it does not verify');
 }
 
-function outsideDates(certificate: X509Certificate | undefined, now: number, reason?: string): CountersignError {
+export function outsideDates(certificate: X509Certificate | undefined, now: number, reason?: string): CountersignError {
   const notYet = certificate ? now < certificate.validFromDate.getTime() : reason === 'CERT_NOT_YET_VALID';
   const which = certificate ? ` (${nameText(certificate.subject)})` : '';
   const from = certificate?.validFromDate.toISOString();

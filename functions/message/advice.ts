@@ -9,9 +9,18 @@ const windowBytes = 4096;
 const trustUs =
   'the customer must trust the root of the platform and accept its intermediates; GET /v1/identities/{identity}/certificate has both.';
 
+/** What a page says of the client certificate. */
+export type PageKind = 'untrusted' | 'expired-or-revoked' | 'denied' | 'wanted-after-handshake' | 'none-received';
+
+export interface RefusalPage {
+  readonly kind: PageKind;
+  readonly advice: string;
+}
+
 /** The first that matches speaks. Each pattern is the server's own wording. */
-const pages: readonly { readonly pattern: RegExp; readonly advice: string }[] = [
+const pages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
   {
+    kind: 'untrusted',
     // nginx ngx_http_special_response.c (495), Kong's mtls-auth, IIS 403.16.
     pattern:
       /The SSL certificate error|TLS certificate failed verification|client certificate is (?:either not trusted|untrusted|ill-formed|invalid)/i,
@@ -19,11 +28,21 @@ const pages: readonly { readonly pattern: RegExp; readonly advice: string }[] = 
   },
   {
     // IIS 403.17 and 403.13.
+    kind: 'expired-or-revoked',
     pattern: /client certificate (?:has expired|is expired|was revoked|has been revoked)/i,
     advice:
       'The API server says that the client certificate has expired or was revoked (step 5): the platform must rotate the identity, and the customer must check the clock of the server.',
   },
   {
+    // IIS 403.12.
+    kind: 'denied',
+    pattern:
+      /client certificate is denied access by the server certificate mapper|mapped on the web server has been denied/i,
+    advice:
+      'The API server knows the client certificate and gives it no access (step 5): the customer must map its subject to an account that may use the API.',
+  },
+  {
+    kind: 'wanted-after-handshake',
     // Apache ssl_engine_kernel.c: SSLVerifyClient on a location, under TLS 1.3.
     pattern: /Cannot perform Post-Handshake Authentication/i,
     advice:
@@ -31,18 +50,24 @@ const pages: readonly { readonly pattern: RegExp; readonly advice: string }[] = 
   },
   {
     // nginx (496), Kong, IIS 403.7, Tomcat's and JBoss's SSLAuthenticator.
+    kind: 'none-received',
     pattern:
-      /No required (?:SSL|TLS) certificate was sent|No client certificate chain in this request|(?:client|SSL|TLS) certificate (?:is )?required/i,
+      /requires your browser to have a .{0,40}client certificate|No required (?:SSL|TLS) certificate was sent|No client certificate chain in this request|(?:client|SSL|TLS) certificate (?:is )?required/i,
     advice: `The API server says that it got no client certificate (step 4 or 5), as servers do that did not ask for one under this name or know none of its issuers: the customer must ask for it in the virtual host that answers, and ${trustUs}`,
   },
 ];
 
 /**
- * One sentence of advice, or undefined. `bodyStart` is the decoded body, or its beginning. Nothing of the body is in the
- * sentence. A page that is not known says nothing: a 403 has many reasons.
+ * `bodyStart` is the decoded body, or its beginning. Nothing of it is in the outcome. A page that is not known says nothing:
+ * a 403 has many reasons.
  */
-export function adviceFor(status: number, bodyStart: Buffer): string | undefined {
+export function refusalPage(status: number, bodyStart: Buffer): RefusalPage | undefined {
   if (!statuses.has(status)) return undefined;
   const text = bodyStart.toString('latin1', 0, windowBytes);
-  return pages.find(({ pattern }) => pattern.test(text))?.advice;
+  return pages.find(({ pattern }) => pattern.test(text));
+}
+
+/** One sentence of advice, or undefined. */
+export function adviceFor(status: number, bodyStart: Buffer): string | undefined {
+  return refusalPage(status, bodyStart)?.advice;
 }

@@ -49,8 +49,8 @@ export function parseInvocation(
   remainingMs = Number.POSITIVE_INFINITY,
 ): InvocationRequest {
   const text = bodyText(event);
-  const fields = parseFields(text);
-  const members = checkMembers(text);
+  const fields: Fields = parseFields(text);
+  const members = checkMembers(text, knownFields);
   const headers = readRequestHeaders(fields.headers, text, members.get('headers')?.start ?? 0);
   const body = readBody(fields, text, members.get('json'));
   const decodeContent = !headers.names.has('accept-encoding');
@@ -65,7 +65,7 @@ export function parseInvocation(
   };
 }
 
-function parseFields(text: string): Fields {
+export function parseFields(text: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -77,16 +77,15 @@ function parseFields(text: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalidRequest('body', 'The request body must be a JSON object.');
   }
-  return value;
+  return value as Readonly<Record<string, unknown>>;
 }
 
 /** A misspelt or repeated field must not be ignored in silence: it might have been requireMutual. */
-function checkMembers(text: string): Map<string, Member> {
+export function checkMembers(text: string, known: ReadonlySet<string>): Map<string, Member> {
   const members = new Map<string, Member>();
   for (const member of membersOf(text)) {
     const { key } = member;
-    if (!(knownFields as Set<string>).has(key))
-      throw invalidRequest(key.slice(0, 64), `There is no field ${shown(key)}.`);
+    if (!known.has(key)) throw invalidRequest(key.slice(0, 64), `There is no field ${shown(key)}.`);
     if (members.has(key)) throw invalidRequest(key, `The field "${key}" stands twice in the request.`);
     members.set(key, member);
   }
@@ -94,7 +93,7 @@ function checkMembers(text: string): Map<string, Member> {
 }
 
 /** Only that it is a string; what it may say is the destination guard's to judge. */
-function readUrl(value: unknown): string {
+export function readUrl(value: unknown): string {
   if (typeof value !== 'string' || value === '') throw invalidRequest('url', 'The field "url" must be a URL.');
   return value;
 }
@@ -144,7 +143,7 @@ function withDefaults({ list, names }: RequestHeaders, isJson: boolean): readonl
   return list;
 }
 
-function readTimeout(value: unknown, remainingMs: number): number {
+export function readTimeout(value: unknown, remainingMs: number): number {
   if (value !== undefined && (!Number.isInteger(value) || Number(value) < 1 || Number(value) > limits.maxTimeoutMs)) {
     throw invalidRequest('timeoutMs', `The field "timeoutMs" must be a whole number from 1 to ${limits.maxTimeoutMs}.`);
   }

@@ -1,0 +1,84 @@
+// What one connection showed: how far it came, what the server said on the way, and how it ended.
+import { alertIn } from '../connection/alert.ts';
+import type { Attempt } from '../connection/attempt.ts';
+import { requestFailure } from '../connection/exchange-failure.ts';
+import type { ServerChain } from '../connection/server-certificate.ts';
+import type { CountersignError } from '../errors.ts';
+import type { Flight } from '../flight/flight.ts';
+
+export interface ProbeAnswer {
+  readonly status: number;
+  /** Lower-case names; never leaves the diagnosis. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** As much as tells one page from another. */
+  readonly bodyStart: Buffer;
+}
+
+/** Filled as the connection goes on; what was not reached stays as it was. */
+export interface Observation {
+  readonly attempt: Attempt;
+  readonly flight: Flight;
+  /** The server's, once the connection stood. */
+  address: string | undefined;
+  /** The chain that OpenSSL went by, once the handshake was complete. */
+  chain: ServerChain | undefined;
+  /** The handshake was complete and the server verified: the moment at which a request may be sent. */
+  isReady: boolean;
+  /** What ended it, when it did not go as far as it should. */
+  failure: CountersignError | undefined;
+  /** How the server ended the connection, if it did. */
+  ended: 'close' | 'reset' | undefined;
+  answer: ProbeAnswer | undefined;
+  /** performance.now(): the server's certificate came, the handshake was complete, all was over. */
+  servedAt: number;
+  readyAt: number;
+  endedAt: number;
+  connectedAt: number;
+}
+
+/** True when the server has proven that it took in our certificate and went on. */
+export function tookCertificate(seen: Pick<Observation, 'flight' | 'isReady'>): boolean {
+  // TLS 1.2: its Finished comes after it has read ours. TLS 1.3: a server that asked cannot make a ticket before it has read
+  // our Finished, because the ticket's secret covers that (RFC 8446, section 4.6.1).
+  if (!seen.isReady) return false;
+  return seen.flight.protocol === 'TLSv1.2' || seen.flight.messages.includes('new_session_ticket');
+}
+
+/** Asked in the handshake, or by a renegotiation that the request set off (TLS 1.2). */
+export function hasAsked({ flight }: Pick<Observation, 'flight'>): boolean {
+  return flight.asked === true || flight.messages.includes('hello_request');
+}
+
+/** What an invocation would have ended with, had this error met it in the same place. */
+export function failureBehindHandshake(
+  error: NodeJS.ErrnoException,
+  seen: Observation,
+  answerBegan: boolean,
+): CountersignError {
+  return requestFailure(withAlert(error, seen.flight), {
+    attempt: seen.attempt,
+    handshake: {
+      protocol: seen.flight.protocol ?? '',
+      cipher: seen.flight.cipher ?? '',
+      resumed: false,
+      asked: hasAsked(seen),
+      server: { subject: '', issuer: '', fingerprint256: '', validTo: '' },
+    },
+    reused: false,
+    connection: 'new',
+    answerBegan,
+    singleWrite: true,
+    name: '',
+  }).error;
+}
+
+/** Node swallows an alert for whose number OpenSSL has no name, and tells the close behind it: the flight has both. */
+export function withAlert(error: NodeJS.ErrnoException, flight: Flight): NodeJS.ErrnoException {
+  if (alertIn(error)) return error;
+  // In TLS 1.3 the level says nothing (RFC 8446, section 6): only close_notify and user_canceled are no failure.
+  const alert = flight.alerts.findLast(({ code }) => code !== 0 && code !== 90);
+  if (!alert) return error;
+  return Object.assign(new Error(`SSL alert number ${alert.code}`, { cause: error }), {
+    code: error.code ?? 'ECONNRESET',
+  });
+}

@@ -1,0 +1,162 @@
+// Makes one connection to learn from: dials, records the handshake, verifies the server as for a call, and probes.
+import { isIP, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { type Deadline, newAttempt } from '../connection/attempt.ts';
+import { dial } from '../connection/dial.ts';
+import { deadlineFailure } from '../connection/exchange-failure.ts';
+import { handshakeFailure, type Progress } from '../connection/handshake-failure.ts';
+import { contextOf } from '../connection/secure-context.ts';
+import { chainOf, verifyServer } from '../connection/server-certificate.ts';
+import type { Destination } from '../destination/destination.ts';
+import { type LookupFunction, resolveTarget } from '../destination/resolve.ts';
+import type { Target } from '../destination/target.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
+import { createFlightReader } from '../flight/reader.ts';
+import { connectRecorded } from '../flight/record-socket.ts';
+import type { Identity } from '../identity/identity.ts';
+import { type Observation, withAlert } from './observation.ts';
+import { type ProbeRequest, sendProbe, waitQuietly } from './probe.ts';
+
+export interface ObservationTerms {
+  readonly identity: Identity;
+  readonly destination: Destination;
+  readonly target: Target;
+  /** Undefined: nothing is sent after the handshake. */
+  readonly probe: ProbeRequest | undefined;
+  readonly deadline: Deadline;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly lookup: LookupFunction | undefined;
+}
+
+/**
+ * Never rejects for what the server does, only for what forbids the connection itself (`destination-forbidden`,
+ * `identity-unusable`, `internal-error`). Nothing is left open.
+ */
+export async function observe(terms: ObservationTerms): Promise<Observation> {
+  const reader = createFlightReader();
+  const attempt = newAttempt();
+  const seen: Observation = {
+    attempt,
+    flight: reader.flight,
+    address: undefined,
+    chain: undefined,
+    isReady: false,
+    failure: undefined,
+    ended: undefined,
+    answer: undefined,
+    servedAt: 0,
+    readyAt: 0,
+    endedAt: 0,
+    connectedAt: 0,
+  };
+  const open: { socket?: Socket; tls?: TLSSocket } = {};
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(deadlineFailure(attempt, terms.deadline, terms.target).error),
+      terms.deadline.at - performance.now(),
+    );
+  });
+  try {
+    await Promise.race([walk(), late]);
+  } catch (thrown) {
+    const error = asCountersignError(thrown);
+    if (error.step === undefined && !error.code.startsWith('response-')) throw error;
+    seen.failure = error;
+  } finally {
+    clearTimeout(timer);
+    attempt.abandoned = true;
+    attempt.stop?.();
+    open.tls?.destroy();
+    open.socket?.destroy();
+    reader.close();
+    seen.endedAt = performance.now();
+  }
+  return seen;
+
+  async function walk(): Promise<void> {
+    const { target, destination, identity, probe } = terms;
+    const context = contextOf(identity, destination);
+    attempt.phase = 'resolve';
+    const start = performance.now();
+    const addresses = await resolveTarget(target, destination, terms.lookup);
+    const resolved = performance.now();
+    attempt.dnsMs = resolved - start;
+    if (attempt.abandoned) return;
+
+    attempt.phase = 'connect';
+    const socket = await dial(addresses, target.port, attempt);
+    open.socket = socket;
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNRESET') seen.ended ??= 'reset';
+    });
+    socket.once('end', () => {
+      seen.ended ??= 'close';
+    });
+    seen.connectedAt = performance.now();
+    attempt.connectMs = seen.connectedAt - resolved;
+    seen.address = socket.remoteAddress;
+
+    attempt.phase = 'handshake';
+    const name = destination.serverName ?? target.host;
+    const tls = connectRecorded(
+      socket,
+      {
+        secureContext: context,
+        servername: isIP(name) ? '' : name,
+        ALPNProtocols: ['http/1.1'],
+        // As for a call: see handshake.ts.
+        rejectUnauthorized: true,
+        checkServerIdentity: () => undefined,
+        requestOCSP: true,
+      },
+      {
+        ...reader,
+        push(bytes) {
+          reader.push(bytes);
+          if (seen.servedAt === 0 && reader.flight.certificates.length > 0) seen.servedAt = performance.now();
+        },
+      },
+    );
+    open.tls = tls;
+    await secured(tls, name);
+    seen.isReady = true;
+    seen.readyAt = performance.now();
+
+    attempt.phase = 'request';
+    if (probe) seen.answer = await sendProbe(tls, target, probe, seen);
+    else await waitQuietly(tls, seen);
+  }
+
+  /** Until the server is verified; rejects with what an invocation would have ended with. */
+  function secured(tls: TLSSocket, name: string): Promise<void> {
+    const { flight } = reader;
+    return new Promise((resolve, reject) => {
+      tls.prependOnceListener('secure', () => {
+        seen.chain = chainOf(tls, terms.now());
+      });
+      tls.on('error', (error: NodeJS.ErrnoException) => {
+        const progress: Progress = {
+          answered: flight.messages.includes('server_hello_done') || flight.finished,
+          asked: flight.asked === true,
+          chain: seen.chain,
+          unverified: tls.authorizationError !== undefined && tls.authorizationError !== null,
+        };
+        reject(handshakeFailure(withAlert(error, flight), progress, name));
+      });
+      // A second one, after a renegotiation, finds the matter settled.
+      tls.once('secureConnect', () => {
+        try {
+          if (!seen.chain) {
+            throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.');
+          }
+          verifyServer(seen.chain, { name, pins: terms.destination.serverPins }, terms.now());
+          resolve();
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+    });
+  }
+}

@@ -1,0 +1,101 @@
+// After the handshake: one harmless request that makes the server speak, or a wait for what it says by itself.
+import { request as httpsRequest } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import type { Target } from '../destination/target.ts';
+import {
+  failureBehindHandshake,
+  hasAsked,
+  type Observation,
+  type ProbeAnswer,
+  tookCertificate,
+} from './observation.ts';
+
+export interface ProbeRequest {
+  readonly method: string;
+  readonly path: string;
+  /** When the destination says what a granted access answers. */
+  readonly expectStatus?: number;
+}
+
+const most = { bodyBytes: 8 * 1024, headBytes: 64 * 1024 } as const;
+
+/** The page that refuses a certificate comes with its head; a body that drips is not waited for. */
+const bodyPatienceMs = 1_000;
+
+/**
+ * A server that says nothing by itself for so long has, as far as can be told, taken the certificate: its verdict needs
+ * one way over the network and a signature check. With its own first ticket or TLS 1.2's Finished there is no doubt.
+ */
+const quietMs = { undecided: 1_000, decided: 100 } as const;
+
+/** Resolves with the head and the beginning of the body; rejects with what an invocation would have ended with. */
+export function sendProbe(
+  tls: TLSSocket,
+  target: Target,
+  probe: ProbeRequest,
+  seen: Observation,
+): Promise<ProbeAnswer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = httpsRequest({
+      createConnection: () => tls,
+      method: probe.method,
+      path: probe.path,
+      host: target.host,
+      port: target.port,
+      setHost: false,
+      headers: ['Host', target.authority, 'Connection', 'close', 'Accept', '*/*', 'User-Agent', 'countersign'],
+      maxHeaderSize: most.headBytes,
+    });
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      reject(failureBehindHandshake(error, seen, tls.bytesRead > 0));
+    });
+    outgoing.on('upgrade', (response, socket) => {
+      socket.destroy();
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, bodyStart: Buffer.alloc(0) });
+    });
+    outgoing.on('response', (response) => {
+      seen.attempt.phase = 'response';
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      const done = () => {
+        clearTimeout(timer);
+        const bodyStart = Buffer.concat(chunks).subarray(0, most.bodyBytes);
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, bodyStart });
+        response.destroy();
+      };
+      const timer = setTimeout(done, bodyPatienceMs);
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes >= most.bodyBytes) done();
+      });
+      response.on('error', done);
+      response.on('end', done);
+      response.on('close', done);
+    });
+    outgoing.end();
+  });
+}
+
+/** Without a request: until the server takes the certificate, refuses it, or has been quiet for long enough. */
+export function waitQuietly(tls: TLSSocket, seen: Observation): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const since = performance.now();
+    const timer = setInterval(() => {
+      const patience = tookCertificate(seen) ? quietMs.decided : quietMs.undecided;
+      if (performance.now() - since < patience) return;
+      clearInterval(timer);
+      resolve();
+    }, 20);
+    const over = (error: NodeJS.ErrnoException | undefined) => {
+      clearInterval(timer);
+      if (!hasAsked(seen)) return resolve();
+      const why = error ?? Object.assign(new Error('The server closed the connection.'), { code: 'EPIPE' });
+      reject(failureBehindHandshake(why, seen, false));
+    };
+    tls.on('error', over);
+    tls.once('end', () => over(undefined));
+    tls.once('close', () => over(undefined));
+    tls.resume();
+  });
+}
