@@ -30,8 +30,8 @@ export interface Handshake {
   /** The name in IANA's TLS Cipher Suites registry. */
   readonly cipher: string;
   readonly resumed: boolean;
-  /** True when the server asked for a client certificate, in this handshake or in the one that is resumed. */
-  readonly asked: boolean;
+  /** True when the server asked for a client certificate: in this handshake, in the one that is resumed, or since. */
+  asked: boolean;
   readonly server: ServerSummary;
 }
 
@@ -104,6 +104,7 @@ export function shakeHands(
       try {
         const handshake = conclude(tls, terms, progress);
         keepTickets(tls, tickets, handshake, progress, terms.now());
+        if (!handshake.asked && handshake.protocol === 'TLSv1.2') noteRenegotiation(tls, handshake);
         attempt.stop = undefined;
         tls.removeAllListeners('error').on('error', ignore);
         resolve({ socket: tls, handshake });
@@ -112,6 +113,16 @@ export function shakeHands(
         fail(error);
       }
     });
+  });
+}
+
+/**
+ * Apache with SSLVerifyClient on a location asks by a renegotiation that the request sets off; what ends the connection
+ * then is about the certificate. New keys tell of it once our answer is complete, before the server judges it.
+ */
+function noteRenegotiation(tls: TLSSocket, handshake: Handshake): void {
+  tls.on('keylog', () => {
+    handshake.asked ||= tls.getSharedSigalgs().length > 0;
   });
 }
 

@@ -1,8 +1,35 @@
 // First stage of `npm test`: installs the peers that are missing where apt-get can, and says what is skipped where it cannot.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { findPeer, type Peer, peers } from './peers.ts';
 
-const debianPackages: Readonly<Record<Peer, string>> = { openssl: 'openssl', nginx: 'nginx', aws: 'awscli' };
+/** More than one where a server keeps its TLS in a package of its own. */
+const debianPackages: Readonly<Record<Peer, string>> = {
+  openssl: 'openssl',
+  nginx: 'nginx',
+  aws: 'awscli',
+  apache2: 'apache2',
+  haproxy: 'haproxy',
+  caddy: 'caddy',
+  stunnel4: 'stunnel4',
+  lighttpd: 'lighttpd lighttpd-mod-openssl',
+  'gnutls-serv': 'gnutls-bin',
+  // The source of the test's server is compiled as it starts: the runtime alone has no compiler.
+  java: 'openjdk-17-jdk-headless',
+  javac: 'openjdk-17-jdk-headless',
+  go: 'golang-go',
+  unshare: 'util-linux',
+  ip: 'iproute2',
+};
+
+const withService: ReadonlySet<Peer> = new Set([
+  'nginx',
+  'apache2',
+  'haproxy',
+  'caddy',
+  'stunnel4',
+  'lighttpd',
+] as const);
 
 const names = Object.keys(peers) as Peer[];
 const missing = names.filter((name) => findPeer(name) === undefined);
@@ -10,7 +37,8 @@ if (missing.length > 0) {
   console.log(`Installing for the tests: ${packagesOf(missing)}`);
   // Old package lists may be good enough: the installation is tried even when they cannot be refreshed.
   aptGet(['update', '-q']);
-  aptGet(['install', '-y', '-q', '--no-install-recommends', ...missing.map((name) => debianPackages[name])]);
+  aptGet(['install', '-y', '-q', '--no-install-recommends', ...packagesOf(missing).split(' ')]);
+  stopServices(missing);
 }
 
 for (const name of names) console.log(`${name}: ${findPeer(name) ?? 'missing'}`);
@@ -22,15 +50,25 @@ if (stillMissing.length > 0) {
 }
 
 function packagesOf(wanted: readonly Peer[]): string {
-  return wanted.map((name) => debianPackages[name]).join(' ');
+  return [...new Set(wanted.flatMap((name) => debianPackages[name].split(' ')))].join(' ');
 }
 
-/** What goes wrong here is said, and is never a failure of the tests. */
+/** Where systemd runs, Debian starts a service with its package; what was not there before is not left running. */
+function stopServices(installed: readonly Peer[]): void {
+  const services = installed.filter((name) => withService.has(name));
+  if (services.length === 0 || !existsSync('/run/systemd/system')) return;
+  run(['systemctl', 'disable', '--now', ...services]);
+}
+
 function aptGet(args: readonly string[]): void {
-  const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=120', ...args];
+  run(['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=120', ...args]);
+}
+
+/** As root or through sudo. What goes wrong here is said, and is never a failure of the tests. */
+function run(command: readonly string[]): void {
   const [program = '', ...rest] = process.getuid?.() === 0 ? command : ['sudo', '-n', ...command];
-  const result = spawnSync(program, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 300_000 });
+  const result = spawnSync(program, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 900_000 });
   if (result.status === 0) return;
   const reason = (result.stderr || result.error?.message || 'failed').trim().split('\n').at(-1);
-  console.log(`apt-get ${args[0]}: ${reason}`);
+  console.log(`${command.join(' ')}: ${reason}`);
 }

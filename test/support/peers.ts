@@ -1,12 +1,27 @@
-// Where the programs of other people are that the tests talk to: openssl, nginx and the AWS CLI.
+// Where the programs of other people are that the tests talk to: openssl, the servers customers run, and the AWS CLI.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 
-export type Peer = 'openssl' | 'nginx' | 'aws';
-
 /** Peer, to the argument that makes it print its version and exit 0. */
-export const peers: Readonly<Record<Peer, string>> = { openssl: 'version', nginx: '-v', aws: '--version' };
+export const peers = {
+  openssl: 'version',
+  nginx: '-v',
+  aws: '--version',
+  apache2: '-v',
+  haproxy: '-v',
+  caddy: 'version',
+  stunnel4: '-version',
+  lighttpd: '-v',
+  'gnutls-serv': '--version',
+  java: '-version',
+  javac: '-version',
+  go: 'version',
+  unshare: '--version',
+  ip: '-V',
+} as const satisfies Readonly<Record<string, string>>;
+
+export type Peer = keyof typeof peers;
 
 /** Packages put programs here; nginx stands in sbin, which is not on everybody's PATH. */
 const packageFolders = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
