@@ -1,14 +1,5 @@
 // The figures as a table, ratios to the first row, and the bars with what was reached.
 
-export interface Row {
-  readonly name: string;
-  /** Milliseconds. */
-  readonly warmP50: number;
-  readonly warmP99: number;
-  readonly coldP50: number;
-  readonly bytes: number;
-}
-
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }
@@ -18,23 +9,41 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
-export function printTable(rows: readonly Row[], sdkBytes: number): void {
+/** Milliseconds of each call; both lists come from one process in which the calls took turns. */
+export interface WarmRow {
+  readonly name: string;
+  readonly theirs: readonly number[];
+  readonly ours: readonly number[];
+}
+
+export function printWarm(rows: readonly WarmRow[]): void {
+  console.log('\n| warm, beside | its p50 | ours | ours / its | its p99 | ours | ours / its |');
+  console.log('| --- | --: | --: | --: | --: | --: | --: |');
+  for (const { name, theirs, ours } of rows) {
+    const cells = [0.5, 0.99].flatMap((share) => {
+      const [its, our] = [percentile(theirs, share), percentile(ours, share)];
+      return [`${its.toFixed(3)} ms`, `${our.toFixed(3)} ms`, (our / its).toFixed(2)];
+    });
+    console.log(`| ${[name, ...cells].join(' | ')} |`);
+  }
+}
+
+export interface ColdRow {
+  readonly name: string;
+  /** Milliseconds of each process. */
+  readonly coldMs: readonly number[];
+  readonly bytes: number;
+}
+
+export function printCold(rows: readonly ColdRow[], sdkBytes: number): void {
   const first = rows[0];
   if (!first) return;
-  console.log('\n| program | warm p50 | ratio | warm p99 | ratio | cold p50 | ratio | bundle |');
-  console.log('| --- | --: | --: | --: | --: | --: | --: | --: |');
-  for (const row of rows) {
-    const cells = [
-      row.name,
-      `${row.warmP50.toFixed(3)} ms`,
-      (row.warmP50 / first.warmP50).toFixed(2),
-      `${row.warmP99.toFixed(3)} ms`,
-      (row.warmP99 / first.warmP99).toFixed(2),
-      `${row.coldP50.toFixed(0)} ms`,
-      (row.coldP50 / first.coldP50).toFixed(2),
-      `${(row.bytes / 1000).toFixed(0)} KB`,
-    ];
-    console.log(`| ${cells.join(' | ')} |`);
+  console.log('\n| cold | p50 | ratio | bundle |\n| --- | --: | --: | --: |');
+  for (const { name, coldMs, bytes } of rows) {
+    const ratio = median(coldMs) / median(first.coldMs);
+    console.log(
+      `| ${name} | ${median(coldMs).toFixed(0)} ms | ${ratio.toFixed(2)} | ${(bytes / 1000).toFixed(0)} KB |`,
+    );
   }
   console.log(`\nThe SDK alone: ${(sdkBytes / 1000).toFixed(0)} KB.`);
 }

@@ -1,7 +1,9 @@
-// Many calls in one process, the programs taking turns. Arguments: rounds, the URL, then name=bundle for each program.
+// Two programs in one process, their calls taking turns. Arguments: warm-up rounds, rounds, the URL, then name=bundle for each.
 import { context, type Handler, invocationEvent } from './event.ts';
 
-const [roundsText = '', url = '', ...bundles] = process.argv.slice(2);
+const [warmUpText = '', roundsText = '', url = '', ...bundles] = process.argv.slice(2);
+/** V8 compiles what runs often step by step; a function that serves has long been through it. */
+const warmUpRounds = Number(warmUpText);
 const rounds = Number(roundsText);
 const event = invocationEvent(url);
 const programs: { name: string; handler: Handler; ms: number[] }[] = [];
@@ -11,8 +13,6 @@ for (const pair of bundles) {
   programs.push({ name, handler, ms: [] });
 }
 
-/** V8 compiles what runs often step by step; a function that serves has long been through it. */
-const warmUpRounds = 5_000;
 const connections: Record<string, number> = {};
 for (let round = -warmUpRounds; round < rounds; round++) {
   // A new order each round, so that no program always follows the same one.
