@@ -1,0 +1,150 @@
+// The story of a diagnosis: read the request, find the identity, pass the guard, make one connection, say what it showed.
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { type Deadline, deadlineIn } from '../connection/attempt.ts';
+import type { Destination } from '../destination/destination.ts';
+import { admit } from '../destination/guard.ts';
+import type { LookupFunction } from '../destination/resolve.ts';
+import { parseTarget, type Target } from '../destination/target.ts';
+import { assess, type Report, rounded } from '../diagnosis/assess.ts';
+import type { Diagnosis, StepReport } from '../diagnosis/diagnosis.ts';
+import { note } from '../diagnosis/finding.ts';
+import { observe } from '../diagnosis/observe.ts';
+import type { ProbeRequest } from '../diagnosis/probe.ts';
+import { unusableIdentity } from '../diagnosis/unusable-identity.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
+import type { IdentityCache } from '../identity/cache.ts';
+import type { Identity } from '../identity/identity.ts';
+import { type DiagnosisRequest, parseDiagnosisRequest } from '../message/diagnosis-request.ts';
+import type { Story } from '../message/door.ts';
+import { identityName } from '../message/event.ts';
+import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/diagnosis-record.ts';
+
+export interface DiagnoseServices {
+  readonly identities: Pick<IdentityCache, 'get'>;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Instead of the system's resolver. */
+  readonly lookup?: LookupFunction;
+}
+
+/** Every diagnosis leaves one record, whichever way it ends. What is wrong with the request itself is a problem document. */
+export function createDiagnose({ identities, now = Date.now, lookup }: DiagnoseServices): Story {
+  return async (event, context) => {
+    const startedAt = performance.now();
+    const record: DiagnosisRecord = { requestId: event.requestContext.requestId, totalMs: 0 };
+    try {
+      return await diagnose();
+    } catch (thrown) {
+      record.code = asCountersignError(thrown).code;
+      throw thrown;
+    } finally {
+      record.totalMs = rounded(performance.now() - startedAt);
+      recordDiagnosis(record);
+    }
+
+    async function diagnose(): Promise<APIGatewayProxyStructuredResultV2> {
+      const name = identityName(event);
+      record.identity = name;
+      const request = parseDiagnosisRequest(event, context.getRemainingTimeInMillis?.());
+      const target = parseTarget(request.url);
+      record.host = target.host;
+      record.port = target.port;
+      const deadline = deadlineIn(request.timeoutMs, startedAt);
+
+      try {
+        const identity = await within(deadline, Promise.resolve(identities.get(name)));
+        record.version = identity.version;
+        const destination = admit(target, identity.destinations);
+        const probe = probeFor(request, destination);
+        return answer(request, name, await diagnoseWith(identity, destination, target, probe, deadline), identity);
+      } catch (thrown) {
+        // What is wrong with an identity is a verdict; that there is none, or that the store is away, is a problem.
+        const error = asCountersignError(thrown);
+        if (error.code === 'identity-unusable') return answer(request, name, unusableIdentity(error, name));
+        throw error;
+      }
+    }
+
+    async function diagnoseWith(
+      identity: Identity,
+      destination: Destination,
+      target: Target,
+      probe: ProbeRequest | undefined,
+      deadline: Deadline,
+    ): Promise<Report> {
+      const terms = { identity, destination, target, probe, deadline, now, lookup };
+      const first = assess(await observe(terms), { ...terms, now: now() });
+      const isLate = first.access.page === 'wanted-after-handshake';
+      if (!isLate || destination.minTlsVersion !== 'TLSv1.2') return first.report;
+      const older: Destination = { ...destination, maxTlsVersion: 'TLSv1.2' };
+      const second = assess(await observe({ ...terms, destination: older }), { ...terms, now: now() });
+      return withTrial(first.report, second.report.verdict === 'access-granted');
+    }
+
+    function answer(
+      { url }: DiagnosisRequest,
+      name: string,
+      { verdict, certainty, ...rest }: Report,
+      identity?: Identity,
+    ): APIGatewayProxyStructuredResultV2 {
+      const { version, stage } = identity ?? {};
+      const diagnosis: Diagnosis = {
+        verdict,
+        certainty,
+        url,
+        identity: { name, ...(version ? { version } : {}), ...(stage ? { stage } : {}) },
+        ...rest,
+        totalMs: rounded(performance.now() - startedAt),
+      };
+      record.verdict = diagnosis.verdict;
+      record.certainty = diagnosis.certainty;
+      const failed = diagnosis.steps.find(({ status }) => status === 'failed');
+      if (failed) record.failedStep = String(failed.step);
+      if (diagnosis.server?.protocol) record.protocol = diagnosis.server.protocol;
+      return {
+        statusCode: 200,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(diagnosis),
+      };
+    }
+  };
+}
+
+/** Docs/decisions/0060: what is sent when nobody says what. */
+const defaultProbe: ProbeRequest = { method: 'GET', path: '/' };
+
+function probeFor({ probe }: DiagnosisRequest, destination: Destination): ProbeRequest | undefined {
+  if (probe === 'none') return undefined;
+  return probe ?? destination.probe ?? defaultProbe;
+}
+
+/** The remedy that an operator of ours can take at once was taken, on a connection of its own. */
+function withTrial(first: Report, worked: boolean): Report {
+  const sentence = worked
+    ? 'Tried with TLS 1.2 at most: the server asked for the certificate again, took it, and granted access.'
+    : 'Tried with TLS 1.2 at most: that did not help.';
+  const finding = note('tls12-tried', sentence, { worked });
+  const steps = first.steps.map(
+    (step): StepReport => (step.step === 5 ? { ...step, findings: [...step.findings, finding] } : step),
+  );
+  const remedies = first.remedies.map((remedy) =>
+    remedy.do.includes('maxTlsVersion') ? ({ ...remedy, tried: worked ? 'worked' : 'did-not-help' } as const) : remedy,
+  );
+  return { ...first, steps, remedies };
+}
+
+/** A store that is slow does not get more time than the diagnosis has. */
+async function within(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
+      reject(new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } }));
+    }, deadline.at - performance.now());
+  });
+  try {
+    return await Promise.race([loading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,146 @@
+// Makes the report out of one connection: five steps, the verdict that follows from the first that failed, the remedies.
+import type { Destination } from '../destination/destination.ts';
+import type { Target } from '../destination/target.ts';
+import type { Identity } from '../identity/identity.ts';
+import { type AccessAssessment, assessAccess } from './access-step.ts';
+import { assessClient } from './client-step.ts';
+import type { Diagnosis, Finding, StepReport, Verdict } from './diagnosis.ts';
+import { failureOf, note, stepOf } from './finding.ts';
+import { hasAsked, type Observation } from './observation.ts';
+import type { ProbeRequest } from './probe.ts';
+import { remediesFor } from './remedies.ts';
+import { assessServer } from './server-step.ts';
+import { softwareNames, softwareOf } from './software.ts';
+
+export interface AssessmentTerms {
+  readonly identity: Identity;
+  readonly destination: Destination;
+  readonly target: Target;
+  readonly probe: ProbeRequest | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** Without what only the story knows: the URL, the name of the identity, the whole time. */
+export type Report = Omit<Diagnosis, 'url' | 'identity' | 'totalMs'>;
+
+export interface Assessment {
+  readonly report: Report;
+  /** Step 5 in the words of this room: a page may call for a second connection. */
+  readonly access: AccessAssessment;
+}
+
+export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
+  const { identity, destination, target, probe, now } = terms;
+  const { flight, failure, attempt } = seen;
+  const startedJudging = performance.now();
+  const server = assessServer(seen, destination, target, now);
+  const client = assessClient(seen, identity, now);
+  const access = assessAccess(seen, probe);
+  const judgedMs = performance.now() - startedJudging;
+
+  const early = failure?.step === 1 || failure?.step === 2 ? failureOf(failure) : undefined;
+  const isServed = flight.certificates.length > 0;
+  const isUntrusted = server.findings.some(({ severity }) => severity === 'failure');
+  const isConnected = seen.connectedAt > 0;
+  const wasSent = seen.isReady || failure?.step === 5;
+  const endOfServing = seen.servedAt || seen.endedAt;
+  // A request that set off a renegotiation, and an answer that wants one, are about the certificate all the same.
+  const isAboutUs = hasAsked(seen) || access.page !== undefined;
+
+  const steps: StepReport[] = [
+    stepOf(1, failure?.step === 1 && early ? [early] : [], rounded(attempt.dnsMs + attempt.connectMs)),
+    stepOf(
+      2,
+      failure?.step === 2 && early ? [early, ...oldProtocol(flight.protocol)] : [],
+      isConnected ? rounded(endOfServing - seen.connectedAt) : 0,
+      isConnected,
+    ),
+    stepOf(3, server.findings, isServed ? rounded(judgedMs) : 0, isServed || failure?.step === 3),
+    stepOf(
+      4,
+      access.page === 'wanted-after-handshake' ? client.findings.map(asWarning) : client.findings,
+      wasSent && seen.servedAt ? rounded((seen.readyAt || seen.endedAt) - seen.servedAt) : 0,
+      flight.asked !== undefined && early === undefined,
+    ),
+    stepOf(
+      5,
+      isAboutUs ? access.findings : [],
+      seen.readyAt && isAboutUs ? rounded(seen.endedAt - seen.readyAt) : 0,
+      isAboutUs && access.outcome !== 'not-reached' && early === undefined,
+    ),
+  ];
+  const verdict = verdictOf();
+  const software = softwareOf(seen.answer);
+  const report: Report = {
+    verdict,
+    certainty: certaintyOf(verdict, steps, access),
+    steps,
+    ...(isServed || flight.protocol !== undefined || seen.address !== undefined
+      ? {
+          server: {
+            ...(seen.address === undefined ? {} : { address: seen.address }),
+            chain: server.chain,
+            builtChain: server.builtChain,
+            ...(flight.protocol === undefined ? {} : { protocol: flight.protocol }),
+            ...(flight.cipher === undefined ? {} : { cipher: flight.cipher }),
+            ...(flight.keyExchange === undefined ? {} : { keyExchange: flight.keyExchange }),
+            ...(flight.signatureAlgorithm === undefined ? {} : { signatureAlgorithm: flight.signatureAlgorithm }),
+            stapledOcsp: server.stapledOcsp,
+            ...(software ? { software: softwareNames[software] } : {}),
+          },
+        }
+      : {}),
+    request: client.request,
+    client: client.client,
+    ...(probe && seen.isReady
+      ? {
+          probe: {
+            method: probe.method,
+            path: probe.path,
+            ...(seen.answer ? { status: seen.answer.status } : {}),
+            ...(probe.expectStatus === undefined ? {} : { expectStatus: probe.expectStatus }),
+          },
+        }
+      : {}),
+    remedies: remediesFor(steps, {
+      software,
+      host: target.host,
+      identity: identity.name,
+      page: access.page,
+      isGranted: verdict === 'access-granted',
+    }),
+  };
+  return { report, access };
+
+  function verdictOf(): Verdict {
+    if (early) return 'unreachable';
+    if (isUntrusted) return 'server-not-trusted';
+    if (access.outcome === 'refused' && isAboutUs) return 'access-refused';
+    if (!hasAsked(seen) || client.client.signatureAccepted === false) return 'not-mutual';
+    return 'access-granted';
+  }
+}
+
+function certaintyOf(verdict: Verdict, steps: readonly StepReport[], access: AccessAssessment): Diagnosis['certainty'] {
+  if (verdict === 'access-granted' || verdict === 'access-refused') return access.certainty;
+  const failed = steps.find(({ status }) => status === 'failed');
+  const reason = failed?.findings.find(({ severity }) => severity === 'failure');
+  // That the server is not trusted is certain, whatever certificate is missing for it.
+  return verdict === 'server-not-trusted' ? 'observed' : (reason?.certainty ?? 'observed');
+}
+
+function oldProtocol(protocol: string | undefined): Finding[] {
+  if (!protocol || protocol === 'TLSv1.2' || protocol === 'TLSv1.3') return [];
+  return [note('server-protocol-old', `The server insists on ${protocol}, which is no longer safe.`, { protocol })];
+}
+
+/** What the step is about was reached in another way. */
+function asWarning(finding: Finding): Finding {
+  return finding.severity === 'failure' ? { ...finding, severity: 'warning' } : finding;
+}
+
+/** Hundredths of a millisecond are as much as a reader can use. */
+export function rounded(ms: number): number {
+  return Math.max(0, Math.round(ms * 100) / 100);
+}

@@ -1,0 +1,132 @@
+// Step 4: whether the server asked for our certificate, and whether what we have satisfies what it asked for.
+import { X509Certificate } from 'node:crypto';
+import { CountersignError } from '../errors.ts';
+import { acceptsIssuer, acceptsSignature, unacceptedChainSignatures } from '../flight/accept.ts';
+import type { Identity } from '../identity/identity.ts';
+import { reportCertificate } from './certificate-report.ts';
+import type { ClientReport, Finding, RequestReport } from './diagnosis.ts';
+import { failing, failureOf, note, warning } from './finding.ts';
+import { hasAsked, type Observation } from './observation.ts';
+import { soonMs } from './server-step.ts';
+
+export interface ClientAssessment {
+  readonly findings: readonly Finding[];
+  readonly request: RequestReport;
+  readonly client: ClientReport;
+}
+
+/** A hostile server may name thousands. */
+const mostIssuers = 100;
+const mostInWords = 5;
+
+export function assessClient(seen: Observation, identity: Identity, now: number): ClientAssessment {
+  const chain = certificatesOf(identity.certificate + identity.intermediateCertificates);
+  const { flight } = seen;
+  const [leaf] = chain as [X509Certificate];
+  const request = flight.request;
+  const protocol = flight.protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3';
+  const ders = chain.map(({ raw }) => raw);
+  const issuer = request && acceptsIssuer(request, ders);
+  const signature = request && acceptsSignature(request, protocol, leaf.publicKey);
+  const findings: Finding[] = [];
+
+  const left = identity.usableUntil - now;
+  if (left < soonMs) {
+    findings.push(
+      warning(
+        'client-certificate-expires-soon',
+        `The identity can be used until ${new Date(identity.usableUntil).toISOString().slice(0, 10)}, for ${Math.floor(left / 86_400_000)} days.`,
+        { usableUntil: new Date(identity.usableUntil).toISOString() },
+      ),
+    );
+  }
+  if (request && issuer && !issuer.accepted) {
+    const accepted = request.acceptableIssuers.slice(0, mostInWords).map(({ text }) => text);
+    const more = request.acceptableIssuers.length - accepted.length;
+    findings.push(
+      warning(
+        'client-issuer-not-accepted',
+        `The server accepts certificates from ${listed(accepted, more)}; ours is issued by ${listed(issuer.ourIssuers, 0, 'below')}.`,
+        { accepted, ours: issuer.ourIssuers },
+      ),
+    );
+  }
+  if (request && signature && !signature.accepted) {
+    const wanted = request.signatureAlgorithms.slice(0, 20);
+    findings.push(
+      failing(
+        'client-signature-not-accepted',
+        `The server accepts none of the signatures that our key can make, so no certificate could be sent: it wants ${listed(wanted, 0)}.`,
+        { wanted },
+      ),
+    );
+  }
+  const unaccepted = request ? unacceptedChainSignatures(request, ders) : [];
+  if (unaccepted.length > 0) {
+    findings.push(
+      warning(
+        'client-chain-signature-not-accepted',
+        `Our chain is signed with ${listed(unaccepted, 0)}, which the server does not list.`,
+        { signatures: unaccepted },
+      ),
+    );
+  }
+  const isLate = flight.asked === false && hasAsked(seen);
+  if (isLate) {
+    findings.push(
+      note(
+        'client-certificate-asked-late',
+        'The server asked for the client certificate only after the request, by renegotiation; what it accepts cannot be read there.',
+      ),
+    );
+  }
+  if (flight.asked === false && !isLate && seen.isReady) {
+    findings.push(
+      failureOf(
+        new CountersignError(
+          'client-certificate-not-requested',
+          'The server completed the handshake without asking for a client certificate: anybody may connect, and nobody is verified.',
+          { evidence: { protocol: flight.protocol ?? '' } },
+        ),
+      ),
+    );
+  }
+  return {
+    findings,
+    request: {
+      ...(flight.asked === undefined ? {} : { asked: hasAsked(seen) }),
+      ...(isLate ? { afterRequest: true } : {}),
+      acceptableIssuers: (request?.acceptableIssuers ?? []).slice(0, mostIssuers).map(({ text }) => text),
+      acceptableIssuerCount: request?.acceptableIssuers.length ?? 0,
+      signatureAlgorithms: (request?.signatureAlgorithms ?? []).slice(0, mostIssuers),
+    },
+    client: {
+      chain: chain.map(reportCertificate),
+      issuers: acceptsIssuer(anything, ders).ourIssuers,
+      ...(issuer ? { issuerAccepted: issuer.accepted } : {}),
+      ...(signature ? { signatureAccepted: signature.accepted } : {}),
+    },
+  };
+}
+
+const anything = {
+  acceptableIssuers: [],
+  signatureAlgorithms: [],
+  certificateSignatureAlgorithms: [],
+  certificateTypes: [],
+};
+
+/** Written by checkIdentity, so they parse. */
+function certificatesOf(pem: string): X509Certificate[] {
+  return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
+    (block) => new X509Certificate(block),
+  );
+}
+
+/** `A, B and C`, `A and 7 more`; `A, below B` for our issuers. */
+function listed(names: readonly string[], more: number, between = 'and'): string {
+  const all = more > 0 ? [...names, `${more} more`] : names;
+  if (all.length < 2) return all[0] ?? 'none';
+  if (between === 'below') return all.join(', below ');
+  return `${all.slice(0, -1).join('; ')} and ${all.at(-1)}`;
+}

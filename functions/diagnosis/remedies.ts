@@ -1,0 +1,213 @@
+// Who must do what: one table from a finding to its remedy.
+import type { Evidence } from '../errors.ts';
+import type { PageKind } from '../message/advice.ts';
+import type { Finding, Remedy, StepReport, Who } from './diagnosis.ts';
+import { directiveFor, type Task } from './directives.ts';
+import { type Software, softwareNames } from './software.ts';
+
+export interface RemedyContext {
+  readonly software: Software | undefined;
+  readonly host: string;
+  readonly identity: string;
+  readonly page: PageKind | undefined;
+  /** What it did not like did not keep it from letting us in. */
+  readonly isGranted: boolean;
+}
+
+interface Entry {
+  readonly who: Who;
+  readonly do: string;
+  /** What the customer's server must be told, where it is the server that must be told. */
+  readonly task?: Task;
+}
+
+const trust: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'Add the root certificate of the platform to the authorities trusted for clients, and accept its intermediates; GET /v1/identities/{identity}/certificate has both.',
+    task: 'trust-clients',
+  },
+];
+/** `{host}`, `{identity}` and what the finding's evidence names are put in. */
+const table: Readonly<Record<string, readonly Entry[]>> = {
+  'name-resolution-failed': [
+    { who: 'caller', do: 'Check the spelling of {host}.' },
+    { who: 'customer', do: 'Publish an address for {host} in the DNS.' },
+  ],
+  'connection-refused': [
+    { who: 'customer', do: 'Start the API on that port, or open the port in the firewall that answers for it.' },
+  ],
+  'connection-failed': [{ who: 'network', do: 'Check the route from the platform to {host}.' }],
+  'connection-timeout': [
+    { who: 'network', do: 'Let the addresses of the platform through the firewall in front of {host}.' },
+  ],
+  'server-not-tls': [
+    { who: 'caller', do: 'Use the port on which the API serves HTTPS.' },
+    { who: 'customer', do: 'Switch TLS on for that port.' },
+  ],
+  'tls-negotiation-failed': [
+    {
+      who: 'customer',
+      do: 'Offer TLS 1.2 or 1.3 with a current cipher suite under the name {host}.',
+      task: 'protocols',
+    },
+  ],
+  'handshake-timeout': [
+    { who: 'customer', do: 'Find out why the server accepts the connection and does not finish the handshake.' },
+  ],
+  'server-certificate-expired': [
+    { who: 'customer', do: 'Install a certificate that is valid today, and reload the server.', task: 'serve-chain' },
+  ],
+  'server-certificate-expires-soon': [{ who: 'customer', do: 'Renew the certificate {subject} before it expires.' }],
+  'server-certificate-name-mismatch': [
+    {
+      who: 'customer',
+      do: 'Install a certificate whose subject alternative names include {expected}.',
+      task: 'serve-chain',
+    },
+    { who: 'platform', do: 'Set the serverName of the destination, if {names} is the right server after all.' },
+  ],
+  'server-certificate-invalid': [
+    {
+      who: 'customer',
+      do: 'Install a certificate for server authentication with a key of 2048 bits (RSA) or 256 bits (EC) at least, signed with SHA-256 or better.',
+      task: 'serve-chain',
+    },
+  ],
+  'server-certificate-weak': [
+    { who: 'customer', do: 'Replace the certificate {subject} by one with a current key size and signature.' },
+  ],
+  'server-certificate-pin-mismatch': [
+    {
+      who: 'platform',
+      do: 'Ask the customer whether its key changed; if so, update the serverPins of the destination.',
+    },
+    { who: 'network', do: 'If it did not, find out who answers in the place of {host}.' },
+  ],
+  'server-chain-unordered': [
+    {
+      who: 'customer',
+      do: 'Serve the chain in order: the certificate, then each issuer, without the root.',
+      task: 'serve-chain',
+    },
+  ],
+  'stapled-ocsp-revoked': [{ who: 'customer', do: 'Replace the certificate: its authority has revoked it.' }],
+  'stapled-ocsp-stale': [{ who: 'customer', do: 'Let the server fetch a fresh OCSP response.' }],
+  'stapled-ocsp-invalid': [
+    { who: 'customer', do: 'Correct the OCSP response that the server staples, or switch stapling off.' },
+  ],
+  'client-certificate-not-requested': [
+    {
+      who: 'customer',
+      do: 'Switch on client certificate verification for {host} and this port.',
+      task: 'trust-clients',
+    },
+  ],
+  'client-issuer-not-accepted': trust,
+  'client-signature-not-accepted': [
+    { who: 'customer', do: 'Accept a signature algorithm that the key of the client certificate can make.' },
+    { who: 'platform', do: 'Or issue the identity with another kind of key.' },
+  ],
+  'client-certificate-expires-soon': [{ who: 'platform', do: 'Rotate the identity {identity}.' }],
+  'identity-unusable': [
+    {
+      who: 'platform',
+      do: 'Store a corrected version of the identity {identity}; docs/identities.md lists what is checked.',
+    },
+  ],
+};
+
+/** By the alert, the page, or the reason that the evidence names; else by the code. */
+const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
+  'self-signed': [
+    { who: 'platform', do: 'If the certificate is the right one, add it to the serverRoots of the destination.' },
+    { who: 'customer', do: 'Or install a certificate of an authority.', task: 'serve-chain' },
+  ],
+  'unknown-root': [
+    { who: 'platform', do: 'Add the customer’s root {missingIssuer} to the serverRoots of the destination.' },
+    { who: 'customer', do: 'Send the platform that root certificate, or use a certificate of a public authority.' },
+  ],
+  'missing-intermediate': [
+    {
+      who: 'customer',
+      do: 'Serve the intermediate certificate {missingIssuer} behind the server’s own.',
+      task: 'serve-chain',
+    },
+  ],
+  certificate_expired: [
+    { who: 'platform', do: 'Rotate the identity {identity}.' },
+    { who: 'customer', do: 'Check the clock of the server.' },
+  ],
+  certificate_revoked: [
+    { who: 'platform', do: 'Rotate the identity {identity}: its certificate is on a revocation list.' },
+    { who: 'customer', do: 'Or correct the revocation list of the server.' },
+  ],
+  unsupported_certificate: [
+    { who: 'platform', do: 'Issue the identity with a certificate for client authentication.' },
+    { who: 'customer', do: 'Accept its key type and usage.' },
+  ],
+  access_denied: [{ who: 'customer', do: 'Give the subject of the client certificate access.' }],
+  denied: [{ who: 'customer', do: 'Map the subject of the client certificate to an account that may use the API.' }],
+  'expired-or-revoked': [
+    { who: 'platform', do: 'Rotate the identity {identity}.' },
+    { who: 'customer', do: 'Check the clock and the revocation list of the server.' },
+  ],
+  'wanted-after-handshake': [
+    {
+      who: 'customer',
+      do: 'Ask for the client certificate for the whole virtual host, in the handshake.',
+      task: 'ask-in-handshake',
+    },
+    { who: 'platform', do: 'Set maxTlsVersion of the destination to TLSv1.2, where the server can ask again.' },
+  ],
+};
+
+const lookUp: readonly Entry[] = [
+  { who: 'customer', do: 'Look up in the log of the server why it turned the client certificate away.' },
+];
+
+export function remediesFor(steps: readonly StepReport[], context: RemedyContext): readonly Remedy[] {
+  const remedies = new Map<string, Remedy>();
+  for (const finding of steps.flatMap(({ findings }) => findings)) {
+    if (finding.severity === 'note') continue;
+    if (context.isGranted && finding.code === 'client-issuer-not-accepted') continue;
+    for (const entry of entriesFor(finding, context)) {
+      const remedy = fill(entry, finding.evidence ?? {}, context);
+      if (!remedies.has(remedy.do)) remedies.set(remedy.do, remedy);
+    }
+  }
+  return [...remedies.values()];
+}
+
+function entriesFor(finding: Finding, { page }: RemedyContext): readonly Entry[] {
+  const { code, evidence = {}, certainty } = finding;
+  // Its remedy is that of the page.
+  if (code === 'client-certificate-not-requested' && page === 'wanted-after-handshake') return [];
+  for (const key of ['alert', 'page', 'reason'] as const) {
+    const value = evidence[key];
+    if (typeof value !== 'string' || !Object.hasOwn(byEvidence, value)) continue;
+    const entries = byEvidence[value] ?? [];
+    const other = value === 'missing-intermediate' ? 'unknown-root' : 'missing-intermediate';
+    const isEither = certainty === 'inferred' && (value === 'missing-intermediate' || value === 'unknown-root');
+    return isEither ? [...entries, ...(byEvidence[other] ?? [])] : entries;
+  }
+  if (code === 'client-certificate-rejected') {
+    return certainty === 'observed' ? trust : [...trust, ...lookUp];
+  }
+  return table[code] ?? [];
+}
+
+function fill(entry: Entry, evidence: Evidence, { software, host, identity }: RemedyContext): Remedy {
+  const words: Evidence = { ...evidence, host, identity };
+  const text = entry.do.replace(/\{(\w+)\}/g, (place, name: string) => {
+    const value = words[name];
+    if (value === undefined) return place;
+    return Array.isArray(value) ? value.slice(0, 3).join(', ') : String(value);
+  });
+  const directive = entry.task && software ? directiveFor(entry.task, software) : undefined;
+  return {
+    who: entry.who,
+    do: text,
+    ...(directive && software ? { directive, server: softwareNames[software] } : {}),
+  };
+}

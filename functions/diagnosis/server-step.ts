@@ -1,0 +1,170 @@
+// Step 3: everything that is wrong, or soon will be, with what the server presented.
+import type { X509Certificate } from 'node:crypto';
+import {
+  checkName,
+  checkPins,
+  inDates,
+  nameText,
+  outsideDates,
+  type ServerChain,
+} from '../connection/server-certificate.ts';
+import type { Destination } from '../destination/destination.ts';
+import type { Target } from '../destination/target.ts';
+import { CountersignError } from '../errors.ts';
+import { parseCertificates, reportServerCertificate, subjectText, weaknessOf } from './certificate-report.ts';
+import type { CertificateReport, Finding, StapledOcsp } from './diagnosis.ts';
+import { failureFrom, failureOf, warning } from './finding.ts';
+import type { Observation } from './observation.ts';
+import { verifyStaple } from './ocsp.ts';
+import { type BuiltChain, buildChain, type ChainEnd, isIssuedBy } from './server-chain.ts';
+
+export interface ServerAssessment {
+  readonly findings: readonly Finding[];
+  readonly chain: readonly CertificateReport[];
+  readonly builtChain: readonly CertificateReport[];
+  readonly end: ChainEnd | undefined;
+  readonly stapledOcsp: StapledOcsp;
+}
+
+/** A certificate needs weeks to be replaced where people have to. */
+export const soonMs = 30 * 86_400_000;
+
+/**
+ * What OpenSSL found stands. It names one fault and only when the handshake was complete; the others, and what it would
+ * have found in a handshake that the server ended before, are found here.
+ */
+export function assessServer(
+  seen: Observation,
+  destination: Destination,
+  target: Target,
+  now: number,
+): ServerAssessment {
+  const served = parseCertificates(seen.flight.certificates);
+  const [leaf] = served;
+  if (!leaf) {
+    const findings = seen.failure?.step === 3 ? [failureOf(seen.failure)] : [];
+    return { findings, chain: [], builtChain: [], end: undefined, stapledOcsp: 'none' };
+  }
+  const built = buildChain(served, destination.serverRoots);
+  const trusted: readonly X509Certificate[] = seen.isReady ? (seen.chain as ServerChain) : built.certificates;
+  const issuer = trusted[1] ?? served.slice(1).find((one) => isIssuedBy(leaf, one));
+  const staple = seen.flight.stapledOcsp && issuer && verifyStaple(seen.flight.stapledOcsp, leaf, issuer, now);
+  return {
+    findings: [
+      ...(seen.isReady ? [] : failures(seen, built, destination, target, now)),
+      ...warnings(served, trusted, now),
+      ...(staple && staple.status !== 'good'
+        ? [
+            warning(
+              `stapled-ocsp-${staple.status}`,
+              `The OCSP response that the server staples ${staple.says}. Calls do not look at it; other clients may refuse the server for it.`,
+              { ...(staple.nextUpdate ? { nextUpdate: staple.nextUpdate } : {}) },
+            ),
+          ]
+        : []),
+    ],
+    chain: served.map(reportServerCertificate),
+    builtChain: trusted.map(reportServerCertificate),
+    end: seen.isReady ? { kind: 'trusted' } : built.end,
+    stapledOcsp: seen.flight.stapledOcsp ? (staple?.status ?? 'invalid') : 'none',
+  };
+}
+
+function failures(
+  seen: Observation,
+  { certificates, end }: BuiltChain,
+  { serverName, serverPins }: Destination,
+  { host }: Target,
+  now: number,
+): Finding[] {
+  const [leaf] = certificates as unknown as ServerChain;
+  const verdict = seen.failure?.step === 3 ? seen.failure : undefined;
+  const found: (Finding | undefined)[] = certificates.map((certificate) =>
+    inDates(certificate, now) ? undefined : failureOf(outsideDates(certificate, now)),
+  );
+  // OpenSSL may know better what it trusts: its word that the chain holds is taken.
+  const isTrusted =
+    end.kind === 'trusted' || (verdict !== undefined && !verdict.code.endsWith('-untrusted') && seen.chain);
+  if (!isTrusted) found.push(untrusted(leaf, end, verdict));
+  found.push(failureFrom(() => checkName(leaf, serverName ?? host)));
+  found.push(failureFrom(() => checkPins(seen.chain ?? certificates, serverPins)));
+  const own = found.filter((finding) => finding !== undefined);
+  return verdict && !own.some(({ code }) => code === verdict.code) ? [failureOf(verdict), ...own] : own;
+}
+
+function untrusted(leaf: X509Certificate, end: ChainEnd, verdict: CountersignError | undefined): Finding {
+  const says = {
+    trusted: () => 'its authority is not trusted',
+    'self-signed': () => 'it is self-signed',
+    'unknown-root': (issuer: string) => `its chain leads to ${issuer}, which is not among the trusted authorities`,
+    'missing-intermediate': (issuer: string) =>
+      `its issuer, ${issuer}, was not served, and is none of the trusted authorities`,
+  }[end.kind];
+  const issuer = 'issuer' in end ? end.issuer : '';
+  const certainty = 'certainty' in end ? end.certainty : 'observed';
+  const either =
+    certainty === 'inferred'
+      ? end.kind === 'missing-intermediate'
+        ? ' It looks like an intermediate certificate that the server must send; it may also be a root.'
+        : ' It looks like a root; it may also be an intermediate certificate that the server must send.'
+      : '';
+  const reason = verdict?.evidence?.reason;
+  const finding = failureOf(
+    new CountersignError(
+      'server-certificate-untrusted',
+      `The certificate of the API server is refused: ${says(issuer)}.${either}`,
+    ),
+    {
+      reason: end.kind,
+      subject: subjectText(leaf),
+      ...(issuer ? { missingIssuer: issuer } : {}),
+      ...(typeof reason === 'string' ? { openssl: reason } : {}),
+    },
+  );
+  return { ...finding, certainty };
+}
+
+function warnings(served: readonly X509Certificate[], chain: readonly X509Certificate[], now: number): Finding[] {
+  const found: Finding[] = [];
+  for (const certificate of chain) {
+    const left = certificate.validToDate.getTime() - now;
+    const subject = nameText(subjectText(certificate));
+    if (left >= 0 && left < soonMs) {
+      const validTo = certificate.validToDate.toISOString();
+      found.push(
+        warning(
+          'server-certificate-expires-soon',
+          `The certificate ${subject} of the server's chain expires on ${validTo.slice(0, 10)}, in ${Math.floor(left / 86_400_000)} days.`,
+          { subject, validTo },
+        ),
+      );
+    }
+    const weakness = weaknessOf(certificate, isIssuedBy(certificate, certificate));
+    if (weakness) {
+      const what = weakness === 'weak-key' ? 'has a key that is too short' : 'is signed with a hash that is broken';
+      found.push(
+        warning('server-certificate-weak', `The certificate ${subject} of the server's chain ${what}.`, {
+          subject,
+          reason: weakness,
+        }),
+      );
+    }
+  }
+  if (isUnordered(served)) {
+    found.push(
+      warning(
+        'server-chain-unordered',
+        'The server sends its chain in another order than leaf, intermediates, or with certificates that do not belong to it; some clients refuse that.',
+        { served: served.length },
+      ),
+    );
+  }
+  return found;
+}
+
+/** RFC 5246, section 7.4.2: each certificate must certify the one before it. A root at the end is allowed. */
+function isUnordered(served: readonly X509Certificate[]): boolean {
+  return served.some(
+    (certificate, index) => index > 0 && !isIssuedBy(served[index - 1] as X509Certificate, certificate),
+  );
+}

@@ -1,0 +1,51 @@
+// The one line that each diagnosis leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
+import { metricsNamespace } from '../config.ts';
+import { writeLine } from './line.ts';
+
+/** Names and outcomes only, as of an invocation: no path, no name out of a certificate. */
+export interface DiagnosisRecord {
+  requestId: string;
+  identity?: string;
+  /** The identity's version. */
+  version?: string;
+  host?: string;
+  port?: number;
+  verdict?: string;
+  certainty?: string;
+  /** Code of the error table, when the request itself failed. */
+  code?: string;
+  /** The first step that failed, as text. */
+  failedStep?: string;
+  protocol?: string;
+  /** Milliseconds. */
+  totalMs: number;
+}
+
+/** Embedded metric format: Diagnoses and diagnosisMs without dimensions, DiagnosisVerdicts by verdict. */
+export function recordDiagnosis(record: DiagnosisRecord, now: number = Date.now()): void {
+  const byVerdict = record.verdict === undefined ? [] : [{ Name: 'DiagnosisVerdicts', Unit: 'Count' }];
+  writeLine({
+    level: record.code === undefined ? 'INFO' : 'WARN',
+    message: 'diagnosis',
+    ...record,
+    Diagnoses: 1,
+    diagnosisMs: record.totalMs,
+    ...(byVerdict.length > 0 ? { DiagnosisVerdicts: 1 } : {}),
+    _aws: {
+      Timestamp: now,
+      CloudWatchMetrics: [
+        {
+          Namespace: metricsNamespace,
+          Dimensions: [[]],
+          Metrics: [
+            { Name: 'Diagnoses', Unit: 'Count' },
+            { Name: 'diagnosisMs', Unit: 'Milliseconds' },
+          ],
+        },
+        ...(byVerdict.length > 0
+          ? [{ Namespace: metricsNamespace, Dimensions: [['verdict']], Metrics: byVerdict }]
+          : []),
+      ],
+    },
+  });
+}
