@@ -15,7 +15,7 @@ import { createFlightReader } from '../flight/reader.ts';
 import { connectRecorded } from '../flight/record-socket.ts';
 import type { Identity } from '../identity/identity.ts';
 import { type Observation, withAlert } from './observation.ts';
-import { type ProbeRequest, sendProbe, waitQuietly } from './probe.ts';
+import { type ProbeRequest, sendProbe, waitForVerdict, waitQuietly } from './probe.ts';
 
 export interface ObservationTerms {
   readonly identity: Identity;
@@ -125,8 +125,9 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
     seen.readyAt = performance.now();
 
     attempt.phase = 'request';
-    if (probe) seen.answer = await sendProbe(tls, target, probe, seen);
-    else await waitQuietly(tls, seen);
+    if (!probe) return await waitQuietly(tls, seen);
+    await waitForVerdict(tls, seen);
+    seen.answer = await sendProbe(tls, target, probe, seen);
   }
 
   /** Until the server is verified; rejects with what an invocation would have ended with. */

@@ -26,7 +26,7 @@ const bodyPatienceMs = 1_000;
  * A server that says nothing by itself for so long has, as far as can be told, taken the certificate: its verdict needs
  * one way over the network and a signature check. With its own first ticket or TLS 1.2's Finished there is no doubt.
  */
-const quietMs = { undecided: 1_000, decided: 100 } as const;
+const quietMs = { undecided: 1_000, decided: 100 };
 
 /** Resolves with the head and the beginning of the body; rejects with what an invocation would have ended with. */
 export function sendProbe(
@@ -77,16 +77,25 @@ export function sendProbe(
   });
 }
 
+/**
+ * Before a request: gives the server the time of two ways over the network for its verdict. A server that refuses and
+ * resets would otherwise meet the request with its reset, and the alert in front of it is lost (stunnel, TLS 1.3).
+ */
+export async function waitForVerdict(tls: TLSSocket, seen: Observation): Promise<void> {
+  if (!hasAsked(seen) || tookCertificate(seen)) return;
+  await waitQuietly(tls, seen, { undecided: Math.min(500, Math.max(50, 2 * seen.attempt.connectMs)), decided: 0 });
+}
+
 /** Without a request: until the server takes the certificate, refuses it, or has been quiet for long enough. */
-export function waitQuietly(tls: TLSSocket, seen: Observation): Promise<void> {
+export function waitQuietly(tls: TLSSocket, seen: Observation, patience = quietMs): Promise<void> {
   return new Promise((resolve, reject) => {
     const since = performance.now();
     const timer = setInterval(() => {
-      const patience = tookCertificate(seen) ? quietMs.decided : quietMs.undecided;
-      if (performance.now() - since < patience) return;
+      const enough = tookCertificate(seen) ? patience.decided : patience.undecided;
+      if (performance.now() - since < enough) return;
       clearInterval(timer);
       resolve();
-    }, 20);
+    }, 5);
     const over = (error: NodeJS.ErrnoException | undefined) => {
       clearInterval(timer);
       if (!hasAsked(seen)) return resolve();
