@@ -28,6 +28,7 @@ export const metricsNamespace = 'Countersign';
 /** The routes of the API, API Gateway's spelling; one function serves each. */
 export const routes = {
   invocations: 'POST /v1/identities/{identity}/invocations',
+  diagnoses: 'POST /v1/identities/{identity}/diagnoses',
   certificate: 'GET /v1/identities/{identity}/certificate',
   health: 'GET /v1/health',
 } as const;

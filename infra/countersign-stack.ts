@@ -1,4 +1,4 @@
-// The whole of Countersign in one account and region: key, identities, three functions, the API, the callers' policies.
+// The whole of Countersign in one account and region: key, identities, four functions, the API, the callers' policies.
 import { fileURLToPath } from 'node:url';
 import { CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
@@ -31,6 +31,13 @@ export class CountersignStack extends Stack {
       memoryMb: settings.memoryMb,
       reservedConcurrency: settings.reservedConcurrency,
     });
+    const diagnose = new EgressFunction(this, 'Diagnose', {
+      ...shared,
+      entry: handler('diagnose'),
+      description: "Says which step of the handshake with a customer's API fails, and what to do about it",
+      memoryMb: 512,
+      reservedConcurrency: undefined,
+    });
     const certificate = new EgressFunction(this, 'Certificate', {
       ...shared,
       entry: handler('certificate'),
@@ -46,11 +53,16 @@ export class CountersignStack extends Stack {
       reservedConcurrency: undefined,
     });
     identities.grantRead(invoke);
+    identities.grantRead(diagnose);
     identities.grantRead(certificate);
-    if (settings.network !== undefined) joinNetwork(invoke, settings.network);
+    if (settings.network !== undefined) {
+      // The same way out, or a diagnosis would be one of another road.
+      joinNetwork(invoke, settings.network);
+      joinNetwork(diagnose, settings.network);
+    }
 
     const api = new EgressApi(this, 'Api', {
-      servedBy: { invocations: invoke, certificate, health },
+      servedBy: { invocations: invoke, diagnoses: diagnose, certificate, health },
       throttleRate: settings.throttleRate,
       throttleBurst: settings.throttleBurst,
       key,

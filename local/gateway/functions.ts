@@ -8,6 +8,7 @@ import type { RouteKey } from './route.ts';
 /** One function serves each route; a route without a file does not compile. */
 const files: Readonly<Record<keyof typeof routes, string>> = {
   invocations: 'invoke',
+  diagnoses: 'diagnose',
   certificate: 'certificate',
   health: 'health',
 };

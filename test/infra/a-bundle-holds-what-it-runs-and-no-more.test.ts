@@ -11,7 +11,7 @@ import { synthesize } from './synthesize.ts';
 const stack = synthesize();
 afterAll(() => stack.remove());
 
-describe.each(['invoke', 'certificate', 'health'])('the bundle of %s', (name) => {
+describe.each(['invoke', 'diagnose', 'certificate', 'health'])('the bundle of %s', (name) => {
   const title = `${name[0]?.toUpperCase()}${name.slice(1)}`;
   const code = stack.resources('AWS::Lambda::Function')[`${title}Function`]?.Properties.Code as { S3Key: string };
   const asset = join(stack.assembly, `asset.${code.S3Key.replace('.zip', '')}`);

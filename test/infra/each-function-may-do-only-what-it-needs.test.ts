@@ -36,6 +36,7 @@ const readsIdentities = [
 
 const expected: Record<string, readonly unknown[]> = {
   Invoke: [writesItsOwnLogs('Invoke'), ...readsIdentities],
+  Diagnose: [writesItsOwnLogs('Diagnose'), ...readsIdentities],
   Certificate: [writesItsOwnLogs('Certificate'), ...readsIdentities],
   Health: [writesItsOwnLogs('Health')],
 };
@@ -83,11 +84,16 @@ describe.each(Object.keys(expected))('the function %s', (name) => {
 });
 
 describe('the stack', () => {
-  it('has these three functions, their policies and the policy of the caller, and no other', () => {
+  it('has these four functions, their policies and the policy of the caller, and no other', () => {
     const names = (type: string) => Object.keys(stack.resources(type)).sort();
-    expect(names('AWS::Lambda::Function')).toEqual(['CertificateFunction', 'HealthFunction', 'InvokeFunction']);
-    expect(names('AWS::IAM::Role')).toEqual(['CertificateRole', 'HealthRole', 'InvokeRole']);
-    expect(names('AWS::IAM::Policy')).toHaveLength(3);
+    expect(names('AWS::Lambda::Function')).toEqual([
+      'CertificateFunction',
+      'DiagnoseFunction',
+      'HealthFunction',
+      'InvokeFunction',
+    ]);
+    expect(names('AWS::IAM::Role')).toEqual(['CertificateRole', 'DiagnoseRole', 'HealthRole', 'InvokeRole']);
+    expect(names('AWS::IAM::Policy')).toHaveLength(4);
     expect(names('AWS::IAM::ManagedPolicy')).toEqual(['PlatformCallerPolicy']);
   });
 
@@ -107,6 +113,7 @@ describe('the stack', () => {
     const wildcard = `AwsSolutions::AwsSolutions-IAM5[Resource::${secrets}]`;
     expect(acknowledged.map(({ at, id }) => `${at} ${id}`).sort()).toEqual([
       `Countersign/Certificate/Role ${wildcard}`,
+      `Countersign/Diagnose/Role ${wildcard}`,
       'Countersign/Identities/Platform AwsSolutions::AwsSolutions-SMG4',
       `Countersign/Invoke/Role ${wildcard}`,
     ]);
@@ -124,17 +131,19 @@ describe('the stack', () => {
     }
   });
 
-  it('places the function that calls customers in a network where an operator says so', () => {
+  it('places the functions that connect to customers in a network where an operator says so', () => {
     const placed = synthesize({
       'countersign:subnetIds': 'subnet-0a1b2c3d,subnet-4e5f6a7b',
       'countersign:securityGroupIds': 'sg-8c9d0e1f',
     });
     try {
       const made = placed.resources('AWS::Lambda::Function');
-      expect(made.InvokeFunction?.Properties.VpcConfig).toEqual({
-        SubnetIds: ['subnet-0a1b2c3d', 'subnet-4e5f6a7b'],
-        SecurityGroupIds: ['sg-8c9d0e1f'],
-      });
+      for (const fn of [made.InvokeFunction, made.DiagnoseFunction]) {
+        expect(fn?.Properties.VpcConfig).toEqual({
+          SubnetIds: ['subnet-0a1b2c3d', 'subnet-4e5f6a7b'],
+          SecurityGroupIds: ['sg-8c9d0e1f'],
+        });
+      }
       expect(made.CertificateFunction?.Properties).not.toHaveProperty('VpcConfig');
       const policy = placed.resources('AWS::IAM::Policy').InvokeRoleDefaultPolicy?.Properties;
       const [allowed, denied] = statements(policy).slice(expected.Invoke?.length);

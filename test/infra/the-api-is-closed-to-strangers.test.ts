@@ -20,6 +20,7 @@ describe('the API', () => {
     );
     expect(targets.map((target) => target.IntegrationUri).sort()).toEqual([
       '<CertificateFunction.Arn>',
+      '<DiagnoseFunction.Arn>',
       '<HealthFunction.Arn>',
       '<InvokeFunction.Arn>',
     ]);
