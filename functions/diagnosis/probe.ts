@@ -28,6 +28,9 @@ const bodyPatienceMs = 1_000;
  */
 const quietMs = { undecided: 1_000, decided: 100 };
 
+/** Most servers send their first ticket at once and cost no wait; a busy one that sends none must still find the time. */
+const verdictMs = 300;
+
 /** Resolves with the head and the beginning of the body; rejects with what an invocation would have ended with. */
 export function sendProbe(
   tls: TLSSocket,
@@ -78,12 +81,12 @@ export function sendProbe(
 }
 
 /**
- * Before a request: gives the server the time of two ways over the network for its verdict. A server that refuses and
+ * Before a request: gives the server the time for its verdict. A server that refuses and
  * resets would otherwise meet the request with its reset, and the alert in front of it is lost (stunnel, TLS 1.3).
  */
 export async function waitForVerdict(tls: TLSSocket, seen: Observation): Promise<void> {
   if (!hasAsked(seen) || tookCertificate(seen)) return;
-  await waitQuietly(tls, seen, { undecided: Math.min(500, Math.max(50, 2 * seen.attempt.connectMs)), decided: 0 });
+  await waitQuietly(tls, seen, { undecided: verdictMs + seen.attempt.connectMs, decided: 0 });
 }
 
 /** Without a request: until the server takes the certificate, refuses it, or has been quiet for long enough. */

@@ -1,0 +1,72 @@
+// Apache httpd: a virtual host for each listener, asking for the certificate in the handshake or, per location, behind it.
+import {
+  ciphersOf,
+  filesOf,
+  type Listener,
+  portsOf,
+  programOf,
+  type RealServer,
+  rsaSignatures,
+  versionOf,
+} from './listener.ts';
+import { accepting, type Folder } from './scope.ts';
+
+export const apache = apacheServer('Apache httpd, server-wide', false);
+export const apacheLocation = apacheServer('Apache httpd, per location', true);
+
+/** Where Debian's package puts them. */
+const modules = '/usr/lib/apache2/modules';
+
+function apacheServer(title: string, perLocation: boolean): RealServer {
+  return {
+    title,
+    needs: ['apache2'],
+    version: () => versionOf('apache2', ['-v']),
+    async start(listeners, scope) {
+      const folder = scope.folder();
+      const configuration = `
+        ServerRoot ${folder.path}
+        ServerName localhost
+        PidFile httpd.pid
+        ErrorLog error.log
+        DefaultRuntimeDir ${folder.path}
+        Mutex posixsem
+        LoadModule mpm_event_module ${modules}/mod_mpm_event.so
+        LoadModule authz_core_module ${modules}/mod_authz_core.so
+        LoadModule alias_module ${modules}/mod_alias.so
+        LoadModule ssl_module ${modules}/mod_ssl.so
+        StartServers 1
+        ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
+        ${listeners.map((listener) => virtualHost(listener, folder, perLocation)).join('\n')}`;
+      folder.write('granted.txt', 'granted\n', 0o644);
+      const args = ['-X', '-f', folder.write('httpd.conf', configuration)];
+      const program = scope.start(programOf('apache2'), args, { cwd: folder.path });
+      await accepting(program, portsOf(listeners));
+    },
+  };
+}
+
+function virtualHost(listener: Listener, folder: Folder, perLocation: boolean): string {
+  const { port, protocol, rsaClientsOnly } = listener;
+  const { chain, key, roots, revoked } = filesOf(folder, listener);
+  const demand = 'SSLVerifyClient require\nSSLVerifyDepth 3';
+  return `
+    Listen 127.0.0.1:${port}
+    <VirtualHost 127.0.0.1:${port}>
+      ServerName localhost
+      SSLEngine on
+      SSLProtocol ${protocol}
+      SSLCipherSuite ${ciphersOf(listener)}
+      SSLCertificateFile ${chain}
+      SSLCertificateKeyFile ${key}
+      ${roots ? `SSLCACertificateFile ${roots}` : ''}
+      ${roots && !perLocation ? demand : ''}
+      ${revoked ? `SSLCARevocationFile ${revoked}\nSSLCARevocationCheck chain` : ''}
+      ${rsaClientsOnly ? `SSLOpenSSLConfCmd ClientSignatureAlgorithms ${rsaSignatures}` : ''}
+      AliasMatch ^/ ${folder.path}/granted.txt
+      <Location />
+        Require all granted
+        ${roots && perLocation ? demand : ''}
+      </Location>
+    </VirtualHost>`;
+}

@@ -1,0 +1,84 @@
+// The cells of the matrix: for each, what the server is told, what the platform presents, and what it is called.
+import type { Cast, ClientName } from './cast.ts';
+import type { Listener } from './listener.ts';
+
+export type TlsVersion = Listener['protocol'];
+
+/** How a listener is set up, beside its port and version. */
+type Setup = Omit<Listener, 'port' | 'protocol'>;
+
+export interface Cell {
+  readonly title: string;
+  readonly client: ClientName;
+  /** Cells with the same setup share a listener. */
+  readonly setup: SetupName;
+  /** A diagnosis that sends no request after the handshake; there is no such call. */
+  readonly quiet?: boolean;
+}
+
+const all = {
+  accepted: { title: 'accepted, EC key', client: 'ec', setup: 'mutual' },
+  acceptedRsa: { title: 'accepted, RSA key', client: 'rsa', setup: 'mutual' },
+  absent: { title: 'absent', client: 'ec', setup: 'rsaClientsOnly' },
+  unknownAuthority: { title: 'of an unknown CA', client: 'stranger', setup: 'mutual' },
+  expired: { title: 'expired', client: 'expired', setup: 'mutual' },
+  notYetValid: { title: 'not yet valid', client: 'notYetValid', setup: 'mutual' },
+  wrongUsage: { title: 'without client authentication', client: 'serverUsage', setup: 'mutual' },
+  noIntermediate: { title: 'its intermediate missing', client: 'withoutIntermediate', setup: 'mutual' },
+  revoked: { title: 'revoked', client: 'revoked', setup: 'revoking' },
+  notRevoked: { title: 'not on the list', client: 'ec', setup: 'revoking' },
+  neverAsked: { title: 'the server never asks', client: 'ec', setup: 'oneWay' },
+  serverExpired: { title: "the server's expired", client: 'ec', setup: 'expired' },
+  serverUnknown: { title: "the server's of an unknown root", client: 'ec', setup: 'unknownRoot' },
+  serverOtherName: { title: "the server's for another name", client: 'ec', setup: 'anotherName' },
+  serverNoIntermediate: { title: "the server's intermediate missing", client: 'ec', setup: 'withoutIntermediate' },
+  acceptedQuietly: { title: 'accepted, no request sent', client: 'ec', setup: 'mutual', quiet: true },
+  refusedQuietly: { title: 'of an unknown CA, no request sent', client: 'stranger', setup: 'mutual', quiet: true },
+  oldProtocol: { title: 'the server only on TLS 1.1', client: 'ec', setup: 'mutual' },
+} as const satisfies Record<string, Cell>;
+
+export type CellName = keyof typeof all;
+export const cells: Readonly<Record<CellName, Cell>> = all;
+export const cellNames = Object.keys(cells) as CellName[];
+
+export const setups = {
+  mutual: ({ servers, platformRoot }) => ({ ...shows(servers.sound), clientRoots: platformRoot }),
+  rsaClientsOnly: ({ servers, platformRoot }) => ({
+    // With an EC key of its own a server could not sign under the same restriction.
+    ...shows(servers.rsa),
+    clientRoots: platformRoot,
+    rsaClientsOnly: true,
+  }),
+  revoking: ({ servers, platformRoot, revocationLists }) => ({
+    ...shows(servers.sound),
+    clientRoots: platformRoot,
+    revoked: revocationLists,
+  }),
+  oneWay: ({ servers }) => shows(servers.sound),
+  expired: ({ servers, platformRoot }) => ({ ...shows(servers.expired), clientRoots: platformRoot }),
+  unknownRoot: ({ servers, platformRoot }) => ({ ...shows(servers.unknownRoot), clientRoots: platformRoot }),
+  anotherName: ({ servers, platformRoot }) => ({ ...shows(servers.anotherName), clientRoots: platformRoot }),
+  withoutIntermediate: ({ servers, platformRoot }) => ({
+    ...shows(servers.withoutIntermediate),
+    clientRoots: platformRoot,
+  }),
+} as const satisfies Record<string, (cast: Cast) => Setup>;
+
+export type SetupName =
+  | 'mutual'
+  | 'rsaClientsOnly'
+  | 'revoking'
+  | 'oneWay'
+  | 'expired'
+  | 'unknownRoot'
+  | 'anotherName'
+  | 'withoutIntermediate';
+
+function shows({ certificate, intermediates, privateKey }: Cast['servers']['sound']) {
+  return { chain: certificate + intermediates, privateKey };
+}
+
+/** Where each cell is tried. */
+export function versionsOf(name: CellName): readonly TlsVersion[] {
+  return name === 'oldProtocol' ? ['TLSv1.1'] : ['TLSv1.2', 'TLSv1.3'];
+}

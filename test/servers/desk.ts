@@ -1,0 +1,87 @@
+// Countersign's doors over identities that were never checked, and what comes out of them in the words of the table.
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { createPool } from '../../functions/connection/pool.ts';
+import { createDiagnose } from '../../functions/diagnose/diagnose.ts';
+import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
+import type { IdentityCache } from '../../functions/identity/cache.ts';
+import type { Identity } from '../../functions/identity/identity.ts';
+import { createInvoke } from '../../functions/invoke/invoke.ts';
+import { openDoor } from '../../functions/message/door.ts';
+import { sendLinesTo } from '../../functions/telemetry/line.ts';
+import { invocationEvent, lambdaContext } from '../support/stage.ts';
+import type { Told } from './expected.ts';
+import type { Scope } from './scope.ts';
+
+export interface Desk {
+  readonly identities: Map<string, Identity>;
+  invoke(identity: string, request: object): Promise<string>;
+  diagnose(identity: string, request: object): Promise<Omit<Told, 'invocation'>>;
+}
+
+interface Problem {
+  readonly code: string;
+  readonly evidence?: { readonly alert?: string; readonly certainty?: string };
+}
+
+export function openDesk(scope: Scope): Desk {
+  const identities = new Map<string, Identity>();
+  // The real cache would refuse most of the defective identities before a server sees them.
+  const unchecked: IdentityCache = {
+    get: (name) => identities.get(name) as Identity,
+    reload: async (name) => identities.get(name) as Identity,
+    get size() {
+      return identities.size;
+    },
+  };
+  sendLinesTo(() => {});
+  const pool = createPool();
+  scope.onEnd(() => pool.close());
+  const options = {
+    docsUrl: 'https://docs.example/',
+    onInternalError: (error: unknown) => console.error(error),
+    storyKeepsDeadline: true,
+  };
+  const invoke = openDoor(options, createInvoke({ identities: unchecked, pool }));
+  const diagnose = openDoor(options, createDiagnose({ identities: unchecked }));
+  return {
+    identities,
+    invoke: async (identity, request) =>
+      invocationTold(await invoke(invocationEvent(request, identity), lambdaContext(25_000))),
+    diagnose: async (identity, request) =>
+      diagnosisTold(await diagnose(invocationEvent(request, identity), lambdaContext(25_000))),
+  };
+}
+
+function invocationTold(answer: APIGatewayProxyStructuredResultV2): string {
+  const body = JSON.parse(answer.body ?? 'null') as Problem | { status: number; advice?: string };
+  if ('status' in body && !('code' in body)) return `${body.status}${body.advice ? ' with advice' : ''}`;
+  const { code, evidence } = body as Problem;
+  const alert = evidence?.alert ? `, alert ${evidence.alert}` : '';
+  // Of what is not about our certificate the certainty goes without saying.
+  const certainty = code === 'client-certificate-rejected' ? `, ${evidence?.certainty}` : '';
+  return `${code}${alert}${certainty}`;
+}
+
+function diagnosisTold(answer: APIGatewayProxyStructuredResultV2): Omit<Told, 'invocation'> {
+  const diagnosis = JSON.parse(answer.body ?? 'null') as Diagnosis;
+  if (!diagnosis.verdict) throw new Error(`No diagnosis: ${answer.body}`);
+  const failed = diagnosis.steps.find(({ status }) => status === 'failed');
+  return {
+    verdict: diagnosis.verdict,
+    step: failed ? String(failed.step) : '–',
+    reason: reasonOf(diagnosis),
+    certainty: diagnosis.certainty,
+  };
+}
+
+/** What made each step fail: the alert, the status of the page, or the finding's code. */
+function reasonOf({ steps, probe }: Diagnosis): string {
+  const failures = steps.flatMap(({ findings }) => findings.find(({ severity }) => severity === 'failure') ?? []);
+  if (failures.length === 0) return probe?.status === undefined ? '–' : `HTTP ${probe.status}`;
+  const reasons = failures.map(({ code, evidence }) => {
+    if (evidence?.alert) return `alert ${evidence.alert}`;
+    if (code !== 'client-certificate-rejected') return code;
+    return probe?.status === undefined ? 'closed' : `HTTP ${probe.status}`;
+  });
+  return reasons.join(', then ');
+}

@@ -1,0 +1,29 @@
+// The truth, measured: every cell of every real server must come to what was written down by hand, diagnosis and call alike.
+import { describe, expect, it } from 'vitest';
+import { expectedOf, type ServerName, type Told, truths } from './expected.ts';
+import { missingFor } from './listener.ts';
+import { cellsOf, measure } from './measure.ts';
+import { servers } from './servers.ts';
+
+describe.each(Object.keys(truths) as ServerName[])('%s', (name) => {
+  const server = servers[name];
+  const missing = missingFor(server);
+
+  it.skipIf(missing)(
+    `${server.title} is told right in every cell${missing ? ` (needs ${missing})` : ''}`,
+    async () => {
+      const measured = await measure(server);
+      const lines = (all: { cell: string; version: string; told: Told | undefined }[]) =>
+        all.map(
+          ({ cell, version, told }) => `${version} ${cell}: ${told ? Object.values(told).join(' · ') : 'unknown'}`,
+        );
+      const expected = cellsOf(server).map(({ cell, version }) => ({
+        cell,
+        version,
+        told: expectedOf(truths[name], cell, version),
+      }));
+      expect(lines(measured)).toEqual(lines(expected));
+    },
+    60_000,
+  );
+});

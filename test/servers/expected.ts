@@ -1,0 +1,223 @@
+// The truth about every server, written by hand: what each cell must come to, and what the server does not tell.
+import type { CellName, TlsVersion } from './cells.ts';
+
+/** What Countersign makes of a cell, in the words of the table. */
+export interface Told {
+  readonly verdict: string;
+  /** The step that failed; `–` when none did. */
+  readonly step: string;
+  /** The alert, the HTTP status or the code that says why. */
+  readonly reason: string;
+  readonly certainty: string;
+  /** What a call comes to. */
+  readonly invocation: string;
+}
+
+/** One for each version where they differ. */
+type Expected = Told | { readonly 'TLSv1.2': Told; readonly 'TLSv1.3': Told };
+
+export interface Truth {
+  readonly cells: Readonly<Partial<Record<CellName, Expected>>>;
+  /** What nobody can learn from the wire, for the page. */
+  readonly silence: string;
+}
+
+const granted: Told = {
+  verdict: 'access-granted',
+  step: '–',
+  reason: 'HTTP 200',
+  certainty: 'observed',
+  invocation: '200',
+};
+
+const neverAsked: Told = {
+  verdict: 'not-mutual',
+  step: '4',
+  reason: 'client-certificate-not-requested',
+  certainty: 'observed',
+  invocation: '200; with requireMutual client-certificate-not-requested',
+};
+
+function alert(name: string): Told {
+  return refused(`alert ${name}`, 'observed', `client-certificate-rejected, alert ${name}, observed`);
+}
+
+/** An alert that has more meanings than one. */
+function vague(name: string): Told {
+  return refused(`alert ${name}`, 'inferred', `client-certificate-rejected, alert ${name}, inferred`);
+}
+
+/** It had the certificate and closed. */
+const closed = refused('closed', 'inferred', 'client-certificate-rejected, inferred');
+
+function page(status: number): Told {
+  return refused(`HTTP ${status}`, 'observed', `${status} with advice`);
+}
+
+function refused(reason: string, certainty: string, invocation: string): Told {
+  return { verdict: 'access-refused', step: '5', reason, certainty, invocation };
+}
+
+function untrusted(code: string): Told {
+  return { verdict: 'server-not-trusted', step: '3', reason: code, certainty: 'observed', invocation: code };
+}
+
+function noHandshake(name: string): Told {
+  return {
+    verdict: 'unreachable',
+    step: '2',
+    reason: `alert ${name}`,
+    certainty: 'observed',
+    invocation: `tls-negotiation-failed, alert ${name}`,
+  };
+}
+
+/** The key can make no signature that the server takes, so it gets no certificate, and answers as it does then. */
+function absent(answer: Told): Told {
+  return { ...answer, step: '4', reason: `client-signature-not-accepted, then ${answer.reason}` };
+}
+
+/** It closed in the middle of the handshake. */
+const noWord: Told = {
+  verdict: 'unreachable',
+  step: '2',
+  reason: 'tls-negotiation-failed',
+  certainty: 'observed',
+  invocation: 'tls-negotiation-failed',
+};
+
+/** What a diagnosis that sends no request can know. */
+const presumed: Told = { verdict: 'access-granted', step: '–', reason: '–', certainty: 'inferred', invocation: '–' };
+const notAskedYet: Told = { ...neverAsked, invocation: '–' };
+
+function quietly(answer: Told): Told {
+  return { ...answer, invocation: '–' };
+}
+
+function perVersion(older: Told, newer: Told): Expected {
+  return { 'TLSv1.2': older, 'TLSv1.3': newer };
+}
+
+/** What depends on Countersign alone, whoever serves. */
+const ours = {
+  accepted: granted,
+  acceptedRsa: granted,
+  notRevoked: granted,
+  neverAsked,
+  acceptedQuietly: presumed,
+  serverExpired: untrusted('server-certificate-expired'),
+  serverUnknown: untrusted('server-certificate-untrusted'),
+  serverOtherName: untrusted('server-certificate-name-mismatch'),
+  serverNoIntermediate: untrusted('server-certificate-untrusted'),
+  oldProtocol: noHandshake('protocol_version'),
+} as const;
+
+/** OpenSSL's own alerts, which most servers hand on (ssl_x509err2alert in ssl/statem/statem_lib.c). */
+const byOpenssl = {
+  ...ours,
+  absent: perVersion(absent(vague('handshake_failure')), absent(alert('certificate_required'))),
+  unknownAuthority: alert('unknown_ca'),
+  refusedQuietly: quietly(alert('unknown_ca')),
+  expired: alert('certificate_expired'),
+  notYetValid: alert('bad_certificate'),
+  wrongUsage: alert('unsupported_certificate'),
+  noIntermediate: alert('unknown_ca'),
+  revoked: alert('certificate_revoked'),
+} as const;
+
+/** The same answer whatever is wrong with the certificate. */
+function always(answer: Told) {
+  return {
+    refusedQuietly: quietly(answer),
+    unknownAuthority: answer,
+    expired: answer,
+    notYetValid: answer,
+    wrongUsage: answer,
+    noIntermediate: answer,
+    revoked: answer,
+  };
+}
+
+const opensslSilence =
+  'It does not tell a missing intermediate from an unknown CA (`unknown_ca` for both), nor a certificate that is not yet valid from a bad one; in TLS 1.2 it has no alert of its own for a certificate that is absent, so `handshake_failure` is `inferred`.';
+
+const byGo = { ...ours, absent: absent(alert('bad_certificate')), ...always(alert('bad_certificate')) };
+
+export const truths = {
+  nginx: {
+    cells: { ...ours, absent: absent(page(400)), ...always(page(400)), refusedQuietly: presumed },
+    silence:
+      'Its handshake always succeeds: only a request gets to know, by one and the same page for every certificate it does not accept (the reason is in its error log at level `info`), and by another page for none.',
+  },
+  apache: { cells: byOpenssl, silence: opensslSilence },
+  apacheLocation: {
+    cells: {
+      ...byOpenssl,
+      acceptedQuietly: notAskedYet,
+      refusedQuietly: notAskedYet,
+      accepted: perVersion(granted, page(403)),
+      acceptedRsa: perVersion(granted, page(403)),
+      notRevoked: perVersion(granted, page(403)),
+      absent: perVersion(vague('handshake_failure'), page(403)),
+      unknownAuthority: perVersion(alert('unknown_ca'), page(403)),
+      expired: perVersion(alert('certificate_expired'), page(403)),
+      notYetValid: perVersion(alert('bad_certificate'), page(403)),
+      wrongUsage: perVersion(alert('unsupported_certificate'), page(403)),
+      noIntermediate: perVersion(alert('unknown_ca'), page(403)),
+      revoked: perVersion(alert('certificate_revoked'), page(403)),
+    },
+    silence:
+      'With TLS 1.3 it refuses every client that cannot authenticate after the handshake, Node among them, before it looks at any certificate: the obstacle is the server’s configuration, or TLS 1.3. With TLS 1.2 it asks by renegotiation, after the request, and then says what Apache says server-wide.',
+  },
+  haproxy: { cells: byOpenssl, silence: opensslSilence },
+  caddy: {
+    cells: byGo,
+    silence:
+      'It answers `bad_certificate` whatever is wrong with the certificate, and when there is none; it reads no revocation list, and cannot be set below TLS 1.2.',
+  },
+  stunnel: { cells: byOpenssl, silence: opensslSilence },
+  lighttpd: {
+    cells: { ...byOpenssl, serverNoIntermediate: noHandshake('internal_error') },
+    silence: `${opensslSilence} Given its own certificate alone, it tries to build the chain from the authorities it trusts for clients, and when it cannot, it presents no certificate at all.`,
+  },
+  openssl: { cells: byOpenssl, silence: opensslSilence },
+  gnutls: {
+    cells: {
+      ...ours,
+      absent: perVersion(absent(vague('decode_error')), absent(alert('certificate_required'))),
+      ...always(alert('access_denied')),
+      wrongUsage: granted,
+      oldProtocol: noWord,
+    },
+    silence:
+      'gnutls-serv answers `access_denied` whatever is wrong with the certificate, accepts one without client authentication, and in TLS 1.2 has no alert of its own for none (`decode_error`, `inferred`).',
+  },
+  javaSocket: {
+    cells: { ...ours, absent: absent(alert('bad_certificate')), ...always(alert('certificate_unknown')) },
+    silence:
+      'It answers `certificate_unknown` whatever is wrong with the certificate, and `bad_certificate` when there is none; `-Djavax.net.debug=ssl:handshake` prints the reason.',
+  },
+  javaHttps: {
+    cells: { ...ours, absent: absent(closed), ...always(closed), oldProtocol: noWord },
+    silence:
+      'com.sun.net.httpserver closes the connection without an alert, whatever the reason: that it is the certificate is always `inferred`.',
+  },
+  go: {
+    cells: byGo,
+    silence:
+      'This version answers `bad_certificate` whatever is wrong with the certificate, and when there is none; crypto/tls reads no revocation list.',
+  },
+  node: {
+    cells: { ...ours, absent: byOpenssl.absent, ...always(closed) },
+    silence:
+      'It completes the handshake with any certificate and closes the connection without an alert when it does not accept it: that is always `inferred`. Only a certificate that is absent gets OpenSSL’s alert.',
+  },
+} as const satisfies Record<string, Truth>;
+
+export type ServerName = keyof typeof truths;
+
+export function expectedOf(truth: Truth, cell: CellName, version: TlsVersion): Told | undefined {
+  const expected = truth.cells[cell];
+  if (!expected || 'verdict' in expected) return expected;
+  return version === 'TLSv1.1' ? undefined : expected[version];
+}

@@ -1,0 +1,42 @@
+// Go's net/http over crypto/tls: a program of a page, built with what Debian installs and nothing downloaded.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { filesOf, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
+import { accepting, type Folder } from './scope.ts';
+
+export const go: RealServer = {
+  title: 'Go (crypto/tls)',
+  needs: ['go'],
+  version: () => versionOf('go', ['version']),
+  async start(listeners, scope) {
+    const folder = scope.folder();
+    const lines = listeners.map((listener) => {
+      const { chain, key, roots = '-' } = filesOf(folder, listener);
+      return [listener.port, listener.protocol, chain, key, roots].join(' ');
+    });
+    const program = scope.start(
+      buildGo(join(import.meta.dirname, 'programs', 'main.go'), folder),
+      [folder.write('listeners', lines.join('\n'))],
+      { cwd: folder.path },
+    );
+    await accepting(program, portsOf(listeners));
+  },
+};
+
+export function buildGo(source: string, folder: Folder): string {
+  const built = join(folder.path, 'server');
+  const env = {
+    ...process.env,
+    GOFLAGS: '-mod=mod',
+    GOPROXY: 'off',
+    GOPATH: folder.path,
+    GO111MODULE: 'off',
+  };
+  const { status, stderr } = spawnSync(programOf('go'), ['build', '-o', built, source], {
+    cwd: folder.path,
+    env,
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`go build: ${stderr}`);
+  return built;
+}

@@ -1,0 +1,43 @@
+// Java's TLS (JSSE) behind a socket and behind the HTTPS server it comes with: compiled as it starts.
+import { join } from 'node:path';
+import { filesOf, type Listener, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
+import { accepting, type Scope } from './scope.ts';
+
+export const javaSocket = javaServer('Java (SSLServerSocket)', 'socket');
+export const javaHttps = javaServer('Java (HttpsServer)', 'https');
+
+function javaServer(title: string, kind: 'socket' | 'https'): RealServer {
+  return {
+    title,
+    needs: ['java', 'javac'],
+    version: () => versionOf('java', ['--version']),
+    async start(listeners, scope) {
+      const rsaOnly = (listener: Listener) => listener.rsaClientsOnly === true;
+      const property = '-Djdk.tls.server.SignatureSchemes=rsa_pss_rsae_sha256,rsa_pkcs1_sha256';
+      // Which signatures are taken is a property of the process.
+      await Promise.all([
+        startOne(
+          kind,
+          listeners.filter((listener) => !rsaOnly(listener)),
+          scope,
+          [],
+        ),
+        startOne(kind, listeners.filter(rsaOnly), scope, [property]),
+      ]);
+    },
+  };
+}
+
+async function startOne(kind: string, listeners: readonly Listener[], scope: Scope, properties: readonly string[]) {
+  if (listeners.length === 0) return;
+  const folder = scope.folder();
+  const lines = listeners.map((listener) => {
+    const { chain, key, roots = '-', revoked = '-' } = filesOf(folder, listener);
+    return [listener.port, listener.protocol, chain, key, roots, revoked].join(' ');
+  });
+  const source = join(import.meta.dirname, 'programs', 'Server.java');
+  const file = folder.write('listeners', lines.join('\n'));
+  const args = [...properties, '-XX:TieredStopAtLevel=1', source, kind, file];
+  const program = scope.start(programOf('java'), args, { cwd: folder.path });
+  await accepting(program, portsOf(listeners));
+}

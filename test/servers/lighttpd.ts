@@ -1,0 +1,57 @@
+// lighttpd with mod_openssl: a socket for each listener.
+import { existsSync } from 'node:fs';
+import {
+  ciphersOf,
+  filesOf,
+  type Listener,
+  portsOf,
+  programOf,
+  type RealServer,
+  rsaSignatures,
+  versionOf,
+} from './listener.ts';
+import { accepting, type Folder, freePort } from './scope.ts';
+
+export const lighttpd: RealServer = {
+  title: 'lighttpd',
+  needs: ['lighttpd'],
+  version: () => versionOf('lighttpd', ['-v']),
+  missing: () => (existsSync('/usr/lib/lighttpd/mod_openssl.so') ? undefined : 'lighttpd-mod-openssl'),
+  async start(listeners, scope) {
+    const folder = scope.folder();
+    folder.write('index.html', 'granted\n', 0o644);
+    const configuration = `
+server.modules = ("mod_openssl")
+server.document-root = "${folder.path}"
+index-file.names = ("index.html")
+mimetype.assign = (".html" => "text/plain")
+server.bind = "127.0.0.1"
+server.port = ${await freePort()}
+${listeners.map((listener) => socket(listener, folder)).join('\n')}
+`;
+    const args = ['-D', '-f', folder.write('lighttpd.conf', configuration)];
+    const program = scope.start(programOf('lighttpd'), args, { cwd: folder.path });
+    await accepting(program, portsOf(listeners));
+  },
+};
+
+function socket(listener: Listener, folder: Folder): string {
+  const { chain, key, roots, revoked } = filesOf(folder, listener);
+  const { protocol } = listener;
+  const commands = [`"MinProtocol" => "${protocol}"`, `"MaxProtocol" => "${protocol}"`];
+  commands.push(`"CipherString" => "${ciphersOf(listener)}"`);
+  if (listener.rsaClientsOnly) commands.push(`"ClientSignatureAlgorithms" => "${rsaSignatures}"`);
+  const demand = `
+    ssl.verifyclient.activate = "enable"
+    ssl.verifyclient.enforce = "enable"
+    ssl.verifyclient.depth = 3
+    ssl.verifyclient.ca-file = "${roots}"`;
+  return `$SERVER["socket"] == "127.0.0.1:${listener.port}" {
+    ssl.engine = "enable"
+    ssl.pemfile = "${chain}"
+    ssl.privkey = "${key}"
+    ssl.openssl.ssl-conf-cmd = (${commands.join(', ')})
+    ${roots ? demand : ''}
+    ${revoked ? `ssl.verifyclient.ca-crl-file = "${revoked}"` : ''}
+  }`;
+}

@@ -1,0 +1,82 @@
+// What a server is told to do on one port, and what every one of the real servers offers: a version and a start.
+import { spawnSync } from 'node:child_process';
+import { findPeer, type Peer } from '../support/peers.ts';
+import type { Folder, Scope } from './scope.ts';
+
+export interface Listener {
+  readonly port: number;
+  /** The one version it speaks. */
+  readonly protocol: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+  /** PEM, the leaf first. */
+  readonly chain: string;
+  /** PEM, PKCS#8. */
+  readonly privateKey: string;
+  /** PEM: the authorities whose client certificates it demands; absent: it never asks for one. */
+  readonly clientRoots?: string;
+  /** PEM: revocation lists, one for each authority of the client's chain. */
+  readonly revoked?: string;
+  /** It takes RSA signatures of clients alone, so that a client with an EC key has no certificate to send. */
+  readonly rsaClientsOnly?: boolean;
+}
+
+export interface RealServer {
+  /** As it is called in the tables. */
+  readonly title: string;
+  readonly needs: readonly Peer[];
+  /** What it prints of itself. */
+  version(): string;
+  /** What it lacks beside its programs; asked only when those are there. */
+  missing?(): string | undefined;
+  /** Ready when it resolves; ended with the scope. `GET /` answers 200 to whom it lets in. */
+  start(listeners: readonly Listener[], scope: Scope): Promise<void>;
+}
+
+export interface ListenerFiles {
+  readonly chain: string;
+  readonly key: string;
+  /** Chain and key in one file. */
+  readonly bundle: string;
+  /** Undefined when it never asks. */
+  readonly roots: string | undefined;
+  readonly revoked: string | undefined;
+}
+
+export function filesOf(folder: Folder, listener: Listener): ListenerFiles {
+  const { port, chain, privateKey, clientRoots, revoked } = listener;
+  return {
+    chain: folder.write(`${port}.pem`, chain),
+    key: folder.write(`${port}.key`, privateKey),
+    bundle: folder.write(`${port}.bundle.pem`, chain + privateKey),
+    roots: clientRoots === undefined ? undefined : folder.write(`${port}.roots.pem`, clientRoots),
+    revoked: revoked === undefined ? undefined : folder.write(`${port}.crl.pem`, revoked),
+  };
+}
+
+/** OpenSSL's names of what a client with an EC key cannot make. */
+export const rsaSignatures = 'RSA-PSS+SHA256:RSA+SHA256';
+
+/** OpenSSL 3 signs TLS 1.1's handshake with SHA-1, which its security level 0 alone allows. */
+export function ciphersOf({ protocol }: Listener): string {
+  return protocol === 'TLSv1.1' ? 'ALL:@SECLEVEL=0' : 'DEFAULT';
+}
+
+export const portsOf = (listeners: readonly Listener[]) => listeners.map(({ port }) => port);
+
+/** The program's path; the test of it is skipped where there is none. */
+export function programOf(peer: Peer): string {
+  const path = findPeer(peer);
+  if (!path) throw new Error(`There is no ${peer} here.`);
+  return path;
+}
+
+/** The first version number that the program prints. */
+export function versionOf(peer: Peer, args: readonly string[], pattern = /\d+(?:\.\d+)+[a-z]?/): string {
+  const { stdout, stderr } = spawnSync(programOf(peer), args, { encoding: 'utf8' });
+  return pattern.exec(stdout + stderr)?.[0] ?? 'unknown';
+}
+
+/** What is missing for this server to run here, in words; undefined when nothing is. */
+export function missingFor({ needs, missing }: RealServer): string | undefined {
+  const absent = needs.filter((peer) => !findPeer(peer));
+  return absent.length > 0 ? absent.join(', ') : missing?.();
+}
