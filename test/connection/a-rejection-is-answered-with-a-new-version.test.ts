@@ -1,4 +1,5 @@
 // The customer no longer trusts the certificate in use: perhaps the identity was rotated, and the store has one that it trusts.
+import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';
 import { startOpenssl } from '../support/openssl.ts';
@@ -164,6 +165,49 @@ describe('the new version is applied whole', () => {
 });
 
 describe('a dead connection and a rejection in one call', () => {
+  /**
+   * A call under v1 that is rejected once v2 has been taken up and has a connection, which dies under the repeated call.
+   * `before` says what the rejection comes after.
+   */
+  async function overtaken(before: 'nothing' | 'a dead connection') {
+    const api = await startApi(authorities);
+    const platform = openPlatform(authorities);
+    const destinations = [destinationAt(api, authorities)];
+    platform.publish('v1', { destinations });
+    await platform.stage.identities.get('platform');
+    if (before === 'a dead connection') await platform.call({ url: url(api) });
+    let hasDied = before === 'nothing';
+    const dying: IncomingMessage[] = [];
+    api.answerWith(async (request, response, { fingerprint256 }) => {
+      if (!hasDied) {
+        hasDied = true;
+        // The repeated call must not resume, or its end would say nothing of the certificate.
+        api.forgetSessions();
+        request.socket.destroy();
+      } else if (fingerprint256 !== fresh && dying.push(request) === 1) {
+        fresh = platform.publish('v2', { destinations });
+        await platform.stage.identities.reload('platform');
+        await platform.call({ url: `${url(api)}other` });
+        request.socket.destroy();
+      } else if (fingerprint256 === fresh && request.url === '/' && dying.push(request) === 2) request.socket.destroy();
+      else response.end();
+    });
+    let fresh = '';
+    return { platform, reply: await platform.call({ url: url(api) }) };
+  }
+
+  it('a new version whose own connection died gets a fresh one', async () => {
+    const { platform, reply } = await overtaken('nothing');
+    expect(reply.body).toMatchObject({ status: 200, handshake: { client: { version: 'v2' } } });
+    expect(platform.attempts()).toEqual([1, 3]);
+  });
+
+  it('but not when it was the second to die', async () => {
+    const { platform, reply } = await overtaken('a dead connection');
+    expect(reply.body).toMatchObject({ code: 'response-incomplete', evidence: { connection: 'reused' } });
+    expect(platform.attempts()).toEqual([1, 1, 3]);
+  });
+
   it('each is met once', async () => {
     // Trusted at first, so that there is a connection to die.
     const api = await startApi(authorities, { ca: [clientRoots, former.platformRoot.certificate] });

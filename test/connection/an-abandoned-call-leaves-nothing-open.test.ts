@@ -25,8 +25,9 @@ describe('a resolver that answers after the deadline', () => {
     const { body } = await platform.call({ url: `https://api.acme.example:${api.port}/`, timeoutMs });
     expect(body).toMatchObject({ code: 'name-resolution-failed', evidence: { phase: 'resolve' } });
     answer();
+    await new Promise(setImmediate);
     await nothingIsOpen();
-    expect(api.openSockets).toBe(0);
+    expect(api.arrived).toBe(0);
   });
 
   it('with an error ends nothing else', async () => {

@@ -53,7 +53,7 @@ function serve(): void {
   });
   parentPort?.on('message', async (how: 'end' | 'reset') => {
     const gone = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-    for (const socket of sockets) how === 'end' ? socket.destroy() : socket.resetAndDestroy();
+    for (const socket of sockets) (how === 'end' ? socket : socket.resetAndDestroy()).destroy();
     await Promise.all(gone);
     Atomics.store(shared, closed, 1);
     Atomics.notify(shared, closed);

@@ -109,7 +109,7 @@ it.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', { timeout: 60_000 }, async (
     }
     expect(pool.openConnections).toBe(0);
   });
-  await fc.assert(property, { numRuns: 40 });
+  await fc.assert(property, { numRuns: 40, endOnFailure: true });
 });
 
 /** Both ends are in this process: beyond the server's own, none may be left. */

@@ -20,6 +20,8 @@ export interface CustomerApi {
   readonly port: number;
   /** In the order in which their handshakes ended. */
   readonly connections: readonly SeenConnection[];
+  /** Connections that came, finished handshake or not. */
+  readonly arrived: number;
   /** Open now; those in the middle of a handshake included. */
   readonly openSockets: number;
   /** Resets or ends each connection that is open. */
@@ -73,7 +75,9 @@ export async function startApi(authorities: Authorities, options: CustomerApiOpt
     ...tls,
   };
   const server = createServer({ ...terms, ...certificateOf(certificate) });
+  let arrived = 0;
   server.on('connection', (socket: Socket) => {
+    arrived++;
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
@@ -106,12 +110,16 @@ export async function startApi(authorities: Authorities, options: CustomerApiOpt
   return {
     port: (server.address() as AddressInfo).port,
     connections,
+    get arrived() {
+      return arrived;
+    },
     get openSockets() {
       return sockets.size;
     },
     async closeConnections(how = 'end') {
       const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-      for (const socket of sockets) how === 'end' ? socket.destroy() : socket.resetAndDestroy();
+      // A reset waits for what is still to be written, unless the socket is destroyed as well.
+      for (const socket of sockets) (how === 'end' ? socket : socket.resetAndDestroy()).destroy();
       await Promise.all(closed);
     },
     forgetSessions() {
