@@ -25,8 +25,10 @@ export function buildChain(served: readonly X509Certificate[], roots: string | u
   const trusted = trustedRoots(roots);
   const certificates: X509Certificate[] = [];
   let current = served[0] as X509Certificate;
+  // Many a server sends its own certificate twice: once by itself, once at the head of its chain's file.
+  const distinct = new Map(served.map((certificate) => [certificate.fingerprint256, certificate]));
   // Each one is used once at most, so it ends.
-  const rest = new Set(served.slice(1));
+  const rest = new Set([...distinct.values()].slice(1));
   for (;;) {
     certificates.push(current);
     if (trusted.some((root) => root.raw.equals(current.raw))) return { certificates, end: { kind: 'trusted' } };
@@ -43,7 +45,7 @@ export function buildChain(served: readonly X509Certificate[], roots: string | u
       return { certificates, end };
     }
     const next = issuerAmong(current, [...rest]);
-    if (!next) return { certificates, end: endBelow(current, certificates.length, served.length, roots !== undefined) };
+    if (!next) return { certificates, end: endBelow(current, certificates.length, distinct.size, roots !== undefined) };
     rest.delete(next);
     current = next;
   }
