@@ -78,8 +78,10 @@ function diagnosisTold(answer: APIGatewayProxyStructuredResultV2): Omit<Told, 'i
 function reasonOf({ steps, probe }: Diagnosis): string {
   const failures = steps.flatMap(({ findings }) => findings.find(({ severity }) => severity === 'failure') ?? []);
   if (failures.length === 0) return probe?.status === undefined ? '–' : `HTTP ${probe.status}`;
-  const reasons = failures.map(({ code, evidence }) => {
+  const reasons = failures.map(({ code, evidence, certainty }) => {
     if (evidence?.alert) return `alert ${evidence.alert}`;
+    // That it is untrusted is certain; what is missing follows from the names alone.
+    if (code === 'server-certificate-untrusted') return `${code} (${evidence?.reason}, ${certainty})`;
     if (code !== 'client-certificate-rejected') return code;
     return probe?.status === undefined ? 'closed' : `HTTP ${probe.status}`;
   });

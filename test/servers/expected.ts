@@ -58,8 +58,8 @@ function refused(reason: string, certainty: string, invocation: string): Told {
   return { verdict: 'access-refused', step: '5', reason, certainty, invocation };
 }
 
-function untrusted(code: string): Told {
-  return { verdict: 'server-not-trusted', step: '3', reason: code, certainty: 'observed', invocation: code };
+function untrusted(code: string, finding = ''): Told {
+  return { verdict: 'server-not-trusted', step: '3', reason: code + finding, certainty: 'observed', invocation: code };
 }
 
 function noHandshake(name: string): Told {
@@ -106,9 +106,9 @@ const ours = {
   neverAsked,
   acceptedQuietly: presumed,
   serverExpired: untrusted('server-certificate-expired'),
-  serverUnknown: untrusted('server-certificate-untrusted'),
+  serverUnknown: untrusted('server-certificate-untrusted', ' (unknown-root, inferred)'),
   serverOtherName: untrusted('server-certificate-name-mismatch'),
-  serverNoIntermediate: untrusted('server-certificate-untrusted'),
+  serverNoIntermediate: untrusted('server-certificate-untrusted', ' (missing-intermediate, inferred)'),
   oldProtocol: noHandshake('protocol_version'),
 } as const;
 

@@ -17,7 +17,8 @@ async function startOne(listener: Listener, scope: Scope): Promise<void> {
   const folder = scope.folder();
   const { chain, key, roots, revoked } = filesOf(folder, listener);
   const args = ['s_server', '-accept', `127.0.0.1:${listener.port}`, '-www', versions[listener.protocol]];
-  // -cert reads one certificate; the file's others are the chain. Without -verify_return_error it accepts any client.
+  // It sends its own certificate twice that way, as many a server does whose two files overlap: that must not matter.
+  // Without -verify_return_error it accepts any client.
   args.push('-cert', chain, '-cert_chain', chain, '-key', key, '-verify_return_error');
   if (listener.protocol === 'TLSv1.1') args.push('-cipher', 'ALL:@SECLEVEL=0');
   if (roots) args.push('-Verify', '3', '-CAfile', roots);
