@@ -46,7 +46,8 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const wasSent = seen.isReady || failure?.step === 5;
   const endOfServing = seen.servedAt || seen.endedAt;
   // A request that set off a renegotiation, and an answer that wants one, are about the certificate all the same.
-  const isAboutUs = hasAsked(seen) || access.page !== undefined;
+  const nothingSent = client.client.signatureAccepted === false;
+  const isAboutUs = nothingSent ? access.outcome === 'refused' : hasAsked(seen) || access.page !== undefined;
 
   const steps: StepReport[] = [
     stepOf(1, failure?.step === 1 && early ? [early] : [], rounded(attempt.dnsMs + attempt.connectMs)),
@@ -108,6 +109,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
       host: target.host,
       identity: identity.name,
       page: access.page,
+      nothingSent,
       isGranted: verdict === 'access-granted',
     }),
   };
@@ -117,7 +119,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
     if (early) return 'unreachable';
     if (isUntrusted) return 'server-not-trusted';
     if (access.outcome === 'refused' && isAboutUs) return 'access-refused';
-    if (!hasAsked(seen) || client.client.signatureAccepted === false) return 'not-mutual';
+    if (!hasAsked(seen) || nothingSent) return 'not-mutual';
     return 'access-granted';
   }
 }

@@ -26,7 +26,7 @@ const bodyPatienceMs = 1_000;
  * A server that says nothing by itself for so long has, as far as can be told, taken the certificate: its verdict needs
  * one way over the network and a signature check. With its own first ticket or TLS 1.2's Finished there is no doubt.
  */
-const quietMs = { undecided: 1_000, decided: 100 };
+const quietMs = { undecided: 1_000, decided: 100 } as const;
 
 /** Most servers send their first ticket at once and cost no wait; a busy one that sends none must still find the time. */
 const verdictMs = 300;
@@ -81,33 +81,49 @@ export function sendProbe(
 }
 
 /**
- * Before a request: gives the server the time for its verdict. A server that refuses and
- * resets would otherwise meet the request with its reset, and the alert in front of it is lost (stunnel, TLS 1.3).
+ * Before a request: gives the server the time for its verdict. A server that refuses and resets would otherwise meet the
+ * request with its reset, and the alert in front of it is lost (stunnel, TLS 1.3). Nothing is read from the stream: what
+ * a server says before it is asked is the beginning of its answer.
  */
-export async function waitForVerdict(tls: TLSSocket, seen: Observation): Promise<void> {
-  if (!hasAsked(seen) || tookCertificate(seen)) return;
-  await waitQuietly(tls, seen, { undecided: verdictMs + seen.attempt.connectMs, decided: 0 });
+export function waitForVerdict(tls: TLSSocket, seen: Observation): Promise<void> {
+  if (!hasAsked(seen)) return Promise.resolve();
+  const enough = verdictMs + seen.attempt.connectMs;
+  return watch(tls, seen, (waitedMs) => {
+    return waitedMs > enough || tookCertificate(seen) || seen.ended !== undefined || tls.readableLength > 0;
+  });
 }
 
 /** Without a request: until the server takes the certificate, refuses it, or has been quiet for long enough. */
-export function waitQuietly(tls: TLSSocket, seen: Observation, patience = quietMs): Promise<void> {
+export function waitQuietly(tls: TLSSocket, seen: Observation): Promise<void> {
+  tls.resume();
+  return watch(tls, seen, (waitedMs) => waitedMs > (tookCertificate(seen) ? quietMs.decided : quietMs.undecided));
+}
+
+/** Until it is enough; rejects when the server ends the connection before. */
+function watch(tls: TLSSocket, seen: Observation, isEnough: (waitedMs: number) => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const since = performance.now();
-    const timer = setInterval(() => {
-      const enough = tookCertificate(seen) ? patience.decided : patience.undecided;
-      if (performance.now() - since < enough) return;
+    const end = () => {
       clearInterval(timer);
-      resolve();
-    }, 5);
-    const over = (error: NodeJS.ErrnoException | undefined) => {
-      clearInterval(timer);
-      if (!hasAsked(seen)) return resolve();
-      const why = error ?? Object.assign(new Error('The server closed the connection.'), { code: 'EPIPE' });
-      reject(failureBehindHandshake(why, seen, false));
+      tls.off('error', over);
+      tls.off('end', over);
+      tls.off('close', over);
     };
+    const look = () => {
+      if (!isEnough(performance.now() - since)) return;
+      end();
+      resolve();
+    };
+    const over = (error?: NodeJS.ErrnoException | boolean) => {
+      end();
+      if (!hasAsked(seen)) return resolve();
+      const closed = Object.assign(new Error('The server closed the connection.'), { code: 'EPIPE' });
+      reject(failureBehindHandshake(error instanceof Error ? error : closed, seen, false));
+    };
+    const timer = setInterval(look, 5);
     tls.on('error', over);
-    tls.once('end', () => over(undefined));
-    tls.once('close', () => over(undefined));
-    tls.resume();
+    tls.on('end', over);
+    tls.on('close', over);
+    look();
   });
 }

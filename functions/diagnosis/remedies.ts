@@ -10,6 +10,8 @@ export interface RemedyContext {
   readonly host: string;
   readonly identity: string;
   readonly page: PageKind | undefined;
+  /** No certificate could be sent, so nothing was wrong with the one that was not. */
+  readonly nothingSent: boolean;
   /** What it did not like did not keep it from letting us in. */
   readonly isGranted: boolean;
 }
@@ -65,7 +67,10 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
       do: 'Install a certificate whose subject alternative names include {expected}.',
       task: 'serve-chain',
     },
-    { who: 'platform', do: 'Set the serverName of the destination, if {names} is the right server after all.' },
+    {
+      who: 'platform',
+      do: 'Set the serverName of the destination to a name that the certificate has, if that is the right server after all.',
+    },
   ],
   'server-certificate-invalid': [
     {
@@ -179,7 +184,7 @@ export function remediesFor(steps: readonly StepReport[], context: RemedyContext
   return [...remedies.values()];
 }
 
-function entriesFor(finding: Finding, { page }: RemedyContext): readonly Entry[] {
+function entriesFor(finding: Finding, { page, nothingSent }: RemedyContext): readonly Entry[] {
   const { code, evidence = {}, certainty } = finding;
   // Its remedy is that of the page.
   if (code === 'client-certificate-not-requested' && page === 'wanted-after-handshake') return [];
@@ -192,6 +197,7 @@ function entriesFor(finding: Finding, { page }: RemedyContext): readonly Entry[]
     return isEither ? [...entries, ...(byEvidence[other] ?? [])] : entries;
   }
   if (code === 'client-certificate-rejected') {
+    if (nothingSent) return [];
     return certainty === 'observed' ? trust : [...trust, ...lookUp];
   }
   return table[code] ?? [];

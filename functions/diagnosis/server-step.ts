@@ -82,10 +82,7 @@ function failures(
   const found: (Finding | undefined)[] = certificates.map((certificate) =>
     inDates(certificate, now) ? undefined : failureOf(outsideDates(certificate, now)),
   );
-  // OpenSSL may know better what it trusts: its word that the chain holds is taken.
-  const isTrusted =
-    end.kind === 'trusted' || (verdict !== undefined && !verdict.code.endsWith('-untrusted') && seen.chain);
-  if (!isTrusted) found.push(untrusted(leaf, end, verdict));
+  if (end.kind !== 'trusted') found.push(untrusted(leaf, end, verdict));
   found.push(failureFrom(() => checkName(leaf, serverName ?? host)));
   found.push(failureFrom(() => checkPins(seen.chain ?? certificates, serverPins)));
   const own = found.filter((finding) => finding !== undefined);

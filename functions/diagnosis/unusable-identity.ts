@@ -13,6 +13,7 @@ export function unusableIdentity(error: CountersignError, identity: string): Rep
     host: '',
     identity,
     page: undefined,
+    nothingSent: true,
     isGranted: false,
   });
   return { verdict: 'identity-unusable', certainty: 'observed', steps, remedies };
