@@ -24,6 +24,8 @@ export interface Pool {
 export interface PoolLimits {
   /** Connections kept open, idle ones included. */
   readonly maxConnections: number;
+  /** Links kept: a caller whose identity may go anywhere can name any number of hosts. */
+  readonly maxLinks: number;
   /** A link that had no call for so long is let go, in milliseconds. */
   readonly maxIdleMs: number;
   readonly sweepEveryMs: number;
@@ -39,6 +41,7 @@ export interface PoolOptions {
 
 export function createPool({ limits = defaultLimits(), now = Date.now, lookup }: PoolOptions = {}): Pool {
   const links = new Map<Identity, Map<string, Link>>();
+  let linkCount = 0;
   /** A call may still hold a version that was let go; what it opens must not outlive it. */
   const retired = new WeakSet<Identity>();
   /** Every link that may have idle connections, the least recently used first. */
@@ -49,7 +52,7 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
 
   const forget = (identity: Identity, key: string, link: Link) => {
     const ofIdentity = links.get(identity);
-    ofIdentity?.delete(key);
+    if (ofIdentity?.delete(key)) linkCount--;
     if (ofIdentity?.size === 0) links.delete(identity);
     byUse.delete(link);
     link.retire();
@@ -61,6 +64,14 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
         if (link.inUse === 0 && sweptTo - link.lastUsed > limits.maxIdleMs) forget(identity, key, link);
       }
     }
+  };
+  /** The tenth that was not used for longest goes at once, so that the search for it is rare. */
+  const makeRoomForLinks = () => {
+    const unused = [...links].flatMap(([identity, ofIdentity]) =>
+      [...ofIdentity].filter(([, link]) => link.inUse === 0).map(([key, link]) => ({ identity, key, link })),
+    );
+    unused.sort((one, other) => one.link.lastUsed - other.link.lastUsed);
+    for (const { identity, key, link } of unused.slice(0, Math.ceil(limits.maxLinks / 10))) forget(identity, key, link);
   };
   const makeRoom = () => {
     if (open <= limits.maxConnections) return;
@@ -103,15 +114,13 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
       const time = now();
       if (time - sweptTo > limits.sweepEveryMs * 2) sweep();
       const key = `${target.host}:${target.port}${requireMutual ? ' mutual' : ''}`;
-      let ofIdentity = links.get(identity);
-      if (!ofIdentity) {
-        ofIdentity = new Map();
-        links.set(identity, ofIdentity);
-      }
-      let link = ofIdentity.get(key);
+      let link = links.get(identity)?.get(key);
       if (!link) {
+        if (linkCount >= limits.maxLinks) makeRoomForLinks();
         link = newLink(identity, destination, target, requireMutual);
-        ofIdentity.set(key, link);
+        const ofIdentity = links.get(identity) ?? new Map<string, Link>();
+        links.set(identity, ofIdentity.set(key, link));
+        linkCount++;
       }
       link.lastUsed = time;
       byUse.delete(link);
@@ -131,16 +140,19 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
       return open;
     },
     get links() {
-      let count = 0;
-      for (const ofIdentity of links.values()) count += ofIdentity.size;
-      return count;
+      return linkCount;
     },
   };
 }
 
 /** Three quarters of what the process may open are for connections: Lambda gives a function 1,024 file descriptors (AWS: Lambda quotas). */
 function defaultLimits(): PoolLimits {
-  return { maxConnections: Math.floor(openFilesLimit() * 0.75), maxIdleMs: 300_000, sweepEveryMs: 30_000 };
+  return {
+    maxConnections: Math.floor(openFilesLimit() * 0.75),
+    maxLinks: 20_000,
+    maxIdleMs: 300_000,
+    sweepEveryMs: 30_000,
+  };
 }
 
 function openFilesLimit(): number {

@@ -4,8 +4,28 @@ import type { Destination } from '../destination/destination.ts';
 import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 
-/** Key and chain are parsed once for all handshakes of a link. The root is never sent; the server has it or does not trust us. */
+/**
+ * One context for each version of an identity and each of its destinations: key and chain are parsed once for all hosts
+ * and handshakes. Client sessions are kept by link, not by context, so nothing is shared through it.
+ */
 export function contextOf(identity: Identity, destination: Destination): SecureContext {
+  let ofIdentity = contexts.get(identity);
+  if (!ofIdentity) {
+    ofIdentity = new Map();
+    contexts.set(identity, ofIdentity);
+  }
+  let context = ofIdentity.get(destination);
+  if (!context) {
+    context = newContext(identity, destination);
+    ofIdentity.set(destination, context);
+  }
+  return context;
+}
+
+const contexts = new WeakMap<Identity, Map<Destination, SecureContext>>();
+
+/** Key and chain are parsed once for all handshakes of a link. The root is never sent; the server has it or does not trust us. */
+function newContext(identity: Identity, destination: Destination): SecureContext {
   try {
     return createSecureContext({
       key: identity.privateKey,

@@ -65,7 +65,7 @@ it.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', { timeout: 60_000 }, async (
   const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
     greeting = 'none';
     const platform = openPlatform(authorities, {
-      poolLimits: { maxConnections: 3, maxIdleMs: 1_000, sweepEveryMs: 10 },
+      poolLimits: { maxConnections: 3, maxLinks: 100, maxIdleMs: 1_000, sweepEveryMs: 10 },
     });
     const { pool } = platform.stage;
     const destinations = [destinationAt(api, authorities, { host: '*.acme.example' })];

@@ -1,6 +1,7 @@
 // Links that nobody uses are let go, and beyond a number of connections the ones used least recently close.
 import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
+import type { PoolLimits } from '../../functions/connection/pool.ts';
 import { createAuthorities } from '../support/stage.ts';
 import { type CustomerApi, destinationAt, startApi } from './customer-api.ts';
 import { openPlatform, type Platform } from './platform.ts';
@@ -9,11 +10,8 @@ const authorities = createAuthorities();
 const never = { maxIdleMs: 1e9, sweepEveryMs: 1e9 };
 const names = Array.from('abcdefgh', (letter) => `${letter}.acme.example`);
 
-function platformWith(
-  api: CustomerApi,
-  poolLimits: { maxConnections: number; maxIdleMs: number; sweepEveryMs: number },
-) {
-  const platform = openPlatform(authorities, { poolLimits });
+function platformWith(api: CustomerApi, poolLimits: Omit<PoolLimits, 'maxLinks'> & { maxLinks?: number }) {
+  const platform = openPlatform(authorities, { poolLimits: { maxLinks: 100, ...poolLimits } });
   platform.publish('v1', { destinations: [destinationAt(api, authorities, { host: '*.acme.example' })] });
   return platform;
 }
@@ -128,4 +126,15 @@ it('a link with a call in flight is not swept', async () => {
   response.end();
   expect(await inFlight).toBe('new');
   await expect.poll(() => platform.stage.pool.links).toBe(0);
+});
+
+it('a caller that names ever new hosts does not make ever more links', async () => {
+  const api = await startApi(authorities);
+  const platform = platformWith(api, { ...never, maxConnections: 100, maxLinks: 10 });
+  for (let host = 0; host < 35; host++) {
+    expect(await call(platform, api, `host-${host}.acme.example`)).toBe('new');
+    expect(platform.stage.pool.links).toBeLessThanOrEqual(10);
+  }
+  // What was used last is kept.
+  expect(await call(platform, api, 'host-34.acme.example')).toBe('reused');
 });
