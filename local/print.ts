@@ -103,10 +103,24 @@ export function linesToTry(cloud: Cloud, paint: Paint): string[] {
       host.expected ? `${host.expected.code}, step ${host.expected.step}: a host that ${host.does}` : 'access granted',
       `curl -s ${cloud.gatewayUrl}${invocationPath()} -H content-type:application/json -d '${JSON.stringify(invocationOf(host))}'`,
     ]),
+    [
+      'a diagnosis of a host that rejects us',
+      diagnoseLine(cloud, addressOf(cloud.hosts.find(({ behaviour }) => behaviour.kind === 'rejecting'))),
+    ],
     ['the certificates that a customer must trust', `curl -s ${cloud.gatewayUrl}/v1/identities/platform/certificate`],
     ['the identities', `${aws} list-secrets --endpoint-url ${cloud.secretsManagerUrl}`],
   ];
   return lines.flatMap(([why, line]) => [paint('dim', `  # ${why}`), `  ${line}`]);
+}
+
+/** The command that diagnoses one of the hosts; the gateway is named where it is not on the port that is tried first. */
+export function diagnoseLine(cloud: Cloud, url: string): string {
+  const api = cloud.gatewayUrl.endsWith(':8080') ? '' : ` --api ${cloud.gatewayUrl}`;
+  return `npm run diagnose -- ${url}${api}`;
+}
+
+function addressOf(host: RunningHost | undefined): string {
+  return host ? `https://${host.host}:${host.port}` : '';
 }
 
 function ms(value: number): string {

@@ -2,10 +2,22 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { platformIdentity } from '../functions/config.ts';
 import type { Cloud } from './cloud.ts';
 import { callThroughGateway, invocationOf } from './demo-call.ts';
+import { diagnoseThroughGateway } from './diagnosis-call.ts';
+import { diagnosisLines } from './diagnosis-text.ts';
 import { helpText, readOptions, type StartOptions } from './options.ts';
-import { answerLines, fiveSteps, type HostOutcome, linesToTry, outcomeTable, painter, places } from './print.ts';
+import {
+  answerLines,
+  diagnoseLine,
+  fiveSteps,
+  type HostOutcome,
+  linesToTry,
+  outcomeTable,
+  painter,
+  places,
+} from './print.ts';
 
 const paint = painter(process.stdout.isTTY === true && !process.env.NO_COLOR);
 const stop = new AbortController();
@@ -82,7 +94,18 @@ async function showCall(cloud: Cloud): Promise<boolean> {
   ]);
   if ('failed' in result) return false;
   print(['', ...answerLines(result.answered, paint)]);
-  return result.answered.status === 200;
+  const isDiagnosed = await showDiagnosis(cloud);
+  return isDiagnosed && result.answered.status === 200;
+}
+
+/** What `npm run diagnose` prints. @returns whether it found nothing wrong */
+async function showDiagnosis(cloud: Cloud): Promise<boolean> {
+  const [healthy] = cloud.hosts;
+  const url = `https://${healthy?.host}:${healthy?.port}`;
+  const result = await diagnoseThroughGateway(cloud.gatewayUrl, platformIdentity, { url });
+  if ('failed' in result) return false;
+  print(['', `The same host diagnosed: ${diagnoseLine(cloud, url)}`, '', ...diagnosisLines(result.diagnosis, paint)]);
+  return result.diagnosis.verdict === 'access-granted';
 }
 
 /** @returns whether every host failed as it should */

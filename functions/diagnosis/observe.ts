@@ -115,7 +115,12 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
         ...reader,
         push(bytes) {
           reader.push(bytes);
-          if (seen.servedAt === 0 && reader.flight.certificates.length > 0) seen.servedAt = performance.now();
+          markServed();
+        },
+        // In TLS 1.3 the bytes open only now.
+        secret(line) {
+          reader.secret(line);
+          markServed();
         },
       },
     );
@@ -128,6 +133,10 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
     if (!probe) return await waitQuietly(tls, seen);
     await waitForVerdict(tls, seen);
     seen.answer = await sendProbe(tls, target, probe, seen);
+  }
+
+  function markServed(): void {
+    if (seen.servedAt === 0 && reader.flight.certificates.length > 0) seen.servedAt = performance.now();
   }
 
   /** Until the server is verified; rejects with what an invocation would have ended with. */
