@@ -24,7 +24,7 @@ export interface CustomerApi {
   readonly arrived: number;
   /** Open now; those in the middle of a handshake included. */
   readonly openSockets: number;
-  /** Resets or ends each connection that is open. */
+  /** Ends each connection that is open, or resets it, which libuv refuses (and never closes it) while it is being shut down. */
   closeConnections(how?: 'end' | 'reset'): Promise<void>;
   /** New ticket keys, as after a restart. */
   forgetSessions(): void;
@@ -117,9 +117,10 @@ export async function startApi(authorities: Authorities, options: CustomerApiOpt
       return sockets.size;
     },
     async closeConnections(how = 'end') {
-      const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+      const open = [...sockets].filter((socket) => !socket.destroyed);
+      const closed = open.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
       // A reset waits for what is still to be written, unless the socket is destroyed as well.
-      for (const socket of sockets) (how === 'end' ? socket : socket.resetAndDestroy()).destroy();
+      for (const socket of open) (how === 'end' ? socket : socket.resetAndDestroy()).destroy();
       await Promise.all(closed);
     },
     forgetSessions() {
