@@ -17,7 +17,9 @@ const directives: Readonly<Record<Task, Readonly<Partial<Record<Software, string
       'SSLCACertificateFile /etc/apache2/platform-root.pem, SSLVerifyClient require and SSLVerifyDepth 3 in the VirtualHost',
     haproxy: 'bind :443 ssl crt /etc/haproxy/server.pem ca-file /etc/haproxy/platform-root.pem verify required',
     caddy: 'tls { client_auth { mode require_and_verify; trust_pool file /etc/caddy/platform-root.pem } }',
-    tomcat: '<SSLHostConfig certificateVerification="required" caCertificateFile="conf/platform-root.pem">',
+    // caCertificateFile is read by its OpenSSL alone; with Java's TLS it lets nobody in.
+    tomcat:
+      '<SSLHostConfig certificateVerification="required" truststoreFile="conf/clients.p12" truststorePassword="…" truststoreType="PKCS12">, the root imported into conf/clients.p12 with keytool',
     iis: 'the root into Local Computer\\Trusted Root Certification Authorities, its intermediates into Intermediate Certification Authorities; SSL Settings: Require',
     lighttpd:
       'ssl.verifyclient.activate = "enable", ssl.verifyclient.enforce = "enable", ssl.verifyclient.ca-file = "/etc/lighttpd/platform-root.pem"',
