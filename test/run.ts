@@ -14,7 +14,7 @@ const report = join(scratch, 'vitest.json');
 
 const stages: readonly { name: string; command: readonly string[]; count?: () => Count; isPreparation?: boolean }[] = [
   {
-    name: 'peers of the tests (openssl, nginx, the AWS CLI)',
+    name: 'peers of the tests (openssl, the servers that customers run, the AWS CLI)',
     command: ['node', 'test/support/install-peers.ts'],
     // It prepares and checks nothing: what it cannot install is a skipped suite, not a failure.
     isPreparation: true,

@@ -15,7 +15,7 @@ export const apache = apacheServer('Apache httpd, server-wide', false);
 export const apacheLocation = apacheServer('Apache httpd, per location', true);
 
 /** Where Debian's package puts them. */
-const modules = '/usr/lib/apache2/modules';
+export const modules = '/usr/lib/apache2/modules';
 
 function apacheServer(title: string, perLocation: boolean): RealServer {
   return {

@@ -77,11 +77,14 @@ export function makeCast(scope: Scope): Cast {
     anotherName: server({ names: ['another.example'] }),
     withoutIntermediate: { ...server(), intermediates: '' },
   };
-  const revocationLists = revocationList(issuer, [clients.revoked], scope) + revocationList(platformRoot, [], scope);
+  let revocationLists: string | undefined;
   return {
     platformRoot: platformRoot.certificate,
     customerRoots: customerRoot.certificate + customerRsaRoot.certificate,
-    revocationLists,
+    get revocationLists() {
+      revocationLists ??= revocationList(issuer, [clients.revoked], scope) + revocationList(platformRoot, [], scope);
+      return revocationLists;
+    },
     clients,
     servers,
   };

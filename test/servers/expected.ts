@@ -192,6 +192,11 @@ export const truths = {
     silence:
       'gnutls-serv answers `access_denied` whatever is wrong with the certificate, accepts one without client authentication, and in TLS 1.2 has no alert of its own for none (`decode_error`, `inferred`).',
   },
+  tomcat: {
+    cells: { ...ours, absent: absent(alert('bad_certificate')), ...always(alert('certificate_unknown')) },
+    silence:
+      'It answers `certificate_unknown` whatever is wrong with the certificate, and `bad_certificate` when there is none; `-Djavax.net.debug=ssl:handshake` prints the reason.',
+  },
   javaSocket: {
     cells: { ...ours, absent: absent(alert('bad_certificate')), ...always(alert('certificate_unknown')) },
     silence:

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { filesOf, type Listener, programOf, type RealServer, versionOf } from './listener.ts';
-import { accepting, type Folder, type Scope } from './scope.ts';
+import type { Folder, Scope } from './scope.ts';
 
 export const gnutls: RealServer = {
   title: 'GnuTLS (gnutls-serv)',
@@ -16,26 +16,31 @@ export const gnutls: RealServer = {
   },
   async start(listeners, scope) {
     const folder = scope.folder();
-    const commands = listeners.map((listener) => ({
-      port: listener.port,
-      socket: join(folder.path, String(listener.port)),
-      command: [programOf('gnutls-serv'), ...argumentsOf(listener, folder)],
-    }));
-    const inside = folder.write('inside.json', JSON.stringify({ ip: programOf('ip'), commands }));
-    // A Unix socket is reached by its path, whatever the namespace.
-    const program = scope.start(
-      programOf('unshare'),
-      ['--map-root-user', '--net', process.execPath, join(import.meta.dirname, 'programs', 'inside.ts'), inside],
-      { cwd: folder.path },
-    );
-    for (const { port, socket } of commands) await relay(port, socket, scope);
-    await ready(program, listeners.length);
-    await accepting(
-      program,
-      listeners.map(({ port }) => port),
-    );
+    const commands = listeners.map((listener) => ({ port: listener.port, args: argumentsOf(listener, folder) }));
+    await startInside(commands, folder, scope);
   },
 };
+
+export async function startInside(
+  commands: readonly { readonly port: number; readonly args: readonly string[] }[],
+  folder: Folder,
+  scope: Scope,
+): Promise<void> {
+  const inside = commands.map(({ port, args }) => ({
+    port,
+    // A Unix socket is reached by its path, whatever the namespace.
+    socket: join(folder.path, String(port)),
+    command: [programOf('gnutls-serv'), ...args],
+  }));
+  const file = folder.write('inside.json', JSON.stringify({ ip: programOf('ip'), commands: inside }));
+  const program = scope.start(
+    programOf('unshare'),
+    ['--map-root-user', '--net', process.execPath, join(import.meta.dirname, 'programs', 'inside.ts'), file],
+    { cwd: folder.path },
+  );
+  for (const { port, socket } of inside) await relay(port, socket, scope);
+  await ready(program, inside.length);
+}
 
 function argumentsOf(listener: Listener, folder: Folder): string[] {
   const { chain, key, roots, revoked } = filesOf(folder, listener);

@@ -1,7 +1,7 @@
 // What a run of the matrix leaves open and takes back: private folders, free ports and other people's programs.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ export interface Folder {
   readonly path: string;
   /** Writes a file, by default one that only its owner may read; returns its path. */
   write(name: string, text: string, mode?: number): string;
+  makeFolder(name: string): void;
 }
 
 export interface Program {
@@ -47,6 +48,7 @@ export function openScope(): Scope {
           writeFileSync(file, text, { mode });
           return file;
         },
+        makeFolder: (name) => mkdirSync(join(path, name), { mode: 0o700 }),
       };
     },
     start(path, args, { cwd, env }) {

@@ -14,6 +14,7 @@ import { nginx } from './nginx.ts';
 import { node } from './node.ts';
 import { openssl } from './openssl.ts';
 import { stunnel } from './stunnel.ts';
+import { tomcat } from './tomcat.ts';
 
 export interface MatrixServer extends RealServer {
   readonly without?: readonly CellName[];
@@ -34,6 +35,7 @@ export const servers: Readonly<Record<ServerName, MatrixServer>> = {
   lighttpd,
   openssl,
   gnutls,
+  tomcat,
   javaSocket,
   javaHttps,
   go: { ...go, clients: goClients, without: ['revoked', 'notRevoked'] },

@@ -1,6 +1,4 @@
 // stunnel: a service for each listener, in front of an HTTP server without TLS.
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import {
   ciphersOf,
   filesOf,
@@ -11,7 +9,8 @@ import {
   rsaSignatures,
   versionOf,
 } from './listener.ts';
-import { accepting, type Folder, type Scope } from './scope.ts';
+import { plainApi } from './plain-api.ts';
+import { accepting, type Folder } from './scope.ts';
 
 export const stunnel: RealServer = {
   title: 'stunnel',
@@ -47,14 +46,4 @@ ${roots ? `verifyChain = yes\nrequireCert = yes\nCAfile = ${roots}` : ''}
 ${revoked ? `CRLfile = ${revoked}` : ''}
 ${listener.rsaClientsOnly ? `config = ClientSignatureAlgorithms:${rsaSignatures}` : ''}
 `;
-}
-
-export async function plainApi(scope: Scope): Promise<number> {
-  const server = createServer((_request, response) => response.end('granted\n'));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  scope.onEnd(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
 }

@@ -17,7 +17,10 @@ const debianPackages: Readonly<Record<Peer, string>> = {
   // The source of the test's server is compiled as it starts: the runtime alone has no compiler.
   java: 'openjdk-17-jdk-headless',
   javac: 'openjdk-17-jdk-headless',
+  keytool: 'openjdk-17-jdk-headless',
   go: 'golang-go',
+  // Without the service and its user.
+  'catalina.sh': 'tomcat10-common',
   unshare: 'util-linux',
   ip: 'iproute2',
 };

@@ -16,15 +16,25 @@ export const peers = {
   'gnutls-serv': '--version',
   java: '-version',
   javac: '-version',
+  // It has no argument for its version.
+  keytool: '-help',
   go: 'version',
+  'catalina.sh': 'version',
   unshare: '--version',
   ip: '-V',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type Peer = keyof typeof peers;
 
-/** Packages put programs here; nginx stands in sbin, which is not on everybody's PATH. */
-const packageFolders = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
+/** Packages put programs here; nginx stands in sbin, which is not on everybody's PATH, and Tomcat's scripts by themselves. */
+const packageFolders = [
+  '/usr/bin',
+  '/usr/sbin',
+  '/usr/local/bin',
+  '/usr/local/sbin',
+  '/opt/homebrew/bin',
+  '/usr/share/tomcat10/bin',
+];
 
 const found = new Map<Peer, string>();
 

@@ -1,0 +1,35 @@
+// The configurations of docs/customers.md as they stand there, with paths, names and ports of this machine put in.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const page = readFileSync(join(import.meta.dirname, '../../docs/customers.md'), 'utf8');
+
+export interface Place {
+  /** Stands for /etc/ssl/api. */
+  readonly folder: string;
+  readonly port: number;
+  /** Where the API behind the server answers in plain HTTP. */
+  readonly behind: number;
+}
+
+/** Every block of that language, in the order of the page. */
+export function blocksOf(language: string): string[] {
+  return [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
+    .filter(([, name]) => name === language)
+    .map(([, , text]) => text as string);
+}
+
+export const languages = [...new Set([...page.matchAll(/^```(\w+)$/gm)].map(([, name]) => name as string))];
+
+/**
+ * `listens` is how the block says that it listens on port 443 of every interface, and `instead` how it is told the port
+ * and loopback: a block that says it otherwise is a block that nobody has tested.
+ */
+export function localize(block: string, place: Place, listens: string, instead: string): string {
+  if (!block.includes(listens)) throw new Error(`The block does not say "${listens}".`);
+  return block
+    .replaceAll(listens, instead)
+    .replaceAll('/etc/ssl/api', place.folder)
+    .replaceAll('api.acme.example', 'localhost')
+    .replaceAll('8080', String(place.behind));
+}

@@ -1,0 +1,70 @@
+// Apache Tomcat on Java's TLS: a connector for each listener.
+import { execFileSync } from 'node:child_process';
+import { filesOf, type Listener, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
+import { accepting, type Folder, type Scope } from './scope.ts';
+
+export const tomcat: RealServer = {
+  title: 'Tomcat',
+  needs: ['catalina.sh', 'java', 'keytool'],
+  version: () => versionOf('catalina.sh', ['version'], /(?<=Tomcat\/)[\d.]+/),
+  async start(listeners, scope) {
+    const rsaOnly = listeners.filter(({ rsaClientsOnly }) => rsaClientsOnly);
+    const others = listeners.filter(({ rsaClientsOnly }) => !rsaClientsOnly);
+    const property = '-Djdk.tls.server.SignatureSchemes=rsa_pss_rsae_sha256,rsa_pkcs1_sha256';
+    // Which signatures are taken is a property of the process.
+    await Promise.all([startOne(others, scope, ''), startOne(rsaOnly, scope, property)]);
+  },
+};
+
+async function startOne(listeners: readonly Listener[], scope: Scope, properties: string): Promise<void> {
+  if (listeners.length === 0) return;
+  const folder = scope.folder();
+  // Java speaks TLS 1.1 only when it is told that it may.
+  const security = folder.write('java.security', 'jdk.tls.disabledAlgorithms=SSLv3, RC4, DES, NULL, anon\n');
+  const store = clientStore(listeners, folder);
+  prepareTomcat(folder, listeners.map((listener) => connector(listener, folder, store)).join('\n'));
+  const options = `-XX:TieredStopAtLevel=1 -Djava.security.properties=${security} ${properties}`;
+  const env = { CATALINA_BASE: folder.path, CATALINA_OPTS: options };
+  const program = scope.start(programOf('catalina.sh'), ['run'], { cwd: folder.path, env });
+  await accepting(program, portsOf(listeners));
+}
+
+function connector(listener: Listener, folder: Folder, store: string): string {
+  const { chain, key, roots, revoked } = filesOf(folder, listener);
+  const trust = `certificateVerification="required" certificateVerificationDepth="3"
+    truststoreFile="${store}" truststorePassword="changeit" truststoreType="PKCS12"`;
+  return `<Connector port="${listener.port}" address="127.0.0.1" SSLEnabled="true" scheme="https" secure="true"
+      protocol="org.apache.coyote.http11.Http11NioProtocol">
+    <SSLHostConfig protocols="${listener.protocol}" ${roots ? trust : ''}
+        ${revoked ? `certificateRevocationListFile="${revoked}"` : ''}>
+      <Certificate certificateFile="${chain}" certificateKeyFile="${key}" />
+    </SSLHostConfig>
+  </Connector>`;
+}
+
+/** All listeners that demand a certificate trust the same root. */
+function clientStore(listeners: readonly Listener[], folder: Folder): string {
+  const root = folder.write('root.pem', listeners.find(({ clientRoots }) => clientRoots)?.clientRoots ?? '');
+  const store = `${folder.path}/clients.p12`;
+  const args = ['-importcert', '-noprompt', '-alias', 'root', '-file', root, '-keystore', store];
+  execFileSync(programOf('keytool'), [...args, '-storetype', 'PKCS12', '-storepass', 'changeit'], { stdio: 'pipe' });
+  return store;
+}
+
+/** CATALINA_BASE with these connectors and one file to serve. */
+export function prepareTomcat(folder: Folder, connectors: string): void {
+  const host = '<Engine name="Catalina" defaultHost="localhost"><Host name="localhost" appBase="apps" /></Engine>';
+  for (const name of ['conf', 'apps', 'apps/ROOT', 'logs', 'temp', 'work']) folder.makeFolder(name);
+  const service = `<Service name="Catalina">${connectors}${host}</Service>`;
+  folder.write('conf/server.xml', `<Server port="-1">${service}</Server>`);
+  folder.write('conf/web.xml', defaults);
+  folder.write('apps/ROOT/index.html', 'granted\n');
+}
+
+/** The default servlet serves the one file; the rest of Tomcat's own web.xml is about other things. */
+const defaults = `<web-app>
+  <servlet><servlet-name>default</servlet-name>
+    <servlet-class>org.apache.catalina.servlets.DefaultServlet</servlet-class></servlet>
+  <servlet-mapping><servlet-name>default</servlet-name><url-pattern>/</url-pattern></servlet-mapping>
+  <welcome-file-list><welcome-file>index.html</welcome-file></welcome-file-list>
+</web-app>`;
