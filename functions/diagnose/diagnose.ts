@@ -137,10 +137,13 @@ function withTrial(first: Report, worked: boolean): Report {
 async function within(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
-      reject(new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } }));
-    }, deadline.at - performance.now());
+    timer = setTimeout(
+      () => {
+        const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
+        reject(new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } }));
+      },
+      Math.max(1, deadline.at - performance.now()),
+    );
   });
   try {
     return await Promise.race([loading, late]);

@@ -55,7 +55,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
       () => reject(deadlineFailure(attempt, terms.deadline, terms.target).error),
-      terms.deadline.at - performance.now(),
+      Math.max(1, terms.deadline.at - performance.now()),
     );
   });
   try {
