@@ -21,13 +21,16 @@ function pin(certificate: string): string {
   return pinOf(new X509Certificate(certificate));
 }
 
+/** A link that nobody calls for days would be let go, its sessions with it. */
+const poolLimits = { maxConnections: 100, maxIdleMs: 1e12, sweepEveryMs: 1e9 };
+
 describe.each(versions)('over %s', (maxVersion) => {
   it('a session ends with the certificate it began with, and the server must show what it has by then', async () => {
     const first = customerRoot.issue({ commonName: 'first', names, notAfter: new Date(Date.now() + 2 * day) });
     const second = customerRoot.issue({ commonName: 'second', names, notAfter: new Date(Date.now() + 9 * day) });
     const expired = customerRoot.issue({ commonName: 'expired', names, notAfter: new Date(Date.now() - 1) });
     const api = await startApi(authorities, { server: first, maxVersion });
-    const platform = openPlatform(authorities);
+    const platform = openPlatform(authorities, { poolLimits });
     // The client certificate must outlive the clock of this test.
     const destinations = [destinationAt(api, authorities)];
     platform.publish('v1', { destinations });
@@ -52,7 +55,7 @@ describe.each(versions)('over %s', (maxVersion) => {
   it('a session ends with the first of its certificates, be it an issuer', async () => {
     const issuer = customerRoot.intermediate({ commonName: 'issuer', notAfter: new Date(Date.now() + 2 * day) });
     const api = await startApi(authorities, { server: issuer.issue({ commonName: 'api', names }), maxVersion });
-    const platform = openPlatform(authorities);
+    const platform = openPlatform(authorities, { poolLimits });
     platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
     const request = { url: `https://api.acme.example:${api.port}/` };
     await platform.call(request);
