@@ -28,8 +28,8 @@ const bodyPatienceMs = 1_000;
  */
 const quietMs = { undecided: 1_000, decided: 100 } as const;
 
-/** Most servers send their first ticket at once and cost no wait. */
-const verdictMs = 150;
+/** Most servers send their first ticket at once and cost no wait; a busy one that sends none must still find the time. */
+const verdictMs = 300;
 
 /** Resolves with the head and the beginning of the body; rejects with what an invocation would have ended with. */
 export function sendProbe(
@@ -81,14 +81,17 @@ export function sendProbe(
 }
 
 /**
- * Before a request: gives the server the time for its verdict, and reads what came. A write that meets a reset closes the
- * socket, and the alert in front of the reset is lost with what else was not read (stunnel, TLS 1.3).
+ * Before a request: gives the server the time for its verdict, and lets what it said come in: a write that meets a reset
+ * closes the socket, and an alert in front of the reset that was not read yet is lost (stunnel, TLS 1.3). Nothing is
+ * read from the stream: what a server says before it is asked is the beginning of its answer.
  */
 export async function waitForVerdict(tls: TLSSocket, seen: Observation): Promise<void> {
-  if (hasAsked(seen) && !tookCertificate(seen)) {
-    await waitQuietly(tls, seen, { undecided: verdictMs + seen.attempt.connectMs, decided: 0 });
-  }
-  // A poll lies between two turns: timers that are late run before the loop has looked at its sockets.
+  if (!hasAsked(seen)) return;
+  const enough = verdictMs + seen.attempt.connectMs;
+  await watch(tls, seen, (waitedMs) => {
+    return waitedMs > enough || tookCertificate(seen) || seen.ended !== undefined || tls.readableLength > 0;
+  });
+  // A busy loop runs late timers before it looks at its sockets; between two turns lies a poll.
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
