@@ -22,7 +22,7 @@ function pin(certificate: string): string {
 }
 
 /** A link that nobody calls for days would be let go, its sessions with it. */
-const poolLimits = { maxConnections: 100, maxIdleMs: 1e12, sweepEveryMs: 1e9 };
+const poolLimits = { maxConnections: 100, maxLinks: 100, maxIdleMs: 1e12, sweepEveryMs: 1e9 };
 
 describe.each(versions)('over %s', (maxVersion) => {
   it('a session ends with the certificate it began with, and the server must show what it has by then', async () => {

@@ -32,12 +32,17 @@ const answers: Readonly<Record<string, (response: ServerResponse, request: Incom
   },
 };
 
+/** At once, before it begins to shut down: libuv refuses to reset then, and Node forgets to close. */
+function reset(socket: Socket): void {
+  socket.resetAndDestroy().destroy();
+}
+
 /** What happens to a connection, before or in its handshake. */
 const greetings: Readonly<Record<string, (socket: Socket) => void>> = {
   none: () => {},
   end: (socket) => socket.destroy(),
-  reset: (socket) => socket.resetAndDestroy(),
-  'reset at the first byte': (socket) => socket.once('data', () => socket.resetAndDestroy()),
+  reset,
+  'reset at the first byte': (socket) => socket.once('data', () => reset(socket)),
   silence: (socket) => socket.pause(),
 };
 
