@@ -7,12 +7,13 @@ import { esbuildOptions } from '../infra/bundling.ts';
 export const programs = ['bare', 'countersign', 'tutorial', 'popular'] as const;
 export type Program = (typeof programs)[number];
 
-const entries: Readonly<Record<Program | 'sdk', string>> = {
+const entries: Readonly<Record<Program | 'sdk' | 'sdkTrimmed', string>> = {
   bare: 'bench/programs/bare.ts',
   countersign: 'functions/invoke/handler.ts',
   tutorial: 'bench/programs/tutorial.ts',
   popular: 'bench/programs/popular.ts',
   sdk: 'bench/programs/sdk.ts',
+  sdkTrimmed: 'bench/programs/sdk.ts',
 };
 
 /** The others are bundled well, but without this project's own replacements: what a careful user of esbuild gets. */
@@ -33,10 +34,10 @@ export async function plainScript(name: string, folder: string): Promise<string>
   return outfile;
 }
 
-export async function bundle(program: Program | 'sdk', folder: string): Promise<Bundle> {
+export async function bundle(program: Program | 'sdk' | 'sdkTrimmed', folder: string): Promise<Bundle> {
   const outdir = join(folder, program);
   await build({
-    ...(program === 'countersign' ? esbuildOptions : plainOptions),
+    ...(program === 'countersign' || program === 'sdkTrimmed' ? esbuildOptions : plainOptions),
     sourcemap: false,
     sourcesContent: false,
     entryPoints: { index: entries[program] },

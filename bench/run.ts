@@ -44,8 +44,10 @@ const lines = openSync(join(folder, 'lines'), 'a', 0o600);
 let peers: Peers | undefined;
 try {
   const bundles = Object.fromEntries(
-    await Promise.all(([...programs, 'sdk'] as const).map(async (name) => [name, await bundle(name, folder)] as const)),
-  ) as Record<Program | 'sdk', Bundle>;
+    await Promise.all(
+      ([...programs, 'sdk', 'sdkTrimmed'] as const).map(async (name) => [name, await bundle(name, folder)] as const),
+    ),
+  ) as Record<Program | 'sdk' | 'sdkTrimmed', Bundle>;
   peers = await startPeers(folder);
   const secrets = new SecretsManagerClient({ endpoint: peers.secretsUrl, ...sdkSettings });
   const store = (name: string, document: string) =>
@@ -85,7 +87,7 @@ try {
   );
   printCold(
     programs.map((name) => ({ name, coldMs: cold[name], bytes: bundles[name].bytes })),
-    bundles.sdk.bytes,
+    { plain: bundles.sdk.bytes, trimmed: bundles.sdkTrimmed.bytes },
   );
   const p50 = (rival: Program, of: Program) => median(warm[rival]?.ms[of] ?? []);
   printBars([
@@ -94,6 +96,12 @@ try {
     ['popular, times ours', p50('popular', 'popular') / p50('popular', 'countersign'), 'at least', 1.8],
     ['cold, times popular', median(cold.countersign) / median(cold.popular), 'at most', 0.75],
     ['bundle, KB beyond the SDK alone', (bundles.countersign.bytes - bundles.sdk.bytes) / 1000, 'at most', 60],
+    [
+      'the same, the SDK alone trimmed as ours',
+      (bundles.countersign.bytes - bundles.sdkTrimmed.bytes) / 1000,
+      'at most',
+      60,
+    ],
     [`full handshakes in ${Number(values.calls) + 5_000} calls`, warm.bare?.connections.new ?? 0, 'at most', 1],
     [
       `p50 with ${values.identities} identities, times that with one`,
