@@ -23,6 +23,9 @@ interface Problem {
   readonly evidence?: { readonly alert?: string; readonly certainty?: string };
 }
 
+/** On a busy machine a Java that has just been started can take seconds. */
+const patient = { timeoutMs: 25_000 };
+
 export function openDesk(scope: Scope): Desk {
   const identities = new Map<string, Identity>();
   // The real cache would refuse most of the defective identities before a server sees them.
@@ -46,9 +49,9 @@ export function openDesk(scope: Scope): Desk {
   return {
     identities,
     invoke: async (identity, request) =>
-      invocationTold(await invoke(invocationEvent(request, identity), lambdaContext(25_000))),
+      invocationTold(await invoke(invocationEvent({ ...patient, ...request }, identity), lambdaContext(29_000))),
     diagnose: async (identity, request) =>
-      diagnosisTold(await diagnose(invocationEvent(request, identity), lambdaContext(25_000))),
+      diagnosisTold(await diagnose(invocationEvent({ ...patient, ...request }, identity), lambdaContext(29_000))),
   };
 }
 

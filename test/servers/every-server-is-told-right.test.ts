@@ -13,10 +13,14 @@ describe.each(Object.keys(truths) as ServerName[])('%s', (name) => {
     `${server.title} is told right in every cell${missing ? ` (needs ${missing})` : ''}`,
     async () => {
       const measured = await measure(server);
+      const isKnown = server.version().startsWith(truths[name].version);
+      const words = (told: Told | undefined) => {
+        if (!told) return 'unknown';
+        // Of a version that nobody has measured the verdict and the step must hold, in whatever words it says it.
+        return (isKnown ? Object.values(told) : [told.verdict, told.step]).join(' · ');
+      };
       const lines = (all: { cell: string; version: string; told: Told | undefined }[]) =>
-        all.map(
-          ({ cell, version, told }) => `${version} ${cell}: ${told ? Object.values(told).join(' · ') : 'unknown'}`,
-        );
+        all.map(({ cell, version, told }) => `${version} ${cell}: ${words(told)}`);
       const expected = cellsOf(server).map(({ cell, version }) => ({
         cell,
         version,

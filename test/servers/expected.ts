@@ -17,6 +17,8 @@ export interface Told {
 type Expected = Told | { readonly 'TLSv1.2': Told; readonly 'TLSv1.3': Told };
 
 export interface Truth {
+  /** The versions that were measured begin with it; others may say the same in other words. */
+  readonly version: string;
   readonly cells: Readonly<Partial<Record<CellName, Expected>>>;
   /** What nobody can learn from the wire, for the page. */
   readonly silence: string;
@@ -145,12 +147,18 @@ const byGo = { ...ours, absent: absent(alert('bad_certificate')), ...always(aler
 
 export const truths = {
   nginx: {
+    version: '1.22.',
     cells: { ...ours, absent: absent(page(400)), ...always(page(400)), refusedQuietly: presumed },
     silence:
       'Its handshake always succeeds: only a request gets to know, by one and the same page for every certificate it does not accept (the reason is in its error log at level `info`), and by another page for none.',
   },
-  apache: { cells: byOpenssl, silence: opensslSilence },
+  apache: {
+    version: '2.4.',
+    cells: byOpenssl,
+    silence: opensslSilence,
+  },
   apacheLocation: {
+    version: '2.4.',
     cells: {
       ...byOpenssl,
       acceptedQuietly: notAskedYet,
@@ -169,19 +177,34 @@ export const truths = {
     silence:
       'With TLS 1.3 it refuses every client that cannot authenticate after the handshake, Node among them, before it looks at any certificate: the obstacle is the server’s configuration, or TLS 1.3. With TLS 1.2 it asks by renegotiation, after the request, and then says what Apache says server-wide.',
   },
-  haproxy: { cells: byOpenssl, silence: opensslSilence },
+  haproxy: {
+    version: '2.6.',
+    cells: byOpenssl,
+    silence: opensslSilence,
+  },
   caddy: {
+    version: '2.6.',
     cells: byGo,
     silence:
       'It answers `bad_certificate` whatever is wrong with the certificate, and when there is none; it reads no revocation list, and cannot be set below TLS 1.2.',
   },
-  stunnel: { cells: byOpenssl, silence: opensslSilence },
+  stunnel: {
+    version: '5.',
+    cells: byOpenssl,
+    silence: opensslSilence,
+  },
   lighttpd: {
+    version: '1.4.',
     cells: { ...byOpenssl, serverNoIntermediate: noHandshake('internal_error') },
     silence: `${opensslSilence} Given its own certificate alone, it tries to build the chain from the authorities it trusts for clients, and when it cannot, it presents no certificate at all.`,
   },
-  openssl: { cells: byOpenssl, silence: opensslSilence },
+  openssl: {
+    version: '3.0.',
+    cells: byOpenssl,
+    silence: opensslSilence,
+  },
   gnutls: {
+    version: '3.7.',
     cells: {
       ...ours,
       absent: perVersion(absent(vague('decode_error')), absent(alert('certificate_required'))),
@@ -193,26 +216,31 @@ export const truths = {
       'gnutls-serv answers `access_denied` whatever is wrong with the certificate, accepts one without client authentication, and in TLS 1.2 has no alert of its own for none (`decode_error`, `inferred`).',
   },
   tomcat: {
+    version: '10.1.',
     cells: { ...ours, absent: absent(alert('bad_certificate')), ...always(alert('certificate_unknown')) },
     silence:
       'It answers `certificate_unknown` whatever is wrong with the certificate, and `bad_certificate` when there is none; `-Djavax.net.debug=ssl:handshake` prints the reason.',
   },
   javaSocket: {
+    version: '17.',
     cells: { ...ours, absent: absent(alert('bad_certificate')), ...always(alert('certificate_unknown')) },
     silence:
       'It answers `certificate_unknown` whatever is wrong with the certificate, and `bad_certificate` when there is none; `-Djavax.net.debug=ssl:handshake` prints the reason.',
   },
   javaHttps: {
+    version: '17.',
     cells: { ...ours, absent: absent(closed), ...always(closed), oldProtocol: noWord },
     silence:
       'com.sun.net.httpserver closes the connection without an alert, whatever the reason: that it is the certificate is always `inferred`.',
   },
   go: {
+    version: '1.19.',
     cells: byGo,
     silence:
       'This version answers `bad_certificate` whatever is wrong with the certificate, and when there is none; crypto/tls reads no revocation list.',
   },
   node: {
+    version: '24.',
     cells: { ...ours, absent: byOpenssl.absent, ...always(closed) },
     silence:
       'It completes the handshake with any certificate and closes the connection without an alert when it does not accept it: that is always `inferred`. Only a certificate that is absent gets OpenSSL’s alert.',

@@ -50,6 +50,7 @@ ${measured.map((name) => overview(name, results[name])).join('\n')}
 - Whether the server's chain lacks an intermediate or ends at an unknown root, nobody can know who holds neither: it follows from what was served, so it is
   \`inferred\`, while that it is not trusted is \`observed\`.
 - gnutls-serv listens on every interface, so it runs in a network namespace of its own, behind a relay.
+- Where another version of a server is installed, \`npm test\` holds it to the verdict and the step alone: it may say the same in other words.
 
 ## What never gets as far as a server
 An identity is checked before it is used ([identities.md](identities.md#what-is-checked)). In the tables below this check was passed by, to learn what the server
