@@ -19,7 +19,6 @@ export const findingCodes = [
   'client-certificate-expires-soon',
   'client-certificate-asked-late',
   'client-certificate-accepted',
-  'post-handshake-authentication',
   'tls12-tried',
   'probe-answered',
   'probe-unexpected-status',

@@ -85,14 +85,12 @@ export function sendProbe(
  * closes the socket, and an alert in front of the reset that was not read yet is lost (stunnel, TLS 1.3). Nothing is
  * read from the stream: what a server says before it is asked is the beginning of its answer.
  */
-export async function waitForVerdict(tls: TLSSocket, seen: Observation): Promise<void> {
-  if (!hasAsked(seen)) return;
+export function waitForVerdict(tls: TLSSocket, seen: Observation): Promise<void> {
+  if (!hasAsked(seen)) return Promise.resolve();
   const enough = verdictMs + seen.attempt.connectMs;
-  await watch(tls, seen, (waitedMs) => {
+  return watch(tls, seen, (waitedMs) => {
     return waitedMs > enough || tookCertificate(seen) || seen.ended !== undefined || tls.readableLength > 0;
   });
-  // A busy loop runs late timers before it looks at its sockets; between two turns lies a poll.
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Without a request: until the server takes the certificate, refuses it, or has been quiet for long enough. */
@@ -113,6 +111,11 @@ function watch(tls: TLSSocket, seen: Observation, isEnough: (waitedMs: number) =
     };
     const look = () => {
       if (!isEnough(performance.now() - since)) return;
+      clearInterval(timer);
+      // A busy loop runs late timers before it looks at its sockets; between two turns lies a poll, and what it finds counts.
+      setImmediate(() => setImmediate(finish));
+    };
+    const finish = () => {
       end();
       resolve();
     };
