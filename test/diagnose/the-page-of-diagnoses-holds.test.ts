@@ -1,0 +1,45 @@
+// docs/diagnosis.md has a line for each code, verdict, option and reason, and none for what is not there.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { findingCodes } from '../../functions/diagnosis/finding.ts';
+import { knownDiagnosisFields } from '../../functions/message/diagnosis-request.ts';
+import { diagnoseHelp } from '../../local/diagnose-options.ts';
+
+const page = readFileSync('docs/diagnosis.md', 'utf8');
+const api = readFileSync('docs/api.md', 'utf8');
+
+function rows(title: string): string[] {
+  const section = page.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
+  return [...section.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name as string);
+}
+
+describe('the page of diagnoses', () => {
+  it('has every finding code that is no error, after the reasons of an untrusted server', () => {
+    const [reasons, codes] = [rows('Findings').slice(0, 4), rows('Findings').slice(4)];
+    expect(reasons).toEqual(['self-signed', 'missing-intermediate', 'unknown-root', 'trusted']);
+    expect(codes).toEqual([...findingCodes]);
+  });
+
+  it('has every verdict', () => {
+    const source = readFileSync('functions/diagnosis/diagnosis.ts', 'utf8');
+    const union = source.split('export type Verdict =')[1]?.split(';')[0] ?? '';
+    expect(rows('Verdicts').sort()).toEqual([...union.matchAll(/'([\w-]+)'/g)].map(([, name]) => name).sort());
+  });
+
+  it('has every option', () => {
+    const named = [...diagnoseHelp.matchAll(/^ {2}(--[a-z]+)/gm)].map(([, option]) => option as string);
+    const options = [...new Set(named)].filter((option) => option !== '--help').sort();
+    expect(
+      rows('The command')
+        .map((name) => name)
+        .sort(),
+    ).toEqual(options.sort());
+  });
+
+  it('is led to by the page of the API, which has every field', () => {
+    const section = api.split('\n## The diagnosis\n')[1]?.split('\n## ')[0] ?? '';
+    const fields = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+    expect(fields).toEqual([...knownDiagnosisFields]);
+    expect(section).toContain('(diagnosis.md)');
+  });
+});
