@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { CountersignError } from '../errors.ts';
 import { maxDocumentBytes } from './document.ts';
 import type { IdentitySource, StoredIdentity } from './identity.ts';
+import { createKnownFiles } from './known-files.ts';
 import { requireIdentityName } from './name.ts';
 import { pemBlocks } from './pem.ts';
 import { unusable } from './unusable.ts';
@@ -24,9 +25,13 @@ type Files = ReadonlyMap<string, ReadFile>;
 /** How often a folder is read over because it changed meanwhile; a swap takes well under a millisecond. */
 const maxAttempts = 5;
 
-/** `path` holds a folder for each identity. Files are read each time, so that changes need no restart; `version` is their digest. */
-export function directorySource(path: string): IdentitySource {
+/**
+ * `path` holds a folder for each identity. Files are read each time, so that changes need no restart; `version` is their
+ * digest. `now` in milliseconds since 1970.
+ */
+export function directorySource(path: string, now: () => number = Date.now): IdentitySource {
   const warned = new Set<string>();
+  const known = createKnownFiles(now);
   return {
     async read(name, stage): Promise<StoredIdentity> {
       requireIdentityName(name);
@@ -39,9 +44,19 @@ export function directorySource(path: string): IdentitySource {
           },
         );
       }
-      const files = await readConsistently(join(path, name), name);
+      const files = await readConsistently(join(path, name));
+      if (files.size === 0) {
+        known.begin(name);
+        throw new CountersignError('identity-not-found', `The directory has no files for identity "${name}".`, {
+          evidence: { reason: 'no-files' },
+        });
+      }
       warnOfReadableKey(name, files, warned);
-      return { version: digest(files), stage, document: JSON.stringify(compose(files)) };
+      const version = digest(files);
+      known.require(name, [...files.keys()], version);
+      const document = JSON.stringify(compose(files));
+      known.remember(name, [...files.keys()]);
+      return { version, stage, document };
     },
   };
 }
@@ -50,7 +65,7 @@ export function directorySource(path: string): IdentitySource {
  * All files as they were at one moment: Kubernetes swaps the link `..data` under them, others write them one by one.
  * Each file that was opened must still be the one its name leads to, unchanged, once the last has been read.
  */
-async function readConsistently(folder: string, name: string): Promise<Files> {
+async function readConsistently(folder: string): Promise<Files> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     try {
       const files = new Map<string, ReadFile>();
@@ -58,13 +73,7 @@ async function readConsistently(folder: string, name: string): Promise<Files> {
         const read = await readOne(join(folder, file), file);
         if (read !== undefined) files.set(file, read);
       }
-      if (!(await isUnchanged(folder, files))) continue;
-      if (files.size === 0) {
-        throw new CountersignError('identity-not-found', `The directory has no files for identity "${name}".`, {
-          evidence: { reason: 'no-files' },
-        });
-      }
-      return files;
+      if (await isUnchanged(folder, files)) return files;
     } catch (thrown) {
       if (thrown instanceof CountersignError) throw thrown;
       throw new CountersignError('identity-unavailable', 'The files of the identity cannot be read.', {

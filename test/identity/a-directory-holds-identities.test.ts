@@ -119,6 +119,97 @@ describe('a directory', () => {
   });
 });
 
+describe('a file that was there', () => {
+  const destinations = { 'destinations.json': '[{"host":"api.acme.example","requireMutual":true}]' };
+
+  /** The cache the functions have, in front of the directory, both with this clock. */
+  function open() {
+    const clock = { time: Date.now() };
+    const now = () => clock.time;
+    const failures: unknown[] = [];
+    const cache = createIdentityCache({
+      source: directorySource(root, now),
+      ttlMs: 60_000,
+      now,
+      onRefreshFailure: (_name, { code, evidence }) => failures.push([code, evidence]),
+    });
+    const readAfter = (ms: number) => {
+      clock.time += ms;
+      return cache.reload('platform');
+    };
+    return { cache, failures, readAfter };
+  }
+  const remove = (file: string) => unlinkSync(join(root, 'platform', file));
+
+  it.each([
+    ['destinations.json', own],
+    ['destinations.json', certManager],
+    ['intermediates.pem', own],
+    ['tls.key', certManager],
+  ])('%s may be away for a moment: the identity in use stays as it was', async (file, layout) => {
+    const files: Record<string, string> = { ...layout(makeKeys({ issuer: chain.root })), ...destinations };
+    write('platform', files);
+    const { cache, failures, readAfter } = open();
+    const before = await cache.get('platform');
+    remove(file);
+    expect(await readAfter(60_000)).toBe(before);
+    expect(failures).toEqual([['identity-unavailable', { reason: 'file-gone', where: file }]]);
+    write('platform', { [file]: files[file] ?? '' });
+    expect(await readAfter(60_000)).toBe(before);
+    expect(failures).toHaveLength(1);
+  });
+
+  it('is believed to be gone by a second read, 5 s later', async () => {
+    write('platform', { ...own(keys), ...destinations });
+    const { cache, readAfter } = open();
+    const before = await cache.get('platform');
+    remove('destinations.json');
+    expect(await readAfter(60_000)).toBe(before);
+    expect((await readAfter(5_000)).destinations).toMatchObject([{ host: '*' }]);
+  });
+
+  it('is not believed to be gone 4,999 ms later, nor while the folder goes on changing', async () => {
+    write('platform', { ...own(keys), ...destinations });
+    const time = { now: 0 };
+    const { read } = directorySource(root, () => time.now);
+    await read('platform', 'AWSCURRENT');
+    remove('destinations.json');
+    const next = makeKeys(chain);
+    for (const [ms, change] of [
+      [0, {}],
+      [4_999, {}],
+      [4_999, { 'private-key.pem': next.privateKey }],
+      [5_000, own(next)],
+    ] as const) {
+      time.now += ms;
+      write('platform', change);
+      expect((await failureOf(() => read('platform', 'AWSCURRENT'))).code).toBe('identity-unavailable');
+    }
+    time.now += 5_000;
+    expect((await read('platform', 'AWSCURRENT')).document).not.toContain('destinations');
+  });
+
+  it('is waited for also when the whole folder was away', async () => {
+    write('platform', { ...own(keys), ...destinations });
+    const { cache, readAfter } = open();
+    const before = await cache.get('platform');
+    rmSync(join(root, 'platform'), { recursive: true });
+    expect(await readAfter(60_000)).toBe(before);
+    write('platform', own(keys));
+    await expect(readAfter(60_000)).resolves.toBe(before);
+  });
+
+  it('does not leave the word to files of the other layout', async () => {
+    const other = makeKeys(chain);
+    write('platform', { ...own(keys), ...certManager(other) });
+    const { cache, readAfter } = open();
+    const before = await cache.get('platform');
+    for (const file of Object.keys(own(keys))) remove(file);
+    expect(await readAfter(60_000)).toBe(before);
+    expect((await readAfter(5_000)).certificate).toBe(other.certificate);
+  });
+});
+
 describe('a directory without a usable identity', () => {
   it.each(['unknown', 'empty'])('%s', async (name) => {
     mkdirSync(join(root, 'empty'));
