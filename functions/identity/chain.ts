@@ -4,7 +4,7 @@ import { type CertificateFields, readCertificateFields } from './certificate-fie
 import { pemBlocks } from './pem.ts';
 import { unusable } from './unusable.ts';
 
-export interface Link {
+export interface ChainCertificate {
   /** The key of the identity document, with the position for intermediates. */
   readonly where: string;
   readonly certificate: X509Certificate;
@@ -12,7 +12,7 @@ export interface Link {
 }
 
 /** The certificates in `text`, in their order. Throws `identity-unusable` for anything that is not a certificate. */
-export function readCertificates(text: string, where: string, isList: boolean): Link[] {
+export function readCertificates(text: string, where: string, isList: boolean): ChainCertificate[] {
   return pemBlocks(text, where).map(({ label, text: block }, index) => {
     const place = isList ? `${where}[${index}]` : where;
     if (label !== 'CERTIFICATE') {
@@ -30,7 +30,7 @@ export function readCertificates(text: string, where: string, isList: boolean): 
 }
 
 /** The one certificate in `text`. */
-export function readCertificate(text: string, where: string): Link {
+export function readCertificate(text: string, where: string): ChainCertificate {
   const links = readCertificates(text, where, false);
   const link = links[0];
   if (link === undefined || links.length > 1) {
@@ -40,7 +40,7 @@ export function readCertificate(text: string, where: string): Link {
 }
 
 /** `chain` is the client certificate, its issuers in order, the root. Throws `identity-unusable` for the first defect. */
-export function checkChain(chain: readonly Link[], now: number): void {
+export function checkChain(chain: readonly ChainCertificate[], now: number): void {
   chain.forEach((link, index) => {
     checkKey(link);
     // The root is trusted for what it is, not for its own signature (RFC 5280, section 6.1: trust anchors are input).
@@ -55,7 +55,7 @@ export function checkChain(chain: readonly Link[], now: number): void {
 }
 
 /** NIST SP 800-57 part 1 and the CA/Browser Forum's section 6.1.5 set the sizes. */
-function checkKey({ where, certificate }: Link): void {
+function checkKey({ where, certificate }: ChainCertificate): void {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = certificate.publicKey;
   if (type === 'rsa') {
     const bits = details?.modulusLength ?? 0;
@@ -77,7 +77,7 @@ const rsassaPss = '1.2.840.113549.1.1.10';
 /** SHA-256, SHA-384 and SHA-512 (RFC 4055, section 2.1), DER of the OID as hex. */
 const soundPssHashes = new Set(['01', '02', '03'].map((arc) => `6086480165030402${arc}`));
 
-function checkSignatureAlgorithm({ where, certificate, fields }: Link): void {
+function checkSignatureAlgorithm({ where, certificate, fields }: ChainCertificate): void {
   const oid = certificate.signatureAlgorithmOid;
   if (soundSignatures.has(oid)) return;
   if (oid === rsassaPss && soundPssHashes.has(fields.pssHash ?? '')) return;
@@ -96,9 +96,9 @@ function checkSignatureAlgorithm({ where, certificate, fields }: Link): void {
   );
 }
 
-function checkOrder(chain: readonly Link[]): void {
+function checkOrder(chain: readonly ChainCertificate[]): void {
   const last = chain.length - 1;
-  const root = chain[last] as Link;
+  const root = chain[last] as ChainCertificate;
   if (!isIssuedBy(root, root)) {
     throw unusable(
       'root-not-self-signed',
@@ -120,7 +120,7 @@ function checkOrder(chain: readonly Link[]): void {
             `${link.where} signed itself; a root belongs in rootCertificate alone.`,
           );
     }
-    const issuer = chain[index + 1] as Link;
+    const issuer = chain[index + 1] as ChainCertificate;
     if (isIssuedBy(link, issuer)) return;
     if (issuer.fields.keyUsage?.keyCertSign === false && link.certificate.issuer === issuer.certificate.subject) {
       throw unusable(
@@ -145,7 +145,7 @@ function checkOrder(chain: readonly Link[]): void {
 }
 
 /** Names, key identifiers and the issuer's key usage by checkIssued, then the signature itself. */
-function isIssuedBy(link: Link, issuer: Link): boolean {
+function isIssuedBy(link: ChainCertificate, issuer: ChainCertificate): boolean {
   if (!link.certificate.checkIssued(issuer.certificate)) return false;
   try {
     return link.certificate.verify(issuer.certificate.publicKey);
@@ -155,7 +155,7 @@ function isIssuedBy(link: Link, issuer: Link): boolean {
 }
 
 /** RFC 5280, sections 4.2.1.9 and 6.1.4 (k) to (n). `below` are the issuers between this one and the client certificate. */
-function checkAuthority({ where, certificate, fields }: Link, below: readonly Link[]): void {
+function checkAuthority({ where, certificate, fields }: ChainCertificate, below: readonly ChainCertificate[]): void {
   if (!certificate.ca) {
     throw unusable(
       'issuer-not-authority',
@@ -178,9 +178,10 @@ const clientAuthUsages = ['1.3.6.1.5.5.7.3.2', '2.5.29.37.0'];
 
 /**
  * No extended key usage means every one (RFC 5280, section 4.2.1.12); that of an issuer limits what it issues, which
- * OpenSSL, Go and the CA/Browser Forum's section 7.1.2.10.6 all hold to. A client signs the handshake (RFC 8446, section 4.4.2.2).
+ * OpenSSL, Go and the CA/Browser Forum's section 7.1.2.10.6 all hold to. A client signs the
+ * handshake (RFC 8446, section 4.4.3; RFC 5246, sections 7.4.6 and 7.4.8).
  */
-function checkUsage({ where, certificate, fields }: Link, isClient: boolean): void {
+function checkUsage({ where, certificate, fields }: ChainCertificate, isClient: boolean): void {
   const usages = certificate.keyUsage as string[] | undefined;
   if (usages !== undefined && !usages.some((usage) => clientAuthUsages.includes(usage))) {
     throw unusable(
@@ -198,7 +199,7 @@ function checkUsage({ where, certificate, fields }: Link, isClient: boolean): vo
   }
 }
 
-function checkDates({ where, certificate }: Link, now: number): void {
+function checkDates({ where, certificate }: ChainCertificate, now: number): void {
   if (!(now >= certificate.validFromDate.getTime())) {
     throw unusable('not-yet-valid', where, `${where} is not valid before ${certificate.validFromDate.toISOString()}.`);
   }
