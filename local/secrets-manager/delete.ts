@@ -33,7 +33,7 @@ export async function deleteSecret(input: v.InferOutput<typeof deleteSecretSchem
     (current) => ({ ...current, deletionAt, changedAt: context.now() }),
     mustNotBeMarked,
   );
-  return { ...secretAnswer(secret as Secret), DeletionDate: seconds(deletionAt) };
+  return { ...secretAnswer(secret), DeletionDate: seconds(deletionAt) };
 }
 
 /** A secret that is not there, or is marked already, is no error here: AWS answers as if it had been deleted now. */
@@ -64,7 +64,7 @@ export async function restoreSecret(input: v.InferOutput<typeof restoreSecretSch
     },
     () => {},
   );
-  return secretAnswer(secret as Secret);
+  return secretAnswer(secret);
 }
 
 /** Takes the secrets whose recovery window is over off the disk. They count as gone before that, also when a removal fails. */

@@ -45,7 +45,7 @@ export function changeSecret(
   context: Context,
   change: (secret: Secret) => Secret,
   check: (secret: Secret) => void = mustBeActive,
-): Promise<Secret | undefined> {
+): Promise<Secret> {
   const { name, means } = parse(secretId);
   return context.store.update(name, (secret) => {
     if (!secret || isGone(secret, context.now()) || !means(secret)) throw secretNotFound();

@@ -8,53 +8,68 @@ import type { Secret } from './secret.ts';
 import { decodeSecret, encodeSecret, fileNameOf, fileNamePattern } from './state-file.ts';
 
 export interface Store {
-  /** The record that was acknowledged last. */
+  /** The record on the disk: the one that was acknowledged last, or one that could not be flushed. */
   get(name: string): Secret | undefined;
   all(): Iterable<Secret>;
   /**
    * Puts what `change` returns in the place of what there is; undefined removes it, the same record changes nothing.
-   * Changes of one secret run one after the other, so `change` always sees the newest record. Resolves when the change
-   * is on the disk; when it throws or the disk refuses (InternalServiceError), the old record is kept.
+   * Changes of one secret run one after the other, so `change` always sees the newest record. Resolves, with what `change`
+   * returned, when it is on the disk to stay. When `change` throws or the disk refuses to write (InternalServiceError), the
+   * old record is kept. When the disk refuses to flush (the same error) the new one is already there, and a start would read
+   * it: then it counts here too, and no further change of this secret is acknowledged until the flush is made up for.
    */
-  update(name: string, change: (secret: Secret | undefined) => Secret | undefined): Promise<Secret | undefined>;
+  update<After extends Secret | undefined>(name: string, change: (secret: Secret | undefined) => After): Promise<After>;
   /** Waits for what is being written, then lets go of the folder. */
   close(): Promise<void>;
 }
 
 const leftoverPattern = /^[0-9a-f]{64}\.json\.[0-9a-f]+\.tmp$/;
 
+/** Makes renames and removals in a folder last. */
+export type Flush = (folder: string) => Promise<void>;
+
 /** Throws an Error of one sentence when the folder cannot be used or holds a file that is broken; then nothing is changed. */
-export async function openStore(folder: string): Promise<Store> {
+export async function openStore(folder: string, flush: Flush = flushFolder): Promise<Store> {
   await makePrivate(folder);
   const lock = lockFolder(folder);
   try {
     const secrets = await load(folder);
-    return keep(folder, secrets, lock);
+    return keep(folder, flush, secrets, lock);
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-function keep(folder: string, secrets: Map<string, Secret>, lock: { release(): void }): Store {
+function keep(folder: string, flush: Flush, secrets: Map<string, Secret>, lock: { release(): void }): Store {
   /** Name, to the end of the line of changes that wait for each other. */
   const lines = new Map<string, Promise<unknown>>();
 
-  async function apply(name: string, change: (secret: Secret | undefined) => Secret | undefined) {
+  /** Names whose file was renamed or removed, and may be as it was before once the power has failed. */
+  const unflushed = new Set<string>();
+
+  async function apply<After extends Secret | undefined>(
+    name: string,
+    change: (secret: Secret | undefined) => After,
+  ): Promise<After> {
     const before = secrets.get(name);
     const after = change(before);
-    if (after === before) return after;
     try {
-      if (after) await replaceFile(folder, fileNameOf(name), encodeSecret(after));
-      else await removeFile(folder, fileNameOf(name));
+      if (after !== before) {
+        if (after) await replaceFile(folder, fileNameOf(name), encodeSecret(after));
+        else await rm(join(folder, fileNameOf(name)), { force: true });
+        unflushed.add(name);
+        if (after) secrets.set(name, after);
+        else secrets.delete(name);
+      }
+      if (unflushed.has(name)) await flush(folder);
+      unflushed.delete(name);
+      return after;
     } catch (error) {
       throw new AwsError('InternalServiceError', `The state could not be written (${reasonOf(error)}).`, {
         cause: error,
       });
     }
-    if (after) secrets.set(name, after);
-    else secrets.delete(name);
-    return after;
   }
 
   return {
@@ -116,7 +131,7 @@ async function readSecret(folder: string, fileName: string): Promise<Secret> {
   );
 }
 
-/** A reader, and a crash at any moment, finds the old file or the new one, never a part (rename(2); fsync(2) for the rest). */
+/** A reader, and a crash at any moment, finds the old file or the new one, never a part (rename(2)). */
 async function replaceFile(folder: string, fileName: string, text: string): Promise<void> {
   const temporary = join(folder, `${fileName}.${randomBytes(6).toString('hex')}.tmp`);
   try {
@@ -132,16 +147,10 @@ async function replaceFile(folder: string, fileName: string, text: string): Prom
     await rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
-  await syncFolder(folder);
 }
 
-async function removeFile(folder: string, fileName: string): Promise<void> {
-  await rm(join(folder, fileName), { force: true });
-  await syncFolder(folder);
-}
-
-/** Makes a rename or a removal last: the entry belongs to the folder, not to the file (fsync(2)). */
-async function syncFolder(folder: string): Promise<void> {
+/** An entry belongs to the folder, not to the file it names (fsync(2)). */
+async function flushFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

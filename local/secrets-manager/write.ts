@@ -47,7 +47,7 @@ export async function createSecret(input: v.InferOutput<typeof createSecretSchem
     };
     return value ? withVersion(empty, { id: token, value }, now) : empty;
   });
-  return { ...secretAnswer(secret as Secret), ...defined('VersionId', value && token) };
+  return { ...secretAnswer(secret), ...defined('VersionId', value && token) };
 }
 
 function repeated(existing: Secret, token: string, value: SecretValue | undefined): Secret {
@@ -83,8 +83,8 @@ export async function putSecretValue(input: v.InferOutput<typeof putSecretValueS
       context.now(),
     ),
   );
-  const stages = secret?.versions.find(({ id }) => id === token)?.stages;
-  return { ...secretAnswer(secret as Secret), VersionId: token, ...defined('VersionStages', stages) };
+  const stages = secret.versions.find(({ id }) => id === token)?.stages;
+  return { ...secretAnswer(secret), VersionId: token, ...defined('VersionStages', stages) };
 }
 
 export const updateSecretSchema = v.object({
@@ -109,7 +109,7 @@ export async function updateSecret(input: v.InferOutput<typeof updateSecretSchem
       changedAt: now,
     };
   });
-  return { ...secretAnswer(secret as Secret), ...defined('VersionId', value && token) };
+  return { ...secretAnswer(secret), ...defined('VersionId', value && token) };
 }
 
 export const updateSecretVersionStageSchema = v.object({
@@ -125,7 +125,7 @@ export async function updateSecretVersionStage(
 ) {
   const move = { stage: input.VersionStage, removeFrom: input.RemoveFromVersionId, moveTo: input.MoveToVersionId };
   const secret = await changeSecret(input.SecretId, context, (current) => withStageMoved(current, move, context.now()));
-  return secretAnswer(secret as Secret);
+  return secretAnswer(secret);
 }
 
 /** SDKs and the CLI fill it in; whoever calls without them must bring one, as at AWS. */
