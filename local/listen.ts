@@ -30,3 +30,8 @@ export async function listen(server: Server, options: ListenOptions): Promise<nu
   server.off('error', reject);
   return (server.address() as AddressInfo).port;
 }
+
+/** @param host a name, or an address without brackets */
+export function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -1,5 +1,6 @@
 // Keeps web pages away from the gateway: it listens on loopback, but so does every browser on the machine.
 import type { IncomingHttpHeaders } from 'node:http';
+import { isLoopbackHeader } from '../loopback.ts';
 
 /**
  * A page may reach a loopback port by its own name, once that resolves to 127.0.0.1 (DNS rebinding: Host gives it
@@ -8,7 +9,7 @@ import type { IncomingHttpHeaders } from 'node:http';
  */
 export function refusal(headers: IncomingHttpHeaders): string | undefined {
   const host = headers.host ?? '';
-  if (!isLoopback(host)) return 'Forbidden: the local gateway answers only requests for localhost.';
+  if (!isLoopbackHeader(host)) return 'Forbidden: the local gateway answers only requests for localhost.';
   if (headers.origin !== undefined && headers.origin !== `http://${host}`) {
     return 'Forbidden: the local gateway answers no page of another origin.';
   }
@@ -17,10 +18,4 @@ export function refusal(headers: IncomingHttpHeaders): string | undefined {
     return 'Forbidden: the local gateway answers no page of another site.';
   }
   return undefined;
-}
-
-/** @param host a Host header: name or address, and perhaps a port. Names: RFC 6761, section 6.3. */
-export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
-  return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127(\.\d{1,3}){3}$/.test(name);
 }

@@ -2,11 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
-import { listen } from '../listen.ts';
+import { listen, urlOf } from '../listen.ts';
+import { isLoopback } from '../loopback.ts';
 import { gatewayAnswer, type HttpAnswer, toHttpAnswer } from './answer.ts';
 import { toEvent } from './event.ts';
 import { invokeFunction, type LocalFunction } from './function.ts';
-import { isLoopback, refusal } from './guard.ts';
+import { refusal } from './guard.ts';
 import { matchRoute, type RouteKey } from './route.ts';
 
 /** Source: AWS, "Quotas for configuring and running an HTTP API in API Gateway". */
@@ -50,7 +51,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
   });
   const port = await listen(server, { port: options.port, host, what: 'the gateway', option: '--port' });
-  return { url: `http://${host}:${port}`, close: () => close(server, closeDeadlineMs) };
+  return { url: urlOf(host, port), close: () => close(server, closeDeadlineMs) };
 }
 
 async function answer(request: IncomingMessage, requestId: string, options: GatewayOptions): Promise<HttpAnswer> {

@@ -1,13 +1,12 @@
 // AWS JSON 1.1 over HTTP: what a request must be before an action sees it, and how answers and errors are written.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isLoopbackHeader } from '../loopback.ts';
 import { AwsError } from './errors.ts';
 
 export const contentType = 'application/x-amz-json-1.1';
 
 /** A value of 64 KiB, each byte escaped as six characters, fits with room to spare. */
 const maxBodyBytes = 1024 * 1024;
-
-const loopbackHost = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
 /**
  * Which action is meant. Throws an AwsError for whatever is not a call of an SDK or the CLI.
@@ -18,7 +17,7 @@ const loopbackHost = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
  */
 export function actionNameOf(request: IncomingMessage): string {
   const { headers, method, url } = request;
-  if (!loopbackHost.test(headers.host ?? '')) {
+  if (!isLoopbackHeader(headers.host ?? '')) {
     throw new AwsError('AccessDeniedException', 'Only requests to a loopback name or address are answered.');
   }
   if (url !== '/') throw new AwsError('UnknownOperationException', 'The only path here is /.', { status: 404 });

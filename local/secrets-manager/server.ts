@@ -1,11 +1,12 @@
 // A Secrets Manager on loopback: AWS's API for the real SDK and the AWS CLI, its secrets kept in a folder.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type ServerResponse } from 'node:http';
+import { listen, urlOf } from '../listen.ts';
+import { isLoopback } from '../loopback.ts';
 import { actionNamed } from './actions.ts';
 import { removeGone } from './delete.ts';
-import { AwsError, reasonOf } from './errors.ts';
+import { AwsError } from './errors.ts';
 import type { Context } from './lookup.ts';
 import { actionNameOf, readBody, writeAnswer, writeError } from './protocol.ts';
 import { openStore } from './store.ts';
@@ -43,7 +44,7 @@ const sweepMs = 60_000;
  */
 export async function startSecretsManager(options: SecretsManagerOptions): Promise<SecretsManager> {
   const { folder, port, host = '127.0.0.1', now = Date.now, region = 'us-east-1' } = options;
-  if (!/^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)) {
+  if (!isLoopback(host)) {
     throw new Error(`The Secrets Manager listens on loopback only, and ${host} is not a loopback address.`);
   }
   const store = await openStore(folder);
@@ -79,12 +80,12 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
     if (!response.closed) await new Promise((resolve) => response.once('close', resolve));
   }
 
-  try {
-    await listen(server, port, host);
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+  const at = await listen(server, { port, host, what: 'Secrets Manager', option: '--secrets-port' }).catch(
+    async (error) => {
+      await store.close();
+      throw error;
+    },
+  );
 
   async function stop(): Promise<void> {
     const ended = once(server, 'close');
@@ -98,7 +99,7 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
 
   let stopped: Promise<void> | undefined;
   return {
-    url: urlOf(server),
+    url: urlOf(host, at),
     close() {
       stopped ??= stop();
       return stopped;
@@ -111,20 +112,4 @@ function asAwsError(thrown: unknown): AwsError {
   return new AwsError('InternalServiceError', 'Something unexpected happened inside the local Secrets Manager.', {
     cause: thrown,
   });
-}
-
-function listen(server: Server, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      const reason = reasonOf(error);
-      const words = reason === 'EADDRINUSE' ? 'it is taken' : reason;
-      reject(new Error(`The Secrets Manager cannot listen on port ${port} of ${host} (${words}).`, { cause: error }));
-    });
-    server.listen(port, host, resolve);
-  });
-}
-
-function urlOf(server: Server): string {
-  const { address, family, port } = server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }

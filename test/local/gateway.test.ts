@@ -187,8 +187,8 @@ describe('start and end', () => {
     );
   });
 
-  it('it listens on loopback only', async () => {
-    await expect(start(() => ({}), { host: '0.0.0.0' })).rejects.toThrow('loopback only');
+  it.each(['0.0.0.0', '::', 'api.localhost'])('it does not listen on %s, but on loopback only', async (host) => {
+    await expect(start(() => ({}), { host })).rejects.toThrow('loopback only');
   });
 
   it('a call under way finishes while it closes, and no other is taken', async () => {

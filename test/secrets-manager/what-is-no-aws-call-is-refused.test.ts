@@ -94,6 +94,8 @@ describe('a request', () => {
     ['LOCALHOST:4566', 400],
     ['127.0.0.2:80', 400],
     ['[::1]:80', 400],
+    ['secrets.localhost:80', 400],
+    ['::1', 403],
   ])('for the host %s gets as far as it should', async (host, status) => {
     const { server } = await startServer();
     const answered = await new Promise<number | undefined>((resolve, reject) => {
@@ -108,7 +110,7 @@ describe('a request', () => {
 });
 
 describe('the server', () => {
-  it.each(['0.0.0.0', '::', '10.0.0.1', 'example.com'])('does not listen on %s', async (host) => {
+  it.each(['0.0.0.0', '::', '10.0.0.1', 'example.com', 'api.localhost'])('does not listen on %s', async (host) => {
     const start = startSecretsManager({ folder: temporaryFolder(), port: 0, host });
     await expect(start).rejects.toThrow(/^The Secrets Manager listens on loopback only/);
   });
@@ -118,7 +120,7 @@ describe('the server', () => {
     const folder = temporaryFolder();
     const port = Number(new URL(server.url).port);
     await expect(startSecretsManager({ folder, port })).rejects.toThrow(
-      `The Secrets Manager cannot listen on port ${port} of 127.0.0.1 (it is taken).`,
+      `Port ${port} is taken, and Secrets Manager needs it: stop what uses it, or choose another with --secrets-port.`,
     );
     await startServer(folder);
   });
