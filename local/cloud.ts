@@ -4,7 +4,7 @@ import { defaults, platformIdentity } from '../functions/config.ts';
 import { sendLinesTo } from '../functions/telemetry/line.ts';
 import { openAuthorities } from './demo-api/authorities.ts';
 import { type RunningHost, startDemoApi } from './demo-api/server.ts';
-import { loadFunctions, localCredentials, localRegion } from './gateway/functions.ts';
+import { loadFunctions, localCredentials, localRegion, setEnvironment } from './gateway/functions.ts';
 import { startGateway } from './gateway/server.ts';
 import { storePlatformIdentity } from './platform-identity.ts';
 import { startSecretsManager } from './secrets-manager/server.ts';
@@ -45,6 +45,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     await openFolder(options.folder);
     const authorities = await openAuthorities(files.authorities);
     const secrets = await up(startSecretsManager({ folder: files.secrets, port: options.ports.secrets }));
+    setEnvironment(secrets.url);
     const { hosts } = await up(startDemoApi(authorities, options.ports.api));
 
     const secretId = `${defaults.secretPrefix}${platformIdentity}`;
@@ -61,7 +62,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
     const log = await up(openLog(files.log));
     sendLinesTo(log.write);
-    const functions = await loadFunctions(secrets.url);
+    const functions = await loadFunctions();
     const gateway = await up(startGateway({ functions, port: options.ports.gateway, onFailure: options.onFailure }));
     return { gatewayUrl: gateway.url, secretsManagerUrl: secrets.url, secretId, hosts, logFile: files.log, close };
   } catch (error) {

@@ -17,12 +17,18 @@ const files: Readonly<Record<keyof typeof routes, string>> = {
 export const localCredentials = { accessKeyId: 'local', secretAccessKey: 'local' } as const;
 export const localRegion = 'us-east-1';
 
-/** Sets this process's environment, since the functions read it when they are loaded. Throws a one-sentence Error. */
-export async function loadFunctions(secretsManagerUrl: string): Promise<Record<RouteKey, LocalFunction>> {
-  for (const [name, value] of Object.entries(environment(secretsManagerUrl))) {
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  }
+/**
+ * Gives this process the environment of a function, which reads it when it is loaded, and so do AWS's SDKs when they are
+ * called. Nothing of the user's own account, profile or settings may reach either: a profile would lead to a real account,
+ * AWS_USE_FIPS_ENDPOINT=true makes the SDK refuse a local endpoint. So all of AWS's and of Countersign's own go.
+ */
+export function setEnvironment(secretsManagerUrl: string): void {
+  for (const name of Object.keys(process.env)) if (/^(AWS|COUNTERSIGN)_/i.test(name)) delete process.env[name];
+  Object.assign(process.env, environment(secretsManagerUrl));
+}
+
+/** After setEnvironment. Throws a one-sentence Error. */
+export async function loadFunctions(): Promise<Record<RouteKey, LocalFunction>> {
   const functions: Record<RouteKey, LocalFunction> = {};
   for (const [route, name] of Object.entries(files)) {
     const file = new URL(`../../functions/${name}/handler.ts`, import.meta.url);
@@ -34,21 +40,15 @@ export async function loadFunctions(secretsManagerUrl: string): Promise<Record<R
   return functions;
 }
 
-/** Undefined takes a variable away: nothing of the user's own account, profile or settings may reach the functions. */
-function environment(secretsManagerUrl: string): Record<string, string | undefined> {
+function environment(secretsManagerUrl: string): Record<string, string> {
   return {
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManagerUrl,
     AWS_REGION: localRegion,
     AWS_ACCESS_KEY_ID: localCredentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: localCredentials.secretAccessKey,
-    AWS_SESSION_TOKEN: undefined,
-    AWS_PROFILE: undefined,
-    AWS_ENDPOINT_URL: undefined,
-    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: undefined,
     AWS_CONFIG_FILE: devNull,
     AWS_SHARED_CREDENTIALS_FILE: devNull,
     AWS_EC2_METADATA_DISABLED: 'true',
     [variables.identitySource]: 'secrets-manager',
-    [variables.secretPrefix]: undefined,
   };
 }

@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { demoHosts } from '../../local/demo-api/hosts.ts';
+import { setEnvironment } from '../../local/gateway/functions.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const freePorts = ['--port', '0', '--secrets-port', '0', '--api-port', '0'];
@@ -100,6 +101,42 @@ describe('npm run demo', () => {
     expect(run.out()).not.toContain('\u001b');
     expect(readdirSync(folder).filter((name) => name.startsWith('countersign-demo-'))).toEqual([]);
   });
+});
+
+describe('the environment of whoever starts it', () => {
+  it('reaches neither the functions nor the SDK', async () => {
+    const run = start(['--demo'], {
+      NO_COLOR: '1',
+      // Each of these alone would break the calls, or say so on standard error.
+      AWS_PROFILE: 'stranger',
+      AWS_CONFIG_FILE: join(folder, 'no-such-file'),
+      AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: 'http://127.0.0.1:1',
+      AWS_USE_FIPS_ENDPOINT: 'true',
+      COUNTERSIGN_IDENTITY_SOURCE: 'directory:/nowhere',
+      COUNTERSIGN_SECRET_PREFIX: 'stranger/',
+      COUNTERSIGN_IDENTITY_TTL_SECONDS: 'never',
+      COUNTERSIGN_DOCS_URL: 'nowhere',
+    });
+    expect([await run.ended, run.error()]).toEqual([0, '']);
+  });
+
+  it.each(['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'COUNTERSIGN_IDENTITY_TTL_SECONDS', 'COUNTERSIGN_DOCS_URL'])(
+    '%s is taken away',
+    (name) => {
+      const before = { ...process.env };
+      try {
+        process.env[name] = 'stranger';
+        setEnvironment('http://127.0.0.1:1');
+        expect(Object.values(process.env)).not.toContain('stranger');
+        expect(process.env.AWS_ENDPOINT_URL_SECRETS_MANAGER).toBe('http://127.0.0.1:1');
+        expect(process.env.PATH).toBe(before.PATH);
+      } finally {
+        for (const added of Object.keys(process.env)) if (!(added in before)) delete process.env[added];
+        Object.assign(process.env, before);
+      }
+    },
+  );
 });
 
 describe('npm start', () => {
