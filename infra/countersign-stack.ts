@@ -30,6 +30,7 @@ export class CountersignStack extends Stack {
       description: "Calls a customer's API with the client certificate of an identity",
       memoryMb: settings.memoryMb,
       reservedConcurrency: settings.reservedConcurrency,
+      callsCustomers: true,
     });
     const diagnose = new EgressFunction(this, 'Diagnose', {
       ...shared,
@@ -37,6 +38,7 @@ export class CountersignStack extends Stack {
       description: "Says which step of the handshake with a customer's API fails, and what to do about it",
       memoryMb: 512,
       reservedConcurrency: undefined,
+      callsCustomers: true,
     });
     const certificate = new EgressFunction(this, 'Certificate', {
       ...shared,
@@ -44,6 +46,7 @@ export class CountersignStack extends Stack {
       description: 'Hands out the public certificates that customers must trust',
       memoryMb: 512,
       reservedConcurrency: undefined,
+      callsCustomers: false,
     });
     const health = new EgressFunction(this, 'Health', {
       ...shared,
@@ -51,6 +54,7 @@ export class CountersignStack extends Stack {
       description: 'Says that the API and its functions are there',
       memoryMb: 256,
       reservedConcurrency: undefined,
+      callsCustomers: false,
     });
     identities.grantRead(invoke);
     identities.grantRead(diagnose);

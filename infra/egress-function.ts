@@ -22,7 +22,15 @@ export interface EgressFunctionProps {
   readonly logRetention: RetentionDays;
   /** Most environments at once; absent: the account's limit. */
   readonly reservedConcurrency: number | undefined;
+  /** Looks up names that a caller chose. */
+  readonly callsCustomers: boolean;
 }
+
+/**
+ * libuv gives half of its threads to look-ups (four threads by default), and one that hangs holds its thread long after
+ * the call has ended: with 64, the 24 that functions/destination/lookups.ts allows leave room for those of the SDK.
+ */
+const threads = { UV_THREADPOOL_SIZE: '64' } as const;
 
 export class EgressFunction extends Construct {
   readonly fn: LambdaFunction;
@@ -52,7 +60,7 @@ export class EgressFunction extends Construct {
       logGroup,
       loggingFormat: LoggingFormat.JSON,
       tracing: Tracing.DISABLED,
-      environment: { [variables.docsUrl]: props.docsUrl },
+      environment: { [variables.docsUrl]: props.docsUrl, ...(props.callsCustomers ? threads : {}) },
       ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
     });
   }

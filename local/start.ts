@@ -19,6 +19,9 @@ import {
   places,
 } from './print.ts';
 
+// As the stack sets it for the functions; libuv reads it when it first uses a thread, which nothing has done up to here.
+process.env.UV_THREADPOOL_SIZE ??= '64';
+
 const paint = painter(process.stdout.isTTY === true && !process.env.NO_COLOR);
 const stop = new AbortController();
 let firstSignalAt: number | undefined;

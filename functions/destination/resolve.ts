@@ -4,15 +4,15 @@ import { isIP } from 'node:net';
 import { CountersignError } from '../errors.ts';
 import type { Destination } from './destination.ts';
 import { checkAddress } from './guard.ts';
+import { type FoundAddress, type LookupFunction, lookUp, TooManyLookups } from './lookups.ts';
 import type { Target } from './target.ts';
+
+export type { LookupFunction } from './lookups.ts';
 
 export interface ResolvedAddress {
   readonly address: string;
   readonly family: 4 | 6;
 }
-
-/** Rejects with an error that has a `code`, as dns.lookup does. */
-export type LookupFunction = (host: string) => Promise<readonly { readonly address: string }[]>;
 
 /** Enough to try one after the other inside any deadline; a name with more is no reason to keep more. */
 const maxAddresses = 16;
@@ -28,7 +28,8 @@ const systemLookup: LookupFunction = (host) => dns.lookup(host, { all: true, ord
  * At least one address, at most 16, each allowed by the destination, in the resolver's order. Connect to these and
  * resolve nothing again. Throws `destination-forbidden` when a single address is not allowed: a name that mixes allowed
  * and forbidden ones is an attack or a mistake. Throws `name-resolution-failed` when there is none; `evidence.reason` is
- * the resolver's code. The system's look-up cannot be cancelled: whoever has a deadline races it.
+ * the resolver's code. The system's look-up cannot be cancelled: whoever has a deadline races it, and so few may be under way
+ * at once that those left behind do no harm (lookups.ts).
  */
 export async function resolveTarget(
   target: Target,
@@ -36,7 +37,7 @@ export async function resolveTarget(
   lookup: LookupFunction = systemLookup,
 ): Promise<readonly ResolvedAddress[]> {
   const resolved = new Map<string, ResolvedAddress>();
-  for (const { address } of await addressesOf(target, lookup)) {
+  for (const { address } of await addressesOf(target, destination, lookup)) {
     checkAddress(target, address, destination);
     resolved.set(address, { address, family: isIP(address) === 4 ? 4 : 6 });
   }
@@ -44,12 +45,17 @@ export async function resolveTarget(
   return [...resolved.values()].slice(0, maxAddresses);
 }
 
-async function addressesOf(target: Target, lookup: LookupFunction): Promise<readonly { readonly address: string }[]> {
+async function addressesOf(
+  target: Target,
+  destination: Destination,
+  lookup: LookupFunction,
+): Promise<readonly FoundAddress[]> {
   if (target.address !== undefined) return [{ address: target.address }];
   if (localhostName.test(target.host)) return loopbackAddresses;
   try {
-    return await lookup(target.host);
+    return await lookUp(target.host, destination, lookup);
   } catch (error) {
+    if (error instanceof TooManyLookups) throw tooManyLookups(target, error);
     throw resolutionFailed(target, codeOf(error), error);
   }
 }
@@ -73,5 +79,13 @@ function resolutionFailed({ host }: Target, reason: string, cause?: unknown): Co
     evidence,
     cause,
     hint: 'Try again shortly; if it lasts, the customer must check the name servers of the name, and the platform those of its network.',
+  });
+}
+
+function tooManyLookups({ host }: Target, { code }: TooManyLookups): CountersignError {
+  const detail = `${host} was not looked up: too many earlier look-ups have had no answer yet.`;
+  return new CountersignError('name-resolution-failed', detail, {
+    evidence: { host, reason: code },
+    hint: 'Try again shortly; if it lasts, whoever calls must look for hosts whose name servers do not answer, and the platform at the resolver of its network.',
   });
 }

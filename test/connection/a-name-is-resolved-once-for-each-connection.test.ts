@@ -55,7 +55,7 @@ it('an address as host is dialled without a resolver and without SNI', async () 
   expect(asked).toEqual([]);
 });
 
-it('is resolved once for each new connection and never for a reused one', async () => {
+it('is resolved for each new connection, once for those of the same moment, and never for a reused one', async () => {
   const api = await startApi(authorities);
   const { asked, lookup } = resolver(['127.0.0.1']);
   const platform = openPlatform(authorities, { lookup });
@@ -67,7 +67,9 @@ it('is resolved once for each new connection and never for a reused one', async 
   await platform.call(request);
   expect(asked).toHaveLength(2);
   await Promise.all(Array.from({ length: 10 }, () => platform.call(request)));
-  expect(asked).toHaveLength(api.connections.length);
+  // Connections that open at the same moment share a look-up.
+  expect(asked.length).toBeGreaterThan(2);
+  expect(asked.length).toBeLessThan(api.connections.length);
 });
 
 describe('an answer that changes', () => {

@@ -154,6 +154,12 @@ describe('npm start', () => {
     expect((await fetch(certificateUrl)).status).toBe(200);
   });
 
+  it('has as many threads for look-ups of names as the stack gives the functions', async () => {
+    const { child } = await startCloud();
+    // Proc(5): one folder for each thread; without the setting libuv makes four.
+    expect(readdirSync(`/proc/${child.pid}/task`).length).toBeGreaterThan(64);
+  });
+
   it.each(['SIGINT', 'SIGTERM'] as const)('%s closes everything and ends with 0', async (signal) => {
     const run = await startCloud();
     expect(await (await fetch(`${run.url}/v1/health`)).json()).toEqual({ status: 'ok' });
