@@ -12,7 +12,7 @@ export const variables = {
 export const defaults = {
   secretPrefix: 'countersign/identities/',
   identityTtlSeconds: 60,
-  /** Where docs/ is published; RFC 2606, section 3 keeps the name free, so that it never leads to a stranger. */
+  /** Where docs/ is published; RFC 2606, section 2 keeps the name free, so that it never leads to a stranger. */
   docsUrl: 'https://countersign.example/docs/',
 } as const;
 

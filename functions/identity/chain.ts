@@ -178,8 +178,8 @@ const clientAuthUsages = ['1.3.6.1.5.5.7.3.2', '2.5.29.37.0'];
 
 /**
  * No extended key usage means every one (RFC 5280, section 4.2.1.12); that of an issuer limits what it issues, which
- * OpenSSL, Go and the CA/Browser Forum's section 7.1.2.10.6 all hold to. A client signs the
- * handshake (RFC 8446, section 4.4.3; RFC 5246, sections 7.4.6 and 7.4.8).
+ * OpenSSL, Go and the CA/Browser Forum's section 7.1.2.10.6 all hold to. A client signs the handshake
+ * (RFC 8446, section 4.4.3; RFC 5246, sections 7.4.6 and 7.4.8).
  */
 function checkUsage({ where, certificate, fields }: ChainCertificate, isClient: boolean): void {
   const usages = certificate.keyUsage as string[] | undefined;
