@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { asCountersignError, type CountersignError } from '../errors.ts';
 import { checkIdentity } from './check.ts';
 import { createGate } from './gate.ts';
-import type { Identity, IdentitySource, StoredIdentity } from './identity.ts';
+import type { Identity, IdentitySource, Stage, StoredIdentity } from './identity.ts';
 import { requireIdentityName } from './name.ts';
 import { createRefusals } from './refusals.ts';
 
@@ -11,6 +11,8 @@ export interface IdentityCacheOptions {
   readonly source: IdentitySource;
   /** Age at which an identity is read again in the background. */
   readonly ttlMs: number;
+  /** Of each identity, the version that is read; AWSCURRENT if not given. */
+  readonly stage?: Stage;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** Identities kept at most; the ones not asked for lately go first. */
@@ -29,6 +31,11 @@ export interface IdentityCache {
    * long as version and content are the same. Rejects with `identity-not-found`, `-unusable` or `-unavailable`.
    */
   get(name: string): Identity | Promise<Identity>;
+  /**
+   * The read under way behind an identity that is held, which never rejects. Lambda stops the process when an answer is
+   * returned: who answers waits for it first, or it may never end.
+   */
+  refreshing(name: string): Promise<void> | undefined;
   /** Reads again now, at most once in 5 s for each identity: in between, what `get` gives. */
   reload(name: string): Promise<Identity>;
   /** Identities held. */
@@ -47,6 +54,14 @@ interface Entry {
   wasUsed: boolean;
 }
 
+interface Load {
+  /** When the store was asked, in milliseconds since 1970; infinite while the read waits for its turn. */
+  begunAt: number;
+  readonly identity: Promise<Identity>;
+}
+
+/** Longer than the SDK tries (6 s): such a read stood still with its process, and what ends it is a timer, not the store. */
+const maxLoadMs = 10_000;
 /** After a failed read, and between two "not found" that are believed. A shorter TTL shortens it. */
 const retryMs = 5_000;
 const reloadCooldownMs = 5_000;
@@ -57,10 +72,11 @@ const maxReads = 32;
 const maxWaitingReads = 1_000;
 
 export function createIdentityCache(options: IdentityCacheOptions): IdentityCache {
-  const { source, ttlMs, now = Date.now, capacity = 10_000, onRefreshFailure, onRefresh, onLetGo } = options;
+  const { source, ttlMs, stage = 'AWSCURRENT', now = Date.now, capacity = 10_000 } = options;
+  const { onRefreshFailure, onRefresh, onLetGo } = options;
   const patienceMs = Math.min(retryMs, ttlMs);
   const entries = new Map<string, Entry>();
-  const loads = new Map<string, Promise<Identity>>();
+  const loads = new Map<string, Load>();
   const refusals = createRefusals(refusalMs, maxRefusals);
   const gate = createGate(maxReads, maxWaitingReads);
 
@@ -76,8 +92,8 @@ export function createIdentityCache(options: IdentityCacheOptions): IdentityCach
   }
 
   async function first(name: string): Promise<Identity> {
-    const running = loads.get(name);
-    if (running !== undefined) return running;
+    const running = underWay(name);
+    if (running !== undefined) return running.identity;
     requireIdentityName(name);
     const refusal = refusals.find(name, now());
     if (refusal !== undefined) throw refusal;
@@ -86,19 +102,32 @@ export function createIdentityCache(options: IdentityCacheOptions): IdentityCach
 
   /** Nobody waits for this read, so nobody hears of its failure but onRefreshFailure. */
   function refreshBehind(name: string, entry: Entry, time: number): void {
-    if (loads.has(name)) return;
+    if (underWay(name) !== undefined) return;
     if (gate.isFull) keepUntil(entry, time + Math.min(1_000, patienceMs));
     else load(name).catch(() => {});
   }
 
+  function underWay(name: string): Load | undefined {
+    const running = loads.get(name);
+    return running !== undefined && now() - running.begunAt <= maxLoadMs ? running : undefined;
+  }
+
   function load(name: string): Promise<Identity> {
-    const loading = gate
-      .run(() => source.read(name, 'AWSCURRENT'))
-      .then((stored) => accept(name, stored))
-      .catch((thrown: unknown) => refuse(name, asCountersignError(thrown)))
-      .finally(() => loads.delete(name));
-    loads.set(name, loading);
-    return loading;
+    const running: Load = {
+      begunAt: Number.POSITIVE_INFINITY,
+      identity: gate
+        .run(() => {
+          running.begunAt = now();
+          return source.read(name, stage);
+        })
+        .then((stored) => (isReplaced() ? get(name) : accept(name, stored)))
+        .catch((thrown: unknown) => (isReplaced() ? get(name) : refuse(name, asCountersignError(thrown))))
+        .finally(() => isReplaced() || loads.delete(name)),
+    };
+    /** By a younger read, whose word counts; whoever waits for this one gets that. */
+    const isReplaced = () => loads.get(name) !== running;
+    loads.set(name, running);
+    return running.identity;
   }
 
   function accept(name: string, stored: StoredIdentity): Identity {
@@ -165,9 +194,13 @@ export function createIdentityCache(options: IdentityCacheOptions): IdentityCach
 
   return {
     get,
-    async reload(name) {
+    refreshing(name) {
       const running = loads.get(name);
-      if (running !== undefined) return running;
+      return running !== undefined && entries.has(name) ? running.identity.then(nothing, nothing) : undefined;
+    },
+    async reload(name) {
+      const running = underWay(name);
+      if (running !== undefined) return running.identity;
       const entry = entries.get(name);
       const time = now();
       if (entry === undefined || time < entry.reloadableFrom) return get(name);
@@ -179,3 +212,5 @@ export function createIdentityCache(options: IdentityCacheOptions): IdentityCach
     },
   };
 }
+
+function nothing(): void {}

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CountersignError, type ErrorCode } from '../../functions/errors.ts';
 import { createIdentityCache } from '../../functions/identity/cache.ts';
-import type { Identity, IdentitySource, StoredIdentity } from '../../functions/identity/identity.ts';
+import type { Identity, IdentitySource, Stage, StoredIdentity } from '../../functions/identity/identity.ts';
 import { failureOf, makeChain, makeKeys, store } from './identities.ts';
 
 const chain = makeChain();
@@ -13,9 +13,10 @@ const unusable = store('{}', 'v3');
 /** A store of which a test decides each answer; a read waits while `gate` is set. */
 function openStore() {
   const held = new Map<string, StoredIdentity | ErrorCode>();
-  const state = { reads: 0, atOnce: 0, mostAtOnce: 0, gate: undefined as Promise<void> | undefined };
+  const state = { reads: 0, atOnce: 0, mostAtOnce: 0, gate: undefined as Promise<void> | undefined, stage: '' };
   const source: IdentitySource = {
-    async read(name) {
+    async read(name, stage) {
+      state.stage = stage;
       state.reads += 1;
       state.atOnce += 1;
       state.mostAtOnce = Math.max(state.mostAtOnce, state.atOnce);
@@ -29,7 +30,7 @@ function openStore() {
   return { source, held, state };
 }
 
-function setUp(options: { ttlMs?: number; capacity?: number } = {}) {
+function setUp(options: { ttlMs?: number; capacity?: number; stage?: Stage } = {}) {
   const clock = { time: Date.now() };
   const at = openStore();
   const failures: [string, ErrorCode][] = [];
@@ -241,6 +242,126 @@ describe('a reload', () => {
     held.set('platform', 'identity-unavailable');
     expect(await cache.reload('platform')).toBe(identity);
     expect(failures).toEqual([['platform', 'identity-unavailable']]);
+  });
+});
+
+describe('the stage', () => {
+  it('is AWSCURRENT, or the one that the cache was made for', async () => {
+    const usual = setUp();
+    await usual.cache.get('platform');
+    expect(usual.state.stage).toBe('AWSCURRENT');
+    const other = setUp({ stage: 'AWSPREVIOUS' });
+    await other.cache.get('platform');
+    expect(other.state.stage).toBe('AWSPREVIOUS');
+  });
+});
+
+describe('a read behind an identity that is held', () => {
+  it('can be waited for, and is nothing otherwise', async () => {
+    const { cache, clock, held } = setUp();
+    const reading = cache.get('platform');
+    // Whoever needs this read waits for it already.
+    expect(cache.refreshing('platform')).toBeUndefined();
+    await reading;
+    expect(cache.refreshing('platform')).toBeUndefined();
+    held.set('platform', second);
+    clock.time += 60_000;
+    cache.get('platform');
+    expect(await cache.refreshing('platform')).toBeUndefined();
+    expect(cache.get('platform')).toMatchObject({ version: 'v2' });
+    expect(cache.refreshing('platform')).toBeUndefined();
+  });
+
+  it('never rejects, not even when it ends the identity', async () => {
+    const { cache, clock, held } = setUp();
+    const identity = await cache.get('platform');
+    held.set('platform', 'identity-not-found');
+    for (const time of [60_000, 5_000]) {
+      clock.time += time;
+      expect(cache.get('platform')).toBe(identity);
+      expect(cache.refreshing('platform')).toBeInstanceOf(Promise);
+      await cache.refreshing('platform');
+    }
+    expect(cache.size).toBe(0);
+  });
+});
+
+describe('a read that stood still with its process', () => {
+  /** Its store answers when the test says so, each read by itself. */
+  function setUpSlow() {
+    const clock = { time: Date.now() };
+    const reads: PromiseWithResolvers<StoredIdentity>[] = [];
+    const failures: string[] = [];
+    const cache = createIdentityCache({
+      source: {
+        read() {
+          const read = Promise.withResolvers<StoredIdentity>();
+          reads.push(read);
+          return read.promise;
+        },
+      },
+      ttlMs: 60_000,
+      now: () => clock.time,
+      onRefreshFailure: (_name, error) => failures.push(error.code),
+    });
+    return { cache, clock, reads, failures };
+  }
+
+  it('is shared for 10 s and then replaced; what it comes to no longer counts', async () => {
+    const { cache, clock, reads, failures } = setUpSlow();
+    const identity = cache.get('platform') as Promise<Identity>;
+    await settle();
+    reads[0]?.resolve(first);
+    await identity;
+    clock.time += 60_000;
+    cache.get('platform');
+    await settle();
+    clock.time += 10_000;
+    cache.get('platform');
+    const shared = cache.reload('platform');
+    await settle();
+    expect(reads).toHaveLength(2);
+    clock.time += 1;
+    cache.get('platform');
+    await settle();
+    expect(reads).toHaveLength(3);
+    reads[2]?.resolve(second);
+    await cache.refreshing('platform');
+    expect(cache.get('platform')).toMatchObject({ version: 'v2' });
+    reads[1]?.reject(new CountersignError('identity-unavailable', 'The timer ended it.'));
+    // Whoever waited for it gets what took its place.
+    expect(await shared).toMatchObject({ version: 'v2' });
+    expect(cache.get('platform')).toMatchObject({ version: 'v2' });
+    expect(failures).toEqual([]);
+  });
+
+  it('is no longer waited for by who needs it', async () => {
+    const { cache, clock, reads } = setUpSlow();
+    const early = cache.get('platform') as Promise<Identity>;
+    await settle();
+    clock.time += 10_001;
+    const late = cache.get('platform') as Promise<Identity>;
+    await settle();
+    expect(reads).toHaveLength(2);
+    reads[0]?.resolve(first);
+    reads[1]?.resolve(second);
+    expect(await late).toMatchObject({ version: 'v2' });
+    expect(await early).toMatchObject({ version: 'v2' });
+  });
+
+  it('is not taken for old while it waits for its turn', async () => {
+    const { cache, clock, reads } = setUpSlow();
+    const others = Array.from({ length: 32 }, (_, i) => cache.get(`other-${i}`) as Promise<Identity>);
+    await settle();
+    const identity = cache.get('platform') as Promise<Identity>;
+    clock.time += 10_001;
+    const again = cache.get('platform') as Promise<Identity>;
+    for (const read of reads) read.resolve(first);
+    await Promise.all(others);
+    await settle();
+    expect(reads).toHaveLength(33);
+    reads[32]?.resolve(second);
+    expect(await identity).toBe(await again);
   });
 });
 

@@ -32,6 +32,7 @@ export function openDesk(scope: Scope): Desk {
   const unchecked: IdentityCache = {
     get: (name) => identities.get(name) as Identity,
     reload: async (name) => identities.get(name) as Identity,
+    refreshing: () => undefined,
     get size() {
       return identities.size;
     },
