@@ -1,4 +1,7 @@
-// One attempt at a call: which phase it is in, how long each took, and how to stop it.
+// One attempt at a call: which phase it is in, how long each took, how to stop it, and by when all must have ended.
+import { CountersignError } from '../errors.ts';
+import type { IdentityCache } from '../identity/cache.ts';
+import type { Identity } from '../identity/identity.ts';
 
 /** In this order; a reused connection begins at `request`. */
 export type Phase = 'resolve' | 'connect' | 'handshake' | 'request' | 'response';
@@ -31,7 +34,54 @@ export function deadlineIn(timeoutMs: number, startedAt = performance.now()): De
   return { at: startedAt + timeoutMs, timeoutMs };
 }
 
+/** Hundredths of a millisecond are as much as a reader can use. */
+export function rounded(ms: number): number {
+  return Math.max(0, Math.round(ms * 100) / 100);
+}
+
 /** Never negative, which Node's timers warn of in the log: a busy process may come to its timer late. */
 export function remainingMs(deadline: Deadline): number {
   return Math.max(0, deadline.at - performance.now());
+}
+
+/** What `work` comes to, if it does by the deadline (and within `mostMs`); else what `late` gives or throws. */
+export async function within<T, L>(
+  deadline: Deadline,
+  work: Promise<T>,
+  late: () => L,
+  mostMs = Number.POSITIVE_INFINITY,
+): Promise<T | L> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.min(mostMs, remainingMs(deadline)));
+  });
+  try {
+    return await Promise.race([work, tooLate.then(late)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A store that is slow does not get more time than the call has. */
+export function identityWithin(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
+  return within(deadline, loading, () => {
+    const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
+    throw new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } });
+  });
+}
+
+/** Secrets Manager answers in 10 to 30 ms; a store that is down must not make every call slow. */
+const mostRefreshMs = 500;
+
+/**
+ * To be awaited, when there is anything, before an answer is returned: Lambda stops the process then, and a read that is
+ * still under way stops with it.
+ */
+export function refreshWithin(
+  deadline: Deadline,
+  identities: Pick<IdentityCache, 'refreshing'>,
+  name: string,
+): Promise<void> | undefined {
+  const refreshing = identities.refreshing(name);
+  return refreshing && within(deadline, refreshing, () => {}, mostRefreshMs);
 }

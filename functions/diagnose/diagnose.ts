@@ -1,17 +1,17 @@
 // The story of a diagnosis: read the request, find the identity, pass the guard, make one connection, say what it showed.
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { type Deadline, deadlineIn } from '../connection/attempt.ts';
+import { type Deadline, deadlineIn, identityWithin, refreshWithin, rounded } from '../connection/attempt.ts';
 import type { Destination } from '../destination/destination.ts';
 import { admit } from '../destination/guard.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
 import { parseTarget, type Target } from '../destination/target.ts';
-import { assess, type Report, rounded } from '../diagnosis/assess.ts';
+import { assess, type Report } from '../diagnosis/assess.ts';
 import type { Diagnosis, StepReport } from '../diagnosis/diagnosis.ts';
 import { note } from '../diagnosis/finding.ts';
 import { observe } from '../diagnosis/observe.ts';
 import type { ProbeRequest } from '../diagnosis/probe.ts';
 import { unusableIdentity } from '../diagnosis/unusable-identity.ts';
-import { asCountersignError, CountersignError } from '../errors.ts';
+import { asCountersignError } from '../errors.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import { type DiagnosisRequest, parseDiagnosisRequest } from '../message/diagnosis-request.ts';
@@ -20,7 +20,7 @@ import { identityName } from '../message/event.ts';
 import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/diagnosis-record.ts';
 
 export interface DiagnoseServices {
-  readonly identities: Pick<IdentityCache, 'get'>;
+  readonly identities: Pick<IdentityCache, 'get' | 'refreshing'>;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** Instead of the system's resolver. */
@@ -52,7 +52,7 @@ export function createDiagnose({ identities, now = Date.now, lookup }: DiagnoseS
       const deadline = deadlineIn(request.timeoutMs, startedAt);
 
       try {
-        const identity = await within(deadline, Promise.resolve(identities.get(name)));
+        const identity = await identityWithin(deadline, Promise.resolve(identities.get(name)));
         record.version = identity.version;
         const destination = admit(target, identity.destinations);
         const probe = probeFor(request, destination);
@@ -62,6 +62,8 @@ export function createDiagnose({ identities, now = Date.now, lookup }: DiagnoseS
         const error = asCountersignError(thrown);
         if (error.code === 'identity-unusable') return answer(request, name, unusableIdentity(error, name));
         throw error;
+      } finally {
+        await refreshWithin(deadline, identities, name);
       }
     }
 
@@ -131,23 +133,4 @@ function withTrial(first: Report, worked: boolean): Report {
     remedy.do.includes('maxTlsVersion') ? ({ ...remedy, tried: worked ? 'worked' : 'did-not-help' } as const) : remedy,
   );
   return { ...first, steps, remedies };
-}
-
-/** A store that is slow does not get more time than the diagnosis has. */
-async function within(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => {
-        const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
-        reject(new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } }));
-      },
-      Math.max(1, deadline.at - performance.now()),
-    );
-  });
-  try {
-    return await Promise.race([loading, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,4 +1,5 @@
 // Makes the report out of one connection: five steps, the verdict that follows from the first that failed, the remedies.
+import { rounded } from '../connection/attempt.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -140,9 +141,4 @@ function oldProtocol(protocol: string | undefined): Finding[] {
 /** What the step is about was reached in another way. */
 function asWarning(finding: Finding): Finding {
   return finding.severity === 'failure' ? { ...finding, severity: 'warning' } : finding;
-}
-
-/** Hundredths of a millisecond are as much as a reader can use. */
-export function rounded(ms: number): number {
-  return Math.max(0, Math.round(ms * 100) / 100);
 }

@@ -1,10 +1,10 @@
 // The story of an invocation: read the request, find the identity, pass the guard, call the customer's API, answer.
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { type Deadline, deadlineIn, remainingMs } from '../connection/attempt.ts';
+import { type Deadline, deadlineIn, identityWithin, refreshWithin, rounded } from '../connection/attempt.ts';
 import type { Answer } from '../connection/exchange.ts';
 import { admit } from '../destination/guard.ts';
 import { parseTarget } from '../destination/target.ts';
-import { asCountersignError, CountersignError } from '../errors.ts';
+import { asCountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import { adviceFor } from '../message/advice.ts';
 import { answerHeaders, encodeBody, type HandshakeReport, invocationReply, type Timings } from '../message/answer.ts';
@@ -19,6 +19,7 @@ export function createInvoke(services: CallServices): Story {
   return async (event, context) => {
     const startedAt = performance.now();
     const record: InvocationRecord = { requestId: event.requestContext.requestId, attempts: 0, totalMs: 0 };
+    let deadline: Deadline | undefined;
     try {
       return await invoke();
     } catch (thrown) {
@@ -28,6 +29,8 @@ export function createInvoke(services: CallServices): Story {
       if (typeof error.evidence?.alert === 'string') record.alert = error.evidence.alert;
       throw error;
     } finally {
+      const refreshing = deadline && refreshWithin(deadline, services.identities, record.identity ?? '');
+      if (refreshing) await refreshing;
       record.totalMs = rounded(performance.now() - startedAt);
       recordInvocation(record);
     }
@@ -41,10 +44,10 @@ export function createInvoke(services: CallServices): Story {
       const target = parseTarget(request.url);
       record.host = target.host;
       record.port = target.port;
-      const deadline = deadlineIn(request.timeoutMs, startedAt);
+      deadline = deadlineIn(request.timeoutMs, startedAt);
 
       const found = services.identities.get(name);
-      const identity = found instanceof Promise ? await within(deadline, found) : found;
+      const identity = found instanceof Promise ? await identityWithin(deadline, found) : found;
       const identityMs = performance.now() - startedAt;
       record.version = identity.version;
       record.stage = identity.stage;
@@ -109,24 +112,3 @@ function clientOf(identity: Identity): HandshakeReport['client'] {
 }
 
 const clients = new WeakMap<Identity, HandshakeReport['client']>();
-
-/** A store that is slow does not get more time than the call has. */
-async function within(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
-      reject(new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } }));
-    }, remainingMs(deadline));
-  });
-  try {
-    return await Promise.race([loading, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Hundredths of a millisecond are as much as a reader can use. */
-function rounded(ms: number): number {
-  return Math.round(ms * 100) / 100;
-}

@@ -1,10 +1,11 @@
 // The real thing: the process is stopped by a signal, the server closes its side, the process goes on.
 import { existsSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
-import { createAuthorities, documentOf } from '../support/stage.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { send, startStore } from '../identity/store-server.ts';
+import { createAuthorities, documentOf, type Reply } from '../support/stage.ts';
 import { destinationAt, startApi } from './customer-api.ts';
 import { newClient } from './platform.ts';
-import { forkPlatform } from './platform-in-a-process.ts';
+import { forkPlatform, storeAttemptMs } from './platform-in-a-process.ts';
 
 const authorities = createAuthorities();
 
@@ -16,7 +17,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a process stopped by SIGSTOP (n
   ] as const)('whose connections end by %s over %s fails no call', async (how, maxVersion) => {
     const api = await startApi(authorities, { maxVersion });
     const document = documentOf(newClient(authorities), [destinationAt(api, authorities)]);
-    const platform = await forkPlatform(document);
+    const platform = await forkPlatform({ document });
     const url = `https://api.acme.example:${api.port}/`;
     const kindOf = async (method: string) => {
       const { body } = await platform.call({ url, method });
@@ -39,7 +40,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a process stopped by SIGSTOP (n
   it('in the middle of a call gets its answer when it goes on', async () => {
     const api = await startApi(authorities);
     const document = documentOf(newClient(authorities), [destinationAt(api, authorities)]);
-    const platform = await forkPlatform(document);
+    const platform = await forkPlatform({ document });
     const url = `https://api.acme.example:${api.port}/`;
     const frozen = new Promise<void>((resolve) => {
       api.answerWith(async (_request, response) => {
@@ -51,5 +52,37 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a process stopped by SIGSTOP (n
     await frozen;
     platform.thaw();
     expect((await reply).body).toMatchObject({ status: 200, body: 'held' });
+  });
+
+  it('as soon as each answer is there takes up a new version all the same', async () => {
+    const api = await startApi(authorities);
+    const destinations = [destinationAt(api, authorities)];
+    let version = 'v1';
+    const documents: Record<string, string> = {};
+    for (const name of ['v1', 'v2', 'v3']) documents[name] = documentOf(newClient(authorities), destinations);
+    // Slower than the API, so that a call is over before the read behind it.
+    const store = await startStore((response) => {
+      const stored = { ARN: 'a', Name: 'platform', VersionId: version, SecretString: documents[version] };
+      setTimeout(() => send(response, 200, stored), storeAttemptMs / 2);
+    });
+    onTestFinished(() => store.close());
+    const platform = await forkPlatform({ storeUrl: store.url });
+    const url = `https://api.acme.example:${api.port}/`;
+    const versionOf = (reply: Reply) => reply.body.handshake?.client.version;
+    expect(versionOf(await platform.call({ url }))).toBe('v1');
+    for (const [held, next] of [
+      ['v1', 'v2'],
+      ['v2', 'v3'],
+    ] as const) {
+      version = next;
+      expect(versionOf(await platform.call({ url }))).toBe(held);
+      await platform.freeze();
+      // The real thing again: the timers that would end a read which stood still must be over when the process goes on.
+      await new Promise((resolve) => setTimeout(resolve, storeAttemptMs * 4));
+      const reply = platform.call({ url });
+      platform.thaw();
+      expect(versionOf(await reply)).toBe(next);
+    }
+    expect((await platform.lines()).filter((line) => 'IdentityRefreshFailures' in line)).toEqual([]);
   });
 });

@@ -4,29 +4,48 @@ import { readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import type { Reply } from '../support/stage.ts';
 
+/** The SDK's whole patience is three times that. */
+export const storeAttemptMs = 200;
+
 export interface FrozenPlatform {
   call(request: object): Promise<Reply>;
+  /** The lines that it wrote so far. */
+  lines(): Promise<Record<string, unknown>[]>;
   /** Resolves when the kernel says that it stands still. Linux alone can tell. */
   freeze(): Promise<void>;
   thaw(): void;
 }
 
-export async function forkPlatform(document: string): Promise<FrozenPlatform> {
-  const child = fork(new URL('./platform-process.ts', import.meta.url), { stdio: 'ignore' });
+/** It has this document as its identity, or takes what a Secrets Manager has and reads it again with every call. */
+export async function forkPlatform(
+  identity: { readonly document: string } | { readonly storeUrl: string },
+): Promise<FrozenPlatform> {
+  const store = 'storeUrl' in identity ? identity.storeUrl : 'http://127.0.0.1:9';
+  const child = fork(new URL('./platform-process.ts', import.meta.url), {
+    stdio: 'ignore',
+    env: {
+      ...process.env,
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: store,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+    },
+  });
   onTestFinished(async () => {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await ended;
   });
   await told(child);
-  child.send({ document });
-  await told(child);
+  const ask = (message: object) => {
+    const answer = told(child);
+    child.send(message);
+    return answer;
+  };
+  await ask('document' in identity ? identity : { attemptTimeoutMs: storeAttemptMs });
   return {
-    async call(request) {
-      const reply = told(child);
-      child.send({ request });
-      return (await reply) as Reply;
-    },
+    call: (request) => ask({ request }) as Promise<Reply>,
+    lines: () => ask({ wanted: 'lines' }) as Promise<Record<string, unknown>[]>,
     async freeze() {
       child.kill('SIGSTOP');
       // State T, behind the name in parentheses (proc(5), /proc/pid/stat).
