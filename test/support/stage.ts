@@ -1,12 +1,13 @@
 // What every scenario needs: authorities, an identity, Countersign's own door in front of it, and the lines it wrote.
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
-import { createPool, type Pool, type PoolLimits } from '../../functions/connection/pool.ts';
+import type { Pool, PoolLimits } from '../../functions/connection/pool.ts';
 import type { LookupFunction } from '../../functions/destination/resolve.ts';
-import { createIdentityCache, type IdentityCache } from '../../functions/identity/cache.ts';
+import type { IdentityCache } from '../../functions/identity/cache.ts';
 import type { IdentitySource, Stage, StoredIdentity } from '../../functions/identity/identity.ts';
 import { createInvoke } from '../../functions/invoke/invoke.ts';
+import { openServices } from '../../functions/invoke/services.ts';
 import { openDoor } from '../../functions/message/door.ts';
-import { recordInternalError, recordRefreshFailure } from '../../functions/telemetry/events.ts';
+import { recordInternalError } from '../../functions/telemetry/events.ts';
 import { sendLinesTo } from '../../functions/telemetry/line.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
 
@@ -39,7 +40,8 @@ export function documentOf(issued: IssuedCertificate, destinations: readonly obj
 
 /** A store in memory whose content and behaviour the test sets: for when the store itself is not what is tried. */
 export interface Shelf extends IdentitySource {
-  put(name: string, version: string, document: string): void;
+  /** At AWSCURRENT if no stage is given. */
+  put(name: string, version: string, document: string, stage?: Stage): void;
   remove(name: string): void;
   /** Called before each read; may throw or wait. */
   beforeRead: ((name: string) => Promise<void> | void) | undefined;
@@ -51,16 +53,16 @@ export function createShelf(notFound: (name: string) => Error): Shelf {
   const shelf: Shelf = {
     reads: 0,
     beforeRead: undefined,
-    put(name, version, document) {
-      stored.set(name, { version, stage: 'AWSCURRENT', document });
+    put(name, version, document, stage = 'AWSCURRENT') {
+      stored.set(`${name} ${stage}`, { version, stage, document });
     },
     remove(name) {
-      stored.delete(name);
+      for (const stage of ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']) stored.delete(`${name} ${stage}`);
     },
-    async read(name: string, _stage: Stage) {
+    async read(name, stage) {
       shelf.reads++;
       await shelf.beforeRead?.(name);
-      const found = stored.get(name);
+      const found = stored.get(`${name} ${stage}`);
       if (!found) throw notFound(name);
       return found;
     },
@@ -97,29 +99,19 @@ export interface StageOptions {
   readonly poolLimits?: PoolLimits;
 }
 
-/** Wired as functions/invoke/handler.ts wires it. */
+/** Wired as functions/invoke/handler.ts is. */
 export function openStage(options: StageOptions): OpenStage {
   const lines: string[] = [];
   sendLinesTo((line) => lines.push(line));
-  const pool = createPool({
-    ...(options.poolLimits ? { limits: options.poolLimits } : {}),
-    ...(options.now ? { now: options.now } : {}),
-    ...(options.lookup ? { lookup: options.lookup } : {}),
-  });
-  const identities = createIdentityCache({
-    source: options.source,
-    ttlMs: options.ttlMs ?? 60_000,
-    ...(options.now ? { now: options.now } : {}),
-    onRefreshFailure: recordRefreshFailure,
-    onLetGo: pool.retire,
-  });
+  const { ttlMs = 60_000, poolLimits, ...rest } = options;
+  const services = openServices({ ...rest, ttlMs, ...(poolLimits ? { limits: poolLimits } : {}) });
   const door = openDoor(
     { docsUrl: 'https://docs.example/', onInternalError: recordInternalError, storyKeepsDeadline: true },
-    createInvoke({ identities, pool }),
+    createInvoke(services),
   );
   return {
-    identities,
-    pool,
+    identities: services.identities,
+    pool: services.pool,
     get lines() {
       return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     },
@@ -132,7 +124,7 @@ export function openStage(options: StageOptions): OpenStage {
         body: JSON.parse(answer.body ?? 'null'),
       };
     },
-    close: () => pool.close(),
+    close: services.close,
   };
 }
 

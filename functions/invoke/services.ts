@@ -1,0 +1,33 @@
+// What an invocation is made with, wired together: the identities, the connections made with them, and what is told of both.
+import { createPool, type Pool, type PoolOptions } from '../connection/pool.ts';
+import { createIdentityCache, type IdentityCache, type IdentityCacheOptions } from '../identity/cache.ts';
+import { recordIdentityTaken, recordRefreshFailure } from '../telemetry/events.ts';
+
+export interface Services {
+  readonly identities: IdentityCache;
+  readonly pool: Pool;
+  /** Closes the connections. */
+  close(): void;
+}
+
+/** `now` holds for identities and connections alike. */
+export interface ServiceOptions extends PoolOptions {
+  readonly source: IdentityCacheOptions['source'];
+  readonly ttlMs: number;
+}
+
+/** Connections are closed with the version they were made with; what goes wrong behind a call leaves its line. */
+export function openServices({ source, ttlMs, ...options }: ServiceOptions): Services {
+  const pool = createPool(options);
+  const identities = createIdentityCache({
+    source,
+    ttlMs,
+    ...(options.now ? { now: options.now } : {}),
+    onRefreshFailure: recordRefreshFailure,
+    onRefresh: (name, identity) => {
+      recordIdentityTaken(name, identity.version);
+    },
+    onLetGo: pool.retire,
+  });
+  return { identities, pool, close: pool.close };
+}
