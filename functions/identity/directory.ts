@@ -55,7 +55,7 @@ export function directorySource(path: string, now: () => number = Date.now): Ide
       const version = digest(files);
       known.require(name, [...files.keys()], version);
       const document = JSON.stringify(compose(files));
-      known.remember(name, [...files.keys()]);
+      known.keepOnly(name, [...files.keys()]);
       return { version, stage, document };
     },
   };

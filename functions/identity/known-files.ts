@@ -12,14 +12,14 @@ interface Known {
 
 export interface KnownFiles {
   /**
-   * Throws `identity-unavailable` while a file that was there is missing, until a read at least 5 s later finds the same.
+   * Throws `identity-unavailable` while a file that was there is missing, until a read at least 5 s after the first finds the same.
    * A rename and a new file, or a removal and a write, are two moments: what is read between them is sound by itself, and
    * without its destinations.json the identity may go to any public host.
    */
   require(name: string, files: readonly string[], version: string): void;
-  /** These make up the identity. */
-  remember(name: string, files: readonly string[]): void;
-  /** The folder is gone or empty: what is there next has not been seen before. */
+  /** These make up an identity, so whatever else was there is meant to be gone. */
+  keepOnly(name: string, files: readonly string[]): void;
+  /** The folder is gone or empty: how long it looked like something else counts no more. */
   begin(name: string): void;
 }
 
@@ -30,7 +30,11 @@ export function createKnownFiles(now: () => number): KnownFiles {
     require(name, files, version) {
       const before = known.get(name);
       const gone = before?.files.find((file) => !files.includes(file));
-      if (before === undefined || gone === undefined) return;
+      if (before === undefined || gone === undefined) {
+        // Also when what is in them turns out to be unusable: they were there.
+        known.set(name, { files, lessened: undefined });
+        return;
+      }
       if (before.lessened?.version !== version) before.lessened = { version, since: now() };
       if (now() - before.lessened.since >= settledMs) return;
       throw new CountersignError('identity-unavailable', `${gone} was in the folder of the identity, and is missing.`, {
@@ -38,7 +42,7 @@ export function createKnownFiles(now: () => number): KnownFiles {
         hint: `The platform must put ${gone} back; if it is meant to be gone, the folder is taken as it is within seconds.`,
       });
     },
-    remember(name, files) {
+    keepOnly(name, files) {
       known.set(name, { files, lessened: undefined });
     },
     begin(name) {

@@ -189,6 +189,22 @@ describe('a file that was there', () => {
     expect((await read('platform', 'AWSCURRENT')).document).not.toContain('destinations');
   });
 
+  it('is waited for also when nothing usable was ever read, and anew each time it goes', async () => {
+    const { read } = directorySource(root, () => time);
+    let time = 0;
+    const codeAt = async (at: number, present: boolean) => {
+      time = at;
+      if (present) write('platform', { 'destinations.json': '[{' });
+      else remove('destinations.json');
+      return (await failureOf(() => read('platform', 'AWSCURRENT'))).code;
+    };
+    write('platform', own(keys));
+    expect(await codeAt(0, true)).toBe('identity-unusable');
+    expect(await codeAt(1_000, false)).toBe('identity-unavailable');
+    expect(await codeAt(2_000, true)).toBe('identity-unusable');
+    expect(await codeAt(9_000, false)).toBe('identity-unavailable');
+  });
+
   it('is waited for also when the whole folder was away', async () => {
     write('platform', { ...own(keys), ...destinations });
     const { cache, readAfter } = open();
