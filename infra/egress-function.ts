@@ -22,6 +22,11 @@ export interface EgressFunctionProps {
   readonly logRetention: RetentionDays;
   /** Most environments at once; absent: the account's limit. */
   readonly reservedConcurrency: number | undefined;
+  /**
+   * How long Lambda lets it run; absent: 29 s, because API Gateway gives up after 30 s (AWS: HTTP API quotas), and later than
+   * that nobody is there to hear the answer. A function that nobody waits for may take up to 15 minutes.
+   */
+  readonly timeout?: Duration;
   /** Looks up names that a caller chose. */
   readonly callsCustomers: boolean;
 }
@@ -54,8 +59,7 @@ export class EgressFunction extends Construct {
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMb,
-      // API Gateway gives up after 30 s: later than that nobody is there to hear the answer.
-      timeout: Duration.seconds(29),
+      timeout: props.timeout ?? Duration.seconds(29),
       role: this.role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
