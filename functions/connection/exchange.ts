@@ -18,6 +18,8 @@ export interface Answer {
   readonly body: Buffer;
   /** True when a content coding was taken off the body. */
   readonly decoded: boolean;
+  /** True when the body may have been cut off: only the close of the connection ended it. */
+  readonly endIsUnproven: boolean;
 }
 
 interface Exchanged {
@@ -144,8 +146,9 @@ function send(
       attempt.phase = 'response';
       const firstByteMs = performance.now() - attempt.readyAt;
       collectBody(response, { limitBytes: limits.maxAnswerBytes, decode: request.decodeContent }).then(
-        ({ bytes, decoded }) => {
-          const answer = { status: response.statusCode ?? 0, rawHeaders: response.rawHeaders, body: bytes, decoded };
+        ({ bytes, decoded, endIsUnproven = false }) => {
+          const { statusCode: status = 0, rawHeaders } = response;
+          const answer = { status, rawHeaders, body: bytes, decoded, endIsUnproven };
           settleWith({ ...exchanged(), answer, firstByteMs });
           if (request.body) setImmediate(stopSending, outgoing);
         },

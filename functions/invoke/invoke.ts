@@ -96,7 +96,7 @@ function reply(called: Called, answer: Answer, timings: Timings): APIGatewayProx
       client: clientOf(called.identity),
     },
     timings,
-    advice: adviceFor(answer.status, answer.body),
+    advice: adviceFor(answer.status, answer.body, answer.endIsUnproven),
   });
 }
 

@@ -67,7 +67,10 @@ export function refusalPage(status: number, bodyStart: Buffer): RefusalPage | un
   return pages.find(({ pattern }) => pattern.test(text));
 }
 
-/** One sentence of advice, or undefined. */
-export function adviceFor(status: number, bodyStart: Buffer): string | undefined {
-  return refusalPage(status, bodyStart)?.advice;
+const unprovenEnd =
+  'The API ended its answer by closing the connection alone, so whether the body is whole cannot be proven: the caller must check it, and the customer should send a Content-Length or chunks.';
+
+/** One sentence of advice, or undefined. `endIsUnproven` as collectBody has it. */
+export function adviceFor(status: number, bodyStart: Buffer, endIsUnproven = false): string | undefined {
+  return refusalPage(status, bodyStart)?.advice ?? (endIsUnproven ? unprovenEnd : undefined);
 }

@@ -14,6 +14,11 @@ export interface CollectedBody {
   readonly bytes: Buffer;
   /** True when a content coding was taken off: then content-encoding and content-length no longer describe the bytes. */
   readonly decoded: boolean;
+  /**
+   * There when nothing but the close of the connection ended it, which Node tells from a break no better than HTTP/1.1
+   * does: what was cut off on the way looks the same (RFC 9112, section 9.8). A coding that was taken off has an end.
+   */
+  readonly endIsUnproven?: true;
 }
 
 /**
@@ -26,12 +31,17 @@ export async function collectBody(response: IncomingMessage, options: BodyOption
   const coding = options.decode ? response.headers['content-encoding'] : undefined;
   const decoders = coding ? decodersFor(coding) : [];
   const limit = options.limitBytes;
-  if (decoders.length === 0) return { bytes: await read(response, limit, limit), decoded: false };
+  if (decoders.length === 0) {
+    const bytes = await read(response, limit, limit);
+    return endsWithTheConnection(response) ? { bytes, decoded: false, endIsUnproven: true } : { bytes, decoded: false };
+  }
 
   // What does not compress grows a little: deflate's stored blocks add 5 bytes to 16 KB (RFC 1951, section 3.2.4).
   let bytes = await read(response, limit + Math.ceil(limit / 64) + 1024, limit);
   // The answers to HEAD, 204 and 304 name a coding and have no body.
-  if (bytes.length === 0) return { bytes, decoded: false };
+  if (bytes.length === 0) {
+    return endsWithTheConnection(response) ? { bytes, decoded: false, endIsUnproven: true } : { bytes, decoded: false };
+  }
   for (const decode of decoders) bytes = decode(bytes, limit);
   return { bytes, decoded: true };
 }
@@ -75,6 +85,15 @@ function read(response: IncomingMessage, mostBytes: number, limitBytes: number):
       if (!response.readableEnded) fail(incomplete(response, size));
     });
   });
+}
+
+/** Neither its length was told nor is it in chunks, and it is none that never has a body (RFC 9112, section 6.3). */
+function endsWithTheConnection(response: IncomingMessage): boolean {
+  const { headers, statusCode } = response;
+  if (headers['content-length'] !== undefined || statusCode === 204 || statusCode === 304) return false;
+  if (/\bchunked\s*$/i.test(headers['transfer-encoding'] ?? '')) return false;
+  const { req: request } = response as IncomingMessage & { readonly req: ClientRequest };
+  return request.method !== 'HEAD';
 }
 
 /** What will come, where the answer says so: to HEAD and in a 304 it tells a length and sends nothing (RFC 9110, section 8.6). */

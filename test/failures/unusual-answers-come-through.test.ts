@@ -1,4 +1,5 @@
 // What looks odd and is in order: interim answers, HTTP/1.0, no body, trailers, an answer before the request has ended.
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { startNginx } from '../support/nginx.ts';
 import { findPeer } from '../support/peers.ts';
@@ -45,6 +46,40 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     const { body } = await trial.call(server.port);
     expect(body).toMatchObject({ body: text, bodyEncoding: 'utf8' });
     expect(body.headers).not.toHaveProperty('x-sum');
+  });
+
+  it.each([
+    ['HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"blocked":false', true],
+    ['HTTP/1.0 200 OK\r\n\r\nall', true],
+    ['HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n', true],
+    ['HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n', true],
+    ['HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nx', true],
+    ['HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nall', false],
+    ['HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked \r\n\r\n3\r\nall\r\n0\r\n\r\n', false],
+    ['HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n', false],
+    ['HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n', false],
+  ])('%j: whether the end of the body is unproven is told: %s', async (bytes, isUnproven) => {
+    const server = await saying(bytes, 'close');
+    const { body } = await trial.call(server.port);
+    if (isUnproven) expect(body.advice).toMatch(/^The API ended its answer by closing the connection alone/);
+    else expect(body).not.toHaveProperty('advice');
+  });
+
+  it('a coding that was taken off has an end of its own, and HEAD is answered by the head', async () => {
+    const server = await serveHttps(
+      trial.server,
+      (socket) => {
+        socket.write('HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n');
+        socket.end(gzipSync('whole'));
+      },
+      { maxVersion },
+    );
+    const { body } = await trial.call(server.port);
+    expect(body.body).toBe('whole');
+    expect(body).not.toHaveProperty('advice');
+    const empty = await saying('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n', 'close');
+    const head = await trial.call(empty.port, { request: { method: 'HEAD' } });
+    expect(head.body).not.toHaveProperty('advice');
   });
 
   it('the answer to HEAD, which names a coding and a length', async () => {
