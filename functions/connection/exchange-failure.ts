@@ -15,15 +15,12 @@ export interface Failure {
 }
 
 export interface ExchangeState {
-  readonly attempt: Attempt;
   readonly handshake: Handshake | undefined;
   readonly reused: boolean;
-  readonly connection: 'new' | 'resumed' | 'reused';
   /** Bytes of an answer came, though not a whole head: nobody answers whom it rejected. */
   readonly answerBegan: boolean;
   /** The whole request goes to the kernel in one write: if that fails, nothing of it left. */
   readonly singleWrite: boolean;
-  readonly name: string;
 }
 
 /** Before the head of the answer was complete. */

@@ -26,8 +26,11 @@ interface Exchanged {
   readonly attempt: Attempt;
   /** Absent when no connection stood. */
   readonly handshake: Handshake | undefined;
-  readonly connection: 'new' | 'resumed' | 'reused';
+  readonly connection: ConnectionKind;
 }
+
+/** A full handshake, a resumed one, or none. */
+export type ConnectionKind = 'new' | 'resumed' | 'reused';
 
 export type Outcome =
   | (Exchanged & { readonly answer: Answer; readonly firstByteMs: number })
@@ -95,8 +98,9 @@ function send(
     /** Of a kept connection's earlier answers. */
     let bytesBefore = 0;
 
+    const handshakeNow = () => (outgoing.socket ? link.handshakeOf(outgoing.socket) : undefined);
     const exchanged = (): Exchanged => {
-      const handshake = outgoing.socket ? link.handshakeOf(outgoing.socket) : undefined;
+      const handshake = handshakeNow();
       return {
         attempt,
         handshake,
@@ -104,11 +108,10 @@ function send(
       };
     };
     const state = (): ExchangeState => ({
-      ...exchanged(),
+      handshake: handshakeNow(),
       reused: outgoing.reusedSocket,
       answerBegan: (outgoing.socket?.bytesRead ?? 0) > bytesBefore,
       singleWrite: isSingleWrite(target, request),
-      name: target.host,
     });
     const settleWith = (outcome: Outcome) => {
       if (settled) return;

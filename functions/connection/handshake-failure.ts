@@ -11,6 +11,8 @@ export interface Progress {
   chain: ServerChain | undefined;
   /** Set when OpenSSL's verification of the server failed, which Node tells once the handshake is complete. */
   unverified: boolean;
+  /** Milliseconds since 1970: what dates are held against. */
+  readonly now: () => number;
 }
 
 export function handshakeFailure(
@@ -20,7 +22,7 @@ export function handshakeFailure(
 ): CountersignError {
   const alert = alertIn(error);
   if (alert) return alertFailure(alert, progress, serverName, error);
-  if (progress.unverified) return verificationFailure(error, progress.chain, Date.now());
+  if (progress.unverified) return verificationFailure(error, progress.chain, progress.now());
   const code = error.code ?? 'unknown';
   if (isDisconnection(error)) return disconnected(error, progress);
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_HTTP_REQUEST') {

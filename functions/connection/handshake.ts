@@ -2,9 +2,10 @@
 import type { Socket } from 'node:net';
 import { isIP } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
-import { CountersignError } from '../errors.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
 import type { Attempt } from './attempt.ts';
 import { handshakeFailure, type Progress } from './handshake-failure.ts';
+import { avoidLegacyCertificate } from './legacy-certificate.ts';
 import {
   chainOf,
   nameText,
@@ -37,6 +38,8 @@ export interface Handshake {
 
 export interface HandshakeTerms extends ServerExpectation {
   readonly context: SecureContext;
+  /** PEM; the only ones that are trusted when present. */
+  readonly serverRoots: string | undefined;
   readonly requireMutual: boolean;
   /** Milliseconds since 1970: what the dates of certificates are held against. */
   readonly now: () => number;
@@ -58,6 +61,7 @@ export function shakeHands(
     asked: ticket?.asked ?? false,
     chain: ticket?.chain,
     unverified: false,
+    now: terms.now,
   };
   const tls = connect({
     socket,
@@ -72,6 +76,7 @@ export function shakeHands(
     ...(ticket ? { session: ticket.session } : {}),
   });
 
+  avoidLegacyCertificate(tls);
   socket.on('error', ignore);
 
   return new Promise((resolve, reject) => {
@@ -94,11 +99,16 @@ export function shakeHands(
     });
     // Runs before Node's own verification, which destroys the socket when it fails.
     tls.prependOnceListener('secure', () => {
-      progress.chain = chainOf(tls, terms.now()) ?? ticket?.chain;
+      try {
+        progress.chain = chainOf(tls, terms.now(), terms.serverRoots, Boolean(terms.pins?.length)) ?? ticket?.chain;
+      } catch {
+        // A certificate that cannot be read is none: conclude() refuses the connection.
+        progress.chain = undefined;
+      }
     });
     tls.once('error', (error: NodeJS.ErrnoException) => {
       progress.unverified = tls.authorizationError !== undefined && tls.authorizationError !== null;
-      fail(handshakeFailure(error, progress, terms.name));
+      fail(failureOf(error, progress, terms.name));
     });
     tls.once('secureConnect', () => {
       try {
@@ -124,6 +134,15 @@ function noteRenegotiation(tls: TLSSocket, handshake: Handshake): void {
   tls.on('keylog', () => {
     handshake.asked ||= tls.getSharedSigalgs().length > 0;
   });
+}
+
+/** What a hostile server makes us stumble over must end its call, not the process. */
+function failureOf(error: NodeJS.ErrnoException, progress: Progress, name: string): Error {
+  try {
+    return handshakeFailure(error, progress, name);
+  } catch (defect) {
+    return asCountersignError(defect);
+  }
 }
 
 /** Whoever uses the socket listens for itself; an error in between must not end the process. */

@@ -69,6 +69,7 @@ export class Link extends Agent {
       context: terms.context,
       name: destination.serverName ?? target.host,
       pins: destination.serverPins,
+      serverRoots: destination.serverRoots,
       requireMutual: terms.requireMutual,
       now: terms.now,
     };
@@ -129,7 +130,7 @@ export class Link extends Agent {
   /** Lets calls in flight finish; their connections close after them, and no new one is kept. */
   retire(): void {
     this.#retired = true;
-    this.#tickets.close();
+    this.#tickets.clear();
     this.closeIdle();
   }
 

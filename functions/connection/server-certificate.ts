@@ -1,7 +1,7 @@
 // Step 3: the certificate of the API server is verified: trust, dates, name and pins, on resumed sessions too.
 import { createHash, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls';
+import { getCACertificates, type TLSSocket } from 'node:tls';
 import { CountersignError, type ErrorCode, type Evidence } from '../errors.ts';
 
 /** What the server must prove to be. */
@@ -15,28 +15,52 @@ export interface ServerExpectation {
 export type ServerChain = readonly [X509Certificate, ...X509Certificate[]];
 
 /**
- * The chain of a full handshake. Node hands out issuers by name alone, so that a server could slip a pinned certificate
- * in: each link's signature is verified here, and the chain ends where one does not hold. It also ends with the first
- * certificate outside its dates: the key in it did sign the one below, but what signed it counts no longer.
+ * The chain of a full handshake. Node links the certificates a server sends by name alone, so that a server could slip a
+ * pinned one in: each link's signature is verified here, and the chain ends where one does not hold. It also ends with
+ * the first certificate outside its dates: the key in it did sign the one below, but what signed it counts no longer.
+ * A root is seldom sent; `withRoot` looks it up among the trusted ones, for pins and reports.
  */
-export function chainOf(socket: TLSSocket, now: number): ServerChain | undefined {
-  let peer: PeerCertificate | DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  if (!peer?.raw) return undefined;
-  const chain: [X509Certificate, ...X509Certificate[]] = [new X509Certificate(peer.raw)];
-  while (
-    'issuerCertificate' in peer &&
-    peer.issuerCertificate?.raw &&
-    peer.issuerCertificate !== peer &&
-    chain.length < 16 &&
-    inDates(chain.at(-1) as X509Certificate, now)
+export function chainOf(
+  socket: TLSSocket,
+  now: number,
+  serverRoots: string | undefined,
+  withRoot: boolean,
+): ServerChain | undefined {
+  const leaf = socket.getPeerX509Certificate();
+  if (!leaf) return undefined;
+  const chain: [X509Certificate, ...X509Certificate[]] = [leaf];
+  let last = leaf;
+  for (
+    let next = last.issuerCertificate;
+    next && inDates(last, now) && chain.length < 16;
+    next = last.issuerCertificate
   ) {
-    peer = peer.issuerCertificate as DetailedPeerCertificate;
-    const issuer = new X509Certificate(peer.raw);
-    if (!chain.at(-1)?.checkIssued(issuer) || !chain.at(-1)?.verify(issuer.publicKey)) break;
-    chain.push(issuer);
+    if (next.raw.equals(last.raw) || !isIssuedBy(last, next)) break;
+    chain.push(next);
+    last = next;
+  }
+  if (withRoot && inDates(last, now) && !isIssuedBy(last, last)) {
+    const root = trustedRoots(serverRoots).find((one) => isIssuedBy(last, one));
+    if (root) chain.push(root);
   }
   return chain;
 }
+
+function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
+/** What OpenSSL was given to trust: the destination's own roots, or Node's (17 ms to parse, once, for pins alone). */
+function trustedRoots(serverRoots: string | undefined): readonly X509Certificate[] {
+  if (serverRoots === undefined) {
+    defaultRoots ??= getCACertificates('default').map((pem) => new X509Certificate(pem));
+    return defaultRoots;
+  }
+  const pems = serverRoots.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return pems.map((pem) => new X509Certificate(pem));
+}
+
+let defaultRoots: readonly X509Certificate[] | undefined;
 
 export function inDates(certificate: X509Certificate, now: number): boolean {
   return now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime();
@@ -157,8 +181,8 @@ function unnamed({ message }: Error) {
 export function outsideDates(certificate: X509Certificate | undefined, now: number, reason?: string): CountersignError {
   const notYet = certificate ? now < certificate.validFromDate.getTime() : reason === 'CERT_NOT_YET_VALID';
   const which = certificate ? ` (${nameText(certificate.subject)})` : '';
-  const from = certificate?.validFromDate.toISOString();
-  const to = certificate?.validToDate.toISOString();
+  const from = dateText(certificate?.validFromDate);
+  const to = dateText(certificate?.validToDate);
   const says = notYet ? `is not valid before ${from ?? 'a later date'}` : `expired${to ? ` on ${to}` : ''}`;
   return new CountersignError('server-certificate-expired', `The certificate of the API server${which} ${says}.`, {
     evidence: {
@@ -166,6 +190,11 @@ export function outsideDates(certificate: X509Certificate | undefined, now: numb
       ...(certificate ? { subject: nameText(certificate.subject), validFrom: from ?? '', validTo: to ?? '' } : {}),
     },
   });
+}
+
+/** Undefined also for a date that cannot be read: certificates come from anybody. */
+function dateText(date: Date | undefined): string | undefined {
+  return date && !Number.isNaN(date.getTime()) ? date.toISOString() : undefined;
 }
 
 function nameMismatch(leaf: X509Certificate, name: string): CountersignError {

@@ -15,8 +15,6 @@ export interface TicketStore {
   take(now: number): Ticket | undefined;
   keep(ticket: Ticket): void;
   clear(): void;
-  /** Drops what is there and whatever comes later. */
-  close(): void;
 }
 
 /** Servers send two at most in a handshake; a few more serve a burst of new connections. */
@@ -24,7 +22,6 @@ const most = 4;
 
 export function ticketStore(): TicketStore {
   let tickets: Ticket[] = [];
-  let isClosed = false;
   return {
     take(now) {
       const ticket = tickets.pop();
@@ -37,15 +34,10 @@ export function ticketStore(): TicketStore {
       return ticket;
     },
     keep(ticket) {
-      if (isClosed) return;
       if (ticket.protocol === 'TLSv1.2') tickets = [ticket];
       else if (tickets.push(ticket) > most) tickets.shift();
     },
     clear() {
-      tickets = [];
-    },
-    close() {
-      isClosed = true;
       tickets = [];
     },
   };

@@ -56,7 +56,6 @@ export function failureBehindHandshake(
   answerBegan: boolean,
 ): CountersignError {
   return requestFailure(withAlert(error, seen.flight), {
-    attempt: seen.attempt,
     handshake: {
       protocol: seen.flight.protocol ?? '',
       cipher: seen.flight.cipher ?? '',
@@ -65,10 +64,8 @@ export function failureBehindHandshake(
       server: { subject: '', issuer: '', fingerprint256: '', validTo: '' },
     },
     reused: false,
-    connection: 'new',
     answerBegan,
     singleWrite: true,
-    name: '',
   }).error;
 }
 

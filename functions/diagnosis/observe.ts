@@ -5,6 +5,7 @@ import { type Deadline, newAttempt } from '../connection/attempt.ts';
 import { dial } from '../connection/dial.ts';
 import { deadlineFailure } from '../connection/exchange-failure.ts';
 import { handshakeFailure, type Progress } from '../connection/handshake-failure.ts';
+import { avoidLegacyCertificate } from '../connection/legacy-certificate.ts';
 import { contextOf } from '../connection/secure-context.ts';
 import { chainOf, verifyServer } from '../connection/server-certificate.ts';
 import type { Destination } from '../destination/destination.ts';
@@ -124,6 +125,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
         },
       },
     );
+    avoidLegacyCertificate(tls);
     open.tls = tls;
     await secured(tls, name);
     seen.isReady = true;
@@ -142,9 +144,16 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
   /** Until the server is verified; rejects with what an invocation would have ended with. */
   function secured(tls: TLSSocket, name: string): Promise<void> {
     const { flight } = reader;
+    const { serverPins: pins, serverRoots } = terms.destination;
+    const expected = { name, pins };
     return new Promise((resolve, reject) => {
       tls.prependOnceListener('secure', () => {
-        seen.chain = chainOf(tls, terms.now());
+        try {
+          seen.chain = chainOf(tls, terms.now(), serverRoots, true);
+        } catch {
+          // A certificate that cannot be read is none.
+          seen.chain = undefined;
+        }
       });
       tls.on('error', (error: NodeJS.ErrnoException) => {
         const progress: Progress = {
@@ -152,6 +161,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
           asked: flight.asked === true,
           chain: seen.chain,
           unverified: tls.authorizationError !== undefined && tls.authorizationError !== null,
+          now: terms.now,
         };
         reject(handshakeFailure(withAlert(error, flight), progress, name));
       });
@@ -161,7 +171,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
           if (!seen.chain) {
             throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.');
           }
-          verifyServer(seen.chain, { name, pins: terms.destination.serverPins }, terms.now());
+          verifyServer(seen.chain, expected, terms.now());
           resolve();
         } catch (error) {
           reject(error as Error);

@@ -22,6 +22,8 @@ export interface CertificateRequest {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly signatureHash?: 'sha256' | 'sha384' | 'sha1' | 'md5';
+  /** Hex; the key's own by default (RFC 5280, section 4.2.1.2). Another's makes a certificate look like that one's. */
+  readonly keyIdentifier?: string;
   /** The key to certify, for a certificate that is renewed or cross-signed with the key it has. PEM. */
   readonly privateKey?: string;
 }
@@ -108,7 +110,11 @@ function writeCertificate(request: CertificateRequest, key: KeyObject, issuer: I
     isAuthority
       ? { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true }
       : { name: 'keyUsage', digitalSignature: true, critical: true },
-    { id: '2.5.29.14', critical: false, value: octetString(keyIdentifier(createPublicKey(key))) },
+    {
+      id: '2.5.29.14',
+      critical: false,
+      value: octetString(request.keyIdentifier ?? keyIdentifier(createPublicKey(key))),
+    },
     { name: 'authorityKeyIdentifier', keyIdentifier: forge.util.hexToBytes(keyIdentifier(issuerPublicKey)) },
     ...(isAuthority ? [] : usageExtension(request.usage ?? 'both')),
     ...(request.names?.length ? [{ name: 'subjectAltName', altNames: request.names.map(altName) }] : []),

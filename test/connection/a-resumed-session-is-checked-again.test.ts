@@ -164,6 +164,7 @@ async function begun(maxVersion: (typeof versions)[number]) {
     context,
     name: 'api.acme.example',
     pins: undefined,
+    serverRoots: undefined,
     requireMutual: false,
     now: Date.now,
   };

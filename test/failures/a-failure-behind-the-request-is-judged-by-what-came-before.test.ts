@@ -1,6 +1,5 @@
 // The judgement on an error after the request, case by case: what it is called, and whether the request may be repeated.
 import { describe, expect, it } from 'vitest';
-import { newAttempt } from '../../functions/connection/attempt.ts';
 import { type ExchangeState, requestFailure } from '../../functions/connection/exchange-failure.ts';
 
 const handshake = {
@@ -11,17 +10,14 @@ const handshake = {
   server: { subject: '', issuer: '', fingerprint256: '', validTo: '' },
 };
 const fresh: ExchangeState = {
-  attempt: newAttempt(),
   handshake,
   reused: false,
-  connection: 'new',
   answerBegan: false,
   singleWrite: true,
-  name: 'api.acme.example',
 };
 const neverAsked = { ...fresh, handshake: { ...handshake, asked: false } };
 const resumed = { ...fresh, handshake: { ...handshake, resumed: true } };
-const reused: ExchangeState = { ...fresh, reused: true, connection: 'reused' };
+const reused: ExchangeState = { ...fresh, reused: true };
 
 /** As Node and OpenSSL word it, 3.0 and 3.5 differing. */
 const alert = (number: number, reason = 'tlsv1 alert unknown ca') =>

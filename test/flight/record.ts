@@ -87,9 +87,10 @@ export async function record(
 
 function describe(socket: TLSSocket): NonNullable<Recording['node']> {
   const chain: Buffer[] = [];
-  for (let peer = socket.getPeerCertificate(true); peer?.raw && !chain.some((der) => der.equals(peer.raw)); ) {
-    chain.push(peer.raw);
-    peer = peer.issuerCertificate;
+  for (let peer = socket.getPeerX509Certificate(); peer; peer = peer.issuerCertificate) {
+    const { raw } = peer;
+    if (chain.some((der) => der.equals(raw))) break;
+    chain.push(raw);
   }
   const keyInfo = socket.getEphemeralKeyInfo() as { readonly type?: string; readonly name?: string; size?: number };
   return {
