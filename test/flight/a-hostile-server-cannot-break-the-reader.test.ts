@@ -8,7 +8,6 @@ import { type Flight, flightLimits, type Stopped } from '../../functions/flight/
 import { createFlightReader } from '../../functions/flight/reader.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { record as recordFlight, replay } from './record.ts';
-import { handshakeSecret, flight as published } from './rfc8448.ts';
 import {
   applicationLabel,
   createSealer,
@@ -165,7 +164,7 @@ describe('what the reader stops at', () => {
 
   it('ignores lines that are no key log lines', () => {
     const reader = createFlightReader();
-    reader.push(published);
+    reader.push(sealed(emptyExtensions, finished));
     for (const line of [
       '',
       '\n',
@@ -176,18 +175,19 @@ describe('what the reader stops at', () => {
       reader.secret(Buffer.from(line));
     }
     reader.secret(keyLogLine(handshakeLabel, Buffer.alloc(20)));
-    reader.secret(keyLogLine('CLIENT_HANDSHAKE_TRAFFIC_SECRET', handshakeSecret));
+    reader.secret(keyLogLine('CLIENT_HANDSHAKE_TRAFFIC_SECRET', secret));
     expect(reader.flight.messages).toEqual(['server_hello']);
-    reader.secret(keyLogLine(handshakeLabel, handshakeSecret));
+    reader.secret(keyLogLine(handshakeLabel, secret));
     expect(reader.flight.finished).toBe(true);
   });
 
   it('reads nothing any more once it is closed', () => {
     const reader = createFlightReader();
-    reader.push(published.subarray(0, 300));
+    const bytes = sealed(emptyExtensions, finished);
+    reader.push(bytes.subarray(0, hello.length));
     reader.close();
-    reader.push(published.subarray(300));
-    reader.secret(keyLogLine(handshakeLabel, handshakeSecret));
+    reader.push(bytes.subarray(hello.length));
+    reader.secret(keyLogLine(handshakeLabel, secret));
     expect(reader.flight).toMatchObject({ messages: ['server_hello'], stopped: 'closed' });
   });
 });
