@@ -92,28 +92,36 @@ describe('a directory', () => {
   });
 
   it('is read as it was at one moment while Kubernetes swaps its link', async () => {
-    const versions = [keys, makeKeys(chain)];
-    for (const [index, from] of versions.entries()) write(`platform/..v${index}`, certManager(from));
+    const versions = [keys, makeKeys(chain)] as const;
+    // A folder of its own for each, as Kubernetes makes them: none of its files is ever seen again.
+    const publish = (turn: number) => {
+      write(`platform/..v${turn}`, certManager(versions[turn % 2 === 0 ? 0 : 1]));
+      symlinkSync(`..v${turn}`, join(folder, '..data_tmp'));
+      renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+    };
     const folder = join(root, 'platform');
-    symlinkSync('..v0', join(folder, '..data'));
+    mkdirSync(folder);
+    publish(0);
     for (const file of ['tls.key', 'tls.crt', 'ca.crt']) symlinkSync(join('..data', file), join(folder, file));
     let isSwapping = true;
     const swaps = (async () => {
       for (let turn = 1; isSwapping; turn += 1) {
-        symlinkSync(`..v${turn % 2}`, join(folder, '..data_tmp'));
-        renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+        publish(turn);
         await new Promise((resolve) => setTimeout(resolve, turn % 4));
       }
     })();
     const seen = new Set<string>();
-    for (let i = 0; i < 50; i += 1) {
-      const stored = await read().catch((error: { code?: string }) => error.code);
-      // What changes too fast is said to be unavailable; what is read always belongs together.
-      if (typeof stored === 'string') expect(stored).toBe('identity-unavailable');
-      else if (stored) seen.add(checkIdentity('platform', stored, Date.now()).certificate);
+    try {
+      for (let i = 0; i < 50; i += 1) {
+        const stored = await read().catch((error: { code?: string }) => error.code);
+        // What changes too fast is said to be unavailable; what is read always belongs together.
+        if (typeof stored === 'string') expect(stored).toBe('identity-unavailable');
+        else if (stored) seen.add(checkIdentity('platform', stored, Date.now()).certificate);
+      }
+    } finally {
+      isSwapping = false;
+      await swaps;
     }
-    isSwapping = false;
-    await swaps;
     expect(seen.size).toBeGreaterThan(0);
     for (const certificate of seen) expect(versions.map((from) => from.certificate)).toContain(certificate);
   });
