@@ -56,6 +56,8 @@ export function createInvoke(services: CallServices): Story {
       const called = await callWithRepeats(services, identity, target, request, deadline);
       record.attempts = called.attempts;
       record.version = called.identity.version;
+      record.stage = called.identity.stage;
+      if (called.earlier.length > 0) record.earlierConnections = called.earlier;
       const { outcome } = called;
       if (outcome.handshake) {
         record.connection = outcome.connection;

@@ -1,6 +1,6 @@
 // When a call is made a second time: on a fresh connection after a dead one, with a new version after a rejected certificate.
-import { type Deadline, remainingMs } from '../connection/attempt.ts';
-import { exchange, isIdempotent, type Outcome } from '../connection/exchange.ts';
+import { type Deadline, within } from '../connection/attempt.ts';
+import { type ConnectionKind, exchange, isIdempotent, type Outcome } from '../connection/exchange.ts';
 import type { Failure } from '../connection/exchange-failure.ts';
 import type { Pool } from '../connection/pool.ts';
 import { admit } from '../destination/guard.ts';
@@ -19,6 +19,20 @@ export interface Called {
   /** The version that the outcome was had with. */
   readonly identity: Identity;
   readonly attempts: number;
+  /** The kinds of the connections that stood in the attempts before. */
+  readonly earlier: readonly ConnectionKind[];
+}
+
+/** A reason for which a call is made again, and how. */
+interface Cause {
+  isMet(failure: Failure): boolean;
+  /** Undefined when the call would come to the same. */
+  next(called: Called): Next | undefined | Promise<Next | undefined>;
+}
+
+interface Next {
+  readonly identity: Identity;
+  readonly freshConnection: boolean;
 }
 
 /**
@@ -33,33 +47,43 @@ export async function callWithRepeats(
   request: InvocationRequest,
   deadline: Deadline,
 ): Promise<Called> {
-  const first = await call(identity, false);
-  const second = await afterDeadConnection(first);
-  const third = await afterRejection(second);
-  // A new version may have kept a dead connection of its own.
-  return first === second ? await afterDeadConnection(third) : third;
-
-  async function call(as: Identity, freshConnection: boolean, attempts = 1): Promise<Called> {
-    // The new version may have other destinations.
-    const destination = admit(target, as.destinations);
-    const link = services.pool.link(as, destination, target, request.requireMutual || destination.requireMutual);
-    return { outcome: await exchange(link, target, request, deadline, freshConnection), identity: as, attempts };
-  }
-
   /** A kept-alive connection that died while the function was frozen. */
-  async function afterDeadConnection(called: Called): Promise<Called> {
-    const failure = failureOf(called);
-    if (!failure?.stale || !mayRepeat(failure) || isOver()) return called;
-    return call(inUse() ?? called.identity, true, called.attempts + 1);
+  const deadConnection: Cause = {
+    isMet: ({ stale }) => stale,
+    next: (called) => ({ identity: inUse() ?? called.identity, freshConnection: true }),
+  };
+  /** The identity may have been rotated, and the customer may trust only the new version. */
+  const rejection: Cause = {
+    isMet: ({ error }) => error.code === 'client-certificate-rejected',
+    async next(called) {
+      const current = await reloaded();
+      const isNew = current !== undefined && current.version !== called.identity.version;
+      // The new version may have kept a dead connection of its own, which is the other cause.
+      return isNew ? { identity: current, freshConnection: false } : undefined;
+    },
+  };
+
+  let called = await call({ identity, freshConnection: false });
+  for (const unmet = new Set([deadConnection, rejection]); ; ) {
+    const { outcome } = called;
+    if (!('failure' in outcome) || isOver()) return called;
+    const { failure } = outcome;
+    const cause = [...unmet].find((one) => one.isMet(failure));
+    if (!cause) return called;
+    unmet.delete(cause);
+    const next = await cause.next(called);
+    if (!next || !mayRepeat(failure) || isOver()) return called;
+    called = await call(next, called);
   }
 
-  /** The identity may have been rotated, and the customer may trust only the new version. */
-  async function afterRejection(called: Called): Promise<Called> {
-    const failure = failureOf(called);
-    if (failure?.error.code !== 'client-certificate-rejected' || isOver()) return called;
-    const current = await reloaded();
-    if (!current || current.version === called.identity.version || !mayRepeat(failure) || isOver()) return called;
-    return call(current, false, called.attempts + 1);
+  async function call(next: Next, before?: Called): Promise<Called> {
+    // The new version may have other destinations.
+    const destination = admit(target, next.identity.destinations);
+    const requireMutual = request.requireMutual || destination.requireMutual;
+    const link = services.pool.link(next.identity, destination, target, requireMutual);
+    const outcome = await exchange(link, target, request, deadline, next.freshConnection);
+    const attempts = (before?.attempts ?? 0) + 1;
+    return { outcome, identity: next.identity, attempts, earlier: before ? connectionsOf(before) : none };
   }
 
   /** Undefined when it would have to be read first. */
@@ -72,14 +96,8 @@ export async function callWithRepeats(
 
   /** Undefined when the store cannot be asked in time: the rejection stands, and is what the caller is told. */
   function reloaded(): Promise<Identity | undefined> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), remainingMs(deadline));
-      const done = (found: Identity | undefined) => {
-        clearTimeout(timer);
-        resolve(found);
-      };
-      services.identities.reload(identity.name).then(done, () => done(undefined));
-    });
+    const nobody = () => undefined;
+    return within(deadline, services.identities.reload(identity.name).catch(nobody), nobody);
   }
 
   function mayRepeat(failure: Failure): boolean {
@@ -91,6 +109,8 @@ export async function callWithRepeats(
   }
 }
 
-function failureOf({ outcome }: Called): Failure | undefined {
-  return 'failure' in outcome ? outcome.failure : undefined;
+const none: readonly ConnectionKind[] = [];
+
+function connectionsOf({ outcome, earlier }: Called): readonly ConnectionKind[] {
+  return outcome.handshake ? [...earlier, outcome.connection] : earlier;
 }

@@ -21,6 +21,8 @@ export interface InvocationRecord {
   /** The alert that a rejection came with, where there was one. */
   alert?: string;
   connection?: Connection;
+  /** Of the attempts before the last, where a connection stood. */
+  earlierConnections?: readonly Connection[];
   protocol?: string;
   /** Connections tried; more than one when a dead or rejected one was replaced. */
   attempts: number;
@@ -42,7 +44,7 @@ const connectionMetrics: Readonly<Record<Connection, string>> = {
 
 /**
  * Writes the record in CloudWatch's embedded metric format (AWS: CloudWatch User Guide, "Specification: Embedded metric
- * format"): Invocations, totalMs and the kind of connection without dimensions, Failures by code and by failedStep.
+ * format"): Invocations, totalMs and the kinds of connections without dimensions, Failures by code and by failedStep.
  * Identities and hosts are properties, not dimensions: CloudWatch bills a metric for each value of a dimension.
  */
 export function recordInvocation(record: InvocationRecord, now: number = Date.now()): void {
@@ -54,9 +56,10 @@ export function recordInvocation(record: InvocationRecord, now: number = Date.no
   );
 }
 
-/** There are a dozen shapes of a record; the text of each is made once. */
-function directivesOf({ connection, code, failedStep }: InvocationRecord): string {
-  const shape = `${connection ?? ''} ${code === undefined ? '' : failedStep === undefined ? 'failed' : 'failed at a step'}`;
+/** There are a few dozen shapes of a record; the text of each is made once. */
+function directivesOf(record: InvocationRecord): string {
+  const { connection, earlierConnections = '', code, failedStep } = record;
+  const shape = `${connection ?? ''} ${earlierConnections} ${code === undefined ? '' : failedStep === undefined ? 'failed' : 'failed at a step'}`;
   let text = directives.get(shape);
   if (text === undefined) {
     text = JSON.stringify([
@@ -66,7 +69,7 @@ function directivesOf({ connection, code, failedStep }: InvocationRecord): strin
         Metrics: [
           { Name: 'Invocations', Unit: 'Count' },
           { Name: 'totalMs', Unit: 'Milliseconds' },
-          ...(connection ? [{ Name: connectionMetrics[connection], Unit: 'Count' }] : []),
+          ...[...countsOf(record).keys()].map((Name) => ({ Name, Unit: 'Count' })),
         ],
       },
       ...(code === undefined
@@ -86,7 +89,19 @@ function directivesOf({ connection, code, failedStep }: InvocationRecord): strin
 
 const directives = new Map<string, string>();
 
-function metricsOf({ connection, code }: InvocationRecord): string {
-  const handshake = connection ? `,"${connectionMetrics[connection]}":1` : '';
-  return `"Invocations":1${handshake}${code === undefined ? '' : ',"Failures":1'}`;
+function metricsOf(record: InvocationRecord): string {
+  let counts = '';
+  if (record.earlierConnections) for (const [name, count] of countsOf(record)) counts += `,"${name}":${count}`;
+  else if (record.connection) counts = `,"${connectionMetrics[record.connection]}":1`;
+  return `"Invocations":1${counts}${record.code === undefined ? '' : ',"Failures":1'}`;
+}
+
+/** Every connection of the call counts: also one that was given up, because it was dead or the certificate rejected. */
+function countsOf({ connection, earlierConnections = [] }: InvocationRecord): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const kind of connection ? [...earlierConnections, connection] : earlierConnections) {
+    const name = connectionMetrics[kind];
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return counts;
 }

@@ -1,0 +1,146 @@
+// The line that a call leaves, whole: an answer, a rejection, and calls that needed a second connection.
+import { describe, expect, it } from 'vitest';
+import { metricsNamespace } from '../../functions/config.ts';
+import { destinationAt, newServer, startApi } from '../connection/customer-api.ts';
+import { newClient, openPlatform, type Platform } from '../connection/platform.ts';
+import { startOpenssl } from '../support/openssl.ts';
+import { findPeer } from '../support/peers.ts';
+import { createAuthorities } from '../support/stage.ts';
+
+const authorities = createAuthorities();
+/** Issued by an authority that the customer does not trust. */
+const stranger = createAuthorities();
+const clientRoots = authorities.platformRoot.certificate;
+const url = ({ port }: { readonly port: number }) => `https://api.acme.example:${port}/accounts?id=1`;
+const count = (Name: string) => ({ Name, Unit: 'Count' });
+
+/** What every line of these has; the numbers nobody can know are numbers. */
+function lineOf(port: number, level: string, connections: readonly string[], failedBy?: readonly string[][]) {
+  const number = expect.any(Number);
+  const metrics = [count('Invocations'), { Name: 'totalMs', Unit: 'Milliseconds' }, ...connections.map(count)];
+  const failures = { Namespace: metricsNamespace, Dimensions: failedBy, Metrics: [count('Failures')] };
+  return {
+    timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+    level,
+    message: 'invocation',
+    requestId: expect.stringMatching(/^request-/),
+    identity: 'platform',
+    method: 'GET',
+    requestBytes: 0,
+    host: 'api.acme.example',
+    port,
+    protocol: 'TLSv1.3',
+    connection: 'new',
+    totalMs: number,
+    timings: {
+      identityMs: number,
+      dnsMs: number,
+      connectMs: number,
+      tlsMs: number,
+      firstByteMs: number,
+      totalMs: number,
+    },
+    Invocations: 1,
+    _aws: {
+      Timestamp: number,
+      CloudWatchMetrics: [
+        { Namespace: metricsNamespace, Dimensions: [[]], Metrics: metrics },
+        ...(failedBy ? [failures] : []),
+      ],
+    },
+  };
+}
+
+function lastLine(platform: Platform) {
+  return platform.stage.lines.filter(({ message }) => message === 'invocation').at(-1);
+}
+
+it('an answer', async () => {
+  const api = await startApi(authorities, { answer: (_request, response) => response.end('four') });
+  const platform = openPlatform(authorities);
+  platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
+  await platform.call({ url: url(api) });
+  expect(lastLine(platform)).toEqual({
+    ...lineOf(api.port, 'INFO', ['FullHandshakes']),
+    version: 'v1',
+    stage: 'AWSCURRENT',
+    attempts: 1,
+    status: 200,
+    answerBytes: 4,
+    FullHandshakes: 1,
+  });
+});
+
+it('an answer for which a dead connection was replaced', async () => {
+  const api = await startApi(authorities, { maxVersion: 'TLSv1.3' });
+  const platform = openPlatform(authorities);
+  platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
+  await platform.call({ url: url(api) });
+  let isFirst = true;
+  api.answerWith((request, response) => {
+    if (!isFirst) return response.end();
+    isFirst = false;
+    api.forgetSessions();
+    return request.socket.destroy();
+  });
+  await platform.call({ url: url(api) });
+  expect(lastLine(platform)).toEqual({
+    ...lineOf(api.port, 'INFO', ['ReusedConnections', 'FullHandshakes']),
+    version: 'v1',
+    stage: 'AWSCURRENT',
+    attempts: 2,
+    earlierConnections: ['reused'],
+    status: 200,
+    answerBytes: 0,
+    ReusedConnections: 1,
+    FullHandshakes: 1,
+  });
+});
+
+describe.skipIf(!findPeer('openssl'))('a server that sends alerts (needs openssl)', () => {
+  it('a rejection', async () => {
+    const api = await startOpenssl(newServer(authorities), { clientRoots, args: ['-tls1_3'] });
+    const platform = openPlatform(authorities);
+    platform.publish('v1', { client: newClient(stranger), destinations: [destinationAt(api, authorities)] });
+    await platform.call({ url: url(api) });
+    expect(lastLine(platform)).toEqual({
+      ...lineOf(api.port, 'WARN', ['FullHandshakes'], [['code'], ['failedStep']]),
+      version: 'v1',
+      stage: 'AWSCURRENT',
+      attempts: 1,
+      code: 'client-certificate-rejected',
+      failedStep: '5',
+      alert: 'unknown_ca',
+      Failures: 1,
+      FullHandshakes: 1,
+    });
+  });
+
+  it('a call repeated with a new version: both handshakes count, and version and stage are those that were used', async () => {
+    const api = await startOpenssl(newServer(authorities), { clientRoots, args: ['-tls1_3'] });
+    const platform: Platform = openPlatform(authorities, {
+      // As when the caller's identity is read at another stage the second time.
+      source: {
+        async read(name, stage) {
+          const found = await platform.shelf.read(name, stage);
+          return found.version === 'v2' ? { ...found, stage: 'AWSPREVIOUS' } : found;
+        },
+      },
+    });
+    const destinations = [destinationAt(api, authorities)];
+    platform.publish('v1', { client: newClient(stranger), destinations });
+    await platform.stage.identities.get('platform');
+    platform.publish('v2', { destinations });
+    await platform.call({ url: url(api) });
+    expect(lastLine(platform)).toEqual({
+      ...lineOf(api.port, 'INFO', ['FullHandshakes']),
+      version: 'v2',
+      stage: 'AWSPREVIOUS',
+      attempts: 2,
+      earlierConnections: ['new'],
+      status: 200,
+      answerBytes: expect.any(Number),
+      FullHandshakes: 2,
+    });
+  });
+});
