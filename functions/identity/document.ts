@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import type { Destination } from '../destination/destination.ts';
 import { destinationsSchema, issueSentence } from '../destination/schema.ts';
+import { refuseNearMisses } from './near-miss.ts';
 import { unusable } from './unusable.ts';
 
 /** docs/identities.md has each key; PEM is not looked into here. */
@@ -39,6 +40,7 @@ const anyPublicHost: readonly Destination[] = v.parse(destinationsSchema, undefi
 /** Throws `identity-unusable`; the sentence names the key and what is wrong, and never quotes the document. */
 export function parseDocument(json: string): IdentityDocument {
   const parsed = parseJson(json);
+  refuseNearMisses(parsed);
   const result = v.safeParse(documentSchema, parsed, { abortEarly: true });
   if (!result.success) {
     const [issue] = result.issues;

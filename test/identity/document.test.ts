@@ -17,6 +17,36 @@ describe('the identity document', () => {
     expect(document.destinations).toMatchObject([{ host: '*', port: 443, network: 'public' }]);
   });
 
+  it.each([
+    ['destination', 'destinations'],
+    ['Destinations', 'destinations'],
+    ['destinatons', 'destinations'],
+    ['private_key', 'privateKey'],
+    ['private-key', 'privateKey'],
+    ['INTERMEDIATE_CERTIFICATES', 'intermediateCertificates'],
+    ['rootCertificates', 'rootCertificate'],
+    ['renewals', 'renewal'],
+  ])('refuses %s: a slip must not open the identity to every host', async (key, meant) => {
+    const failure = await failureOf(() => parseDocument(JSON.stringify({ ...keys, [key]: [] })));
+    expect(failure.code).toBe('identity-unusable');
+    expect(failure.evidence).toEqual({ reason: 'document-malformed', where: key });
+    expect(failure.message).toBe(`"${key}" is not a key of the document; is "${meant}" meant?`);
+  });
+
+  it.each([
+    'dest',
+    'certificateArn',
+    'owner',
+    '',
+    '__proto__',
+    'privateKeyId2',
+    'de-sti-na-tion-sets',
+    'r'.repeat(9_999),
+  ])('allows %.20s, which nobody writes by mistake for a key', (key) => {
+    const text = `{${JSON.stringify(key)}: 1, ${JSON.stringify(keys).slice(1)}`;
+    expect(parseDocument(text).certificate).toBe('c');
+  });
+
   it('shares the default destinations, so that many identities do not each keep a list', () => {
     const text = JSON.stringify(keys);
     expect(parseDocument(text).destinations).toBe(parseDocument(text).destinations);
