@@ -2,9 +2,12 @@
 import { readSettings } from '../config.ts';
 import { openSource } from '../identity/source.ts';
 import { openDoor } from '../message/door.ts';
+import { recordInternalError } from '../telemetry/events.ts';
 import { publishCertificate } from './publish.ts';
 
 const settings = readSettings(process.env);
 const source = await openSource(settings);
 
-export const handler = openDoor(settings, (event) => publishCertificate(source, event, Date.now()));
+export const handler = openDoor({ docsUrl: settings.docsUrl, onInternalError: recordInternalError }, (event) =>
+  publishCertificate(source, event, Date.now()),
+);

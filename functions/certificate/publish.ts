@@ -1,12 +1,13 @@
 // Publishes what a customer must trust: the public certificates of an identity, whatever state the identity is in.
 import type { X509Certificate } from 'node:crypto';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { CountersignError } from '../errors.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
 import { readCertificate, readCertificates } from '../identity/chain.ts';
 import { checkIdentity } from '../identity/check.ts';
 import { parseCertificateKeys } from '../identity/document.ts';
 import type { IdentitySource, Stage, StoredIdentity } from '../identity/identity.ts';
 import { identityName, invalidRequest } from '../message/event.ts';
+import { recordCertificateFailure } from '../telemetry/events.ts';
 
 const stages: Readonly<Record<string, Stage>> = {
   current: 'AWSCURRENT',
@@ -32,14 +33,29 @@ interface PublishedCertificate {
 /**
  * Reads the identity at the stage that the query names (`current` when it names none) and answers with JSON, or with the
  * PEM chain for `Accept: application/x-pem-file`. Throws `invalid-request`, and what the source and the parser throw.
- * Not cached: what is asked for here is what the store holds now.
+ * Not cached: what is asked for here is what the store holds now. A failure leaves a line.
  */
 export async function publishCertificate(
   source: IdentitySource,
   event: APIGatewayProxyEventV2,
   now: number,
 ): Promise<APIGatewayProxyStructuredResultV2> {
-  const name = identityName(event);
+  let name: string | undefined;
+  try {
+    name = identityName(event);
+    return await publish(source, name, event, now);
+  } catch (thrown) {
+    recordCertificateFailure(name, asCountersignError(thrown), event.requestContext.requestId);
+    throw thrown;
+  }
+}
+
+async function publish(
+  source: IdentitySource,
+  name: string,
+  event: APIGatewayProxyEventV2,
+  now: number,
+): Promise<APIGatewayProxyStructuredResultV2> {
   const stage = stageOf(event.queryStringParameters?.stage);
   const stored = await source.read(name, stage);
 

@@ -2,7 +2,6 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type Deadline, deadlineIn, identityWithin, refreshWithin, rounded } from '../connection/attempt.ts';
 import type { Answer } from '../connection/exchange.ts';
-import { admit } from '../destination/guard.ts';
 import { parseTarget } from '../destination/target.ts';
 import { asCountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -11,7 +10,9 @@ import { answerHeaders, encodeBody, type HandshakeReport, invocationReply, type 
 import type { Story } from '../message/door.ts';
 import { identityName } from '../message/event.ts';
 import { parseInvocation } from '../message/request.ts';
+import { failureFields } from '../telemetry/failure-fields.ts';
 import { type InvocationRecord, recordInvocation } from '../telemetry/invocation-record.ts';
+import { admitAs, namingVersion } from './admission.ts';
 import { type Called, type CallServices, callWithRepeats } from './repeat.ts';
 
 /** Every invocation leaves one record, whichever way it ends. */
@@ -24,9 +25,7 @@ export function createInvoke(services: CallServices): Story {
       return await invoke();
     } catch (thrown) {
       const error = asCountersignError(thrown);
-      record.code = error.code;
-      if (error.step !== undefined) record.failedStep = String(error.step);
-      if (typeof error.evidence?.alert === 'string') record.alert = error.evidence.alert;
+      Object.assign(record, failureFields(error));
       throw error;
     } finally {
       const refreshing = deadline && refreshWithin(deadline, services.identities, record.identity ?? '');
@@ -51,7 +50,7 @@ export function createInvoke(services: CallServices): Story {
       const identityMs = performance.now() - startedAt;
       record.version = identity.version;
       record.stage = identity.stage;
-      admit(target, identity.destinations);
+      admitAs(identity, target);
 
       const called = await callWithRepeats(services, identity, target, request, deadline);
       record.attempts = called.attempts;
@@ -73,7 +72,7 @@ export function createInvoke(services: CallServices): Story {
         totalMs: rounded(performance.now() - startedAt),
       };
       record.timings = timings;
-      if ('failure' in outcome) throw outcome.failure.error;
+      if ('failure' in outcome) throw namingVersion(outcome.failure.error, called.identity);
       record.status = outcome.answer.status;
       record.answerBytes = outcome.answer.body.length;
       return reply(called, outcome.answer, timings);

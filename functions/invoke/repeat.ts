@@ -3,11 +3,11 @@ import { type Deadline, within } from '../connection/attempt.ts';
 import { type ConnectionKind, exchange, isIdempotent, type Outcome } from '../connection/exchange.ts';
 import type { Failure } from '../connection/exchange-failure.ts';
 import type { Pool } from '../connection/pool.ts';
-import { admit } from '../destination/guard.ts';
 import type { Target } from '../destination/target.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { InvocationRequest } from '../message/request.ts';
+import { admitAs } from './admission.ts';
 
 export interface CallServices {
   readonly identities: IdentityCache;
@@ -78,7 +78,7 @@ export async function callWithRepeats(
 
   async function call(next: Next, before?: Called): Promise<Called> {
     // The new version may have other destinations.
-    const destination = admit(target, next.identity.destinations);
+    const destination = admitAs(next.identity, target);
     const requireMutual = request.requireMutual || destination.requireMutual;
     const link = services.pool.link(next.identity, destination, target, requireMutual);
     const outcome = await exchange(link, target, request, deadline, next.freshConnection);

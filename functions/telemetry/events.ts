@@ -1,16 +1,16 @@
 // What happens beside an invocation and must not go unseen: an identity that cannot be read again, a defect of our own.
 import { metricsNamespace } from '../config.ts';
 import type { CountersignError } from '../errors.ts';
+import { failureFields } from './failure-fields.ts';
 import { writeLine } from './line.ts';
 
-/** The identity in use is kept; the metric is what an alarm hangs on. */
+/** The identity in use is kept; the metric is what an alarm hangs on. `version` is the one that is unusable, where one was read. */
 export function recordRefreshFailure(identity: string, error: CountersignError, now: number = Date.now()): void {
   writeLine({
     level: 'WARN',
     message: 'identity refresh failed',
     identity,
-    code: error.code,
-    detail: error.message,
+    ...failureFields(error),
     IdentityRefreshFailures: 1,
     _aws: {
       Timestamp: now,
@@ -23,6 +23,15 @@ export function recordRefreshFailure(identity: string, error: CountersignError, 
       ],
     },
   });
+}
+
+/** The certificates of an identity could not be given. `identity` is undefined when the path has no name that one can have. */
+export function recordCertificateFailure(
+  identity: string | undefined,
+  error: CountersignError,
+  requestId: string,
+): void {
+  writeLine({ level: 'WARN', message: 'certificate', requestId, identity, ...failureFields(error) });
 }
 
 /** A new version was taken up. */

@@ -1,9 +1,10 @@
 // The one line that each invocation leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
 import { metricsNamespace } from '../config.ts';
+import type { FailureFields } from './failure-fields.ts';
 import { writeText } from './line.ts';
 
-/** Names and outcomes only: no path, no query, no header, no body, nothing of a certificate but its version. */
-export interface InvocationRecord {
+/** Names and outcomes only: no path, no query, no header, no body. A failure adds the fields that say why. */
+export interface InvocationRecord extends Partial<FailureFields> {
   requestId: string;
   identity?: string;
   /** The identity's version. */
@@ -14,12 +15,6 @@ export interface InvocationRecord {
   method?: string;
   /** HTTP status of the customer's API. */
   status?: number;
-  /** Code of the error table, when the invocation failed. */
-  code?: string;
-  /** The failed step of the handshake, as text: it is a metric's dimension. */
-  failedStep?: string;
-  /** The alert that a rejection came with, where there was one. */
-  alert?: string;
   connection?: Connection;
   /** Of the attempts before the last, where a connection stood. */
   earlierConnections?: readonly Connection[];

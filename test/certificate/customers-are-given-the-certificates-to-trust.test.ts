@@ -9,8 +9,9 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Door } from '../../functions/message/door.ts';
+import { sendLinesTo } from '../../functions/telemetry/line.ts';
 import { type SecretsManager, startSecretsManager } from '../../local/secrets-manager/server.ts';
 import { makeChain, makeKeys } from '../identity/identities.ts';
 
@@ -183,5 +184,43 @@ describe('GET /v1/identities/{identity}/certificate', () => {
     expect(answer.headers?.['content-type']).toBe('application/problem+json');
     expect(bodyOf(answer)).toMatchObject({ code, requestId: 'request-1' });
     expect(answer.body).not.toContain('SECRET');
+  });
+});
+
+describe('the line of a failure', () => {
+  const lines: string[] = [];
+  beforeAll(() => sendLinesTo((line) => lines.push(line)));
+  afterEach(() => lines.splice(0));
+
+  it('says of which identity, why, and of which request', async () => {
+    await ask('nobody');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      {
+        timestamp: expect.any(String),
+        level: 'WARN',
+        message: 'certificate',
+        requestId: 'request-1',
+        identity: 'nobody',
+        code: 'identity-not-found',
+        reason: 'ResourceNotFoundException',
+        detail: 'Secrets Manager has no secret for identity "nobody".',
+      },
+    ]);
+  });
+
+  it('holds nothing of the document', async () => {
+    await create('canary', `{"privateKey": "${keys.privateKey.slice(0, 80).replaceAll('\n', '')} canary7391`);
+    await ask('canary');
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('"code":"identity-unusable"');
+    expect(lines[0]).not.toMatch(/canary7391|PRIVATE/);
+  });
+
+  it('is not written for an answer, and names no identity that there cannot be', async () => {
+    await ask('platform');
+    expect(lines).toEqual([]);
+    await ask('Not a name');
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? '')).not.toHaveProperty('identity');
   });
 });

@@ -145,7 +145,9 @@ describe('the new version is applied whole', () => {
   it('a destination that it no longer has is forbidden', async () => {
     const api = await startApi(authorities);
     const platform = await rotatedUnseen(api, { host: 'other.acme.example' });
-    expect((await platform.call({ url: url(api) })).body.code).toBe('destination-forbidden');
+    const { body } = await platform.call({ url: url(api) });
+    expect(body).toMatchObject({ code: 'destination-forbidden', evidence: { version: 'v2', destinations: 1 } });
+    expect(platform.stage.lines.at(-1)).toMatchObject({ code: 'destination-forbidden', version: 'v2' });
   });
 
   it('its trust settings hold', async () => {

@@ -178,6 +178,10 @@ describe('nothing secret gets out', () => {
     expect(reply.body.code).toBe(code);
     seen.add(code);
     expectSilence(reply);
+    const line = trial.stage.lines.findLast(({ message }) => message === 'invocation');
+    const { reason, certainty } = (reply.body.evidence ?? {}) as Record<string, unknown>;
+    expect(line).toMatchObject({ code, ...(reason ? { reason } : {}), ...(certainty ? { certainty } : {}) });
+    if (code !== 'invalid-request') expect(line?.detail).toBe(reply.body.detail);
   });
 
   it('of a success: new, reused and resumed', async () => {
@@ -188,6 +192,21 @@ describe('nothing secret gets out', () => {
     }
     // The line is there and says what it may.
     expect(trial.stage.lines[0]).toMatchObject({ host: 'localhost', port: server.port, method: 'POST', status: 200 });
+  });
+
+  it('what a caller put in the place of a name is told to the caller alone', async () => {
+    const header = await trial.stage.invoke({ url, headers: { [`authorization: ${canary}`]: '' } });
+    expect(header.body.detail).toContain(canary);
+    const field = await trial.stage.invoke({ url, [`${canary}=${canary}`]: 1 });
+    expect(field.body.detail).toContain(canary);
+    await trial.stage.invoke({ url, jsn: 1 });
+    expect(trial.stage.logText()).not.toContain(canary);
+    const details = trial.stage.lines.slice(-3).map((line) => [line.field, line.detail]);
+    expect(details).toEqual([
+      ['headers', '"…" is not a header name (RFC 9110, section 5.6.2).'],
+      [undefined, 'There is no field "…".'],
+      ['jsn', 'There is no field "jsn".'],
+    ]);
   });
 
   it('of a refresh that fails', async () => {

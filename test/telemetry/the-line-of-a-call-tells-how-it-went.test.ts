@@ -111,6 +111,8 @@ describe.skipIf(!findPeer('openssl'))('a server that sends alerts (needs openssl
       code: 'client-certificate-rejected',
       failedStep: '5',
       alert: 'unknown_ca',
+      certainty: 'observed',
+      detail: expect.stringMatching(/alert unknown_ca: .+\.$/),
       Failures: 1,
       FullHandshakes: 1,
     });
