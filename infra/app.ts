@@ -4,8 +4,18 @@ import { App, Validations } from 'aws-cdk-lib';
 import flags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { CountersignStack } from './countersign-stack.ts';
-import { readStackSettings } from './settings.ts';
+import { readStackSettings, type StackSettings } from './settings.ts';
 
 const app = new App({ context: flags });
-new CountersignStack(app, 'Countersign', readStackSettings(app.node));
+new CountersignStack(app, 'Countersign', settings());
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+
+/** A wrong setting is the operator's to correct: the sentence alone, without the stack of a defect. */
+function settings(): StackSettings {
+  try {
+    return readStackSettings(app.node);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  }
+}

@@ -27,6 +27,7 @@ export interface StackSettings {
 
 /** Throws an Error that names the key and what it may be. */
 export function readStackSettings(node: Node): StackSettings {
+  refuseUnknownKeys(node);
   const value = (key: string): unknown => node.tryGetContext(`countersign:${key}`);
   const text = (key: string): string => String(value(key) ?? '');
   const functions = readSettings({
@@ -48,6 +49,31 @@ export function readStackSettings(node: Node): StackSettings {
     network: network(value('subnetIds'), value('securityGroupIds')),
   };
 }
+
+/** A misspelt key would leave its default in force, in silence. */
+function refuseUnknownKeys(node: Node): void {
+  const context = (node.getAllContext() ?? {}) as Readonly<Record<string, unknown>>;
+  const keys = Object.keys(context).filter((key) => key.startsWith(keyPrefix));
+  const unknown = keys.find((key) => !settingNames.has(key.slice(keyPrefix.length)));
+  if (unknown === undefined) return;
+  throw new Error(`${unknown} is not a setting; there are ${keyPrefix} ${[...settingNames].join(', ')}.`);
+}
+
+const keyPrefix = 'countersign:';
+const settingNames: ReadonlySet<string> = new Set([
+  'stackName',
+  'secretPrefix',
+  'identityTtlSeconds',
+  'docsUrl',
+  'callers',
+  'memoryMb',
+  'reservedConcurrency',
+  'throttleRate',
+  'throttleBurst',
+  'logRetentionDays',
+  'subnetIds',
+  'securityGroupIds',
+]);
 
 /** CloudFormation's rule for stack names, shortened so that the names made from it stay whole. */
 function stackName(value: string): string {

@@ -1,5 +1,7 @@
 // What cdk.json and `-c` may say: a wrong value stops the synth and names its key.
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { RootConstruct } from 'constructs';
 import { describe, expect, it } from 'vitest';
 import { readStackSettings, type StackSettings } from '../../infra/settings.ts';
@@ -32,6 +34,24 @@ describe('the settings of the stack', () => {
     ['countersign:securityGroupIds', 'sg-0a1b2c3d', 'countersign:subnetIds'],
   ])('refuse %s = %j', (key, value, named) => {
     expect(() => read({ [key]: value })).toThrow(named);
+  });
+
+  it.each(['countersign:memoryMB', 'countersign:subnetId', 'countersign:'])('refuse %s by its name', (key) => {
+    expect(() => read({ [key]: null })).toThrow(`${key} is not a setting; there are countersign: stackName, `);
+  });
+
+  it('leave the keys of others alone', () => {
+    expect(read({ 'acme:memoryMB': 64 })).toEqual(read({}));
+  });
+
+  it('that are wrong end the synth with one sentence, and no stack', () => {
+    const context = JSON.stringify({ 'countersign:memoryMB': 1769 });
+    const child = spawnSync(join('node_modules', '.bin', 'node'), ['infra/app.ts'], {
+      env: { ...process.env, CDK_CONTEXT_JSON: context },
+      encoding: 'utf8',
+    });
+    expect(child.status).toBe(1);
+    expect(child.stderr).toMatch(/^countersign:memoryMB is not a setting; [^\n]+\.\n$/);
   });
 
   it('are the same without cdk.json as with it', () => {
