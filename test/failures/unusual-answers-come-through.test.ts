@@ -82,6 +82,15 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(head.body).not.toHaveProperty('advice');
   });
 
+  it('a head of 48 KB, of which one field has 40', async () => {
+    const [long, short] = ['l'.repeat(40 * 1024), 's'.repeat(100)];
+    const many = Array.from({ length: 64 }, (_, index) => `x-${index}: ${short}\r\n`).join('');
+    const server = await saying(`HTTP/1.1 200 OK\r\nx-long: ${long}\r\n${many}content-length: 2\r\n\r\nok`);
+    const { body } = await trial.call(server.port);
+    expect(body).toMatchObject({ status: 200, body: 'ok' });
+    expect(body.headers).toMatchObject({ 'x-long': long, 'x-63': short });
+  });
+
   it('the answer to HEAD, which names a coding and a length', async () => {
     const server = await saying('HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 99\r\n\r\n');
     const { body } = await trial.call(server.port, { request: { method: 'HEAD' } });
