@@ -29,8 +29,14 @@ export interface LinkTerms {
  */
 const maxIdleMs = { repeatable: 60_000, unrepeatable: 4_000 } as const;
 
-/** After that long, what the kernel holds back (a FIN that came meanwhile) is read before a connection is used again. */
-const settleAfterMs = 1_000;
+/**
+ * After that long, in milliseconds, what the kernel holds back (a FIN, an answer to nothing) is read before a connection is
+ * used again. Calls that follow each other directly are spared: of no more than that the loop was busy meanwhile.
+ */
+const settleAfterMs = 10;
+
+/** A connection is not used in the last second of what the server promised: the request has a way to go. */
+const keepAliveMarginMs = 1_000;
 
 /** The request options that Node hands through to createConnection. */
 export interface LinkRequestOptions {
@@ -51,6 +57,8 @@ export class Link extends Agent {
   readonly #handshakes = new WeakMap<Duplex, Handshake>();
   readonly #counted = new WeakSet<Duplex>();
   readonly #idleSince = new WeakMap<Duplex, number>();
+  /** Bytes of answers when it became idle. */
+  readonly #readBefore = new WeakMap<Duplex, number>();
   readonly #keepAliveMs = new WeakMap<Duplex, number>();
   readonly #events: LinkEvents;
   #retired = false;
@@ -82,12 +90,12 @@ export class Link extends Agent {
   /** What the server said of its own patience: `Keep-Alive: timeout=5` (RFC 2068, section 19.7.1.1; not in RFC 9112, yet sent). */
   heedKeepAlive(socket: Duplex, header: string): void {
     const seconds = /\btimeout=(\d{1,6})\b/.exec(header)?.[1];
-    if (seconds) this.#keepAliveMs.set(socket, Number(seconds) * 1000 - settleAfterMs);
+    if (seconds) this.#keepAliveMs.set(socket, Number(seconds) * 1000 - keepAliveMarginMs);
   }
 
   /**
-   * Closes the idle connections that ended or have been idle for too long to carry this request; true when one is left
-   * that needs settling.
+   * Closes the idle connections that ended, have been idle for too long to carry this request, or on which something came
+   * since, which would be taken for the answer to it; true when one is left that needs settling.
    */
   prune(repeatable: boolean): boolean {
     const now = this.#terms.now();
@@ -99,7 +107,8 @@ export class Link extends Agent {
       const idleMs = now - (this.#idleSince.get(socket) ?? 0);
       const limit = Math.min(max, this.#keepAliveMs.get(socket) ?? max);
       // A clock that went backwards tells nothing: the connection is not trusted.
-      if (idleMs <= limit && idleMs >= 0 && socket.writable && socket.readable) {
+      const isFresh = idleMs <= limit && idleMs >= 0;
+      if (isFresh && socket.writable && socket.readable && !this.#spokeSince(socket)) {
         if (idleMs > settleAfterMs) needsSettling = true;
         continue;
       }
@@ -108,6 +117,11 @@ export class Link extends Agent {
       idle.splice(index, 1);
     }
     return needsSettling;
+  }
+
+  /** A TLS socket counts what was inside the records: a session ticket is nothing that was said. */
+  #spokeSince(socket: Socket): boolean {
+    return socket.bytesRead !== this.#readBefore.get(socket) || socket.readableLength > 0;
   }
 
   /** How many connections it closed. */
@@ -141,6 +155,7 @@ export class Link extends Agent {
 
   override keepSocketAlive(socket: Duplex): boolean {
     this.#idleSince.set(socket, this.#terms.now());
+    this.#readBefore.set(socket, (socket as Socket).bytesRead);
     // Node's types leave out that the hook answers whether the socket is kept.
     if (this.#retired || !(super.keepSocketAlive(socket) as unknown as boolean)) return false;
     this.#events.idle(this);

@@ -11,11 +11,19 @@ const clientRoot = authorities.platformRoot.certificate;
 
 async function warmed(maxVersion: 'TLSv1.2' | 'TLSv1.3') {
   const api = await startApiInAThread({ server: newServer(authorities), clientRoot, maxVersion });
-  const platform = openPlatform(authorities);
+  const { now, clock } = standingClock();
+  const platform = openPlatform(authorities, { now });
   platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
   const call = (request: object = {}) => platform.call({ url: `https://api.acme.example:${api.port}/`, ...request });
   expect((await call()).statusCode).toBe(200);
-  return { api, platform, call };
+  return { api, platform, clock, call };
+}
+
+/** A freeze, and whatever else a test does, takes no time but what the test says. */
+function standingClock() {
+  const began = Date.now();
+  const clock = { aheadMs: 0 };
+  return { clock, now: () => began + clock.aheadMs };
 }
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
@@ -65,13 +73,17 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   });
 
   it('after a longer freeze, what came meanwhile is read before a connection is used: no call has to be repeated', async () => {
-    const { api, platform, call } = await warmed(maxVersion);
-    for (const method of ['GET', 'POST']) {
+    const { api, platform, clock, call } = await warmed(maxVersion);
+    for (const [method, frozenMs] of [
+      ['GET', 2_000],
+      ['POST', 2_000],
+      ['POST', 11],
+    ] as const) {
       api.freezeWhileItCloses('end');
-      platform.clock.aheadMs += 2_000;
+      clock.aheadMs += frozenMs;
       expect((await call({ method })).body.status).toBe(200);
     }
-    expect(platform.attempts()).toEqual([1, 1, 1]);
+    expect(platform.attempts()).toEqual([1, 1, 1, 1]);
   });
 
   it('all of many connections that died are replaced', async () => {
@@ -90,6 +102,34 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(reply.statusCode).toBe(502);
     expect(platform.attempts()).toEqual([1, 2]);
     expect(api.requests).toBe(3);
+  });
+});
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('an answer that nobody asked for, over %s', (maxVersion) => {
+  it.each([
+    ['while nothing was going on', 10, 0],
+    ['while the function was frozen', 0, 11],
+  ] as const)('that came %s is nobody else’s', async (_when, turns, frozenMs) => {
+    let say: ((written: (value: unknown) => void) => void) | undefined;
+    const api = await startApi(authorities, {
+      maxVersion,
+      answer: ({ socket }, response) => {
+        response.end('asked for');
+        say ??= (written) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nmore', written);
+      },
+    });
+    const { now, clock } = standingClock();
+    const platform = openPlatform(authorities, { now });
+    platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
+    const call = async () => (await platform.call({ url: `https://api.acme.example:${api.port}/` })).body;
+    expect((await call()).body).toBe('asked for');
+    // The kernel has it; whether the platform has read it as well is for the turns to say.
+    await new Promise((resolve) => say?.(resolve));
+    for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+    clock.aheadMs += frozenMs;
+    const next = await call();
+    expect(next.body).toBe('asked for');
+    expect(next.handshake.connection).not.toBe('reused');
   });
 });
 
