@@ -70,12 +70,12 @@ export function identityWithin(deadline: Deadline, loading: Promise<Identity>): 
   });
 }
 
-/** Secrets Manager answers in 10 to 30 ms; a store that is down must not make every call slow. */
+/** Secrets Manager answers in 10 to 30 ms; a store that is down must not make calls slow. */
 const mostRefreshMs = 500;
 
 /**
  * To be awaited, when there is anything, before an answer is returned: Lambda stops the process then, and a read that is
- * still under way stops with it.
+ * still under way stops with it. A read that was waited for in vain once is left alone: a store that hangs costs one call.
  */
 export function refreshWithin(
   deadline: Deadline,
@@ -83,5 +83,11 @@ export function refreshWithin(
   name: string,
 ): Promise<void> | undefined {
   const refreshing = identities.refreshing(name);
-  return refreshing && within(deadline, refreshing, () => {}, mostRefreshMs);
+  if (refreshing === undefined || givenUp.has(refreshing)) return undefined;
+  const late = () => {
+    if (remainingMs(deadline) > 0) givenUp.add(refreshing);
+  };
+  return within(deadline, refreshing, late, mostRefreshMs);
 }
+
+const givenUp = new WeakSet<Promise<void>>();

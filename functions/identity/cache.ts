@@ -33,7 +33,7 @@ export interface IdentityCache {
   get(name: string): Identity | Promise<Identity>;
   /**
    * The read under way behind an identity that is held, which never rejects. Lambda stops the process when an answer is
-   * returned: who answers waits for it first, or it may never end.
+   * returned: who answers waits for it first, or it may never end. The same promise for the same read.
    */
   refreshing(name: string): Promise<void> | undefined;
   /** Reads again now, at most once in 5 s for each identity: in between, what `get` gives. */
@@ -58,6 +58,8 @@ interface Load {
   /** When the store was asked, in milliseconds since 1970; infinite while the read waits for its turn. */
   begunAt: number;
   readonly identity: Promise<Identity>;
+  /** For whoever waits without needing it. */
+  ended?: Promise<void>;
 }
 
 /** Longer than the SDK tries (6 s): such a read stood still with its process, and what ends it is a timer, not the store. */
@@ -196,7 +198,9 @@ export function createIdentityCache(options: IdentityCacheOptions): IdentityCach
     get,
     refreshing(name) {
       const running = loads.get(name);
-      return running !== undefined && entries.has(name) ? running.identity.then(nothing, nothing) : undefined;
+      if (running === undefined || !entries.has(name)) return undefined;
+      running.ended ??= running.identity.then(nothing, nothing);
+      return running.ended;
     },
     async reload(name) {
       const running = underWay(name);

@@ -280,6 +280,7 @@ describe('a read behind an identity that is held', () => {
       clock.time += time;
       expect(cache.get('platform')).toBe(identity);
       expect(cache.refreshing('platform')).toBeInstanceOf(Promise);
+      expect(cache.refreshing('platform')).toBe(cache.refreshing('platform'));
       await cache.refreshing('platform');
     }
     expect(cache.size).toBe(0);

@@ -1,5 +1,6 @@
 // What a call waits for the store: all it has when it needs the identity, hardly at all when the next call needs it.
 import { describe, expect, it } from 'vitest';
+import { deadlineIn, refreshWithin } from '../../functions/connection/attempt.ts';
 import { createDiagnose } from '../../functions/diagnose/diagnose.ts';
 import { openDoor } from '../../functions/message/door.ts';
 import { destinationAt, startApi } from '../connection/customer-api.ts';
@@ -61,6 +62,18 @@ describe('a read behind a call', () => {
     expect((await platform.call({ url, timeoutMs: 300 })).statusCode).toBe(200);
     // Below the deadline of the first.
   }, 15_000);
+
+  it('is waited for once, not by every call, while the store hangs; a call without time to wait does not count', async () => {
+    const hanging = new Promise<void>(() => {});
+    const identities = { refreshing: () => hanging };
+    await refreshWithin(deadlineIn(0), identities, 'platform');
+    const first = refreshWithin(deadlineIn(10_000), identities, 'platform');
+    expect(first).toBeInstanceOf(Promise);
+    await first;
+    expect(refreshWithin(deadlineIn(10_000), identities, 'platform')).toBeUndefined();
+    const next = { refreshing: () => Promise.resolve() };
+    expect(refreshWithin(deadlineIn(10_000), next, 'platform')).toBeInstanceOf(Promise);
+  });
 
   it('has ended when a diagnosis is returned', async () => {
     const { platform, makeDue } = await setUp();
