@@ -19,6 +19,9 @@ export interface DiagnosisRequest {
   readonly timeoutMs: number;
 }
 
+/** A URL and a path have 8,192 each. */
+const mostLength = 64 * 1024;
+
 /** docs/api.md has a row for each. */
 export const knownDiagnosisFields: ReadonlySet<string> = new Set(['url', 'probe', 'timeoutMs']);
 const knownProbeFields: ReadonlySet<string> = new Set(['method', 'path']);
@@ -29,6 +32,7 @@ export function parseDiagnosisRequest(
   remainingMs = Number.POSITIVE_INFINITY,
 ): DiagnosisRequest {
   const text = bodyText(event);
+  if (text.length > mostLength) throw invalidRequest('body', `A diagnosis takes at most ${mostLength} characters.`);
   const fields = parseFields(text);
   const probe = checkMembers(text, knownDiagnosisFields).get('probe');
   return {

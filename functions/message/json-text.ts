@@ -42,7 +42,7 @@ function skipBlanks(text: string, from: number): number {
   return at;
 }
 
-/** The index after the closing quote of the string that opens at `start`. */
+/** The index after the closing quote of the string that opens at `start`; 0 when there is none. */
 function stringEnd(text: string, start: number): number {
   let at = text.indexOf('"', start + 1);
   while (isEscaped(text, at)) at = text.indexOf('"', at + 1);
@@ -75,6 +75,22 @@ function isScalar(code: number): boolean {
     code === 0x2b ||
     code === 0x45
   );
+}
+
+/** Of any text, JSON or not; brackets in strings do not count. */
+export function nestsDeeperThan(text: string, most: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      at = stringEnd(text, at) - 1;
+      // A string without an end: there is no more to count.
+      if (at < 0) return false;
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > most) return true;
+    } else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return false;
 }
 
 /** Counts brackets instead of recursing: no depth is too deep. */

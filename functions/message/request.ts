@@ -2,7 +2,7 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { limits } from '../config.ts';
 import { bodyText, invalidRequest } from './event.ts';
-import { type Member, membersOf } from './json-text.ts';
+import { type Member, membersOf, nestsDeeperThan } from './json-text.ts';
 import { type RequestHeaders, readRequestHeaders, shown, tokenPattern } from './request-headers.ts';
 
 /** What Countersign sends is this, byte for byte. */
@@ -65,7 +65,14 @@ export function parseInvocation(
   };
 }
 
+/** JSON.parse takes about 90 bytes for each bracket: what is small enough may be as deep as it likes. */
+const unboundedLength = 64 * 1024;
+const mostNested = 1_000;
+
 export function parseFields(text: string): Readonly<Record<string, unknown>> {
+  if (text.length > unboundedLength && nestsDeeperThan(text, mostNested)) {
+    throw invalidRequest('body', `The request body is large and nested more than ${mostNested} deep.`);
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);

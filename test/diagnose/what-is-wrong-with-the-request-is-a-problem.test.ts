@@ -23,6 +23,7 @@ describe('the request', () => {
     [{ url: 'https://localhost/', probe: { path: '/\r\nhost: other' } }, 'probe'],
     [{ url: 'https://localhost/', probe: { path: '/', method: 'POST' } }, 'probe'],
     [{ url: 'https://localhost/', probe: { path: '/', body: '' } }, 'body'],
+    [{ url: 'https://localhost/', x: ' '.repeat(65_536) }, 'body'],
   ])('%j is refused for its %s', async (request, field) => {
     const reply = await trial.ask(request, 'sound');
     expect(reply).toMatchObject({ statusCode: 400, body: { code: 'invalid-request', evidence: { field } } });

@@ -244,9 +244,27 @@ describe('the request as a whole', () => {
   });
 
   it('is as deep as it likes', () => {
-    const deep = '['.repeat(200_000) + ']'.repeat(200_000);
-    expect(parse(`{"url":"${url}","json":${deep}}`).body).toHaveLength(400_000);
+    const deep = '['.repeat(30_000) + ']'.repeat(30_000);
+    expect(parse(`{"url":"${url}","json":${deep}}`).body).toHaveLength(60_000);
   });
+
+  it.each([
+    ['[', ']'],
+    ['{"a":', '}'],
+  ])('is nested 1,000 deep at most where it is large: %j', (open, close) => {
+    // Brackets in a string, behind an escaped quote too, are no nesting.
+    const large = `"x":${JSON.stringify('["'.repeat(40_000))}`;
+    const nested = (deep: number) => `${open.repeat(deep - 1)}1${close.repeat(deep - 1)}`;
+    expect(parse(`{"url":"${url}","json":{${large},"y":${nested(999)}}}`).body?.length).toBeGreaterThan(80_000);
+    const error = refusal(`{"url":"${url}","json":{${large},"y":${nested(1_000)}}}`);
+    expect(error.message).toBe('The request body is large and nested more than 1000 deep.');
+    expect(error.evidence).toEqual({ field: 'body' });
+  });
+
+  it.each(['['.repeat(70_000), `{"a":"${'['.repeat(70_000)}`, `"${'\\\\'.repeat(70_000)}\\"`])(
+    'without an end is refused: %#',
+    (text) => expect(refusal(text).evidence).toEqual({ field: 'body' }),
+  );
 
   it('may come as base64, and must be UTF-8', () => {
     const encoded = (bytes: Buffer) => invocationEvent(bytes.toString('base64'), { isBase64Encoded: true });
