@@ -3,14 +3,15 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { createPool } from '../../functions/connection/pool.ts';
 import { createDiagnose } from '../../functions/diagnose/diagnose.ts';
 import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
-import type { IdentityCache } from '../../functions/identity/cache.ts';
+import { CountersignError } from '../../functions/errors.ts';
+import { createIdentityCache, type IdentityCache } from '../../functions/identity/cache.ts';
 import type { Identity } from '../../functions/identity/identity.ts';
 import { createInvoke } from '../../functions/invoke/invoke.ts';
 import { openDoor } from '../../functions/message/door.ts';
 import { sendLinesTo } from '../../functions/telemetry/line.ts';
-import { invocationEvent, lambdaContext } from '../support/stage.ts';
-import type { Told } from './expected.ts';
+import { createShelf, invocationEvent, lambdaContext } from '../support/stage.ts';
 import type { Scope } from './scope.ts';
+import type { Told } from './told.ts';
 
 export interface Desk {
   readonly identities: Map<string, Identity>;
@@ -28,14 +29,13 @@ const patient = { timeoutMs: 25_000 };
 
 export function openDesk(scope: Scope): Desk {
   const identities = new Map<string, Identity>();
+  const nothing = createShelf((name) => new CountersignError('identity-not-found', `There is no ${name}.`));
   // The real cache would refuse most of the defective identities before a server sees them.
   const unchecked: IdentityCache = {
+    ...createIdentityCache({ source: nothing, ttlMs: 60_000 }),
     get: (name) => identities.get(name) as Identity,
     reload: async (name) => identities.get(name) as Identity,
     refreshing: () => undefined,
-    get size() {
-      return identities.size;
-    },
   };
   sendLinesTo(() => {});
   const pool = createPool();
@@ -58,7 +58,10 @@ export function openDesk(scope: Scope): Desk {
 
 function invocationTold(answer: APIGatewayProxyStructuredResultV2): string {
   const body = JSON.parse(answer.body ?? 'null') as Problem | { status: number; advice?: string };
-  if ('status' in body && !('code' in body)) return `${body.status}${body.advice ? ' with advice' : ''}`;
+  if ('status' in body && !('code' in body)) {
+    // There is other advice too: that the end of a page is unproven, say.
+    return `${body.status}${body.advice?.includes('client certificate') ? ' with advice' : ''}`;
+  }
   const { code, evidence } = body as Problem;
   const alert = evidence?.alert ? `, alert ${evidence.alert}` : '';
   // Of what is not about our certificate the certainty goes without saying.

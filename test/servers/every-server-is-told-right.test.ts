@@ -1,9 +1,10 @@
 // The truth, measured: every cell of every real server must come to what was written down by hand, diagnosis and call alike.
 import { describe, expect, it } from 'vitest';
-import { expectedOf, type ServerName, type Told, truths } from './expected.ts';
+import { type ServerName, truths } from './expected.ts';
 import { missingFor } from './listener.ts';
 import { cellsOf, measure } from './measure.ts';
 import { servers } from './servers.ts';
+import { expectedOf, type Told } from './told.ts';
 
 describe.each(Object.keys(truths) as ServerName[])('%s', (name) => {
   const server = servers[name];

@@ -1,104 +1,22 @@
 // The truth about every server, written by hand: what each cell must come to, and what the server does not tell.
-import type { CellName, TlsVersion } from './cells.ts';
-
-/** What Countersign makes of a cell, in the words of the table. */
-export interface Told {
-  readonly verdict: string;
-  /** The step that failed; `–` when none did. */
-  readonly step: string;
-  /** The alert, the HTTP status or the code that says why. */
-  readonly reason: string;
-  readonly certainty: string;
-  /** What a call comes to. */
-  readonly invocation: string;
-}
-
-/** One for each version where they differ. */
-type Expected = Told | { readonly 'TLSv1.2': Told; readonly 'TLSv1.3': Told };
-
-export interface Truth {
-  /** The versions that were measured begin with it; others may say the same in other words. */
-  readonly version: string;
-  readonly cells: Readonly<Partial<Record<CellName, Expected>>>;
-  /** What nobody can learn from the wire, for the page. */
-  readonly silence: string;
-}
-
-const granted: Told = {
-  verdict: 'access-granted',
-  step: '–',
-  reason: 'HTTP 200',
-  certainty: 'observed',
-  invocation: '200',
-};
-
-const neverAsked: Told = {
-  verdict: 'not-mutual',
-  step: '4',
-  reason: 'client-certificate-not-requested',
-  certainty: 'observed',
-  invocation: '200; with requireMutual client-certificate-not-requested',
-};
-
-function alert(name: string): Told {
-  return refused(`alert ${name}`, 'observed', `client-certificate-rejected, alert ${name}, observed`);
-}
-
-/** An alert that has more meanings than one. */
-function vague(name: string): Told {
-  return refused(`alert ${name}`, 'inferred', `client-certificate-rejected, alert ${name}, inferred`);
-}
-
-/** It had the certificate and closed. */
-const closed = refused('closed', 'inferred', 'client-certificate-rejected, inferred');
-
-function page(status: number): Told {
-  return refused(`HTTP ${status}`, 'observed', `${status} with advice`);
-}
-
-function refused(reason: string, certainty: string, invocation: string): Told {
-  return { verdict: 'access-refused', step: '5', reason, certainty, invocation };
-}
-
-function untrusted(code: string, finding = ''): Told {
-  return { verdict: 'server-not-trusted', step: '3', reason: code + finding, certainty: 'observed', invocation: code };
-}
-
-function noHandshake(name: string): Told {
-  return {
-    verdict: 'unreachable',
-    step: '2',
-    reason: `alert ${name}`,
-    certainty: 'observed',
-    invocation: `tls-negotiation-failed, alert ${name}`,
-  };
-}
-
-/** The key can make no signature that the server takes, so it gets no certificate, and answers as it does then. */
-function absent(answer: Told): Told {
-  return { ...answer, step: '4', reason: `client-signature-not-accepted, then ${answer.reason}` };
-}
-
-/** It closed in the middle of the handshake. */
-const noWord: Told = {
-  verdict: 'unreachable',
-  step: '2',
-  reason: 'tls-negotiation-failed',
-  certainty: 'observed',
-  invocation: 'tls-negotiation-failed',
-};
-
-/** What a diagnosis that sends no request can know. */
-const presumed: Told = { verdict: 'access-granted', step: '–', reason: '–', certainty: 'inferred', invocation: '–' };
-const notAskedYet: Told = { ...neverAsked, invocation: '–' };
-
-function quietly(answer: Told): Told {
-  return { ...answer, invocation: '–' };
-}
-
-function perVersion(older: Told, newer: Told): Expected {
-  return { 'TLSv1.2': older, 'TLSv1.3': newer };
-}
+import {
+  absent,
+  alert,
+  closed,
+  granted,
+  neverAsked,
+  noHandshake,
+  notAskedYet,
+  noWord,
+  page,
+  perVersion,
+  presumed,
+  quietly,
+  type Told,
+  type Truth,
+  untrusted,
+  vague,
+} from './told.ts';
 
 /** What depends on Countersign alone, whoever serves. */
 const ours = {
@@ -248,9 +166,3 @@ export const truths = {
 } as const satisfies Record<string, Truth>;
 
 export type ServerName = keyof typeof truths;
-
-export function expectedOf(truth: Truth, cell: CellName, version: TlsVersion): Told | undefined {
-  const expected = truth.cells[cell];
-  if (!expected || 'verdict' in expected) return expected;
-  return version === 'TLSv1.1' ? undefined : expected[version];
-}

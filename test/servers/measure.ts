@@ -4,10 +4,10 @@ import type { Destination } from '../../functions/destination/destination.ts';
 import { type Cast, identityOf, makeCast } from './cast.ts';
 import { type CellName, cellNames, cells, type SetupName, setups, type TlsVersion, versionsOf } from './cells.ts';
 import { type Desk, openDesk } from './desk.ts';
-import type { Told } from './expected.ts';
 import type { Listener } from './listener.ts';
 import { freePort, openScope } from './scope.ts';
 import type { MatrixServer } from './servers.ts';
+import type { Told } from './told.ts';
 
 export interface Measured {
   readonly cell: CellName;

@@ -1,9 +1,10 @@
 // Writes docs/servers.md from what was measured: one table for each server, and what it does not tell.
 import type { Refusal } from './beforehand.ts';
 import { type CellName, cells, type TlsVersion } from './cells.ts';
-import { type ServerName, type Told, truths } from './expected.ts';
+import { type ServerName, truths } from './expected.ts';
 import type { Measured } from './measure.ts';
 import { servers } from './servers.ts';
+import type { Told } from './told.ts';
 
 export interface PageContent {
   /** `Debian GNU/Linux 12 (bookworm), Node 24.21.0`. */

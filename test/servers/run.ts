@@ -2,11 +2,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { refusedBeforehand } from './beforehand.ts';
-import { expectedOf, type ServerName, truths } from './expected.ts';
+import { type ServerName, truths } from './expected.ts';
 import { missingFor } from './listener.ts';
 import { measure } from './measure.ts';
 import { type PageContent, pageOf } from './page.ts';
 import { servers } from './servers.ts';
+import { expectedOf } from './told.ts';
 
 const page = join(import.meta.dirname, '../../docs/servers.md');
 

@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { defective, refusedBeforehand } from './beforehand.ts';
-import { expectedOf, type ServerName, type Told, truths } from './expected.ts';
+import { type ServerName, truths } from './expected.ts';
 import { cellsOf } from './measure.ts';
 import { type PageContent, pageOf } from './page.ts';
 import { servers } from './servers.ts';
+import { expectedOf, type Told } from './told.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/servers.md'), 'utf8');
 const names = Object.keys(truths) as ServerName[];
