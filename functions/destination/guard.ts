@@ -13,19 +13,23 @@ export function admit(target: Target, destinations: readonly Destination[]): Des
   return destination;
 }
 
-/** Throws `destination-forbidden` when the destination may not be reached at that address. */
+/**
+ * Throws `destination-forbidden` when the destination may not be reached at that address. An address that the DNS gave is
+ * not named: callers could map a network with it that they cannot see.
+ */
 export function checkAddress(target: Target, address: string, destination: Destination): void {
   const { network } = destination;
   if (isAllowed(address, network)) return;
   const { addressClass, name } = describeAddress(address);
-  const where = target.address === undefined ? `${target.host} resolves to ${address}, which` : address;
+  const isResolved = target.address === undefined;
+  const what = isResolved ? `${target.host} resolves to ${name}` : `${address} is ${name}`;
   throw new CountersignError(
     'destination-forbidden',
     addressClass === 'forbidden'
-      ? `${where} is ${name}; no destination may be reached there.`
-      : `${where} is ${name}; this destination allows ${allowances[network]}.`,
+      ? `${what}; no destination may be reached there.`
+      : `${what}; this destination allows ${allowances[network]}.`,
     {
-      evidence: { host: target.host, address, addressClass, network },
+      evidence: { host: target.host, ...(isResolved ? {} : { address }), addressClass, network },
       hint:
         addressClass === 'forbidden'
           ? 'The caller must correct the URL, or whoever runs the DNS of that name must publish the address of the API server.'
