@@ -56,9 +56,10 @@ export class CountersignStack extends Stack {
       reservedConcurrency: undefined,
       callsCustomers: false,
     });
-    identities.grantRead(invoke);
-    identities.grantRead(diagnose);
-    identities.grantRead(certificate);
+    // A version that is not current is presented to nobody; its certificates are shown.
+    identities.grantRead(invoke, ['AWSCURRENT']);
+    identities.grantRead(diagnose, ['AWSCURRENT']);
+    identities.grantRead(certificate, ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']);
     if (settings.network !== undefined) {
       // The same way out, or a diagnosis would be one of another road.
       joinNetwork(invoke, settings.network);

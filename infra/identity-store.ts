@@ -7,6 +7,9 @@ import { Construct } from 'constructs';
 import { platformIdentity, variables } from '../functions/config.ts';
 import type { EgressFunction } from './egress-function.ts';
 
+/** Staging labels that Secrets Manager moves by itself (user guide, "Secret versions"). */
+export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
+
 export interface IdentityStoreProps {
   /** Encrypts the secrets. */
   readonly key: IKey;
@@ -39,8 +42,8 @@ export class IdentityStore extends Construct {
     });
   }
 
-  /** Lets the function read every identity under the prefix, and tells it where they are. */
-  grantRead(reader: EgressFunction): void {
+  /** Lets the function read these stages of every identity under the prefix, and tells it where they are. */
+  grantRead(reader: EgressFunction, stages: readonly Stage[]): void {
     const { key, secretPrefix, identityTtlSeconds } = this.#props;
     const secrets = `arn:${Aws.PARTITION}:secretsmanager:${Aws.REGION}:${Aws.ACCOUNT_ID}:secret:${secretPrefix}*`;
     reader.role.addToPolicy(
@@ -48,6 +51,8 @@ export class IdentityStore extends Construct {
         sid: 'ReadIdentities',
         actions: ['secretsmanager:GetSecretValue'],
         resources: [secrets],
+        // With the set operator that the user guide asks for ("Limiting access to secrets with specific staging labels").
+        conditions: { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': stages } },
       }),
     );
     // The encryption context is what Secrets Manager gives KMS (user guide, "Secret encryption and decryption").

@@ -20,8 +20,14 @@ const writesItsOwnLogs = (name: string) => ({
   Resource: `<${name}Logs.Arn>`,
 });
 
-const readsIdentities = [
-  { Sid: 'ReadIdentities', Effect: 'Allow', Action: 'secretsmanager:GetSecretValue', Resource: secrets },
+const readsIdentities = (stages: readonly string[]) => [
+  {
+    Sid: 'ReadIdentities',
+    Effect: 'Allow',
+    Action: 'secretsmanager:GetSecretValue',
+    Resource: secrets,
+    Condition: { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': stages } },
+  },
   {
     Sid: 'DecryptIdentities',
     Effect: 'Allow',
@@ -35,9 +41,9 @@ const readsIdentities = [
 ];
 
 const expected: Record<string, readonly unknown[]> = {
-  Invoke: [writesItsOwnLogs('Invoke'), ...readsIdentities],
-  Diagnose: [writesItsOwnLogs('Diagnose'), ...readsIdentities],
-  Certificate: [writesItsOwnLogs('Certificate'), ...readsIdentities],
+  Invoke: [writesItsOwnLogs('Invoke'), ...readsIdentities(['AWSCURRENT'])],
+  Diagnose: [writesItsOwnLogs('Diagnose'), ...readsIdentities(['AWSCURRENT'])],
+  Certificate: [writesItsOwnLogs('Certificate'), ...readsIdentities(['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'])],
   Health: [writesItsOwnLogs('Health')],
 };
 
