@@ -145,6 +145,8 @@ function send(
     outgoing.on('response', (response) => {
       // Without an Upgrade header Node takes a 101 for an answer.
       if (response.statusCode === 101) return fail(switched());
+      // The parser takes any three digits; 600 to 999 are nobody's, and handed on (RFC 9110, section 15).
+      if ((response.statusCode ?? 0) < 100) return fail(malformed('The answer has a status below 100.'));
       incoming = response;
       attempt.phase = 'response';
       const firstByteMs = performance.now() - attempt.readyAt;

@@ -47,6 +47,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     ['HTTP/2 without being asked', '\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64\0\x04\0\x10\0\0'],
     ['HTTP/3.7', 'HTTP/3.7 200 OK\r\n\r\n'],
     ['a status that is none', 'HTTP/1.1 2x0 OK\r\n\r\n'],
+    ['the status 000', 'HTTP/1.1 000 x\r\ncontent-length: 0\r\n\r\n'],
+    ['the status 099', 'HTTP/1.1 099 x\r\ncontent-length: 3\r\n\r\nabc'],
     ['a header without a colon', 'HTTP/1.1 200 OK\r\nthis is no header\r\n\r\n'],
     ['a header with a line feed in its name', 'HTTP/1.1 200 OK\r\nx\n: 1\r\n\r\n'],
     ['two lengths', head('content-length: 1', 'content-length: 2')],

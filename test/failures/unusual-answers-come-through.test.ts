@@ -32,6 +32,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     ['HTTP/1.0 that ends with the connection', 'HTTP/1.0 200 OK\r\n\r\nolder', 'older'],
     ['HTTP/1.1 that ends with the connection', 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nto the end', 'to the end'],
     ['a status without a reason', 'HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok', 'ok'],
+    ['a status of no class', 'HTTP/1.1 999 x\r\ncontent-length: 3\r\n\r\n999', '999'],
     ['nothing', 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n', ''],
     ['a 204', 'HTTP/1.1 204 No Content\r\n\r\n', ''],
     ['a 304 that names the length it would have', 'HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\n\r\n', ''],
