@@ -13,7 +13,7 @@ const maxBodyBytes = 1024 * 1024;
  *
  * A web page in the user's browser can reach loopback. It cannot send this content type without asking first (which is
  * refused, having the wrong method), and a page whose own name was made to lead here (DNS rebinding) gives itself away
- * by that name in Host.
+ * by that name in Host. No SDK and no CLI says where a page is from, as browsers do.
  */
 export function actionNameOf(request: IncomingMessage): string {
   const { headers, method, url } = request;
@@ -23,6 +23,9 @@ export function actionNameOf(request: IncomingMessage): string {
   if (url !== '/') throw new AwsError('UnknownOperationException', 'The only path here is /.', { status: 404 });
   if (method !== 'POST') {
     throw new AwsError('UnknownOperationException', 'The only method here is POST.', { status: 405 });
+  }
+  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
+    throw new AwsError('AccessDeniedException', 'No request of a web page is answered.');
   }
   if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== contentType) {
     throw new AwsError('UnknownOperationException', `The content type must be ${contentType}.`, { status: 415 });
