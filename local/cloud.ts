@@ -25,6 +25,10 @@ export interface Cloud {
   readonly hosts: readonly RunningHost[];
   /** Where the functions write their log lines and metrics. */
   readonly logFile: string;
+  /** Sentences to print: what is wrong with the platform's identity, or peculiar to it. */
+  readonly notices: readonly string[];
+  /** Calls that the gateway has not answered yet. */
+  callsUnderWay(): number;
   /** Lets the calls under way finish, then takes everything down in reverse order. */
   close(): Promise<void>;
 }
@@ -54,8 +58,13 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       region: localRegion,
       credentials: localCredentials,
     });
+    const notices: string[] = [];
+    const onNotice = (sentence: string) => notices.push(sentence);
     try {
-      await storePlatformIdentity({ client, secretId, authorities, hosts, now: new Date() });
+      await storePlatformIdentity({ client, secretId, authorities, hosts, now: new Date(), onNotice });
+    } catch (error) {
+      // Whoever put it there can only mend it while Secrets Manager runs; calls say what is wrong with it.
+      onNotice(error instanceof Error ? error.message : String(error));
     } finally {
       client.destroy();
     }
@@ -64,7 +73,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     sendLinesTo(log.write);
     const functions = await loadFunctions();
     const gateway = await up(startGateway({ functions, port: options.ports.gateway, onFailure: options.onFailure }));
-    return { gatewayUrl: gateway.url, secretsManagerUrl: secrets.url, secretId, hosts, logFile: files.log, close };
+    const { url: gatewayUrl, callsUnderWay } = gateway;
+    const secretsManagerUrl = secrets.url;
+    return { gatewayUrl, secretsManagerUrl, secretId, hosts, logFile: files.log, notices, callsUnderWay, close };
   } catch (error) {
     await close();
     throw error;

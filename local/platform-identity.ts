@@ -28,11 +28,13 @@ export interface PlatformIdentityOptions {
   readonly authorities: DemoAuthorities;
   readonly hosts: readonly RunningHost[];
   readonly now: Date;
+  /** Told, in a sentence, of what a user would wonder at. */
+  readonly onNotice?: (sentence: string) => void;
 }
 
 /**
- * What somebody else stored under this name keeps its key, its certificates, its other destinations and its other
- * members; only the destinations of the demo's hosts are set.
+ * What somebody else stored under this name keeps its key, its certificates, its other destinations (any public host,
+ * where it lists none) and its other members; only the destinations of the demo's hosts are set.
  * @returns what was done
  */
 export async function storePlatformIdentity(
@@ -48,6 +50,8 @@ export async function storePlatformIdentity(
   const current = parse(stored, SecretId);
   const isDue = isDemoIdentity(current) && isWornOut(current, options);
   const next = { ...current, ...(isDue && issue(options)), destinations: destinationsFor(options, current) };
+  if (!sameCertificate(next.rootCertificate, options.authorities.platform.root))
+    options.onNotice?.(ownNotice(SecretId));
   const SecretString = JSON.stringify(next);
   if (SecretString === stored) return 'kept';
   await client.send(new PutSecretValueCommand({ SecretId, SecretString }));
@@ -96,6 +100,15 @@ function isDemoIdentity({ rootCertificate }: Document): boolean {
   return certificateOf(rootCertificate)?.subject === `CN=${platformRootName}`;
 }
 
+function sameCertificate(one: unknown, other: unknown): boolean {
+  const fingerprint = certificateOf(one)?.fingerprint256;
+  return fingerprint !== undefined && fingerprint === certificateOf(other)?.fingerprint256;
+}
+
+function ownNotice(secretId: string): string {
+  return `The secret ${secretId} holds an identity of your own, whose root the demo API does not trust: it refuses it at step 5. Delete the secret and start again for the demo's.`;
+}
+
 function isWornOut(document: Document, { authorities, now }: PlatformIdentityOptions): boolean {
   const certificate = certificateOf(document.certificate);
   if (!certificate || document.rootCertificate !== authorities.platform.root) return true;
@@ -112,7 +125,8 @@ function certificateOf(pem: unknown): X509Certificate | undefined {
 
 /** The demo's hosts first, as they run now; then what else was there. */
 function destinationsFor({ hosts, authorities }: PlatformIdentityOptions, current?: Document): object[] {
-  const others = Array.isArray(current?.destinations) ? (current.destinations as { host?: unknown }[]) : [];
+  const listed = current && 'destinations' in current ? current.destinations : current && [{ host: '*' }];
+  const others = Array.isArray(listed) ? (listed as { host?: unknown }[]) : [];
   return [
     ...hosts.map(({ host, port }) => ({
       host,

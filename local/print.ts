@@ -20,7 +20,7 @@ export function places(cloud: Cloud, folder: string | undefined, paint: Paint): 
     ['demo API', `https://${first?.host}:${first?.port}`, 'demands a client certificate'],
     ['', portsOf(cloud.hosts), 'one host for each way to fail'],
     ['state', folder ?? 'a temporary folder', 'private to you'],
-    ...(folder ? [['log of the functions', cloud.logFile, 'of this run']] : []),
+    ...(folder ? [['log of the functions', cloud.logFile, 'of this run; the one before: functions.log.1']] : []),
   ];
   return columns(rows).map(
     ([what, where, why]) => `  ${what}  ${paint('bold', where ?? '')}  ${paint('dim', why ?? '')}`,

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { platformIdentity } from '../functions/config.ts';
+import { platformIdentity, variables } from '../functions/config.ts';
 import type { Cloud } from './cloud.ts';
 import { callThroughGateway, invocationOf } from './demo-call.ts';
 import { diagnoseThroughGateway } from './diagnosis-call.ts';
@@ -53,6 +53,10 @@ async function main(): Promise<number> {
     print([helpText]);
     return 0;
   }
+  if ((process.env[variables.identitySource] || 'secrets-manager') !== 'secrets-manager') {
+    const sentence = `The local cloud reads identities from its own Secrets Manager alone: unset ${variables.identitySource}.`;
+    return complain(new Error(sentence), 2);
+  }
   try {
     return await serve(options, options.folder ?? temporaryFolder());
   } catch (error) {
@@ -73,10 +77,15 @@ async function serve({ isDemo, ports }: StartOptions, folder: string): Promise<n
   const cloud = await startCloud({ folder, ports, onFailure });
   try {
     print(['', ...places(cloud, isDemo ? undefined : folder, paint)]);
+    if (cloud.notices.length > 0) print(['', ...cloud.notices]);
     const isGranted = await showCall(cloud);
     if (isDemo) return (await showFailures(cloud)) && isGranted ? 0 : 1;
     print(['', 'To try, in another terminal:', '', ...linesToTry(cloud, paint), '', 'Ctrl-C stops it.']);
     await stopped();
+    const calls = cloud.callsUnderWay();
+    if (calls > 0) {
+      print([`Waiting up to 5 s for ${calls} call${calls === 1 ? '' : 's'}; Ctrl-C again ends it at once.`]);
+    }
     return 0;
   } finally {
     await cloud.close();

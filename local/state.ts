@@ -1,7 +1,7 @@
 // The folder that the local cloud keeps its state in: private, written whole or not at all, never overwritten.
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { chmod, link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** Creates the folder if need be and makes it private (0700). Throws a one-sentence Error. */
@@ -55,9 +55,21 @@ export async function createState(file: string, text: string): Promise<boolean> 
   return true;
 }
 
-/** A log of this run alone (0600): it would grow without end otherwise. */
+/**
+ * A log of this run alone (0600): it would grow without end otherwise. That of the run before is kept as `<file>.1`.
+ * Throws a one-sentence Error when there is something else in the place of either.
+ */
 export async function openLog(file: string): Promise<{ write(line: string): void; close(): Promise<void> }> {
-  await rm(file, { force: true });
+  for (const one of [file, `${file}.1`]) {
+    const found = await stat(one).catch(() => undefined);
+    if (found && !found.isFile()) throw new Error(`In the place of the file ${one} is something else: delete it.`);
+  }
+  try {
+    await rename(file, `${file}.1`);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') throw new Error(`The file ${file} cannot be renamed (${code}): delete it.`, { cause });
+  }
   const stream = createWriteStream(file, { flags: 'wx', mode: 0o600 });
   // A log that cannot be written is no reason to refuse a call.
   stream.on('error', () => undefined);

@@ -33,6 +33,8 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly url: string;
+  /** Calls whose answer is not yet sent. */
+  callsUnderWay(): number;
   /** Takes no more calls, lets those under way finish up to the deadline, then cuts them off. */
   close(): Promise<void>;
 }
@@ -41,7 +43,12 @@ export interface Gateway {
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', closeDeadlineMs = 5_000 } = options;
   if (!isLoopback(host)) throw new Error(`The local gateway listens on loopback only, not on ${host}.`);
+  let underWay = 0;
   const server = createServer({ keepAliveTimeout: 5_000 }, (request, response) => {
+    underWay += 1;
+    response.once('close', () => {
+      underWay -= 1;
+    });
     // Lambda finishes what it began when the caller is gone; only the answer is dropped.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
@@ -51,7 +58,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
   });
   const port = await listen(server, { port: options.port, host, what: 'the gateway', option: '--port' });
-  return { url: urlOf(host, port), close: () => close(server, closeDeadlineMs) };
+  return { url: urlOf(host, port), callsUnderWay: () => underWay, close: () => close(server, closeDeadlineMs) };
 }
 
 async function answer(request: IncomingMessage, requestId: string, options: GatewayOptions): Promise<HttpAnswer> {

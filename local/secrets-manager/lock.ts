@@ -1,11 +1,14 @@
 // Keeps a second server off a state folder, for as long as this process lives and not a moment longer.
-import { chmodSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { reasonOf } from './errors.ts';
 
 /** SQLite's result code for "another connection holds the lock" (sqlite.org/rescode.html). */
 const busy = 5;
+
+/** The same for "the file is no database". */
+const notADatabase = 26;
 
 /**
  * Takes the folder, or throws an Error that says who has it.
@@ -28,8 +31,15 @@ export function lockFolder(folder: string): { release(): void } {
     if (error instanceof Error && 'errcode' in error && error.errcode === busy) {
       throw new Error(`The folder ${folder} is in use by another Secrets Manager; stop that one first.`);
     }
+    if (isBroken(error, path)) throw new Error(`The file ${path} is not a lock: delete it.`, { cause: error });
     throw new Error(`The folder ${folder} cannot be locked (${reasonOf(error)}).`, { cause: error });
   }
   const held = database;
   return { release: () => held.close() };
+}
+
+/** Something else has come into its place: another file, or a folder. */
+function isBroken(error: unknown, path: string): boolean {
+  if (error instanceof Error && 'errcode' in error && error.errcode === notADatabase) return true;
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -119,6 +119,25 @@ describe('the platform identity', () => {
     expect(await stored()).toMatchObject({ certificate: other.certificate, privateKey: other.privateKey });
   });
 
+  it('of somebody else that lists no destinations may still go to any public host', async () => {
+    await store();
+    const other = createAuthority({ commonName: 'Somebody' }).issue({ commonName: 'x' });
+    await put({ certificate: other.certificate, privateKey: other.privateKey, rootCertificate: other.root });
+    const notices: string[] = [];
+    expect(await store({ onNotice: (sentence: string) => notices.push(sentence) })).toBe('updated');
+    expect((await stored()).destinations).toHaveLength(hosts.length + 1);
+    expect((await stored()).destinations.at(-1)).toEqual({ host: '*' });
+    expect(notices).toEqual([expect.stringContaining('refuses it at step 5')]);
+    expect(await store()).toBe('kept');
+  });
+
+  it("of the demo's own is no matter to speak of", async () => {
+    const notices: string[] = [];
+    const onNotice = (sentence: string) => notices.push(sentence);
+    for (const now of [inDays(0), inDays(1), inDays(61)]) await store({ onNotice, now });
+    expect(notices).toEqual([]);
+  });
+
   it('that is no document is refused in one sentence, without a word of it', async () => {
     await store();
     await client.send(new PutSecretValueCommand({ SecretId: secretId, SecretString: 'PRIVATE' }));

@@ -5,11 +5,14 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createAuthority } from '../../local/authority/authority.ts';
 import { demoHosts } from '../../local/demo-api/hosts.ts';
 import { setEnvironment } from '../../local/gateway/functions.ts';
+import { startSecretsManager } from '../../local/secrets-manager/server.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const freePorts = ['--port', '0', '--secrets-port', '0', '--api-port', '0'];
@@ -113,7 +116,6 @@ describe('the environment of whoever starts it', () => {
       AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
       AWS_ENDPOINT_URL_SECRETS_MANAGER: 'http://127.0.0.1:1',
       AWS_USE_FIPS_ENDPOINT: 'true',
-      COUNTERSIGN_IDENTITY_SOURCE: 'directory:/nowhere',
       COUNTERSIGN_SECRET_PREFIX: 'stranger/',
       COUNTERSIGN_IDENTITY_TTL_SECONDS: 'never',
       COUNTERSIGN_DOCS_URL: 'nowhere',
@@ -121,22 +123,25 @@ describe('the environment of whoever starts it', () => {
     expect([await run.ended, run.error()]).toEqual([0, '']);
   });
 
-  it.each(['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'COUNTERSIGN_IDENTITY_TTL_SECONDS', 'COUNTERSIGN_DOCS_URL'])(
-    '%s is taken away',
-    (name) => {
-      const before = { ...process.env };
-      try {
-        process.env[name] = 'stranger';
-        setEnvironment('http://127.0.0.1:1');
-        expect(Object.values(process.env)).not.toContain('stranger');
-        expect(process.env.AWS_ENDPOINT_URL_SECRETS_MANAGER).toBe('http://127.0.0.1:1');
-        expect(process.env.PATH).toBe(before.PATH);
-      } finally {
-        for (const added of Object.keys(process.env)) if (!(added in before)) delete process.env[added];
-        Object.assign(process.env, before);
-      }
-    },
-  );
+  it.each([
+    'AWS_PROFILE',
+    'AWS_SESSION_TOKEN',
+    'COUNTERSIGN_IDENTITY_SOURCE',
+    'COUNTERSIGN_IDENTITY_TTL_SECONDS',
+    'COUNTERSIGN_DOCS_URL',
+  ])('%s is taken away', (name) => {
+    const before = { ...process.env };
+    try {
+      process.env[name] = 'stranger';
+      setEnvironment('http://127.0.0.1:1');
+      expect(Object.values(process.env)).not.toContain('stranger');
+      expect(process.env.AWS_ENDPOINT_URL_SECRETS_MANAGER).toBe('http://127.0.0.1:1');
+      expect(process.env.PATH).toBe(before.PATH);
+    } finally {
+      for (const added of Object.keys(process.env)) if (!(added in before)) delete process.env[added];
+      Object.assign(process.env, before);
+    }
+  });
 });
 
 describe('npm start', () => {
@@ -178,6 +183,7 @@ describe('npm start', () => {
     await once(underWay, 'continue');
     run.child.kill('SIGINT');
     run.child.kill('SIGINT');
+    await run.says(/\nWaiting up to 5 s for 1 call; Ctrl-C again ends it at once\.\n/);
     await wait(100);
     expect(run.child.exitCode).toBeNull();
     while (run.child.exitCode === null) {
@@ -202,7 +208,62 @@ describe('npm start', () => {
   });
 });
 
+describe('an identity of somebody else', () => {
+  const secret = 'countersign/identities/platform';
+
+  async function startedWith(SecretString: string): Promise<Run> {
+    const secrets = await startSecretsManager({ folder: join(state, 'secrets-manager'), port: 0 });
+    const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+    const client = new SecretsManagerClient({ endpoint: secrets.url, region: 'us-east-1', credentials });
+    await client.send(new CreateSecretCommand({ Name: secret, SecretString }));
+    client.destroy();
+    await secrets.close();
+    return startCloud();
+  }
+
+  it('that is broken locks nobody out: the cloud runs, and says what is wrong', async () => {
+    mkdirSync(state);
+    const { out } = await startedWith('{"privateKey": "hunter2');
+    expect(out()).toContain(
+      `\nThe secret ${secret} of the local Secrets Manager holds no identity document: delete it`,
+    );
+    expect(out()).toContain('identity-unusable');
+    expect(out()).not.toContain('hunter2');
+  });
+
+  it('that is sound is said to be refused by the demo API, and why', async () => {
+    mkdirSync(state);
+    const root = createAuthority({ commonName: 'My own root' });
+    const { certificate, privateKey } = root.issue({ commonName: 'mine', usage: 'client' });
+    const { out } = await startedWith(JSON.stringify({ certificate, privateKey, rootCertificate: root.certificate }));
+    expect(out()).toContain(`\nThe secret ${secret} holds an identity of your own, whose root the demo API does not`);
+    expect(out()).toContain('client-certificate-rejected');
+  });
+});
+
 describe('what is in the way', () => {
+  it('another source of identities is one sentence and exit code 2, and nothing is made', async () => {
+    const run = start(['--state', state], { COUNTERSIGN_IDENTITY_SOURCE: 'directory:/nowhere' });
+    expect([await run.ended, run.out()]).toEqual([2, '']);
+    expect(run.error()).toMatch(/^The local cloud reads identities from its own [^\n]+: unset COUNTERSIGN_\w+\.\n$/);
+    expect(existsSync(state)).toBe(false);
+  });
+
+  it.each([
+    ['a lock that is none', 'secrets-manager/lock', (path: string) => writeFileSync(path, 'garbage'.repeat(1000))],
+    ['a folder as the lock', 'secrets-manager/lock', (path: string) => mkdirSync(path)],
+    ['a folder as the log', 'functions.log', (path: string) => mkdirSync(path)],
+    ['a folder as the former log', 'functions.log.1', (path: string) => mkdirSync(path)],
+  ])('%s is one sentence that names the file, and exit code 1', async (_what, name, make) => {
+    const path = join(state, name);
+    mkdirSync(dirname(path), { recursive: true });
+    make(path);
+    const run = start(['--state', state, ...freePorts]);
+    expect([await run.ended, run.out()]).toEqual([1, '']);
+    expect(run.error()).toMatch(/^[^\n]*: delete it\.\n$/);
+    expect(run.error()).toContain(path);
+  });
+
   it.each([
     ['--port', 'the gateway'],
     ['--secrets-port', 'Secrets Manager'],

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openAuthorities } from '../../local/demo-api/authorities.ts';
-import { createState, openFolder } from '../../local/state.ts';
+import { createState, openFolder, openLog } from '../../local/state.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -30,6 +30,21 @@ describe('the state folder', () => {
     await expect(openFolder(state)).rejects.toThrow(
       `The state folder ${state} cannot be used, because a file is in its place.`,
     );
+  });
+});
+
+describe('the log of the functions', () => {
+  it('is of this run alone; that of the run before is kept, privately', async () => {
+    const file = join(folder, 'functions.log');
+    for (const line of ['first\n', 'second\n', 'third\n']) {
+      const log = await openLog(file);
+      log.write(line);
+      await log.close();
+    }
+    expect(readFileSync(file, 'utf8')).toBe('third\n');
+    expect(readFileSync(`${file}.1`, 'utf8')).toBe('second\n');
+    expect([mode(file), mode(`${file}.1`)]).toEqual(['600', '600']);
+    expect(readdirSync(folder).sort()).toEqual(['functions.log', 'functions.log.1']);
   });
 });
 

@@ -104,10 +104,16 @@ describe('a folder', () => {
     }
   });
 
-  it('whose lock is something else is refused', async () => {
+  it.each([
+    ['a folder', (lock: string) => mkdirSync(lock)],
+    ['a file of something else', (lock: string) => writeFileSync(lock, 'hunter2'.repeat(1000))],
+  ])('whose lock is %s is refused', async (_what, make) => {
     const folder = temporaryFolder();
-    mkdirSync(join(folder, 'lock'));
-    await expect(startSecretsManager({ folder, port: 0 })).rejects.toThrow(/^The folder .* cannot be locked \(/);
+    const lock = join(folder, 'lock');
+    make(lock);
+    await expect(startSecretsManager({ folder, port: 0 })).rejects.toThrow(
+      `The file ${lock} is not a lock: delete it.`,
+    );
   });
 
   it('that cannot be written to makes writes fail, while reads go on with what was acknowledged', async () => {
