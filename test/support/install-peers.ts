@@ -1,4 +1,4 @@
-// First stage of `npm test`: installs the peers that are missing where apt-get can, and says what is skipped where it cannot.
+// First stage of `npm test`: installs the peers that are missing where apt-get can, unless COUNTERSIGN_NO_INSTALL=1 forbids it, and says what is skipped.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { findPeer, type Peer, peers } from './peers.ts';
@@ -36,7 +36,8 @@ const withService: ReadonlySet<Peer> = new Set([
 
 const names = Object.keys(peers) as Peer[];
 const missing = names.filter((name) => findPeer(name) === undefined);
-if (missing.length > 0) {
+const mayInstall = !process.env.COUNTERSIGN_NO_INSTALL;
+if (missing.length > 0 && mayInstall) {
   console.log(`Installing for the tests: ${packagesOf(missing)}`);
   // Old package lists may be good enough: the installation is tried even when they cannot be refreshed.
   aptGet(['update', '-q']);
@@ -50,6 +51,7 @@ if (stillMissing.length > 0) {
   console.log(
     `The suites that need ${stillMissing.join(', ')} are skipped; on Debian: apt-get install ${packagesOf(stillMissing)}`,
   );
+  if (!mayInstall) console.log('Nothing was installed: COUNTERSIGN_NO_INSTALL is set.');
 }
 
 function packagesOf(wanted: readonly Peer[]): string {
