@@ -18,6 +18,7 @@ import { type DiagnosisRequest, parseDiagnosisRequest } from '../message/diagnos
 import type { Story } from '../message/door.ts';
 import { identityName } from '../message/event.ts';
 import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/diagnosis-record.ts';
+import { failureFields } from '../telemetry/failure-fields.ts';
 
 export interface DiagnoseServices {
   readonly identities: Pick<IdentityCache, 'get' | 'refreshing'>;
@@ -35,7 +36,7 @@ export function createDiagnose({ identities, now = Date.now, lookup }: DiagnoseS
     try {
       return await diagnose();
     } catch (thrown) {
-      record.code = asCountersignError(thrown).code;
+      Object.assign(record, failureFields(asCountersignError(thrown)));
       throw thrown;
     } finally {
       record.totalMs = rounded(performance.now() - startedAt);

@@ -1,9 +1,10 @@
 // The one line that each diagnosis leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
 import { metricsNamespace } from '../config.ts';
+import type { FailureFields } from './failure-fields.ts';
 import { writeLine } from './line.ts';
 
-/** Names and outcomes only, as of an invocation: no path, no name out of a certificate. */
-export interface DiagnosisRecord {
+/** Names and outcomes only, as of an invocation. A request that failed itself adds the fields that say why. */
+export interface DiagnosisRecord extends Partial<FailureFields> {
   requestId: string;
   identity?: string;
   /** The identity's version. */
@@ -12,8 +13,6 @@ export interface DiagnosisRecord {
   port?: number;
   verdict?: string;
   certainty?: string;
-  /** Code of the error table, when the request itself failed. */
-  code?: string;
   /** The first step that failed, as text. */
   failedStep?: string;
   protocol?: string;

@@ -76,7 +76,7 @@ it('each leaves one line with its metrics, and nothing of a certificate, a path 
     DiagnosisVerdicts: 1,
   });
   expect(granted._aws.CloudWatchMetrics).toMatchObject([{ Dimensions: [[]] }, { Dimensions: [['verdict']] }]);
-  expect(refused).toMatchObject({ level: 'WARN', code: 'identity-not-found' });
+  expect(refused).toMatchObject({ level: 'WARN', code: 'identity-not-found', detail: expect.any(String) });
   expect(refused).not.toHaveProperty('DiagnosisVerdicts');
   expect(lines.join('')).not.toMatch(/secret|token|CN=|BEGIN|sha256\//);
 });
