@@ -76,7 +76,13 @@ describe("the platform's secret", () => {
 describe('the logs', () => {
   it('are encrypted with the key, kept for a time, under names that the key serves', () => {
     const groups = stack.resources('AWS::Logs::LogGroup');
-    expect(Object.keys(groups).sort()).toEqual(['ApiAccessLog', 'CertificateLogs', 'DiagnoseLogs', 'HealthLogs', 'InvokeLogs']);
+    expect(Object.keys(groups).sort()).toEqual([
+      'ApiAccessLog',
+      'CertificateLogs',
+      'DiagnoseLogs',
+      'HealthLogs',
+      'InvokeLogs',
+    ]);
     for (const group of Object.values(groups)) {
       expect(group).toMatchObject(outlivesTheStack);
       // Without a name of ours CloudFormation makes one that starts with the name of the stack.
