@@ -68,6 +68,12 @@ async function ask(identity: string, { stage, accept }: Asking = {}): Promise<AP
 
 const bodyOf = (answer: APIGatewayProxyStructuredResultV2) => JSON.parse(answer.body ?? '');
 
+const lines: string[] = [];
+sendLinesTo((line) => lines.push(line));
+afterEach(() => {
+  lines.length = 0;
+});
+
 describe('GET /v1/identities/{identity}/certificate', () => {
   it('gives each certificate of the chain, and never the key', async () => {
     const { VersionId } = await create('platform', { ...keys, destinations: [{ host: 'secret-customer.example' }] });
@@ -188,10 +194,6 @@ describe('GET /v1/identities/{identity}/certificate', () => {
 });
 
 describe('the line of a failure', () => {
-  const lines: string[] = [];
-  beforeAll(() => sendLinesTo((line) => lines.push(line)));
-  afterEach(() => lines.splice(0));
-
   it('says of which identity, why, and of which request', async () => {
     await ask('nobody');
     expect(lines.map((line) => JSON.parse(line))).toEqual([
