@@ -65,7 +65,8 @@ function factsOf({ server, request, client, probe, identity, steps }: Diagnosis)
     ours && request?.asked !== undefined ? `${ours.subject}, ${identity.stage ?? ''}: ${asked}` : '',
     probe?.status === undefined ? '' : `${probe.method} ${probe.path.split('?')[0]}: HTTP ${probe.status}`,
   ];
-  return facts.map((fact, index) => (steps[index]?.status === 'skipped' ? '' : fact.slice(0, 160)));
+  // Whom the server accepts is worth knowing where nothing was sent to it, too.
+  return facts.map((fact, index) => (steps[index]?.status === 'skipped' && index !== 3 ? '' : fact.slice(0, 160)));
 }
 
 function issuersOf(issuers: readonly string[]): string {

@@ -7,7 +7,7 @@ import { type AccessAssessment, assessAccess } from './access-step.ts';
 import { assessClient } from './client-step.ts';
 import type { Diagnosis, Finding, StepReport, Verdict } from './diagnosis.ts';
 import { failureOf, note, stepOf } from './finding.ts';
-import { hasAsked, type Observation } from './observation.ts';
+import { hasAsked, type Observation, sentCertificate } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
 import { remediesFor } from './remedies.ts';
 import { assessServer } from './server-step.ts';
@@ -44,7 +44,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const isServed = flight.certificates.length > 0;
   const isUntrusted = server.findings.some(({ severity }) => severity === 'failure');
   const isConnected = seen.connectedAt > 0;
-  const wasSent = seen.isReady || failure?.step === 5;
+  const isAnswered = seen.isReady || failure?.step === 5 || sentCertificate(seen);
   const endOfServing = seen.servedAt || seen.endedAt;
   // A request that set off a renegotiation, and an answer that wants one, are about the certificate all the same.
   const nothingSent = client.client.signatureAccepted === false;
@@ -62,8 +62,8 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
     stepOf(
       4,
       access.page === 'wanted-after-handshake' ? client.findings.map(asWarning) : client.findings,
-      wasSent && seen.servedAt ? rounded((seen.readyAt || seen.endedAt) - seen.servedAt) : 0,
-      flight.asked !== undefined && early === undefined,
+      isAnswered && seen.servedAt ? rounded((seen.readyAt || seen.endedAt) - seen.servedAt) : 0,
+      flight.asked !== undefined && isAnswered && early === undefined,
     ),
     stepOf(
       5,

@@ -22,6 +22,12 @@ export interface Observation {
   address: string | undefined;
   /** The chain that OpenSSL went by, once the handshake was complete. */
   chain: ServerChain | undefined;
+  /** Bytes that went out once the server's certificate was there: our certificate is among them, unless nothing went. */
+  sentBehindServer: number;
+  /** What Node can tell of the first handshake, for a flight that could not be read as far as the server's question. */
+  askedByNode: boolean | undefined;
+  /** The server asked in a renegotiation that the request set off (TLS 1.2). */
+  askedLate: boolean;
   /** The handshake was complete and the server verified: the moment at which a request may be sent. */
   isReady: boolean;
   /** What ended it, when it did not go as far as it should. */
@@ -37,16 +43,36 @@ export interface Observation {
 }
 
 /** True when the server has proven that it took in our certificate and went on. */
-export function tookCertificate(seen: Pick<Observation, 'flight' | 'isReady'>): boolean {
+export function tookCertificate(seen: Pick<Observation, 'flight' | 'isReady' | 'askedLate'>): boolean {
   // TLS 1.2: its Finished comes after it has read ours. TLS 1.3: a server that asked cannot make a ticket before it has read
   // our Finished, because the ticket's secret covers that (RFC 8446, section 4.6.1).
-  if (!seen.isReady) return false;
+  // Of a renegotiation only the answer tells.
+  if (!seen.isReady || seen.askedLate) return false;
   return seen.flight.protocol === 'TLSv1.2' || seen.flight.messages.includes('new_session_ticket');
 }
 
-/** Asked in the handshake, or by a renegotiation that the request set off (TLS 1.2). */
-export function hasAsked({ flight }: Pick<Observation, 'flight'>): boolean {
-  return flight.asked === true || flight.messages.includes('hello_request');
+/** An alert is all that a client without a certificate to send would say: a record of 31 bytes at most, and a ChangeCipherSpec of 6. */
+const shortestAnswer = 64;
+
+/** True when our answer to the server's question left, whatever the server made of it. Node closes some connections before. */
+export function sentCertificate({
+  flight,
+  sentBehindServer,
+}: Pick<Observation, 'flight' | 'sentBehindServer'>): boolean {
+  return flight.asked === true && sentBehindServer >= shortestAnswer;
+}
+
+/** Asked before a request could be sent; undefined while that is not known. */
+export function askedAtOnce(seen: Pick<Observation, 'flight' | 'askedByNode'>): boolean | undefined {
+  return seen.flight.asked ?? seen.askedByNode;
+}
+
+/**
+ * Asked in the handshake, or by a renegotiation that the request set off. That a renegotiation began says nothing: anybody
+ * on the way may put a HelloRequest in the clear before the handshake, and a server may renegotiate without asking.
+ */
+export function hasAsked(seen: Pick<Observation, 'flight' | 'askedByNode' | 'askedLate'>): boolean {
+  return askedAtOnce(seen) === true || seen.askedLate;
 }
 
 /** What an invocation would have ended with, had this error met it in the same place. */

@@ -15,7 +15,7 @@ import { asCountersignError, CountersignError } from '../errors.ts';
 import { createFlightReader } from '../flight/reader.ts';
 import { connectRecorded } from '../flight/record-socket.ts';
 import type { Identity } from '../identity/identity.ts';
-import { type Observation, withAlert } from './observation.ts';
+import { hasAsked, type Observation, withAlert } from './observation.ts';
 import { type ProbeRequest, sendProbe, waitForVerdict, waitQuietly } from './probe.ts';
 
 export interface ObservationTerms {
@@ -42,6 +42,9 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
     flight: reader.flight,
     address: undefined,
     chain: undefined,
+    sentBehindServer: 0,
+    askedByNode: undefined,
+    askedLate: false,
     isReady: false,
     failure: undefined,
     ended: undefined,
@@ -52,6 +55,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
     connectedAt: 0,
   };
   const open: { socket?: Socket; tls?: TLSSocket } = {};
+  let sentAtServed = 0;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
@@ -68,6 +72,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
   } finally {
     clearTimeout(timer);
     attempt.abandoned = true;
+    if (seen.servedAt > 0) seen.sentBehindServer = (open.socket?.bytesWritten ?? 0) - sentAtServed;
     attempt.stop?.();
     open.tls?.destroy();
     open.socket?.destroy();
@@ -138,7 +143,19 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
   }
 
   function markServed(): void {
-    if (seen.servedAt === 0 && reader.flight.certificates.length > 0) seen.servedAt = performance.now();
+    if (seen.servedAt > 0 || reader.flight.certificates.length === 0) return;
+    seen.servedAt = performance.now();
+    sentAtServed = open.socket?.bytesWritten ?? 0;
+  }
+
+  /**
+   * As handshake.ts does: the keys of a renegotiation are made when its flight was read. OpenSSL fills the list from a
+   * CertificateRequest alone, and after a first handshake that had none it is empty.
+   */
+  function noteRenegotiation(tls: TLSSocket): void {
+    tls.on('keylog', () => {
+      seen.askedLate ||= tls.getSharedSigalgs().length > 0;
+    });
   }
 
   /** Until the server is verified; rejects with what an invocation would have ended with. */
@@ -158,7 +175,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
       tls.on('error', (error: NodeJS.ErrnoException) => {
         const progress: Progress = {
           answered: flight.messages.includes('server_hello_done') || flight.finished,
-          asked: flight.asked === true,
+          asked: hasAsked(seen),
           chain: seen.chain,
           unverified: tls.authorizationError !== undefined && tls.authorizationError !== null,
           now: terms.now,
@@ -167,6 +184,8 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
       });
       // A second one, after a renegotiation, finds the matter settled.
       tls.once('secureConnect', () => {
+        seen.askedByNode = tls.getSharedSigalgs().length > 0;
+        if (!hasAsked(seen)) noteRenegotiation(tls);
         try {
           if (!seen.chain) {
             throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.');

@@ -4,6 +4,9 @@ import type { TlsOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { pinOf } from '../../functions/connection/server-certificate.ts';
 import { createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
+import { diagnosisLines } from '../../local/diagnosis-text.ts';
+import { startOpenssl } from '../support/openssl.ts';
+import { findPeer } from '../support/peers.ts';
 import { serveHttps } from '../support/servers.ts';
 import { codes, type DiagnoseOptions, findings, statuses, useDiagnosing } from './diagnosing.ts';
 
@@ -27,7 +30,7 @@ async function refused(certificate: IssuedCertificate, options: DiagnoseOptions 
   const diagnosis = await judged(certificate, options, tls);
   expect(diagnosis.verdict).toBe('server-not-trusted');
   expect(diagnosis.certainty).toBe('observed');
-  expect(statuses(diagnosis)).toMatch(/^passed passed failed (passed|warning) skipped$/);
+  expect(statuses(diagnosis)).toMatch(/^passed passed failed (passed|skipped) skipped$/);
   expect(diagnosis.remedies.length).toBeGreaterThan(0);
   return diagnosis;
 }
@@ -142,6 +145,40 @@ describe('an untrusted chain', () => {
     const own = createAuthority({ commonName: 'localhost', names: ['localhost'] });
     const { finding } = await untrusted({ ...own, intermediates: '' });
     expect(finding).toMatchObject({ certainty: 'observed', evidence: { reason: 'self-signed' } });
+  });
+});
+
+describe.skipIf(!findPeer('openssl'))('behind a server that is not trusted (needs openssl)', () => {
+  const expired = { notBefore: long, notAfter: lately };
+  const unknown = stranger.issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
+
+  it.each([
+    ['TLSv1.2', 'unknown', unknown, true],
+    ['TLSv1.2', 'expired', trial.serverWith(expired), true],
+    ['TLSv1.2', 'of another name', trial.serverWith({ names: ['other.example'] }), true],
+    ['TLSv1.3', 'unknown', unknown, false],
+    ['TLSv1.3', 'expired', trial.serverWith(expired), false],
+    // Names are judged here, a turn later than OpenSSL judges the rest: what it has written is gone by then.
+    ['TLSv1.3', 'of another name', trial.serverWith({ names: ['other.example'] }), true],
+  ] as const)('over %s, %s, step 4 says what the server saw', async (maxTlsVersion, _what, certificate, isSent) => {
+    const clientRoots = trial.customerRoot.certificate;
+    const { port, program } = await startOpenssl(certificate, { clientRoots, args: ['-msg'] });
+    const diagnosis = await trial.diagnose(port, { destination: { maxTlsVersion } });
+    await expect.poll(() => program.output(), { timeout: 10_000 }).toMatch(/:error:[0-9A-F]{8}:/);
+    await program.stop();
+    expect(/^<<< TLS 1\.[23], Handshake .+, ClientHello$/m.test(program.output())).toBe(true);
+    expect(/^<<< TLS 1\.[23], Handshake .+, Certificate$/m.test(program.output())).toBe(isSent);
+    expect(diagnosis.verdict).toBe('server-not-trusted');
+    expect(diagnosis.steps[3]?.status).toBe(isSent ? 'warning' : 'skipped');
+    // Whom the server accepts is known all the same, and printed.
+    expect(diagnosis.steps[3]?.findings.map(({ code }) => code)).toEqual(['client-issuer-not-accepted']);
+    const lines = diagnosisLines(diagnosis, (_style, text) => text);
+    expect(lines[3]).toMatch(isSent ? /^ {2}4 ! .+issuers CN=Customer Root$/ : /^ {2}4 – .+issuers CN=Customer Root$/);
+  });
+
+  it('step 4 is skipped where no certificate was asked for either', async () => {
+    const { port } = await startOpenssl(unknown);
+    expect(statuses(await trial.diagnose(port))).toBe('passed passed failed skipped skipped');
   });
 });
 
