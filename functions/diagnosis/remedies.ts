@@ -19,19 +19,27 @@ export interface RemedyContext {
 interface Entry {
   readonly who: Who;
   readonly do: string;
-  /** What the customer's server must be told, where it is the server that must be told. */
-  readonly task?: Task;
+  /** What the customer's server must be told; of one that ended the handshake it is never known which it is. */
+  readonly task?: Task | 'configure-tls';
 }
+
+/** For whoever runs the server, where nobody can tell which it is. The customer has the page, and no right to call the API. */
+const onThePage =
+  'The page docs/customers.md has the configuration for nginx, Apache httpd, HAProxy, Caddy, lighttpd, Tomcat, IIS and others.';
 
 const trust: readonly Entry[] = [
   {
     who: 'customer',
-    do: 'Add the root certificate of the platform to the authorities trusted for clients, and accept its intermediates; GET /v1/identities/{identity}/certificate has both.',
+    do: 'Add the root certificate of the platform to the authorities trusted for clients, and accept the intermediates that come with the client certificate.',
     task: 'trust-clients',
   },
 ];
+const lookUp: readonly Entry[] = [
+  { who: 'customer', do: 'Look up in the log of the server why it turned the client certificate away.' },
+];
+
 /** `{host}`, `{identity}` and what the finding's evidence names are put in. */
-const table: Readonly<Record<string, readonly Entry[]>> = {
+export const byCode: Readonly<Record<string, readonly Entry[]>> = {
   'name-resolution-failed': [
     { who: 'caller', do: 'Check the spelling of {host}.' },
     { who: 'customer', do: 'Publish an address for {host} in the DNS.' },
@@ -51,21 +59,20 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
     {
       who: 'customer',
       do: 'Offer TLS 1.2 or 1.3 with a current cipher suite under the name {host}.',
-      task: 'protocols',
+      task: 'configure-tls',
     },
   ],
   'handshake-timeout': [
     { who: 'customer', do: 'Find out why the server accepts the connection and does not finish the handshake.' },
   ],
   'server-certificate-expired': [
-    { who: 'customer', do: 'Install a certificate that is valid today, and reload the server.', task: 'serve-chain' },
+    { who: 'customer', do: 'Install a certificate that is valid today, and reload the server.' },
   ],
   'server-certificate-expires-soon': [{ who: 'customer', do: 'Renew the certificate {subject} before it expires.' }],
   'server-certificate-name-mismatch': [
     {
       who: 'customer',
       do: 'Install a certificate whose subject alternative names include {expected}.',
-      task: 'serve-chain',
     },
     {
       who: 'platform',
@@ -76,7 +83,6 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
     {
       who: 'customer',
       do: 'Install a certificate for server authentication with a key of 2048 bits (RSA) or 256 bits (EC) at least, signed with SHA-256 or better.',
-      task: 'serve-chain',
     },
   ],
   'server-certificate-weak': [
@@ -123,10 +129,14 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
 };
 
 /** By the alert, the page, or the reason that the evidence names; else by the code. */
-const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
+export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
+  'certificate-signature': [
+    { who: 'customer', do: 'Accept certificates that are signed with {signature}.' },
+    { who: 'platform', do: 'Or have the identity issued by an authority with another kind of key.' },
+  ],
   'self-signed': [
     { who: 'platform', do: 'If the certificate is the right one, add it to the serverRoots of the destination.' },
-    { who: 'customer', do: 'Or install a certificate of an authority.', task: 'serve-chain' },
+    { who: 'customer', do: 'Or install a certificate of an authority.' },
   ],
   'unknown-root': [
     { who: 'platform', do: 'Add the customer’s root {missingIssuer} to the serverRoots of the destination.' },
@@ -151,7 +161,10 @@ const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
     { who: 'platform', do: 'Issue the identity with a certificate for client authentication.' },
     { who: 'customer', do: 'Accept its key type and usage.' },
   ],
-  access_denied: [{ who: 'customer', do: 'Give the subject of the client certificate access.' }],
+  // Caddy and Go, Tomcat and Java, GnuTLS: each has one alert for whatever is wrong (docs/servers.md).
+  bad_certificate: [...trust, ...lookUp],
+  certificate_unknown: [...trust, ...lookUp],
+  access_denied: [...trust, { who: 'customer', do: 'Or give the subject of the client certificate access.' }],
   denied: [{ who: 'customer', do: 'Map the subject of the client certificate to an account that may use the API.' }],
   'expired-or-revoked': [
     { who: 'platform', do: 'Rotate the identity {identity}.' },
@@ -166,10 +179,6 @@ const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
     { who: 'platform', do: 'Set maxTlsVersion of the destination to TLSv1.2, where the server can ask again.' },
   ],
 };
-
-const lookUp: readonly Entry[] = [
-  { who: 'customer', do: 'Look up in the log of the server why it turned the client certificate away.' },
-];
 
 export function remediesFor(steps: readonly StepReport[], context: RemedyContext): readonly Remedy[] {
   const remedies = new Map<string, Remedy>();
@@ -200,7 +209,7 @@ function entriesFor(finding: Finding, { page, nothingSent }: RemedyContext): rea
     if (nothingSent) return [];
     return certainty === 'observed' ? trust : [...trust, ...lookUp];
   }
-  return table[code] ?? [];
+  return byCode[code] ?? [];
 }
 
 function fill(entry: Entry, evidence: Evidence, { software, host, identity }: RemedyContext): Remedy {
@@ -210,10 +219,11 @@ function fill(entry: Entry, evidence: Evidence, { software, host, identity }: Re
     if (value === undefined) return place;
     return Array.isArray(value) ? value.slice(0, 3).join(', ') : String(value);
   });
-  const directive = entry.task && software ? directiveFor(entry.task, software) : undefined;
+  const { task } = entry;
+  const directive = task && task !== 'configure-tls' && software ? directiveFor(task, software) : undefined;
   return {
     who: entry.who,
-    do: text,
+    do: task && !directive ? `${text} ${onThePage}` : text,
     ...(directive && software ? { directive, server: softwareNames[software] } : {}),
   };
 }

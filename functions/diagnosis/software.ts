@@ -1,10 +1,10 @@
 // Which server answered, as far as its answer tells: its own headers and pages, never its address or its habits.
+// HAProxy, stunnel, Node, Java and Go put no name of theirs into an answer.
 import type { ProbeAnswer } from './observation.ts';
 
 export const softwareNames = {
   nginx: 'nginx',
   apache: 'Apache httpd',
-  haproxy: 'HAProxy',
   caddy: 'Caddy',
   tomcat: 'Apache Tomcat',
   iis: 'Microsoft IIS',
@@ -14,6 +14,7 @@ export const softwareNames = {
   azure: 'Azure Application Gateway',
   cloudflare: 'Cloudflare',
   envoy: 'Envoy',
+  google: 'Google Cloud Load Balancing',
 } as const;
 
 export type Software = keyof typeof softwareNames;
@@ -29,14 +30,15 @@ const servers: readonly (readonly [RegExp, Software])[] = [
   [/^Apache(\/|$| )/i, 'apache'],
   [/^Caddy/i, 'caddy'],
   [/^lighttpd/i, 'lighttpd'],
-  [/^envoy/i, 'envoy'],
-  [/^haproxy/i, 'haproxy'],
+  [/^(istio-)?envoy/i, 'envoy'],
 ];
 
 export function softwareOf(answer: ProbeAnswer | undefined): Software | undefined {
   if (!answer) return undefined;
   const { headers, bodyStart } = answer;
   if ('apigw-requestid' in headers || 'x-amz-apigw-id' in headers) return 'apigateway';
+  // It adds itself to whatever answers behind it.
+  if (/(^|, )1\.1 google$/.test(String(headers.via ?? ''))) return 'google';
   const server = String(headers.server ?? '');
   const known = servers.find(([pattern]) => pattern.test(server))?.[1];
   if (known) return known;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const page = readFileSync(join(import.meta.dirname, '../../docs/customers.md'), 'utf8');
+export const pageText = readFileSync(join(import.meta.dirname, '../../docs/customers.md'), 'utf8');
 
 export interface Place {
   /** Stands for /etc/ssl/api. */
@@ -14,12 +14,12 @@ export interface Place {
 
 /** Every block of that language, in the order of the page. */
 export function blocksOf(language: string): string[] {
-  return [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
+  return [...pageText.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
     .filter(([, name]) => name === language)
     .map(([, , text]) => text as string);
 }
 
-export const languages = [...new Set([...page.matchAll(/^```(\w+)$/gm)].map(([, name]) => name as string))];
+export const languages = [...new Set([...pageText.matchAll(/^```(\w+)$/gm)].map(([, name]) => name as string))];
 
 /**
  * `listens` is how the block says that it listens on port 443 of every interface, and `instead` how it is told the port

@@ -17,6 +17,7 @@ export interface Desk {
   readonly identities: Map<string, Identity>;
   invoke(identity: string, request: object): Promise<string>;
   diagnose(identity: string, request: object): Promise<Omit<Told, 'invocation'>>;
+  report(identity: string, request: object): Promise<Diagnosis>;
 }
 
 interface Problem {
@@ -47,12 +48,14 @@ export function openDesk(scope: Scope): Desk {
   };
   const invoke = openDoor(options, createInvoke({ identities: unchecked, pool }));
   const diagnose = openDoor(options, createDiagnose({ identities: unchecked }));
+  const report = async (identity: string, request: object) =>
+    diagnosisIn(await diagnose(invocationEvent({ ...patient, ...request }, identity), lambdaContext(29_000)));
   return {
     identities,
+    report,
     invoke: async (identity, request) =>
       invocationTold(await invoke(invocationEvent({ ...patient, ...request }, identity), lambdaContext(29_000))),
-    diagnose: async (identity, request) =>
-      diagnosisTold(await diagnose(invocationEvent({ ...patient, ...request }, identity), lambdaContext(29_000))),
+    diagnose: async (identity, request) => diagnosisTold(await report(identity, request)),
   };
 }
 
@@ -69,9 +72,13 @@ function invocationTold(answer: APIGatewayProxyStructuredResultV2): string {
   return `${code}${alert}${certainty}`;
 }
 
-function diagnosisTold(answer: APIGatewayProxyStructuredResultV2): Omit<Told, 'invocation'> {
-  const diagnosis = JSON.parse(answer.body ?? 'null') as Diagnosis;
-  if (!diagnosis.verdict) throw new Error(`No diagnosis: ${answer.body}`);
+function diagnosisIn({ body }: APIGatewayProxyStructuredResultV2): Diagnosis {
+  const diagnosis = JSON.parse(body ?? 'null') as Diagnosis;
+  if (!diagnosis.verdict) throw new Error(`No diagnosis: ${body}`);
+  return diagnosis;
+}
+
+function diagnosisTold(diagnosis: Diagnosis): Omit<Told, 'invocation'> {
   const failed = diagnosis.steps.find(({ status }) => status === 'failed');
   return {
     verdict: diagnosis.verdict,
