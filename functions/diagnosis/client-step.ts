@@ -1,7 +1,12 @@
 // Step 4: whether the server asked for our certificate, and whether what we have satisfies what it asked for.
 import { X509Certificate } from 'node:crypto';
 import { CountersignError } from '../errors.ts';
-import { acceptsIssuer, acceptsSignature, unacceptedChainSignatures } from '../flight/accept.ts';
+import {
+  acceptsIssuer,
+  acceptsSignature,
+  unacceptedChainSignatures,
+  unacceptedLeafSignature,
+} from '../flight/accept.ts';
 import type { Identity } from '../identity/identity.ts';
 import { reportCertificate } from './certificate-report.ts';
 import type { ClientReport, Finding, RequestReport } from './diagnosis.ts';
@@ -28,6 +33,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
   const ders = chain.map(({ raw }) => raw);
   const issuer = request && acceptsIssuer(request, ders);
   const signature = request && acceptsSignature(request, protocol, leaf.publicKey);
+  const leafSignature = request && unacceptedLeafSignature(request, leaf.raw);
   const findings: Finding[] = [];
 
   const left = identity.usableUntil - now;
@@ -61,7 +67,17 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       ),
     );
   }
-  const unaccepted = request ? unacceptedChainSignatures(request, ders) : [];
+  if (request && leafSignature) {
+    const wanted = request.certificateSignatureAlgorithms.slice(0, 20);
+    findings.push(
+      failing(
+        'client-signature-not-accepted',
+        `Our certificate is signed with ${leafSignature}, which the server does not accept for certificates, so none could be sent: it wants ${listed(wanted, 0)}.`,
+        { reason: 'certificate-signature', signature: leafSignature, wanted },
+      ),
+    );
+  }
+  const unaccepted = request && !leafSignature ? unacceptedChainSignatures(request, ders) : [];
   if (unaccepted.length > 0) {
     findings.push(
       warning(
@@ -104,7 +120,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       chain: chain.map(reportCertificate),
       issuers: acceptsIssuer(anything, ders).ourIssuers,
       ...(issuer ? { issuerAccepted: issuer.accepted } : {}),
-      ...(signature ? { signatureAccepted: signature.accepted } : {}),
+      ...(signature ? { signatureAccepted: signature.accepted && leafSignature === undefined } : {}),
     },
   };
 }

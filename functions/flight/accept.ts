@@ -92,12 +92,26 @@ export function unacceptedChainSignatures(request: CertificateRequest, chain: re
     const fields = readCertificateFields(certificate);
     if (!fields || fields.issuer.equals(fields.subject)) continue;
     const algorithm = signatures[fields.signature];
-    // PSS carries its hash in parameters: any accepted one of that kind counts. Unknown ones are nobody's to judge.
-    if (algorithm && !accepted.some((name) => name === algorithm || name.startsWith(`${algorithm}_`))) {
-      unaccepted.add(algorithm);
-    }
+    // Unknown ones are nobody's to judge.
+    if (algorithm && !covers(accepted, algorithm)) unaccepted.add(algorithm);
   }
   return [...unaccepted];
+}
+
+/**
+ * What our own certificate is signed with, when `signature_algorithms_cert` leaves that out. Unlike a server, our OpenSSL
+ * does enforce it: it sends an empty Certificate then (check_cert_usable in ssl/t1_lib.c). A server that sends no such
+ * list is not held to the one for the handshake. `leaf`: DER.
+ */
+export function unacceptedLeafSignature(request: CertificateRequest, leaf: Buffer): string | undefined {
+  const accepted = request.certificateSignatureAlgorithms;
+  const algorithm = signatures[readCertificateFields(leaf)?.signature ?? ''];
+  return accepted.length > 0 && algorithm && !covers(accepted, algorithm) ? algorithm : undefined;
+}
+
+/** PSS carries its hash in parameters: any accepted one of that kind counts. */
+function covers(accepted: readonly string[], algorithm: string): boolean {
+  return accepted.some((name) => name === algorithm || name.startsWith(`${algorithm}_`));
 }
 
 /** RFC 4055, section 5; RFC 5758, section 3.2; RFC 8410, section 3. For ECDSA the name of TLS goes by the hash alone. */

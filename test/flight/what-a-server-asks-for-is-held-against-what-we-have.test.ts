@@ -1,7 +1,12 @@
 // Whether our chain and key satisfy a CertificateRequest: issuers, handshake signatures, certificate signatures.
 import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { acceptsIssuer, acceptsSignature, unacceptedChainSignatures } from '../../functions/flight/accept.ts';
+import {
+  acceptsIssuer,
+  acceptsSignature,
+  unacceptedChainSignatures,
+  unacceptedLeafSignature,
+} from '../../functions/flight/accept.ts';
 import { readCertificateFields } from '../../functions/flight/der.ts';
 import { readName } from '../../functions/flight/distinguished-name.ts';
 import type { CertificateRequest } from '../../functions/flight/flight.ts';
@@ -142,5 +147,14 @@ describe('the signatures on our certificates', () => {
       certificateSignatureAlgorithms: ['ecdsa_secp256r1_sha256'],
     });
     expect(unacceptedChainSignatures(request, whole)).toEqual(['rsa_pkcs1_sha384']);
+  });
+
+  it('the list for certificates alone decides whether our own is sent', () => {
+    const [leaf] = chain as [Buffer];
+    const own = ['ecdsa_secp256r1_sha256'];
+    const others = ['rsa_pkcs1_sha512', 'ed25519'];
+    expect(unacceptedLeafSignature(asking({ certificateSignatureAlgorithms: own }), leaf)).toBeUndefined();
+    expect(unacceptedLeafSignature(asking({ signatureAlgorithms: others }), leaf)).toBeUndefined();
+    expect(unacceptedLeafSignature(asking({ certificateSignatureAlgorithms: others }), leaf)).toBe(own[0]);
   });
 });
