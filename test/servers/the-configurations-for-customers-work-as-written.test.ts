@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { softwareNames } from '../../functions/diagnosis/software.ts';
 import { blocksOf, languages, localize, type Place } from './blocks.ts';
 import { type Cast, identityOf, makeCast } from './cast.ts';
 import { configurations } from './configurations.ts';
@@ -16,6 +17,14 @@ interface Ground {
   readonly folder: Folder;
   readonly place: Place;
 }
+
+/** As whom each is known by its answer to `GET /`; Tomcat names itself on its error pages, the others nowhere. */
+const names: Readonly<Record<string, string>> = {
+  nginx: softwareNames.nginx,
+  apache: softwareNames.apache,
+  caddy: softwareNames.caddy,
+  lighttpd: softwareNames.lighttpd,
+};
 
 /** The files that the page names. */
 async function prepare(): Promise<Ground> {
@@ -33,7 +42,7 @@ async function prepare(): Promise<Ground> {
   return { scope, cast, folder, place };
 }
 
-describe.each(Object.entries(configurations))('the configuration in %s', (_name, configuration) => {
+describe.each(Object.entries(configurations))('the configuration in %s', (language, configuration) => {
   const missing = missingFor(configuration);
 
   it.skipIf(missing)(
@@ -60,6 +69,7 @@ describe.each(Object.entries(configurations))('the configuration in %s', (_name,
         expect(await desk.invoke(`ours-${version}`, { url })).toBe('200');
         const granted = await desk.report(`ours-${version}`, { url });
         expect(granted).toMatchObject({ verdict: 'access-granted', certainty: 'observed' });
+        expect(granted.server?.software).toBe(names[language]);
         // Whoever follows the page is not told to change anything.
         expect(granted.steps[2]).toMatchObject({ status: 'passed', findings: [] });
         expect(granted.remedies.filter(({ who }) => who === 'customer')).toEqual([]);
