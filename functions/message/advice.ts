@@ -17,19 +17,30 @@ export interface RefusalPage {
   readonly advice: string;
 }
 
-/** The first that matches speaks. Each pattern is the server's own wording. */
+/**
+ * The first that matches speaks. Each pattern is the server's own wording, as it stands in its source or was seen; IIS's, Kong's
+ * and Azure's are known by their documentation alone. What an API says of certificates in its own words is no such page.
+ *
+ * - IIS: "HTTP 1.0, HTTP 1.1: the HTTP status code in IIS 7 and later" (learn.microsoft.com), the custom pages of IIS 5 to 10
+ *   (inetpub/custerr) and KB 294305, KB 248075.
+ * - Kong: kong.conf and the mtls-auth plugin (developer.konghq.com), whole bodies in JSON.
+ * - Azure Application Gateway: nginx's pages under its own name; each refusal is a 400 (mutual-authentication-troubleshooting).
+ * - AWS's load balancer and Google's end the handshake; API Gateway (`{"message":"Forbidden"}`, 403) and Cloudflare (the page of
+ *   the rule that blocked, 403) do not say that the certificate is the reason.
+ */
 const pages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
   {
     kind: 'untrusted',
     // nginx ngx_http_special_response.c (495), Kong's mtls-auth, IIS 403.16.
     pattern:
-      /The SSL certificate error|TLS certificate failed verification|client certificate is (?:either not trusted|untrusted|ill-formed|invalid)/i,
+      /<(?:title|center|h1)>(?:\d{3} )?The SSL certificate error<|^\s*\{"message":\s*"TLS certificate failed verification"[^{}]*\}\s*$|403[.]16\b.{0,60}client certificate is (?:either not trusted|untrusted|ill-formed|invalid)|Your client certificate is either not trusted or is invalid/is,
     advice: `The API server completed the handshake and then refused the client certificate (step 5): ${trustUs}`,
   },
   {
-    // IIS 403.17 and 403.13.
+    // IIS 403.17 and 403.13; the latter too when the list cannot be had (KB 294305).
     kind: 'expired-or-revoked',
-    pattern: /client certificate (?:has expired|is expired|was revoked|has been revoked)/i,
+    pattern:
+      /403[.]1[37]\b.{0,60}client certificate (?:has expired|is expired|was revoked|has been revoked|revoked)|Your client certificate (?:has expired|was revoked)/is,
     advice:
       'The API server says that the client certificate has expired or was revoked (step 5): the platform must rotate the identity, and the customer must check the clock of the server.',
   },
@@ -37,7 +48,7 @@ const pages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
     // IIS 403.12.
     kind: 'denied',
     pattern:
-      /client certificate is denied access by the server certificate mapper|mapped on the web server has been denied/i,
+      /403[.]12\b.{0,60}(?:denied access by the server certificate mapper|mapper denied access)|to which your client certificate is mapped on the web server has been denied/is,
     advice:
       'The API server knows the client certificate and gives it no access (step 5): the customer must map its subject to an account that may use the API.',
   },
@@ -52,7 +63,7 @@ const pages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
     // nginx (496), Kong, IIS 403.7, Tomcat's and JBoss's SSLAuthenticator.
     kind: 'none-received',
     pattern:
-      /requires your browser to have a .{0,40}client certificate|No required (?:SSL|TLS) certificate was sent|No client certificate chain in this request|(?:client|SSL|TLS) certificate (?:is )?required/i,
+      /requires your browser to have a .{0,40}client certificate|<(?:title|center|h1)>(?:\d{3} )?No required SSL certificate was sent<|^\s*\{"message":\s*"No required TLS certificate was sent"[^{}]*\}\s*$|<[^>]+>[^<]{0,60}No client certificate chain in this request|403[.]7\b.{0,60}client certificate (?:is )?required|403 - Forbidden: SSL client certificate is required/is,
     advice: `The API server says that it got no client certificate (step 4 or 5), as servers do that did not ask for one under this name or know none of its issuers: the customer must ask for it in the virtual host that answers, and ${trustUs}`,
   },
 ];

@@ -110,15 +110,49 @@ describe('the words of other servers', () => {
     ],
     [403, '403.16 Client certificate is untrusted or invalid', /refused the client/],
     [403, '403.17 - Client certificate has expired or is not yet valid.', /expired or was revoked/],
+    // IIS 5 (KB 294305), its custom page, and the detailed page of IIS 7 and later.
+    [403, '<h2>HTTP Error 403.13 - Forbidden: Client Certificate Revoked</h2>', /expired or was revoked/],
+    [403, '403.13 - Forbidden: Client certificate has been revoked on the Web server.', /expired or was revoked/],
+    [
+      403,
+      '<h3>HTTP Error 403.13 - Forbidden</h3><h4>Your client certificate was revoked, or the revocation status could not be determined.</h4>',
+      /expired or was revoked/,
+    ],
+    // IIS 5 (KB 248075) and its custom page since.
+    [403, 'HTTP 403.12 - Access Forbidden: Mapper denied access', /gives it no access/],
+    [
+      403,
+      '403.12 - Forbidden: Client certificate is denied access by the server certificate mapper.',
+      /gives it no access/,
+    ],
+    [
+      403,
+      'The account to which your client certificate is mapped on the Web server has been denied access to this Web site.',
+      /gives it no access/,
+    ],
+    // Azure Application Gateway: nginx's pages under its own name.
+    [
+      400,
+      '<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n<center>No required SSL certificate was sent</center>\r\n<hr><center>Microsoft-Azure-Application-Gateway/v2</center>\r\n</body>\r\n</html>\r\n',
+      /got no client certificate/,
+    ],
+    [
+      400,
+      '<html>\r\n<head><title>400 The SSL certificate error</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n<center>The SSL certificate error</center>\r\n<hr><center>Microsoft-Azure-Application-Gateway/v2</center>\r\n</body>\r\n</html>\r\n',
+      /refused the client/,
+    ],
     [403, 'Reason: Cannot perform Post-Handshake Authentication.<br />', /only after the handshake/],
     [401, '{"message":"No required TLS certificate was sent"}', /got no client certificate/],
     [401, '{"message":"TLS certificate failed verification"}', /refused the client/],
     [401, '<h1>HTTP Status 401 - No client certificate chain in this request</h1>', /got no client certificate/],
     [495, '<center>The SSL certificate error</center>', /refused the client/],
   ])('%d %s', (status, page, words) => {
-    expect(adviceFor(status, Buffer.from(page))).toMatch(words);
-    // One sentence, and nothing of the page in it.
-    expect(adviceFor(status, Buffer.from(`${page}\nsecret`))).not.toContain('secret');
+    const advice = adviceFor(status, Buffer.from(page));
+    expect(advice).toMatch(words);
+    // The words are ours: nothing of the page is in them.
+    expect(advice).not.toContain(page);
+    const withMore = page.startsWith('{') ? page.replace('}', ',"request_id":"secret"}') : `${page}\nsecret`;
+    expect(adviceFor(status, Buffer.from(withMore))).toBe(advice);
   });
 
   it.each([
@@ -126,6 +160,16 @@ describe('the words of other servers', () => {
     [500, 'No required SSL certificate was sent'],
     [403, '{"message":"Forbidden"}'],
     [400, 'The field "certificate" is required'],
+    // An API's own words about certificates that it was sent in its own fields.
+    [400, '{"error":"TLS certificate is required in the JSON field cert"}'],
+    [400, '{"error":"SSL certificate required"}'],
+    [400, '{"error":"client certificate required for the webhook that is registered"}'],
+    [400, '{"message":"TLS certificate failed verification: the field chain of the upload is empty"}'],
+    [400, '{"errors":[{"message":"No required TLS certificate was sent"}]}'],
+    [403, '{"detail":"The client certificate has expired; renew the one of merchant 7 in the console."}'],
+    [400, '{"note":"see The SSL certificate error in our handbook"}'],
+    [403, '{"error":"client certificate is untrusted by merchant 7"}'],
+    // API Gateway says no more than this, whatever the reason (rest-api-mutual-tls: "denied with a 403 status code").
     [401, ''],
     [403, `${' '.repeat(5000)}The SSL certificate error`],
   ])('%d %j says nothing', (status, page) => {
