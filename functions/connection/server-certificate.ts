@@ -1,5 +1,5 @@
 // Step 3: the certificate of the API server is verified: trust, dates, name and pins, on resumed sessions too.
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { getCACertificates, type TLSSocket } from 'node:tls';
 import { CountersignError, type ErrorCode, type Evidence } from '../errors.ts';
@@ -46,8 +46,22 @@ export function chainOf(
   return chain;
 }
 
-function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+/** Names and key identifiers are compared first; what cannot be verified is not issued. */
+export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    const key = issuer.publicKey;
+    return certificate.checkIssued(issuer) && isOrdinary(key) && certificate.verify(key);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A server chooses the keys in its chain, and time that goes into a signature is nobody else's: an RSA key of 3072 bits with
+ * an exponent as long as itself takes 6 ms for each. Authorities use 65537, and 4096 bits.
+ */
+export function isOrdinary({ asymmetricKeyDetails: key }: KeyObject): boolean {
+  return (key?.publicExponent ?? 0n) <= 2n ** 32n && (key?.modulusLength ?? 0) <= 8192;
 }
 
 /** What OpenSSL was given to trust: the destination's own roots, or Node's (17 ms to parse, once, for pins alone). */

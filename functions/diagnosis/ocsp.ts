@@ -1,5 +1,6 @@
 // The OCSP response that a server staples to its handshake, verified (RFC 6960): what its authority says of its certificate.
 import { createHash, type KeyObject, verify, X509Certificate } from 'node:crypto';
+import { isOrdinary } from '../connection/server-certificate.ts';
 import {
   type DerElement,
   readCertificateFields,
@@ -9,7 +10,7 @@ import {
   tag,
 } from '../flight/der.ts';
 import type { StapledOcsp } from './diagnosis.ts';
-import { isIssuedBy } from './server-chain.ts';
+import { createIssuedBy, type IssuedBy } from './issued-by.ts';
 
 export interface OcspVerdict {
   readonly status: Exclude<StapledOcsp, 'none'>;
@@ -35,10 +36,25 @@ export function verifyStaple(
   certificate: X509Certificate,
   issuer: X509Certificate,
   now: number,
+  isIssuedBy: IssuedBy = createIssuedBy(),
+): OcspVerdict {
+  try {
+    return verdictOn(der, certificate, issuer, now, isIssuedBy);
+  } catch {
+    return invalid('cannot be read');
+  }
+}
+
+function verdictOn(
+  der: Buffer,
+  certificate: X509Certificate,
+  issuer: X509Certificate,
+  now: number,
+  isIssuedBy: IssuedBy,
 ): OcspVerdict {
   const basic = basicResponse(der);
   if (typeof basic === 'string') return invalid(basic);
-  const signer = signerOf(basic, issuer, now);
+  const signer = signerOf(basic, issuer, now, isIssuedBy);
   if (!signer) return invalid('is signed neither by the issuer of the certificate nor by a responder that it named');
   const single = singleFor(basic.responses, certificate, issuer);
   if (!single) return invalid('is about another certificate');
@@ -110,7 +126,12 @@ const hashes: Readonly<Record<string, string>> = {
   '1.2.840.10045.4.3.4': 'sha512',
 };
 
-function signerOf(response: BasicResponse, issuer: X509Certificate, now: number): X509Certificate | undefined {
+function signerOf(
+  response: BasicResponse,
+  issuer: X509Certificate,
+  now: number,
+  isIssuedBy: IssuedBy,
+): X509Certificate | undefined {
   if (isSignedWith(response, issuer.publicKey)) return issuer;
   for (const der of response.certificates) {
     try {
@@ -127,7 +148,7 @@ function signerOf(response: BasicResponse, issuer: X509Certificate, now: number)
 }
 
 function isSignedWith({ hash, signed, signature }: BasicResponse, key: KeyObject): boolean {
-  if (!hash || (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'ec')) return false;
+  if (!hash || (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'ec') || !isOrdinary(key)) return false;
   try {
     return verify(hash, signed, key, signature);
   } catch {
@@ -143,8 +164,8 @@ function singleFor(
 ): readonly DerElement[] | undefined {
   const name = readCertificateFields(certificate.raw)?.issuer;
   const key = keyBits(issuer);
-  const serial = BigInt(`0x${certificate.serialNumber}`);
-  if (!name || !key) return undefined;
+  const serial = serialOf(certificate.raw);
+  if (!name || !key || !serial) return undefined;
   for (const response of responses) {
     const single = readElements(response.content, 5) ?? [];
     const [algorithm, nameHash, keyHash, number] = (single[0] && readElements(single[0].content, 4)) ?? [];
@@ -154,7 +175,7 @@ function singleFor(
     const isIt =
       nameHash?.content.equals(createHash(hash).update(name).digest()) &&
       keyHash?.content.equals(createHash(hash).update(key).digest()) &&
-      BigInt(`0x${number.content.toString('hex')}`) === serial;
+      number.content.equals(serial);
     if (isIt) return single;
   }
   return undefined;
@@ -167,6 +188,14 @@ const certIdHashes: Readonly<Record<string, string>> = {
   '2.16.840.1.101.3.4.2.2': 'sha384',
   '2.16.840.1.101.3.4.2.3': 'sha512',
 };
+
+/** As it stands in the certificate, which is how its authority repeats it: a negative one is wrong, and still one. */
+function serialOf(der: Buffer): Buffer | undefined {
+  const [tbs] = readInside(der, tag.sequence, 3) ?? [];
+  const fields = (tbs && readElements(tbs.content, 10)) ?? [];
+  const number = fields[0]?.tag === tag.version ? fields[1] : fields[0];
+  return number?.tag === tags.integer ? number.content : undefined;
+}
 
 /** The bits of subjectPublicKey, without the count of unused ones. */
 function keyBits(certificate: X509Certificate): Buffer | undefined {

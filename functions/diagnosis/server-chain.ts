@@ -4,6 +4,7 @@ import { rootCertificates } from 'node:tls';
 import { readCertificateFields, readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
 import { readName, sameName } from '../flight/distinguished-name.ts';
 import type { Certainty } from './diagnosis.ts';
+import type { IssuedBy } from './issued-by.ts';
 
 export type ChainEnd =
   | { readonly kind: 'trusted' }
@@ -21,7 +22,11 @@ export interface BuiltChain {
 }
 
 /** `served`: at least one, the server's own first. `roots`: PEM; Node's bundled ones when undefined. */
-export function buildChain(served: readonly X509Certificate[], roots: string | undefined): BuiltChain {
+export function buildChain(
+  served: readonly X509Certificate[],
+  roots: string | undefined,
+  isIssuedBy: IssuedBy,
+): BuiltChain {
   const trusted = trustedRoots(roots);
   const certificates: X509Certificate[] = [];
   let current = served[0] as X509Certificate;
@@ -32,7 +37,7 @@ export function buildChain(served: readonly X509Certificate[], roots: string | u
   for (;;) {
     certificates.push(current);
     if (trusted.some((root) => root.raw.equals(current.raw))) return { certificates, end: { kind: 'trusted' } };
-    const anchor = issuerAmong(current, trusted);
+    const anchor = trusted.find((root) => isIssuedBy(current, root));
     if (anchor) {
       certificates.push(anchor);
       return { certificates, end: { kind: 'trusted' } };
@@ -44,7 +49,7 @@ export function buildChain(served: readonly X509Certificate[], roots: string | u
           : { kind: 'unknown-root', issuer: nameOf(current, 'subject'), certainty: 'observed' };
       return { certificates, end };
     }
-    const next = issuerAmong(current, [...rest]);
+    const next = [...rest].find((one) => isIssuedBy(current, one));
     if (!next) return { certificates, end: endBelow(current, certificates.length, distinct.size, roots !== undefined) };
     rest.delete(next);
     current = next;
@@ -72,21 +77,6 @@ function endBelow(last: X509Certificate, depth: number, served: number, hasOwnRo
     if (depth > 1 || /\broot\b/i.test(issuer)) return true;
     // Public authorities say where their intermediate can be had, and a customer's own root is configured with its chain in mind.
     return !hasOwnRoots && !last.infoAccess?.includes('CA Issuers');
-  }
-}
-
-function issuerAmong(
-  certificate: X509Certificate,
-  candidates: readonly X509Certificate[],
-): X509Certificate | undefined {
-  return candidates.find((candidate) => isIssuedBy(certificate, candidate));
-}
-
-export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  try {
-    return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
-  } catch {
-    return false;
   }
 }
 

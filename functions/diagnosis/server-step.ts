@@ -15,8 +15,9 @@ import { parseCertificates, reportServerCertificate, subjectText, weaknessOf } f
 import type { CertificateReport, Finding, StapledOcsp } from './diagnosis.ts';
 import { failureFrom, failureOf, warning } from './finding.ts';
 import type { Observation } from './observation.ts';
+import { createIssuedBy, type IssuedBy } from './issued-by.ts';
 import { verifyStaple } from './ocsp.ts';
-import { type BuiltChain, buildChain, type ChainEnd, isIssuedBy } from './server-chain.ts';
+import { type BuiltChain, buildChain, type ChainEnd } from './server-chain.ts';
 
 export interface ServerAssessment {
   readonly findings: readonly Finding[];
@@ -45,14 +46,16 @@ export function assessServer(
     const findings = seen.failure?.step === 3 ? [failureOf(seen.failure)] : [];
     return { findings, chain: [], builtChain: [], end: undefined, stapledOcsp: 'none' };
   }
-  const built = buildChain(served, destination.serverRoots);
+  const isIssuedBy = createIssuedBy();
+  const built = buildChain(served, destination.serverRoots, isIssuedBy);
   const trusted: readonly X509Certificate[] = seen.isReady ? (seen.chain as ServerChain) : built.certificates;
   const issuer = trusted[1] ?? served.slice(1).find((one) => isIssuedBy(leaf, one));
-  const staple = seen.flight.stapledOcsp && issuer && verifyStaple(seen.flight.stapledOcsp, leaf, issuer, now);
+  const { stapledOcsp } = seen.flight;
+  const staple = stapledOcsp && issuer && verifyStaple(stapledOcsp, leaf, issuer, now, isIssuedBy);
   return {
     findings: [
       ...(seen.isReady ? [] : failures(seen, built, destination, target, now)),
-      ...warnings(served, trusted, now),
+      ...warnings(served, trusted, now, isIssuedBy),
       ...(staple && staple.status !== 'good'
         ? [
             warning(
@@ -121,7 +124,12 @@ function untrusted(leaf: X509Certificate, end: ChainEnd, verdict: CountersignErr
   return { ...finding, certainty };
 }
 
-function warnings(served: readonly X509Certificate[], chain: readonly X509Certificate[], now: number): Finding[] {
+function warnings(
+  served: readonly X509Certificate[],
+  chain: readonly X509Certificate[],
+  now: number,
+  isIssuedBy: IssuedBy,
+): Finding[] {
   const found: Finding[] = [];
   for (const certificate of chain) {
     const left = certificate.validToDate.getTime() - now;
@@ -147,7 +155,7 @@ function warnings(served: readonly X509Certificate[], chain: readonly X509Certif
       );
     }
   }
-  if (isUnordered(served)) {
+  if (isUnordered(served, isIssuedBy)) {
     found.push(
       warning(
         'server-chain-unordered',
@@ -160,7 +168,7 @@ function warnings(served: readonly X509Certificate[], chain: readonly X509Certif
 }
 
 /** RFC 5246, section 7.4.2: each certificate must certify the one before it. A root at the end is allowed. */
-function isUnordered(served: readonly X509Certificate[]): boolean {
+function isUnordered(served: readonly X509Certificate[], isIssuedBy: IssuedBy): boolean {
   return served.some(
     (certificate, index) => index > 0 && !isIssuedBy(served[index - 1] as X509Certificate, certificate),
   );
