@@ -3,55 +3,53 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-interface Count {
-  readonly passed: number;
-  readonly failed: number;
-  /** Their suites need a program that is not there. */
-  readonly skipped?: number;
-}
+import { type Counted, countedIn } from './support/tests-counted.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'countersign-test-'));
 const report = join(scratch, 'vitest.json');
 
-const stages: readonly { name: string; command: readonly string[]; count?: () => Count; isPreparation?: boolean }[] = [
-  {
-    name: 'peers of the tests: openssl, nginx, Apache, HAProxy, Caddy, stunnel, lighttpd, GnuTLS, Java, Go, Tomcat, util-linux, iproute2, the AWS CLI',
-    command: ['node', 'test/support/install-peers.ts'],
-    // It prepares and checks nothing: what it cannot install is a skipped suite, not a failure.
-    isPreparation: true,
-  },
-  { name: 'format and lint', command: ['biome', 'check', '.'] },
-  { name: 'types', command: ['tsc'] },
-  {
-    name: 'tests',
-    command: ['vitest', 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
-    count: countTests,
-  },
-  {
-    name: 'synth, with the checks of cdk-nag',
-    command: ['cdk', 'synth', '--quiet', '--output', join(scratch, 'cdk.out')],
-  },
-];
+const stages: readonly { name: string; command: readonly string[]; count?: () => Counted; isPreparation?: boolean }[] =
+  [
+    {
+      name: 'peers of the tests: openssl, nginx, Apache, HAProxy, Caddy, stunnel, lighttpd, GnuTLS, Java, Go, Tomcat, util-linux, iproute2, the AWS CLI',
+      command: ['node', 'test/support/install-peers.ts'],
+      // It prepares and checks nothing: what it cannot install is a skipped suite, not a failure.
+      isPreparation: true,
+    },
+    { name: 'format and lint', command: ['biome', 'check', '.'] },
+    { name: 'types', command: ['tsc'] },
+    {
+      name: 'tests',
+      command: ['vitest', 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
+      count: countTests,
+    },
+    {
+      name: 'synth, with the checks of cdk-nag',
+      command: ['cdk', 'synth', '--quiet', '--output', join(scratch, 'cdk.out')],
+    },
+  ];
 
 let passed = 0;
 let failed = 0;
-let skipped = 0;
+const skipped = new Map<string, number>();
 try {
   for (const stage of stages) {
     console.log(`\n── ${stage.name}`);
     const status = await run(stage.command);
     if (stage.isPreparation) continue;
-    const count = stage.count?.() ?? { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
+    const count = stage.count?.() ?? { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: new Map() };
     passed += count.passed;
-    skipped += count.skipped ?? 0;
+    for (const [name, tests] of count.skipped) skipped.set(name, tests);
     // A runner that fails without a failed test (a file that does not load, an unhandled rejection) is a failure too.
     failed += count.failed === 0 && status !== 0 ? 1 : count.failed;
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
-console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+if (skipped.size > 0) console.log('\nSkipped:');
+for (const [name, tests] of skipped) console.log(`  ${name}${tests > 1 ? `: ${tests} tests` : ''}`);
+const skippedTests = [...skipped.values()].reduce((sum, tests) => sum + tests, 0);
+console.log(`\n${passed} passed, ${failed} failed${skippedTests > 0 ? `, ${skippedTests} skipped` : ''}`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 function run(command: readonly string[]): Promise<number> {
@@ -66,12 +64,10 @@ function run(command: readonly string[]): Promise<number> {
   });
 }
 
-function countTests(): Count {
+function countTests(): Counted {
   try {
-    const counts = JSON.parse(readFileSync(report, 'utf8')) as Record<string, number>;
-    const { numPassedTests: passed = 0, numFailedTests: failed = 1, numPendingTests: skipped = 0 } = counts;
-    return { passed, failed, skipped };
+    return countedIn(readFileSync(report, 'utf8'));
   } catch {
-    return { passed: 0, failed: 1 };
+    return { passed: 0, failed: 1, skipped: new Map() };
   }
 }

@@ -175,7 +175,7 @@ describe('a certificate for the address', () => {
     expect(reply.body).toMatchObject({ status: 200, body: 'ok' });
   });
 
-  it.skipIf(!hasIpv6)('is refused on IPv6 when it is for another', async () => {
+  it.skipIf(!hasIpv6)('is refused on IPv6 when it is for another (needs IPv6 on loopback)', async () => {
     const server = await serveHttps(trial.serverWith({ names: ['fd00::7'] }), () => {}, {}, '::1');
     const problem = await trial.fails('server-certificate-name-mismatch', server.port, { host: '::1' });
     expect(problem.evidence.expected).toBe('::1');

@@ -48,7 +48,7 @@ describe('the connection', () => {
     expect(problem.evidence).toEqual({ reason: 'ECONNREFUSED' });
   });
 
-  it.skipIf(!hasIpv6)('is refused on an IPv6 address where nobody listens', async () => {
+  it.skipIf(!hasIpv6)('is refused on an IPv6 address where nobody listens (needs IPv6 on loopback)', async () => {
     await trial.fails('connection-refused', await closedPort(), { host: '::1' });
   });
 
@@ -74,12 +74,15 @@ describe('the connection', () => {
     queue.close();
   });
 
-  it.skipIf(!hasIpv6)('is made to the address that answers when another of the name does not', async () => {
-    // localhost is 127.0.0.1 and ::1; the handshake that follows shows that somebody was reached.
-    const server = await serveTcp((socket) => socket.end('no TLS here, but somebody'), '::1');
-    await trial.fails('server-not-tls', server.port);
-    expect(server.connections).toBe(1);
-  });
+  it.skipIf(!hasIpv6)(
+    'is made to the address that answers when another of the name does not (needs IPv6 on loopback)',
+    async () => {
+      // localhost is 127.0.0.1 and ::1; the handshake that follows shows that somebody was reached.
+      const server = await serveTcp((socket) => socket.end('no TLS here, but somebody'), '::1');
+      await trial.fails('server-not-tls', server.port);
+      expect(server.connections).toBe(1);
+    },
+  );
 });
 
 async function closedPort(): Promise<number> {

@@ -9,7 +9,7 @@ import { startServer, temporaryFolder } from './local-server.ts';
 
 const aws = findPeer('aws');
 
-describe.skipIf(!aws)(`the AWS CLI${aws ? '' : ' (skipped: the program aws is missing)'}`, () => {
+describe.skipIf(!aws)('the AWS CLI (needs the AWS CLI)', () => {
   async function cli(url: string, ...args: string[]): Promise<Record<string, unknown>> {
     const environment = {
       PATH: '/usr/bin:/bin',

@@ -134,7 +134,7 @@ describe('the server', () => {
     await startServer(folder);
   });
 
-  it('listens on IPv6 loopback when asked', async (context) => {
+  it('listens on IPv6 loopback when asked (needs IPv6 on loopback)', async (context) => {
     const server = await startSecretsManager({ folder: temporaryFolder(), port: 0, host: '::1' }).catch(
       () => undefined,
     );

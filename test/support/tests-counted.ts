@@ -1,0 +1,35 @@
+// What vitest's report in JSON comes to: how many tests passed and failed, and the names of those that were skipped.
+
+export interface Counted {
+  readonly passed: number;
+  readonly failed: number;
+  /** A line for each suite or test whose name says what it needs, and how many tests that are. */
+  readonly skipped: ReadonlyMap<string, number>;
+}
+
+interface Report {
+  readonly numPassedTests?: number;
+  readonly numFailedTests?: number;
+  readonly testResults?: readonly {
+    readonly assertionResults: readonly {
+      readonly ancestorTitles: readonly string[];
+      readonly title: string;
+      readonly fullName: string;
+      readonly status: string;
+    }[];
+  }[];
+}
+
+/** Throws where the text is no report. */
+export function countedIn(text: string): Counted {
+  const { numPassedTests: passed = 0, numFailedTests: failed = 1, testResults = [] } = JSON.parse(text) as Report;
+  const skipped = new Map<string, number>();
+  for (const { ancestorTitles, title, fullName, status } of testResults.flatMap((file) => file.assertionResults)) {
+    if (status === 'passed' || status === 'failed') continue;
+    const titles = [...ancestorTitles, title];
+    const needs = titles.findIndex((part) => part.includes('(needs '));
+    const name = needs < 0 ? fullName : titles.slice(0, needs + 1).join(' ');
+    skipped.set(name, (skipped.get(name) ?? 0) + 1);
+  }
+  return { passed, failed, skipped };
+}
