@@ -11,7 +11,7 @@ import type { Story } from '../message/door.ts';
 import { identityName } from '../message/event.ts';
 import { parseInvocation } from '../message/request.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
-import { type InvocationRecord, recordInvocation } from '../telemetry/invocation-record.ts';
+import { newRecord, recordInvocation } from '../telemetry/invocation-record.ts';
 import { admitAs, namingVersion } from './admission.ts';
 import { type Called, type CallServices, callWithRepeats } from './repeat.ts';
 
@@ -19,7 +19,7 @@ import { type Called, type CallServices, callWithRepeats } from './repeat.ts';
 export function createInvoke(services: CallServices): Story {
   return async (event, context) => {
     const startedAt = performance.now();
-    const record: InvocationRecord = { requestId: event.requestContext.requestId, attempts: 0, totalMs: 0 };
+    const record = newRecord(event.requestContext.requestId);
     let deadline: Deadline | undefined;
     try {
       return await invoke();

@@ -35,11 +35,15 @@ interface Next {
   readonly freshConnection: boolean;
 }
 
-/**
- * Each cause of a repetition is met once, all inside one deadline, and always with the version in use by then. A request is
- * repeated only when it cannot have been processed, or when processing it twice is the same as once (RFC 9110, section
- * 9.2.2).
- */
+/** What every attempt of a call has in common. */
+interface Call {
+  readonly services: CallServices;
+  readonly target: Target;
+  readonly request: InvocationRequest;
+  readonly deadline: Deadline;
+}
+
+/** Most calls are answered at once: what a repetition needs is made only when there may be one. */
 export async function callWithRepeats(
   services: CallServices,
   identity: Identity,
@@ -47,6 +51,30 @@ export async function callWithRepeats(
   request: InvocationRequest,
   deadline: Deadline,
 ): Promise<Called> {
+  const call: Call = { services, target, request, deadline };
+  const called = await attempt(call, { identity, freshConnection: false });
+  return 'failure' in called.outcome ? repeat(call, called) : called;
+}
+
+async function attempt(call: Call, next: Next, before?: Called): Promise<Called> {
+  const { services, target, request, deadline } = call;
+  // The new version may have other destinations.
+  const destination = admitAs(next.identity, target);
+  const requireMutual = request.requireMutual || destination.requireMutual;
+  const link = services.pool.link(next.identity, destination, target, requireMutual);
+  const outcome = await exchange(link, target, request, deadline, next.freshConnection);
+  const attempts = (before?.attempts ?? 0) + 1;
+  return { outcome, identity: next.identity, attempts, earlier: before ? connectionsOf(before) : none };
+}
+
+/**
+ * Each cause of a repetition is met once, all inside one deadline, and always with the version in use by then. A request is
+ * repeated only when it cannot have been processed, or when processing it twice is the same as once (RFC 9110, section
+ * 9.2.2).
+ */
+async function repeat(call: Call, first: Called): Promise<Called> {
+  const { services, request, deadline } = call;
+  const { name } = first.identity;
   /** A kept-alive connection that died while the function was frozen. */
   const deadConnection: Cause = {
     isMet: ({ stale }) => stale,
@@ -63,7 +91,7 @@ export async function callWithRepeats(
     },
   };
 
-  let called = await call({ identity, freshConnection: false });
+  let called = first;
   for (const unmet = new Set([deadConnection, rejection]); ; ) {
     const { outcome } = called;
     if (!('failure' in outcome) || isOver()) return called;
@@ -73,22 +101,12 @@ export async function callWithRepeats(
     unmet.delete(cause);
     const next = await cause.next(called);
     if (!next || !mayRepeat(failure) || isOver()) return called;
-    called = await call(next, called);
-  }
-
-  async function call(next: Next, before?: Called): Promise<Called> {
-    // The new version may have other destinations.
-    const destination = admitAs(next.identity, target);
-    const requireMutual = request.requireMutual || destination.requireMutual;
-    const link = services.pool.link(next.identity, destination, target, requireMutual);
-    const outcome = await exchange(link, target, request, deadline, next.freshConnection);
-    const attempts = (before?.attempts ?? 0) + 1;
-    return { outcome, identity: next.identity, attempts, earlier: before ? connectionsOf(before) : none };
+    called = await attempt(call, next, called);
   }
 
   /** Undefined when it would have to be read first. */
   function inUse(): Identity | undefined {
-    const found = services.identities.get(identity.name);
+    const found = services.identities.get(name);
     if (!(found instanceof Promise)) return found;
     found.catch(() => {});
     return undefined;
@@ -97,7 +115,7 @@ export async function callWithRepeats(
   /** Undefined when the store cannot be asked in time: the rejection stands, and is what the caller is told. */
   function reloaded(): Promise<Identity | undefined> {
     const nobody = () => undefined;
-    return within(deadline, services.identities.reload(identity.name).catch(nobody), nobody);
+    return within(deadline, services.identities.reload(name).catch(nobody), nobody);
   }
 
   function mayRepeat(failure: Failure): boolean {

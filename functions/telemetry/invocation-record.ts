@@ -3,30 +3,54 @@ import { metricsNamespace } from '../config.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { writeText } from './line.ts';
 
+type OptionalFailure = { [Field in keyof FailureFields]?: FailureFields[Field] | undefined };
+
 /** Names and outcomes only: no path, no query, no header, no body. A failure adds the fields that say why. */
-export interface InvocationRecord extends Partial<FailureFields> {
+export interface InvocationRecord extends OptionalFailure {
   requestId: string;
-  identity?: string;
+  identity?: string | undefined;
   /** The identity's version. */
-  version?: string;
-  stage?: string;
-  host?: string;
-  port?: number;
-  method?: string;
+  version?: string | undefined;
+  stage?: string | undefined;
+  host?: string | undefined;
+  port?: number | undefined;
+  method?: string | undefined;
   /** HTTP status of the customer's API. */
-  status?: number;
-  connection?: Connection;
+  status?: number | undefined;
+  connection?: Connection | undefined;
   /** Of the attempts before the last, where a connection stood. */
-  earlierConnections?: readonly Connection[];
-  protocol?: string;
+  earlierConnections?: readonly Connection[] | undefined;
+  protocol?: string | undefined;
   /** Connections tried; more than one when a dead or rejected one was replaced. */
   attempts: number;
-  requestBytes?: number;
-  answerBytes?: number;
+  requestBytes?: number | undefined;
+  answerBytes?: number | undefined;
   /** Milliseconds. */
-  timings?: Readonly<Record<string, number>>;
+  timings?: Readonly<Record<string, number>> | undefined;
   /** Milliseconds. */
   totalMs: number;
+}
+
+/** With all its members from the start: filled in on the way, they keep their place, and what stays undefined is not written. */
+export function newRecord(requestId: string): InvocationRecord {
+  return {
+    requestId,
+    identity: undefined,
+    version: undefined,
+    stage: undefined,
+    host: undefined,
+    port: undefined,
+    method: undefined,
+    status: undefined,
+    connection: undefined,
+    earlierConnections: undefined,
+    protocol: undefined,
+    attempts: 0,
+    requestBytes: undefined,
+    answerBytes: undefined,
+    timings: undefined,
+    totalMs: 0,
+  };
 }
 
 type Connection = 'new' | 'resumed' | 'reused';
