@@ -4,7 +4,7 @@ import { CountersignError } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate } from './alert.ts';
 import type { Attempt, Deadline, Phase } from './attempt.ts';
 import type { Handshake } from './handshake.ts';
-import { isDisconnection, rejectedByAlert, rejectedByDisconnection } from './handshake-failure.ts';
+import { type Ending, isDisconnection, rejectedByAlert, rejectedByDisconnection } from './handshake-failure.ts';
 
 export interface Failure {
   readonly error: CountersignError;
@@ -21,6 +21,8 @@ export interface ExchangeState {
   readonly answerBegan: boolean;
   /** The whole request goes to the kernel in one write: if that fails, nothing of it left. */
   readonly singleWrite: boolean;
+  /** How the socket under it ended, where somebody watched. */
+  readonly ended?: Ending | undefined;
 }
 
 /** Before the head of the answer was complete. */
@@ -43,7 +45,7 @@ export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeStat
     const nothingSent = error.syscall === 'write' && state.singleWrite && state.reused;
     const rejected = fresh && state.handshake?.asked && !state.handshake.resumed;
     return {
-      error: rejected ? rejectedByDisconnection(error) : noAnswer(error, state.reused, alert),
+      error: rejected ? rejectedByDisconnection(error, state.ended) : noAnswer(error, state.reused, alert),
       processed: nothingSent ? 'no' : 'maybe',
       stale: state.reused,
     };

@@ -3,6 +3,8 @@ import { CountersignError } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate, rejectionBy } from './alert.ts';
 import { type ServerChain, verificationFailure } from './server-certificate.ts';
 
+export type Ending = 'close' | 'reset';
+
 /** How far a handshake got when it ended, for telling the steps apart. */
 export interface Progress {
   /** The server's flight was read whole, and our certificate is on its way. */
@@ -11,6 +13,8 @@ export interface Progress {
   chain: ServerChain | undefined;
   /** Set when OpenSSL's verification of the server failed, which Node tells once the handshake is complete. */
   unverified: boolean;
+  /** How the socket under it ended, where somebody watched. */
+  readonly ended?: Ending | undefined;
   /** Milliseconds since 1970: what dates are held against. */
   readonly now: () => number;
 }
@@ -97,8 +101,10 @@ export function rejectedByAlert(alert: Alert, cause: unknown): CountersignError 
 }
 
 /** A close or a reset after our certificate went out says what an alert would have said, but only by inference. */
-export function rejectedByDisconnection(cause: unknown): CountersignError {
-  const how = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET' ? 'reset or closed' : 'closed';
+export function rejectedByDisconnection(cause: unknown, ended: Ending | undefined): CountersignError {
+  // Node has one code for both.
+  const unwatched = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET' ? 'reset or closed' : 'closed';
+  const how = ended ? { close: 'closed', reset: 'reset' }[ended] : unwatched;
   return new CountersignError(
     'client-certificate-rejected',
     `The API server asked for a client certificate and ${how} the connection without a byte of an answer once it had it.`,
@@ -111,7 +117,7 @@ export function rejectedByDisconnection(cause: unknown): CountersignError {
 }
 
 function disconnected(error: NodeJS.ErrnoException, progress: Progress): CountersignError {
-  if (progress.answered && progress.asked) return rejectedByDisconnection(error);
+  if (progress.answered && progress.asked) return rejectedByDisconnection(error, progress.ended);
   return new CountersignError(
     'tls-negotiation-failed',
     'The API server closed the connection in the middle of the handshake, without saying why.',

@@ -6,8 +6,7 @@ import { admit } from '../destination/guard.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
 import { parseTarget, type Target } from '../destination/target.ts';
 import { assess, type Report } from '../diagnosis/assess.ts';
-import type { Diagnosis, StepReport } from '../diagnosis/diagnosis.ts';
-import { note } from '../diagnosis/finding.ts';
+import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import { observe } from '../diagnosis/observe.ts';
 import type { ProbeRequest } from '../diagnosis/probe.ts';
 import { unusableIdentity } from '../diagnosis/unusable-identity.ts';
@@ -76,12 +75,14 @@ export function createDiagnose({ identities, now = Date.now, lookup }: DiagnoseS
       deadline: Deadline,
     ): Promise<Report> {
       const terms = { identity, destination, target, probe, deadline, now, lookup };
-      const first = assess(await observe(terms), { ...terms, now: now() });
+      const seen = await observe(terms);
+      const first = assess(seen, { ...terms, now: now() });
       const isLate = first.access.page === 'wanted-after-handshake';
       if (!isLate || destination.minTlsVersion !== 'TLSv1.2') return first.report;
       const older: Destination = { ...destination, maxTlsVersion: 'TLSv1.2' };
       const second = assess(await observe({ ...terms, destination: older }), { ...terms, now: now() });
-      return withTrial(first.report, second.report.verdict === 'access-granted');
+      const tried = second.report.verdict === 'access-granted' ? 'worked' : 'did-not-help';
+      return assess(seen, { ...terms, now: now(), tried }).report;
     }
 
     function answer(
@@ -119,19 +120,4 @@ const defaultProbe: ProbeRequest = { method: 'GET', path: '/' };
 function probeFor({ probe }: DiagnosisRequest, destination: Destination): ProbeRequest | undefined {
   if (probe === 'none') return undefined;
   return probe ?? destination.probe ?? defaultProbe;
-}
-
-/** The remedy that an operator of ours can take at once was taken, on a connection of its own. */
-function withTrial(first: Report, worked: boolean): Report {
-  const sentence = worked
-    ? 'Tried with TLS 1.2 at most: the server asked for the certificate again, took it, and granted access.'
-    : 'Tried with TLS 1.2 at most: that did not help.';
-  const finding = note('tls12-tried', sentence, { worked });
-  const steps = first.steps.map(
-    (step): StepReport => (step.step === 5 ? { ...step, findings: [...step.findings, finding] } : step),
-  );
-  const remedies = first.remedies.map((remedy) =>
-    remedy.do.includes('maxTlsVersion') ? ({ ...remedy, tried: worked ? 'worked' : 'did-not-help' } as const) : remedy,
-  );
-  return { ...first, steps, remedies };
 }

@@ -14,19 +14,26 @@ export interface AccessAssessment {
   readonly page: PageKind | undefined;
 }
 
-export function assessAccess(seen: Observation, probe: ProbeRequest | undefined): AccessAssessment {
+/** `issuerAccepted`: whether the server names our issuer, or none; undefined when it did not ask. */
+export function assessAccess(
+  seen: Observation,
+  probe: ProbeRequest | undefined,
+  issuerAccepted: boolean | undefined,
+): AccessAssessment {
   const { failure, answer } = seen;
   if (failure?.code === 'client-certificate-rejected') {
     const finding = failureOf(failure, {
       ...(seen.ended ? { ended: seen.ended } : {}),
       protocol: seen.flight.protocol ?? '',
     });
-    // An invocation cannot tell the two apart; the socket under the recording can.
-    const detail = finding.detail.replace('reset or closed', seen.ended === 'reset' ? 'reset' : 'closed');
-    return { outcome: 'refused', certainty: finding.certainty, findings: [{ ...finding, detail }], page: undefined };
+    return { outcome: 'refused', certainty: finding.certainty, findings: [finding], page: undefined };
   }
   if (!seen.isReady) return { outcome: 'not-reached', certainty: 'observed', findings: [], page: undefined };
-  if (answer && probe) return assessAnswer(answer, probe);
+  if (answer && probe) {
+    const access = assessAnswer(answer, probe);
+    // Whom it says it does not accept it may have let in as one without a certificate.
+    return access.outcome === 'granted' && issuerAccepted === false ? { ...access, certainty: 'inferred' } : access;
+  }
   const taken = tookCertificate(seen) && hasAsked(seen);
   if (failure) {
     const finding = { ...failureOf(failure), severity: 'warning', certainty: 'inferred' } as const;
@@ -80,16 +87,19 @@ function assessAnswer(answer: NonNullable<Observation['answer']>, probe: ProbeRe
     );
     return { outcome: 'refused', certainty: 'inferred', findings: [finding], page: undefined };
   }
-  const isPlain = probe.expectStatus === undefined && status !== 400 && status !== 401;
-  if (isPlain) {
+  if (probe.expectStatus === undefined && isAnswerOfApi(status)) {
     const finding = note('probe-answered', `${asked} was answered with HTTP ${status}.`, evidence);
     return granted('observed', [finding]);
   }
-  const says =
-    status === 401
-      ? `${asked} was answered with HTTP 401: the certificate was taken, and the API wants credentials besides.`
-      : `${asked} was answered with HTTP ${status}${probe.expectStatus ? `, not ${probe.expectStatus}` : ''}, which says nothing about the certificate.`;
+  const instead = probe.expectStatus === undefined ? '' : `, not ${probe.expectStatus}`;
+  const wants = status === 401 ? ': the API wants credentials' : '';
+  const says = `${asked} was answered with HTTP ${status}${instead}${wants}, which says nothing about the certificate.`;
   return granted('inferred', [{ ...warning('probe-unexpected-status', says, evidence), certainty: 'inferred' }]);
+}
+
+/** A redirection may lead to a login, a fault may come before the certificate is looked at, 400 and 401 have many reasons. */
+function isAnswerOfApi(status: number): boolean {
+  return (status >= 200 && status < 300) || (status >= 402 && status < 500);
 }
 
 function refusal(detail: string, evidence: Record<string, string | number>): Finding {

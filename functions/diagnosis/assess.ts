@@ -4,14 +4,14 @@ import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
 import type { Identity } from '../identity/identity.ts';
 import { type AccessAssessment, assessAccess } from './access-step.ts';
-import { assessClient } from './client-step.ts';
-import type { Diagnosis, Finding, StepReport, Verdict } from './diagnosis.ts';
+import { assessClient, assessDemand, assessNeverAsked } from './client-step.ts';
+import type { Diagnosis, Finding, StepReport, Tried, Verdict } from './diagnosis.ts';
 import { failureOf, note, stepOf } from './finding.ts';
-import { hasAsked, type Observation, sentCertificate } from './observation.ts';
+import { askedAtOnce, hasAsked, type Observation, sentCertificate } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
 import { remediesFor } from './remedies.ts';
-import { assessServer } from './server-step.ts';
-import { softwareNames, softwareOf } from './software.ts';
+import { assessServer, reportServer } from './server-step.ts';
+import { softwareOf } from './software.ts';
 
 export interface AssessmentTerms {
   readonly identity: Identity;
@@ -20,6 +20,8 @@ export interface AssessmentTerms {
   readonly probe: ProbeRequest | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** What came of a second connection, with the remedy that an operator of ours can take at once. */
+  readonly tried?: Tried;
 }
 
 /** Without what only the story knows: the URL, the name of the identity, the whole time. */
@@ -32,23 +34,26 @@ export interface Assessment {
 }
 
 export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
-  const { identity, destination, target, probe, now } = terms;
+  const { identity, destination, target, probe, now, tried } = terms;
   const { flight, failure, attempt } = seen;
   const startedJudging = performance.now();
   const server = assessServer(seen, destination, target, now);
   const client = assessClient(seen, identity, now);
-  const access = assessAccess(seen, probe);
+  const access = assessAccess(seen, probe, client.client.issuerAccepted);
+  const isBarred = destination.requireMutual === true && seen.isReady && askedAtOnce(seen) === false;
+  const neverAsked = isBarred ? assessDemand(seen) : assessNeverAsked(seen, target, probe, access.page);
   const judgedMs = performance.now() - startedJudging;
 
   const early = failure?.step === 1 || failure?.step === 2 ? failureOf(failure) : undefined;
-  const isServed = flight.certificates.length > 0;
+  const isServed = server.chain.length > 0;
   const isUntrusted = server.findings.some(({ severity }) => severity === 'failure');
   const isConnected = seen.connectedAt > 0;
   const isAnswered = seen.isReady || failure?.step === 5 || sentCertificate(seen);
   const endOfServing = seen.servedAt || seen.endedAt;
   // A request that set off a renegotiation, and an answer that wants one, are about the certificate all the same.
   const nothingSent = client.client.signatureAccepted === false;
-  const isAboutUs = nothingSent ? access.outcome === 'refused' : hasAsked(seen) || access.page !== undefined;
+  const isAsked = hasAsked(seen) || access.page !== undefined;
+  const isAboutUs = !isBarred && (nothingSent ? access.outcome === 'refused' : isAsked);
 
   const steps: StepReport[] = [
     stepOf(1, failure?.step === 1 && early ? [early] : [], rounded(attempt.dnsMs + attempt.connectMs)),
@@ -61,38 +66,24 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
     stepOf(3, server.findings, isServed ? rounded(judgedMs) : 0, isServed || failure?.step === 3),
     stepOf(
       4,
-      access.page === 'wanted-after-handshake' ? client.findings.map(asWarning) : client.findings,
+      [...client.findings, ...(neverAsked ? [neverAsked] : [])],
       isAnswered && seen.servedAt ? rounded((seen.readyAt || seen.endedAt) - seen.servedAt) : 0,
-      flight.asked !== undefined && isAnswered && early === undefined,
+      askedAtOnce(seen) !== undefined && isAnswered && early === undefined,
     ),
     stepOf(
       5,
-      isAboutUs ? access.findings : [],
+      [...(isAboutUs ? access.findings : []), ...(tried ? [trial(tried)] : [])],
       seen.readyAt && isAboutUs ? rounded(seen.endedAt - seen.readyAt) : 0,
       isAboutUs && access.outcome !== 'not-reached' && early === undefined,
     ),
   ];
   const verdict = verdictOf();
-  const software = softwareOf(seen.answer);
+  const serverReport = reportServer(seen, server);
   const report: Report = {
     verdict,
     certainty: certaintyOf(verdict, steps, access),
     steps,
-    ...(isServed || flight.protocol !== undefined || seen.address !== undefined
-      ? {
-          server: {
-            ...(seen.address === undefined ? {} : { address: seen.address }),
-            chain: server.chain,
-            builtChain: server.builtChain,
-            ...(flight.protocol === undefined ? {} : { protocol: flight.protocol }),
-            ...(flight.cipher === undefined ? {} : { cipher: flight.cipher }),
-            ...(flight.keyExchange === undefined ? {} : { keyExchange: flight.keyExchange }),
-            ...(flight.signatureAlgorithm === undefined ? {} : { signatureAlgorithm: flight.signatureAlgorithm }),
-            stapledOcsp: server.stapledOcsp,
-            ...(software ? { software: softwareNames[software] } : {}),
-          },
-        }
-      : {}),
+    ...(serverReport ? { server: serverReport } : {}),
     request: client.request,
     client: client.client,
     ...(probe && seen.isReady
@@ -106,12 +97,14 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
         }
       : {}),
     remedies: remediesFor(steps, {
-      software,
+      software: softwareOf(seen.answer),
       host: target.host,
+      port: target.port,
       identity: identity.name,
-      page: access.page,
+      page: isBarred ? undefined : access.page,
       nothingSent,
       isGranted: verdict === 'access-granted',
+      tried,
     }),
   };
   return { report, access };
@@ -120,7 +113,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
     if (early) return 'unreachable';
     if (isUntrusted) return 'server-not-trusted';
     if (access.outcome === 'refused' && isAboutUs) return 'access-refused';
-    if (!hasAsked(seen) || nothingSent) return 'not-mutual';
+    if (!hasAsked(seen) || nothingSent || isBarred) return 'not-mutual';
     return 'access-granted';
   }
 }
@@ -138,7 +131,10 @@ function oldProtocol(protocol: string | undefined): Finding[] {
   return [note('server-protocol-old', `The server insists on ${protocol}, which is no longer safe.`, { protocol })];
 }
 
-/** What the step is about was reached in another way. */
-function asWarning(finding: Finding): Finding {
-  return finding.severity === 'failure' ? { ...finding, severity: 'warning' } : finding;
+function trial(tried: Tried): Finding {
+  const sentence = {
+    worked: 'Tried with TLS 1.2 at most: the server asked for the certificate again, took it, and granted access.',
+    'did-not-help': 'Tried with TLS 1.2 at most: that did not help.',
+  }[tried];
+  return note('tls12-tried', sentence, { worked: tried === 'worked' });
 }

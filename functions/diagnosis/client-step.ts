@@ -1,5 +1,6 @@
 // Step 4: whether the server asked for our certificate, and whether what we have satisfies what it asked for.
 import { X509Certificate } from 'node:crypto';
+import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import {
   acceptsIssuer,
@@ -8,10 +9,12 @@ import {
   unacceptedLeafSignature,
 } from '../flight/accept.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { PageKind } from '../message/advice.ts';
 import { reportCertificate } from './certificate-report.ts';
 import type { ClientReport, Finding, RequestReport } from './diagnosis.ts';
 import { failing, failureOf, note, warning } from './finding.ts';
-import { hasAsked, type Observation } from './observation.ts';
+import { askedAtOnce, hasAsked, type Observation } from './observation.ts';
+import type { ProbeRequest } from './probe.ts';
 import { soonMs } from './server-step.ts';
 
 export interface ClientAssessment {
@@ -87,7 +90,14 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       ),
     );
   }
-  const isLate = flight.asked === false && hasAsked(seen);
+  // The end of the reading that comes with every answer is none of these.
+  const isUnread = seen.isReady && (flight.asked === undefined || (flight.asked && !request));
+  if (isUnread && flight.stopped) {
+    const { stopped } = flight;
+    const detail = `The handshake is complete, and what the server asks for in it could not be read (${stopped}).`;
+    findings.push(note('handshake-not-read', detail, { stopped }));
+  }
+  const isLate = seen.askedLate;
   if (isLate) {
     findings.push(
       note(
@@ -96,21 +106,10 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       ),
     );
   }
-  if (flight.asked === false && !isLate && seen.isReady) {
-    findings.push(
-      failureOf(
-        new CountersignError(
-          'client-certificate-not-requested',
-          'The server completed the handshake without asking for a client certificate: anybody may connect, and nobody is verified.',
-          { evidence: { protocol: flight.protocol ?? '' } },
-        ),
-      ),
-    );
-  }
   return {
     findings,
     request: {
-      ...(flight.asked === undefined ? {} : { asked: hasAsked(seen) }),
+      ...(askedAtOnce(seen) === undefined ? {} : { asked: hasAsked(seen) }),
       ...(isLate ? { afterRequest: true } : {}),
       acceptableIssuers: (request?.acceptableIssuers ?? []).slice(0, mostIssuers).map(({ text }) => text),
       acceptableIssuerCount: request?.acceptableIssuers.length ?? 0,
@@ -123,6 +122,47 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       ...(signature ? { signatureAccepted: signature.accepted && leafSignature === undefined } : {}),
     },
   };
+}
+
+/**
+ * The server did not ask in the handshake, nor by renegotiation. `page`: what its answer says of certificates, if anything:
+ * then it asks in its own way, and that is no failure of this step. Observed only where the caller's path was tried.
+ */
+export function assessNeverAsked(
+  seen: Observation,
+  target: Target,
+  probe: ProbeRequest | undefined,
+  page: PageKind | undefined,
+): Finding | undefined {
+  const { flight, answer } = seen;
+  if (askedAtOnce(seen) !== false || hasAsked(seen) || !seen.isReady) return undefined;
+  const asked = probe && answer ? `${probe.method} ${pathOf(probe.path)}` : undefined;
+  const isProbed = asked !== undefined && [pathOf(probe?.path ?? ''), '/'].includes(pathOf(target.path));
+  const detail = page
+    ? `The server did not ask for a client certificate in the handshake; only its answer to ${asked} is about one.`
+    : `The server did not ask for a client certificate in the handshake${asked ? `, nor for ${asked}` : ''}. Some servers ask only for some paths: name one with the probe.`;
+  const error = new CountersignError('client-certificate-not-requested', detail, {
+    evidence: {
+      protocol: flight.protocol ?? '',
+      ...(isProbed && flight.asked === false ? {} : { certainty: 'inferred' }),
+    },
+  });
+  const finding = failureOf(error);
+  return page ? { ...finding, severity: 'warning' } : finding;
+}
+
+/** A call that demands mutual TLS ends before its request, so it never comes to a renegotiation or a page. */
+export function assessDemand({ flight }: Observation): Finding {
+  const detail =
+    'The server did not ask for a client certificate in the handshake, and the destination demands that it does (requireMutual): every call ends here, whatever the server asks for later.';
+  const certainty = flight.asked === false ? {} : { certainty: 'inferred' };
+  const evidence = { protocol: flight.protocol ?? '', ...certainty };
+  return failureOf(new CountersignError('client-certificate-not-requested', detail, { evidence }));
+}
+
+/** Without its query, which may be secret. */
+function pathOf(path: string): string {
+  return path.split('?')[0] ?? '';
 }
 
 const anything = {

@@ -102,6 +102,8 @@ export interface ProbeReport {
 
 export type Who = 'customer' | 'platform' | 'network' | 'caller';
 
+export type Tried = 'worked' | 'did-not-help';
+
 export interface Remedy {
   readonly who: Who;
   readonly do: string;
@@ -109,7 +111,7 @@ export interface Remedy {
   readonly directive?: string;
   readonly server?: string;
   /** What came of trying it here and now. */
-  readonly tried?: 'worked' | 'did-not-help';
+  readonly tried?: Tried;
 }
 
 export interface Diagnosis {

@@ -19,6 +19,7 @@ export const findingCodes = [
   'client-certificate-expires-soon',
   'client-certificate-asked-late',
   'client-certificate-accepted',
+  'handshake-not-read',
   'tls12-tried',
   'probe-answered',
   'probe-unexpected-status',

@@ -2,6 +2,7 @@
 import { alertIn } from '../connection/alert.ts';
 import type { Attempt } from '../connection/attempt.ts';
 import { requestFailure } from '../connection/exchange-failure.ts';
+import type { Ending } from '../connection/handshake-failure.ts';
 import type { ServerChain } from '../connection/server-certificate.ts';
 import type { CountersignError } from '../errors.ts';
 import type { Flight } from '../flight/flight.ts';
@@ -33,7 +34,7 @@ export interface Observation {
   /** What ended it, when it did not go as far as it should. */
   failure: CountersignError | undefined;
   /** How the server ended the connection, if it did. */
-  ended: 'close' | 'reset' | undefined;
+  ended: Ending | undefined;
   answer: ProbeAnswer | undefined;
   /** performance.now(): the server's certificate came, the handshake was complete, all was over. */
   servedAt: number;
@@ -92,6 +93,7 @@ export function failureBehindHandshake(
     reused: false,
     answerBegan,
     singleWrite: true,
+    ended: seen.ended,
   }).error;
 }
 

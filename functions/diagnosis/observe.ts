@@ -178,6 +178,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
           asked: hasAsked(seen),
           chain: seen.chain,
           unverified: tls.authorizationError !== undefined && tls.authorizationError !== null,
+          ended: seen.ended,
           now: terms.now,
         };
         reject(handshakeFailure(withAlert(error, flight), progress, name));

@@ -1,24 +1,31 @@
 // Who must do what: one table from a finding to its remedy.
 import type { Evidence } from '../errors.ts';
 import type { PageKind } from '../message/advice.ts';
-import type { Finding, Remedy, StepReport, Who } from './diagnosis.ts';
+import type { Certainty, Finding, Remedy, StepReport, Tried, Who } from './diagnosis.ts';
 import { directiveFor, type Task } from './directives.ts';
 import { type Software, softwareNames } from './software.ts';
 
 export interface RemedyContext {
   readonly software: Software | undefined;
   readonly host: string;
+  readonly port: number;
   readonly identity: string;
   readonly page: PageKind | undefined;
   /** No certificate could be sent, so nothing was wrong with the one that was not. */
   readonly nothingSent: boolean;
   /** What it did not like did not keep it from letting us in. */
   readonly isGranted: boolean;
+  /** What came of trying what can be tried. */
+  readonly tried: Tried | undefined;
 }
 
 interface Entry {
   readonly who: Who;
   readonly do: string;
+  /** Only for a finding of that certainty. */
+  readonly when?: Certainty;
+  /** What a diagnosis tries by itself, with TLS 1.2 at most. */
+  readonly isTried?: true;
   /** What the customer's server must be told; of one that ended the handshake it is never known which it is. */
   readonly task?: Task | 'configure-tls';
 }
@@ -38,7 +45,7 @@ const lookUp: readonly Entry[] = [
   { who: 'customer', do: 'Look up in the log of the server why it turned the client certificate away.' },
 ];
 
-/** `{host}`, `{identity}` and what the finding's evidence names are put in. */
+/** `{host}`, `{port}`, `{identity}` and what the finding's evidence names are put in. */
 export const byCode: Readonly<Record<string, readonly Entry[]>> = {
   'name-resolution-failed': [
     { who: 'caller', do: 'Check the spelling of {host}.' },
@@ -79,6 +86,13 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
       do: 'Set the serverName of the destination to a name that the certificate has, if that is the right server after all.',
     },
   ],
+  // OpenSSL refused a chain that leads to a trusted root.
+  'server-certificate-untrusted': [
+    {
+      who: 'customer',
+      do: 'Install a certificate whose chain is valid for servers: purposes, path lengths and name constraints included.',
+    },
+  ],
   'server-certificate-invalid': [
     {
       who: 'customer',
@@ -103,14 +117,21 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
     },
   ],
   'stapled-ocsp-revoked': [{ who: 'customer', do: 'Replace the certificate: its authority has revoked it.' }],
+  'stapled-ocsp-unknown': [
+    {
+      who: 'customer',
+      do: 'Ask the authority of the certificate why it does not know it, or install one that it knows.',
+    },
+  ],
   'stapled-ocsp-stale': [{ who: 'customer', do: 'Let the server fetch a fresh OCSP response.' }],
   'stapled-ocsp-invalid': [
     { who: 'customer', do: 'Correct the OCSP response that the server staples, or switch stapling off.' },
   ],
   'client-certificate-not-requested': [
+    { who: 'caller', do: 'Name a path of the API with the probe, and ask again.', when: 'inferred' },
     {
       who: 'customer',
-      do: 'Switch on client certificate verification for {host} and this port.',
+      do: 'Switch on client certificate verification for {host} on port {port}.',
       task: 'trust-clients',
     },
   ],
@@ -119,7 +140,20 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
     { who: 'customer', do: 'Accept a signature algorithm that the key of the client certificate can make.' },
     { who: 'platform', do: 'Or issue the identity with another kind of key.' },
   ],
+  'client-chain-signature-not-accepted': [
+    { who: 'customer', do: 'Accept the algorithms that the client certificates are signed with: {signatures}.' },
+    { who: 'platform', do: 'Or issue the identity from an authority that signs with one of those the server lists.' },
+  ],
   'client-certificate-expires-soon': [{ who: 'platform', do: 'Rotate the identity {identity}.' }],
+  'response-timeout': [{ who: 'customer', do: 'Find out why the API does not answer the probe in time.' }],
+  'response-incomplete': [
+    { who: 'customer', do: 'Look up in the log of the API why it ends the connection without a whole answer.' },
+  ],
+  'response-malformed': [{ who: 'caller', do: 'Check that an API listens for HTTPS at {host} on port {port}.' }],
+  'probe-unexpected-status': [
+    { who: 'caller', do: 'Name a path with the probe that answers 2xx to whoever has access.' },
+    { who: 'platform', do: 'Or set the probe of the destination, with the status that means access.' },
+  ],
   'identity-unusable': [
     {
       who: 'platform',
@@ -176,16 +210,38 @@ export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
       do: 'Ask for the client certificate for the whole virtual host, in the handshake.',
       task: 'ask-in-handshake',
     },
-    { who: 'platform', do: 'Set maxTlsVersion of the destination to TLSv1.2, where the server can ask again.' },
+    {
+      who: 'platform',
+      do: 'Set maxTlsVersion of the destination to TLSv1.2, where the server can ask again.',
+      isTried: true,
+    },
   ],
 };
+
+/** Which of the two the missing certificate is, nobody can tell from here: whoever knows it follows one. */
+const ifIntermediate: Entry = {
+  who: 'customer',
+  do: 'If {missingIssuer} is an intermediate: serve it behind the server’s own certificate.',
+  task: 'serve-chain',
+};
+const ifRoot: Entry = {
+  who: 'platform',
+  do: 'If {missingIssuer} is a root: add it to the serverRoots of the destination.',
+};
+
+const letIn: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'Check that the server verifies client certificates: it let in one whose issuer is not among those it names.',
+  },
+];
 
 export function remediesFor(steps: readonly StepReport[], context: RemedyContext): readonly Remedy[] {
   const remedies = new Map<string, Remedy>();
   for (const finding of steps.flatMap(({ findings }) => findings)) {
     if (finding.severity === 'note') continue;
-    if (context.isGranted && finding.code === 'client-issuer-not-accepted') continue;
     for (const entry of entriesFor(finding, context)) {
+      if (entry.when && entry.when !== finding.certainty) continue;
       const remedy = fill(entry, finding.evidence ?? {}, context);
       if (!remedies.has(remedy.do)) remedies.set(remedy.do, remedy);
     }
@@ -193,18 +249,20 @@ export function remediesFor(steps: readonly StepReport[], context: RemedyContext
   return [...remedies.values()];
 }
 
-function entriesFor(finding: Finding, { page, nothingSent }: RemedyContext): readonly Entry[] {
+function entriesFor(finding: Finding, { page, nothingSent, isGranted }: RemedyContext): readonly Entry[] {
   const { code, evidence = {}, certainty } = finding;
   // Its remedy is that of the page.
   if (code === 'client-certificate-not-requested' && page === 'wanted-after-handshake') return [];
   for (const key of ['alert', 'page', 'reason'] as const) {
     const value = evidence[key];
     if (typeof value !== 'string' || !Object.hasOwn(byEvidence, value)) continue;
-    const entries = byEvidence[value] ?? [];
-    const other = value === 'missing-intermediate' ? 'unknown-root' : 'missing-intermediate';
-    const isEither = certainty === 'inferred' && (value === 'missing-intermediate' || value === 'unknown-root');
-    return isEither ? [...entries, ...(byEvidence[other] ?? [])] : entries;
+    if (certainty === 'inferred' && value === 'missing-intermediate') return [ifIntermediate, ifRoot];
+    if (certainty === 'inferred' && value === 'unknown-root') return [ifRoot, ifIntermediate];
+    return byEvidence[value] ?? [];
   }
+  if (code === 'client-issuer-not-accepted' && isGranted) return letIn;
+  // What is said of the handshake's signature comes first.
+  if (code === 'client-chain-signature-not-accepted' && nothingSent) return [];
   if (code === 'client-certificate-rejected') {
     if (nothingSent) return [];
     return certainty === 'observed' ? trust : [...trust, ...lookUp];
@@ -212,8 +270,8 @@ function entriesFor(finding: Finding, { page, nothingSent }: RemedyContext): rea
   return byCode[code] ?? [];
 }
 
-function fill(entry: Entry, evidence: Evidence, { software, host, identity }: RemedyContext): Remedy {
-  const words: Evidence = { ...evidence, host, identity };
+function fill(entry: Entry, evidence: Evidence, { software, host, port, identity, tried }: RemedyContext): Remedy {
+  const words: Evidence = { ...evidence, host, port, identity };
   const text = entry.do.replace(/\{(\w+)\}/g, (place, name: string) => {
     const value = words[name];
     if (value === undefined) return place;
@@ -225,5 +283,6 @@ function fill(entry: Entry, evidence: Evidence, { software, host, identity }: Re
     who: entry.who,
     do: task && !directive ? `${text} ${onThePage}` : text,
     ...(directive && software ? { directive, server: softwareNames[software] } : {}),
+    ...(entry.isTried && tried ? { tried } : {}),
   };
 }

@@ -1,6 +1,7 @@
 // The server's chain, built from what it served and what is trusted, and where it ends when it leads nowhere.
 import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
+import type { ServerChain } from '../connection/server-certificate.ts';
 import { readCertificateFields, readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
 import { readName, sameName } from '../flight/distinguished-name.ts';
 import type { Certainty } from './diagnosis.ts';
@@ -17,25 +18,20 @@ export type ChainEnd =
 
 export interface BuiltChain {
   /** From the server's own as far up as it can be followed; the trusted root last when it was reached. */
-  readonly certificates: readonly X509Certificate[];
+  readonly certificates: ServerChain;
   readonly end: ChainEnd;
 }
 
-/** `served`: at least one, the server's own first. `roots`: PEM; Node's bundled ones when undefined. */
-export function buildChain(
-  served: readonly X509Certificate[],
-  roots: string | undefined,
-  isIssuedBy: IssuedBy,
-): BuiltChain {
+/** `served`: the server's own first. `roots`: PEM; Node's bundled ones when undefined. */
+export function buildChain(served: ServerChain, roots: string | undefined, isIssuedBy: IssuedBy): BuiltChain {
   const trusted = trustedRoots(roots);
-  const certificates: X509Certificate[] = [];
-  let current = served[0] as X509Certificate;
+  let current = served[0];
+  const certificates: [X509Certificate, ...X509Certificate[]] = [current];
   // Many a server sends its own certificate twice: once by itself, once at the head of its chain's file.
   const distinct = new Map(served.map((certificate) => [certificate.fingerprint256, certificate]));
   // Each one is used once at most, so it ends.
   const rest = new Set([...distinct.values()].slice(1));
   for (;;) {
-    certificates.push(current);
     if (trusted.some((root) => root.raw.equals(current.raw))) return { certificates, end: { kind: 'trusted' } };
     const anchor = trusted.find((root) => isIssuedBy(current, root));
     if (anchor) {
@@ -52,6 +48,7 @@ export function buildChain(
     const next = [...rest].find((one) => isIssuedBy(current, one));
     if (!next) return { certificates, end: endBelow(current, certificates.length, distinct.size, roots !== undefined) };
     rest.delete(next);
+    certificates.push(next);
     current = next;
   }
 }

@@ -12,18 +12,18 @@ import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import { parseCertificates, reportServerCertificate, subjectText, weaknessOf } from './certificate-report.ts';
-import type { CertificateReport, Finding, StapledOcsp } from './diagnosis.ts';
+import type { CertificateReport, Finding, ServerReport, StapledOcsp } from './diagnosis.ts';
 import { failureFrom, failureOf, warning } from './finding.ts';
-import type { Observation } from './observation.ts';
 import { createIssuedBy, type IssuedBy } from './issued-by.ts';
+import type { Observation } from './observation.ts';
 import { verifyStaple } from './ocsp.ts';
 import { type BuiltChain, buildChain, type ChainEnd } from './server-chain.ts';
+import { softwareNames, softwareOf } from './software.ts';
 
 export interface ServerAssessment {
   readonly findings: readonly Finding[];
   readonly chain: readonly CertificateReport[];
   readonly builtChain: readonly CertificateReport[];
-  readonly end: ChainEnd | undefined;
   readonly stapledOcsp: StapledOcsp;
 }
 
@@ -40,16 +40,16 @@ export function assessServer(
   target: Target,
   now: number,
 ): ServerAssessment {
-  const served = parseCertificates(seen.flight.certificates);
-  const [leaf] = served;
+  const served = servedIn(seen);
+  const [leaf, ...others] = served;
   if (!leaf) {
     const findings = seen.failure?.step === 3 ? [failureOf(seen.failure)] : [];
-    return { findings, chain: [], builtChain: [], end: undefined, stapledOcsp: 'none' };
+    return { findings, chain: [], builtChain: [], stapledOcsp: 'none' };
   }
   const isIssuedBy = createIssuedBy();
-  const built = buildChain(served, destination.serverRoots, isIssuedBy);
-  const trusted: readonly X509Certificate[] = seen.isReady ? (seen.chain as ServerChain) : built.certificates;
-  const issuer = trusted[1] ?? served.slice(1).find((one) => isIssuedBy(leaf, one));
+  const built = buildChain([leaf, ...others], destination.serverRoots, isIssuedBy);
+  const trusted: ServerChain = (seen.isReady ? seen.chain : undefined) ?? built.certificates;
+  const issuer = trusted[1] ?? others.find((one) => isIssuedBy(leaf, one));
   const { stapledOcsp } = seen.flight;
   const staple = stapledOcsp && issuer && verifyStaple(stapledOcsp, leaf, issuer, now, isIssuedBy);
   return {
@@ -68,9 +68,34 @@ export function assessServer(
     ],
     chain: served.map(reportServerCertificate),
     builtChain: trusted.map(reportServerCertificate),
-    end: seen.isReady ? { kind: 'trusted' } : built.end,
     stapledOcsp: seen.flight.stapledOcsp ? (staple?.status ?? 'invalid') : 'none',
   };
+}
+
+/** Undefined when nobody was there. */
+export function reportServer(
+  { address, flight, answer }: Observation,
+  { chain, builtChain, stapledOcsp }: ServerAssessment,
+): ServerReport | undefined {
+  if (address === undefined && flight.protocol === undefined && chain.length === 0) return undefined;
+  const { protocol, cipher, keyExchange, signatureAlgorithm } = flight;
+  const software = softwareOf(answer);
+  return {
+    ...(address === undefined ? {} : { address }),
+    chain,
+    builtChain,
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(cipher === undefined ? {} : { cipher }),
+    ...(keyExchange === undefined ? {} : { keyExchange }),
+    ...(signatureAlgorithm === undefined ? {} : { signatureAlgorithm }),
+    stapledOcsp,
+    ...(software ? { software: softwareNames[software] } : {}),
+  };
+}
+
+/** What OpenSSL went by, where the handshake could not be read. */
+function servedIn({ flight, chain }: Observation): readonly X509Certificate[] {
+  return flight.certificates.length === 0 && chain ? [chain[0]] : parseCertificates(flight.certificates);
 }
 
 function failures(
@@ -80,7 +105,7 @@ function failures(
   { host }: Target,
   now: number,
 ): Finding[] {
-  const [leaf] = certificates as unknown as ServerChain;
+  const [leaf] = certificates;
   const verdict = seen.failure?.step === 3 ? seen.failure : undefined;
   const found: (Finding | undefined)[] = certificates.map((certificate) =>
     inDates(certificate, now) ? undefined : failureOf(outsideDates(certificate, now)),

@@ -11,10 +11,12 @@ export function unusableIdentity(error: CountersignError, identity: string): Rep
   const remedies = remediesFor(steps, {
     software: undefined,
     host: '',
+    port: 0,
     identity,
     page: undefined,
     nothingSent: true,
     isGranted: false,
+    tried: undefined,
   });
   return { verdict: 'identity-unusable', certainty: 'observed', steps, remedies };
 }

@@ -96,11 +96,17 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       ['return 403;', 'access-refused', 'inferred'],
       ['return 401;', 'access-granted', 'inferred'],
       ['return 404;', 'access-granted', 'observed'],
-      ['return 500;', 'access-granted', 'observed'],
+      ['return 204;', 'access-granted', 'observed'],
+      ['return 400;', 'access-granted', 'inferred'],
+      ['return 302 /login;', 'access-granted', 'inferred'],
+      ['return 500;', 'access-granted', 'inferred'],
+      ['return 503;', 'access-granted', 'inferred'],
     ])('takes the certificate, and the API says "%s": %s, %s', async (statement, verdict, certainty) => {
       const directives = `location /health { ${statement} }`;
       const probe = { request: { probe: { path: '/health' } } };
-      expect(await diagnose({ clientRoots: ours, directives }, probe)).toMatchObject({ verdict, certainty });
+      const diagnosis = await diagnose({ clientRoots: ours, directives }, probe);
+      expect(diagnosis).toMatchObject({ verdict, certainty });
+      for (const { detail } of findings(diagnosis)) expect(detail).not.toContain('the certificate was taken');
     });
 
     it('answers the probe of the destination as it should, or not', async () => {
@@ -113,6 +119,20 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       const wrong = await diagnose({ clientRoots: ours }, probed(204));
       expect(codes(wrong)).toEqual(['probe-unexpected-status']);
     });
+  });
+
+  it('a server that grants what it may grant to anybody has not said that it took the certificate', async () => {
+    const { port } = await serveHttps(trial.server, (socket) => socket.write(ok), { maxVersion, ca: theirs });
+    for (const probe of [{ path: '/' }, { path: '/', expectStatus: 200 }]) {
+      const diagnosis = await trial.diagnose(port, { destination: { ...only.destination, probe } });
+      expect(diagnosis).toMatchObject({
+        verdict: 'access-granted',
+        certainty: 'inferred',
+        client: { issuerAccepted: false },
+        probe: { status: 200 },
+      });
+      expect(diagnosis.remedies[0]?.do).toContain('verifies client certificates');
+    }
   });
 
   it('a Node server closes: that is inferred, and so is a reset', async () => {

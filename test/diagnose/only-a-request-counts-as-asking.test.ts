@@ -20,7 +20,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
         return passed;
       });
       const diagnosis = await trial.diagnose(between.port, { request });
-      expect(diagnosis).toMatchObject({ verdict: 'not-mutual', certainty: 'observed', request: { asked: false } });
+      const certainty = 'probe' in request ? 'inferred' : 'observed';
+      expect(diagnosis).toMatchObject({ verdict: 'not-mutual', certainty, request: { asked: false } });
       expect(statuses(diagnosis)).toBe('passed passed passed failed skipped');
       expect(codes(diagnosis)).toEqual(['client-certificate-not-requested']);
     }

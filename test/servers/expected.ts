@@ -79,8 +79,8 @@ export const truths = {
     version: '2.4.',
     cells: {
       ...byOpenssl,
-      acceptedQuietly: notAskedYet,
-      refusedQuietly: notAskedYet,
+      acceptedQuietly: { ...notAskedYet, certainty: 'inferred' },
+      refusedQuietly: { ...notAskedYet, certainty: 'inferred' },
       accepted: perVersion(granted, page(403)),
       acceptedRsa: perVersion(granted, page(403)),
       notRevoked: perVersion(granted, page(403)),
