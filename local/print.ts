@@ -1,8 +1,8 @@
-// What the local cloud prints: what runs where, a call as its five steps, a table of the hosts that fail, lines to try.
+// What the local cloud prints: what runs where, a call, a table of the hosts that fail, lines to try.
 import { styleText } from 'node:util';
 import type { Cloud } from './cloud.ts';
 import type { RunningHost } from './demo-api/server.ts';
-import { type Answered, type CallResult, type Failed, invocationOf, invocationPath } from './demo-call.ts';
+import { type CallResult, type Failed, invocationOf, invocationPath } from './demo-call.ts';
 
 export type Style = 'bold' | 'dim' | 'green' | 'red';
 export type Paint = (style: Style, text: string) => string;
@@ -33,51 +33,24 @@ function portsOf(hosts: readonly RunningHost[]): string {
   return last - first === ports.length - 1 ? `ports ${first} to ${last}` : `and ${ports.length - 1} other ports`;
 }
 
-const steps = [
-  "the platform requests the customer's endpoint",
-  'the API server presents its certificate',
-  'the platform verifies it',
-  'the platform sends its client certificate',
-  'the API server verifies that',
-] as const;
-
-/** The five steps. TLS does not tell when one of the steps 2 to 5 ends: they share one time, at the last. */
-export function fiveSteps(result: CallResult, paint: Paint): string[] {
-  if ('failed' in result) return failedSteps(result.failed, paint);
-  const { handshake, timings, status } = result.answered;
-  const isReused = handshake.connection === 'reused';
-  const facts: [string, string][] = [
-    [isReused ? '' : ms(timings.dnsMs + timings.connectMs), `name ${ms(timings.dnsMs)}, TCP ${ms(timings.connectMs)}`],
-    ['', handshake.server.subject],
-    ['', `issued by ${handshake.server.issuer}, valid to ${handshake.server.validTo.slice(0, 10)}`],
-    ['', `SHA-256 ${handshake.client.fingerprint256.slice(0, 23)}…, ${handshake.client.stage}`],
-    [
-      isReused ? '' : ms(timings.tlsMs),
-      `${handshake.protocol}, ${handshake.cipher}, ${handshake.connection} connection`,
-    ],
-  ];
-  const rows = steps.map((step, index) => [String(index + 1), step, ...(facts[index] ?? ['', ''])]);
-  rows.push(['', 'access granted', ms(timings.firstByteMs), `HTTP ${status}, ${ms(timings.totalMs)} in all`]);
-  return columns(rows, [2]).map(
-    ([number, step, time, fact], index) =>
-      `  ${number} ${paint('green', index < steps.length ? '✓' : '→')} ${step}  ${time}  ${paint('dim', fact ?? '')}`,
-  );
-}
-
-function failedSteps({ code, step, detail, hint }: Failed, paint: Paint): string[] {
-  const reached = step === undefined ? [] : steps.slice(0, step);
+/** One call; its five steps are the diagnosis's to tell. TLS does not tell when one of the steps 2 to 5 ends: they share one time. */
+export function callLines(result: CallResult, paint: Paint): string[] {
+  if ('failed' in result) return failedLines(result.failed, paint);
+  const { handshake, timings, status, body } = result.answered;
+  const { protocol, cipher, connection, client } = handshake;
+  const isGranted = status === 200;
   return [
-    ...reached.map((text, index) => {
-      const mark = index + 1 === step ? paint('red', '✗') : paint('green', '✓');
-      return `  ${index + 1} ${mark} ${text}`;
-    }),
-    `  ${paint('red', code)}: ${detail}`,
-    `  ${hint}`,
+    `  ${isGranted ? paint('green', '✓') : paint('red', '✗')} HTTP ${status}  ${paint('bold', body)}`,
+    ...[
+      `${protocol}, ${cipher}, ${connection} connection, as SHA-256 ${client.fingerprint256.slice(0, 23)}…, ${client.stage}`,
+      `name ${ms(timings.dnsMs)}, TCP ${ms(timings.connectMs)}, TLS ${ms(timings.tlsMs)}, first byte ${ms(timings.firstByteMs)}, ${ms(timings.totalMs)} in all`,
+    ].map((fact) => `    ${paint('dim', fact)}`),
   ];
 }
 
-export function answerLines({ body }: Answered, paint: Paint): string[] {
-  return [`  ${paint('bold', body)}`];
+function failedLines({ code, step, detail, hint }: Failed, paint: Paint): string[] {
+  const where = step === undefined ? '' : `step ${step}  `;
+  return [`  ${paint('red', '✗')} ${where}${paint('red', code)}: ${detail}`, `    ${hint}`];
 }
 
 export interface HostOutcome {

@@ -8,16 +8,7 @@ import { callThroughGateway, invocationOf } from './demo-call.ts';
 import { diagnoseThroughGateway } from './diagnosis-call.ts';
 import { diagnosisLines } from './diagnosis-text.ts';
 import { helpText, readOptions, type StartOptions } from './options.ts';
-import {
-  answerLines,
-  diagnoseLine,
-  fiveSteps,
-  type HostOutcome,
-  linesToTry,
-  outcomeTable,
-  painter,
-  places,
-} from './print.ts';
+import { callLines, diagnoseLine, type HostOutcome, linesToTry, outcomeTable, painter, places } from './print.ts';
 
 // As the stack sets it for the functions; libuv reads it when it first uses a thread, which nothing has done up to here.
 process.env.UV_THREADPOOL_SIZE ??= '64';
@@ -102,10 +93,9 @@ async function showCall(cloud: Cloud): Promise<boolean> {
     '',
     `One call through all of it: GET ${(invocation as { url: string }).url}`,
     '',
-    ...fiveSteps(result, paint),
+    ...callLines(result, paint),
   ]);
   if ('failed' in result) return false;
-  print(['', ...answerLines(result.answered, paint)]);
   const isDiagnosed = await showDiagnosis(cloud);
   return isDiagnosed && result.answered.status === 200;
 }

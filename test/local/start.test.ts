@@ -87,16 +87,20 @@ describe('npm run demo', () => {
     const run = start(['--demo'], { NO_COLOR: '1' });
     expect([await run.ended, run.error()]).toEqual([0, '']);
     for (const line of [
-      /1 ✓ the platform requests the customer's endpoint {2}.+ ms/,
-      /2 ✓ the API server presents its certificate +CN=accounts\.demo\.localhost\n/,
-      /3 ✓ the platform verifies it +issued by CN=Countersign demo customer CA, valid to \d{4}-/,
-      /4 ✓ the platform sends its client certificate +SHA-256 .+, AWSCURRENT\n/,
-      /5 ✓ the API server verifies that +.+ ms {2}TLSv1\.3, .+, new connection\n/,
-      /→ access granted .+ HTTP 200/,
-      /\{"account":"1","balance":"[\d.]+","currency":"EUR"\}/,
+      /✓ HTTP 200 {2}\{"account":"1","balance":"[\d.]+","currency":"EUR"\}\n/,
+      /TLSv1\.3, .+, new connection, as SHA-256 .+, AWSCURRENT\n/,
+      /name .+ ms, TCP .+ ms, TLS .+ ms, first byte .+ ms, .+ ms in all\n/,
+      /1 ✓ request the endpoint +.+ ms {2}127\.0\.0\.1\n/,
+      /2 ✓ server presents its certificate +.+ ms {2}CN=accounts\.demo\.localhost, TLSv1\.3\n/,
+      /3 ✓ verify the server +.+ ms {2}issued by CN=Countersign demo customer CA, valid to \d{4}-/,
+      /4 ✓ send the client certificate +.+ ms {2}CN=countersign-platform, AWSCURRENT: issuers /,
+      /5 ✓ server verifies the client +.+ ms {2}GET \/: HTTP 404\n/,
+      /access-granted {2}Access is granted\./,
     ]) {
       expect(run.out()).toMatch(line);
     }
+    // One rendering and one naming of the five steps: the diagnosis's.
+    expect(run.out().match(/^ +1 ✓ /gm)).toHaveLength(1);
     for (const { host, expected } of demoHosts) {
       if (expected) expect(run.out()).toMatch(new RegExp(`✓ step ${expected.step} {2}${expected.code} +${host}\n`));
     }
