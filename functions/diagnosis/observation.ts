@@ -100,8 +100,11 @@ export function failureBehindHandshake(
 /** Node swallows an alert for whose number OpenSSL has no name, and tells the close behind it: the flight has both. */
 export function withAlert(error: NodeJS.ErrnoException, flight: Flight): NodeJS.ErrnoException {
   if (alertIn(error)) return error;
-  // In TLS 1.3 the level says nothing (RFC 8446, section 6): only close_notify and user_canceled are no failure.
-  const alert = flight.alerts.findLast(({ code }) => code !== 0 && code !== 90);
+  // A warning in the clear ends nothing, and anybody may have put it there. Under the keys of TLS 1.3 the level says
+  // nothing (RFC 8446, section 6): only close_notify and user_canceled are no failure.
+  const alert = flight.alerts.findLast(
+    ({ code, level, encrypted }) => (encrypted || level === 'fatal') && code !== 0 && code !== 90,
+  );
   if (!alert) return error;
   return Object.assign(new Error(`SSL alert number ${alert.code}`, { cause: error }), {
     code: error.code ?? 'ECONNRESET',

@@ -87,6 +87,7 @@ export const flightLimits = {
   messageBytes: 128 * 1024,
   /** TLS 1.3 records kept until their secret comes, which is as soon as OpenSSL has read the ServerHello. */
   waitingRecords: 2048,
+  /** Kept; later ones are read and dropped. */
   certificates: 32,
   /** More names than any list of public roots has; 64 KiB of them is what the field can hold. */
   issuers: 4096,

@@ -70,15 +70,14 @@ export interface ServedCertificates {
 }
 
 /** RFC 8446, section 4.4.2: each certificate with its extensions; the first one's staple is kept. */
-export function readCertificate13(body: Buffer): ServedCertificates | 'too-long' | undefined {
+export function readCertificate13(body: Buffer): ServedCertificates | undefined {
   const cursor = new Cursor(body);
   cursor.inside(1);
   const list = cursor.inside(3);
   const certificates: Buffer[] = [];
   let stapledOcsp: Buffer | undefined;
   while (list.left > 0) {
-    if (certificates.length === flightLimits.certificates) return 'too-long';
-    certificates.push(list.vector(3));
+    keep(certificates, list.vector(3));
     for (const [type, data] of extensions(list)) {
       if (type === extension.statusRequest && certificates.length === 1) stapledOcsp = staple(data);
     }
@@ -88,16 +87,20 @@ export function readCertificate13(body: Buffer): ServedCertificates | 'too-long'
 }
 
 /** RFC 5246, section 7.4.2. */
-export function readCertificate12(body: Buffer): ServedCertificates | 'too-long' | undefined {
+export function readCertificate12(body: Buffer): ServedCertificates | undefined {
   const cursor = new Cursor(body);
   const list = cursor.inside(3);
   const certificates: Buffer[] = [];
   while (list.left > 0) {
-    if (certificates.length === flightLimits.certificates) return 'too-long';
-    certificates.push(list.vector(3));
+    keep(certificates, list.vector(3));
   }
   cursor.end();
   return cursor.malformed ? undefined : { certificates, stapledOcsp: undefined };
+}
+
+/** The first ones tell who the server is; that there are too many is no reason to stop reading what it asks for. */
+function keep(certificates: Buffer[], certificate: Buffer): void {
+  if (certificates.length < flightLimits.certificates) certificates.push(certificate);
 }
 
 /** RFC 6066, section 8: a message of its own in TLS 1.2. */

@@ -139,6 +139,7 @@ describe('every finding', () => {
     'server-protocol-old',
     'client-certificate-asked-late',
     'client-certificate-accepted',
+    'handshake-not-read',
     'tls12-tried',
     'probe-answered',
     'not-probed',

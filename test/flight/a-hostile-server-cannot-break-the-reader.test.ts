@@ -103,7 +103,7 @@ describe('what the reader stops at', () => {
     ['application data before Finished', Buffer.concat([hello, seal()(23, Buffer.from('GET'))]), 'malformed'],
     ['bytes after Finished in its record', sealed(Buffer.concat([finished, Buffer.of(4)])), 'malformed'],
     ['a message longer than the limit', sealed(Buffer.of(11, 0x02, 0, 1)), 'too-long'],
-    ['more certificates than the limit', sealed(certificates(flightLimits.certificates + 1)), 'too-long'],
+    ['more certificates than are kept', sealed(certificates(flightLimits.certificates + 1)), 'closed'],
     [
       'more issuers than the limit',
       sealed(request(extension(47, vector(2, Buffer.alloc(2 * (flightLimits.issuers + 1)))))),
