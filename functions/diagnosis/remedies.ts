@@ -112,7 +112,7 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
   'server-chain-unordered': [
     {
       who: 'customer',
-      do: 'Serve the chain in order: the certificate, then each issuer, without the root.',
+      do: 'Serve the chain in order: the certificate, then each issuer, each once, without the root.',
       task: 'serve-chain',
     },
   ],

@@ -180,11 +180,16 @@ function warnings(
       );
     }
   }
-  if (isUnordered(served, isIssuedBy)) {
+  const distinct = new Map(served.map((certificate) => [certificate.fingerprint256, certificate]));
+  const isTwice = distinct.size < served.length;
+  // In the order in which each came first: what is there twice may be all that is amiss.
+  if (isTwice || isUnordered(served, isIssuedBy)) {
     found.push(
       warning(
         'server-chain-unordered',
-        'The server sends its chain in another order than leaf, intermediates, or with certificates that do not belong to it; some clients refuse that.',
+        isTwice && !isUnordered([...distinct.values()], isIssuedBy)
+          ? 'The server sends one of its certificates twice; some clients refuse that.'
+          : 'The server sends its chain in another order than leaf, intermediates, or with certificates that do not belong to it; some clients refuse that.',
         { served: served.length },
       ),
     );

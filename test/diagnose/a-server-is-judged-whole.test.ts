@@ -195,6 +195,17 @@ describe('a server that is trusted', () => {
     expect(codes(later)).toEqual(['probe-answered']);
   });
 
+  it('is warned of a certificate that it sends twice, as no disorder', async () => {
+    const twice = await judged({ ...below, intermediates: below.certificate + below.intermediates });
+    expect(twice.verdict).toBe('access-granted');
+    expect(findings(twice)[0]).toMatchObject({ code: 'server-chain-unordered', evidence: { served: 3 } });
+    expect(findings(twice)[0]?.detail).toBe(
+      'The server sends one of its certificates twice; some clients refuse that.',
+    );
+    const foreign = await judged({ ...below, intermediates: stranger.certificate + below.intermediates });
+    expect(findings(foreign)[0]?.detail).toMatch(/in another order than leaf, intermediates/);
+  });
+
   it('shows the chain it served and the one that was built', async () => {
     const { server } = await judged(below);
     expect(server?.chain.map(({ subject, issuer: by }) => [subject, by])).toEqual([
