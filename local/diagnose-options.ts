@@ -38,6 +38,9 @@ export function readDiagnoseOptions(args: readonly string[]): DiagnoseOptions | 
   if (url === undefined || more.length > 0) throw new Error('Give one URL: npm run diagnose -- https://host:port');
   const identity = values.identity ?? platformIdentity;
   if (!identityNamePattern.test(identity)) throw new Error('--identity must be the name of an identity.');
+  if (values.source !== undefined && !/^(secrets-manager|directory:.+)$/s.test(values.source)) {
+    throw new Error('--source must be secrets-manager, or directory: and a path.');
+  }
   if (values.source !== undefined && values.api !== undefined) throw new Error('Give --source or --api, not both.');
   if (values.probe !== undefined && values.probe !== 'none' && !values.probe.startsWith('/')) {
     throw new Error('--probe must be a path that begins with "/", or none.');

@@ -6,6 +6,7 @@ import {
   type DiagnosisQuestion,
   type DiagnosisResult,
   diagnoseHere,
+  diagnoseInLocalCloud,
   diagnoseThroughGateway,
   withSource,
 } from './diagnosis-call.ts';
@@ -48,14 +49,7 @@ async function ask({ url, identity, probe, timeoutMs, source, api }: DiagnoseOpt
   if (source !== undefined || process.env[variables.identitySource]) {
     return diagnoseHere(withSource(process.env, absolute(source)), identity, question);
   }
-  try {
-    return await diagnoseThroughGateway(localGateway, identity, question);
-  } catch (cause) {
-    throw new Error(
-      `There is no local cloud on ${localGateway}: run npm start, or say with --source or $${variables.identitySource} where identities are.`,
-      { cause },
-    );
-  }
+  return await diagnoseInLocalCloud(localGateway, identity, question);
 }
 
 /** `directory:` with a path as people type them. */

@@ -28,7 +28,9 @@ export async function diagnoseThroughGateway(
   const url = `${gatewayUrl.replace(/\/$/, '')}${path}`;
   const outgoing = open(url, { method: 'POST', headers, agent: false }, (reply) => {
     const status = reply.statusCode ?? 0;
-    text(reply).then((answer) => resolve(resultOf(status, answer)), reject);
+    text(reply)
+      .then((answer) => resultOf(status, answer))
+      .then(resolve, reject);
   });
   outgoing.once('error', reject);
   outgoing.end(body);
@@ -36,6 +38,25 @@ export async function diagnoseThroughGateway(
     const { code, message } = cause as NodeJS.ErrnoException;
     throw new Error(`The API at ${gatewayUrl} gives no diagnosis (${code ?? message}).`, { cause });
   });
+}
+
+/** The same, where nobody named a gateway: that there is none is told with what can be done about it. */
+export async function diagnoseInLocalCloud(
+  gatewayUrl: string,
+  identity: string,
+  question: DiagnosisQuestion,
+): Promise<DiagnosisResult> {
+  try {
+    return await diagnoseThroughGateway(gatewayUrl, identity, question);
+  } catch (thrown) {
+    const { cause } = thrown as { cause?: NodeJS.ErrnoException };
+    // What somebody else who listens there says is told as it is.
+    if (cause?.code !== 'ECONNREFUSED') throw thrown;
+    throw new Error(
+      `There is no local cloud on ${gatewayUrl}: run npm start, or say with --source or $${variables.identitySource} where identities are.`,
+      { cause },
+    );
+  }
 }
 
 /** In this process, with identities from the source that the environment names. Throws what readSettings throws. */

@@ -26,6 +26,7 @@ export function diagnosisLines(diagnosis: Diagnosis, paint: Paint): string[] {
     ...stepLines(diagnosis, paint),
     '',
     `  ${paint(isGranted ? 'green' : 'red', verdict)}  ${verdicts[verdict]}${unsaid}`,
+    ...hintLines(diagnosis),
     ...section(
       'Findings',
       steps.flatMap((step) => findingLines(step, paint)),
@@ -74,10 +75,18 @@ function issuersOf(issuers: readonly string[]): string {
   return `issuers ${issuers.slice(0, 2).join('; ')}${issuers.length > 2 ? ` and ${issuers.length - 2} more` : ''}`;
 }
 
+/** A path of the URL is never tried by itself: it may do something. */
+function hintLines({ verdict, url, probe }: Diagnosis): string[] {
+  const path = URL.parse(url)?.pathname ?? '/';
+  const isTried = path === '/' || path === probe?.path.split('?')[0];
+  if (isTried || (verdict !== 'not-mutual' && verdict !== 'access-granted')) return [];
+  return [`  The path of the URL was not tried; where a GET does no harm there: --probe ${path}`];
+}
+
 function findingLines({ step, findings }: StepReport, paint: Paint): string[] {
-  return findings.map(({ severity, code, detail }: Finding) => {
+  return findings.map(({ severity, code, detail, certainty }: Finding) => {
     const style = severity === 'failure' ? 'red' : severity === 'warning' ? 'bold' : 'dim';
-    return `  ${step} ${paint(style, code)}: ${detail}`;
+    return `  ${step} ${paint(style, code)}${certainty === 'inferred' ? ' (inferred)' : ''}: ${detail}`;
   });
 }
 

@@ -1,10 +1,13 @@
 // `npm run diagnose` as a process: what it prints, as text and as JSON, and its exit codes.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
 import { readDiagnoseOptions } from '../../local/diagnose-options.ts';
+import { diagnoseInLocalCloud } from '../../local/diagnosis-call.ts';
 import { privateFolder } from '../support/program.ts';
 import { serveHttps } from '../support/servers.ts';
 import { createAuthorities } from '../support/stage.ts';
@@ -33,9 +36,10 @@ function directoryFor(port: number): string {
   return folder.path;
 }
 
-async function run(args: readonly string[], environment: Record<string, string> = {}) {
+async function run(args: readonly string[], environment: Record<string, string> = {}, program?: string) {
   const env = { PATH: process.env.PATH ?? '', ...environment };
-  const child = spawn(process.execPath, ['local/diagnose.ts', ...args], { cwd: root, env });
+  const [path, all] = program ? [program, args] : [process.execPath, ['local/diagnose.ts', ...args]];
+  const child = spawn(path, all, { cwd: root, env });
   let [out, error] = ['', ''];
   child.stdout.on('data', (chunk) => {
     out += chunk;
@@ -46,6 +50,9 @@ async function run(args: readonly string[], environment: Record<string, string> 
   const code = await new Promise<number | null>((done) => child.once('close', done));
   return { code, out, error };
 }
+
+/** Of util-linux: what it runs has a terminal. */
+const hasScript = spawnSync('script', ['--version'], { stdio: 'ignore' }).status === 0;
 
 const serve = (ca: string) => serveHttps(server, (socket) => socket.write(ok), { rejectUnauthorized: true, ca });
 
@@ -75,6 +82,7 @@ describe('npm run diagnose', () => {
     expect(out).toMatch(
       /^ {2}4 client-issuer-not-accepted: The server accepts certificates from CN=Customer Root; ours/m,
     );
+    expect(out).toMatch(/^ {2}5 client-certificate-rejected \(inferred\): /m);
     expect(out).toMatch(/^Remedies\n {2}customer: Add the root certificate/m);
   });
 
@@ -103,6 +111,35 @@ describe('npm run diagnose', () => {
     ]);
   });
 
+  it('tells in one sentence of something else that answers in the place of the API', async () => {
+    const other = createServer((_request, reply) => reply.writeHead(404).end('<h1>Not here</h1>'));
+    await new Promise<void>((listening) => other.listen(0, '127.0.0.1', listening));
+    onTestFinished(() => void other.close());
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const { code, out, error } = await run(['https://localhost', '--api', url]);
+    expect([code, out, error]).toEqual([1, '', `The API at ${url} gives no diagnosis (HTTP 404).\n`]);
+    const question = { url: 'https://localhost' };
+    await expect(diagnoseInLocalCloud(url, 'platform', question)).rejects.toThrow('gives no diagnosis (HTTP 404).');
+    await expect(diagnoseInLocalCloud('http://127.0.0.1:1', 'platform', question)).rejects.toThrow(
+      'There is no local cloud on http://127.0.0.1:1: run npm start',
+    );
+  });
+
+  it.skipIf(!hasScript)('has colours on a terminal, and none with NO_COLOR (needs script)', async () => {
+    const { port } = await serve(customerRoot.certificate);
+    const source = `directory:${directoryFor(port)}`;
+    const command = `'${process.execPath}' local/diagnose.ts https://localhost:${port} --source '${source}'`;
+    const onTerminal = (environment: Record<string, string>) =>
+      run(['-qec', command, '/dev/null'], { TERM: 'xterm', ...environment }, 'script');
+    const coloured = await onTerminal({});
+    expect(coloured.code).toBe(1);
+    expect(coloured.out).toContain('\u001b[31m✗\u001b[39m');
+    expect(coloured.out).toContain('\u001b[31maccess-refused\u001b[39m');
+    const plain = await onTerminal({ NO_COLOR: '1' });
+    expect(plain.out).toMatch(/^ {2}access-refused {2}The server refuses/m);
+    expect(plain.out).not.toContain('\u001b');
+  });
+
   it.each([
     [[], 'Give one URL'],
     [['a', 'b'], 'Give one URL'],
@@ -112,11 +149,15 @@ describe('npm run diagnose', () => {
     [['a', '--timeout', '0'], '--timeout'],
     [['a', '--source', 'secrets-manager', '--api', 'http://localhost'], '--source or --api'],
     [['a', '--api', 'localhost'], '--api'],
+    [['a', '--source', 'foo'], '--source must be secrets-manager, or directory: and a path.'],
+    [['a', '--source', 'directory:'], '--source'],
   ])('%j is a wrong command line', (args, named) => {
     expect(() => readDiagnoseOptions(args)).toThrow(named);
   });
 
   it('ends with 2 for one, and with 0 for --help', async () => {
+    const source = await run(['localhost', '--source', 'foo']);
+    expect([source.code, source.error]).toEqual([2, expect.stringMatching(/^--source must be .+\.\n$/)]);
     const wrong = await run(['--bogus']);
     expect([wrong.code, wrong.out, wrong.error]).toEqual([
       2,
