@@ -6,14 +6,8 @@ import { asCountersignError, CountersignError } from '../errors.ts';
 import type { Attempt } from './attempt.ts';
 import { handshakeFailure, type Progress } from './handshake-failure.ts';
 import { avoidLegacyCertificate } from './legacy-certificate.ts';
-import {
-  chainOf,
-  nameText,
-  type ServerChain,
-  type ServerExpectation,
-  validUntil,
-  verifyServer,
-} from './server-certificate.ts';
+import { nameText } from './name-text.ts';
+import { chainOf, type ServerChain, type ServerExpectation, validUntil, verifyServer } from './server-certificate.ts';
 import type { Ticket, TicketStore } from './tickets.ts';
 
 export interface ServerSummary {

@@ -3,6 +3,7 @@ import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { getCACertificates, type TLSSocket } from 'node:tls';
 import { CountersignError, type ErrorCode, type Evidence } from '../errors.ts';
+import { alternativeNames, nameText } from './name-text.ts';
 
 /** What the server must prove to be. */
 export interface ServerExpectation {
@@ -126,11 +127,6 @@ export function pinOf(certificate: X509Certificate): string {
   return `sha256/${createHash('sha256').update(spki).digest('base64')}`;
 }
 
-/** `CN=api.acme.example, O=Acme`: Node separates the parts of a name by newlines. */
-export function nameText(name: string | undefined): string {
-  return (name ?? '').replaceAll('\n', ', ').slice(0, 500);
-}
-
 /** X509_verify_cert's verdicts (openssl/x509_vfy.h) as Node names them. */
 const verdicts: Readonly<Record<string, { readonly code: ErrorCode; readonly says: string }>> = {
   UNABLE_TO_GET_ISSUER_CERT: untrusted('its issuer is not among the trusted authorities, nor was it served'),
@@ -212,7 +208,7 @@ function dateText(date: Date | undefined): string | undefined {
 }
 
 function nameMismatch(leaf: X509Certificate, name: string): CountersignError {
-  const carried = (leaf.subjectAltName ?? '').split(', ').filter(Boolean).slice(0, 20);
+  const carried = alternativeNames(leaf);
   return new CountersignError(
     'server-certificate-name-mismatch',
     `The certificate of the API server is not for ${name}; it is for ${carried.join(', ') || 'no name at all'}.`,

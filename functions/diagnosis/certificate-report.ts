@@ -1,5 +1,6 @@
 // A certificate as a report shows it: names escaped and cut, key and signature in words, nothing of its bytes.
 import { X509Certificate } from 'node:crypto';
+import { alternativeNames } from '../connection/name-text.ts';
 import { pinOf } from '../connection/server-certificate.ts';
 import { readCertificateFields } from '../flight/der.ts';
 import { readName } from '../flight/distinguished-name.ts';
@@ -36,7 +37,7 @@ export function reportServerCertificate(certificate: X509Certificate, index: num
   return {
     ...reportCertificate(certificate),
     pin: pinOf(certificate),
-    ...(index === 0 ? { names: namesOf(certificate) } : {}),
+    ...(index === 0 ? { names: alternativeNames(certificate) } : {}),
   };
 }
 
@@ -48,22 +49,6 @@ export function subjectText(certificate: X509Certificate): string {
 export function issuerText(certificate: X509Certificate): string {
   const fields = readCertificateFields(certificate.raw);
   return fields ? readName(fields.issuer).text : '';
-}
-
-/** The first 20, as `DNS:api.acme.example`. */
-export function namesOf(certificate: X509Certificate): string[] {
-  return (certificate.subjectAltName ?? '')
-    .split(', ')
-    .filter(Boolean)
-    .slice(0, 20)
-    .map((name) => escaped(name).slice(0, 256));
-}
-
-/** A server chose these characters, and they go to terminals: control and direction characters are shown as `\u202e`. */
-export function escaped(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => {
-    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
-  });
 }
 
 function keyText(certificate: X509Certificate): string {

@@ -1,13 +1,7 @@
 // Step 3: everything that is wrong, or soon will be, with what the server presented.
 import type { X509Certificate } from 'node:crypto';
-import {
-  checkName,
-  checkPins,
-  inDates,
-  nameText,
-  outsideDates,
-  type ServerChain,
-} from '../connection/server-certificate.ts';
+import { nameText } from '../connection/name-text.ts';
+import { checkName, checkPins, inDates, outsideDates, type ServerChain } from '../connection/server-certificate.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
