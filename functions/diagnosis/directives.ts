@@ -87,6 +87,7 @@ export function directiveFor(task: Task, software: Software): string | undefined
   const directive = directives[task][software];
   if (!directive) return undefined;
   const { lines, place, later } = directive;
-  const joined = lines.join(lines[0]?.endsWith(';') ? ' ' : ', ');
+  // The page sets what is a name in a window in italics.
+  const joined = lines.join(lines[0]?.endsWith(';') ? ' ' : ', ').replaceAll('*', '');
   return `${place ? `in ${place}: ` : ''}${joined}${later ? ` (later versions: ${later})` : ''}`;
 }
