@@ -166,7 +166,8 @@ function conclude(tls: TLSSocket, terms: HandshakeTerms, progress: Progress): Ha
   if (terms.requireMutual && !asked) {
     throw new CountersignError(
       'client-certificate-not-requested',
-      'The API server completed the handshake without asking for a client certificate, and the call demands that it does.',
+      // OpenSSL shows only the algorithms that both sides have: of a server that wants none of ours it shows nothing.
+      'The API server did not ask for a client certificate, or asked with no signature algorithm that the identity’s key can use; the call demands that it does.',
       { evidence: { protocol: tls.getProtocol() ?? '' } },
     );
   }

@@ -58,6 +58,18 @@ describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl
     expect(server.program.output()).not.toMatch(/POST|nobody may see/);
   });
 
+  it('one that takes no signature of ours is told so, as far as can be known', async () => {
+    const args = ['-verify', '3', '-client_sigalgs', 'ECDSA+SHA1', '-cipher', 'DEFAULT:@SECLEVEL=0'];
+    const { port } = await startOpenssl(trial.server, { args });
+    const problem = await trial.fails('client-certificate-not-requested', port, {
+      destination: { maxTlsVersion: 'TLSv1.2' },
+      request: { requireMutual: true },
+    });
+    expect(problem.detail).toMatch(
+      /did not ask .+, or asked with no signature algorithm that the identity’s key can use/,
+    );
+  });
+
   it.each(['-tls1_2', '-tls1_3'])('one that would do without is enough (%s)', async (version) => {
     const server = await startOpenssl(trial.server, {
       clientRoots: trial.platformRoot.certificate,
@@ -66,6 +78,26 @@ describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl
     const reply = await trial.call(server.port, { request: { requireMutual: true } });
     expect(reply.body).toMatchObject({ status: 200 });
     expect(reply.body.body).toContain('Client certificate');
+  });
+});
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a server that asks is sent the request, over %s', (maxTlsVersion) => {
+  const clientRoots = trial.platformRoot.certificate;
+  const demand = { destination: { maxTlsVersion }, request: { requireMutual: true } };
+
+  it.skipIf(!findPeer('openssl'))('openssl (needs openssl)', async () => {
+    const { port } = await startOpenssl(trial.server, { clientRoots });
+    const { body } = await trial.call(port, demand);
+    expect(body).toMatchObject({ status: 200, handshake: { protocol: maxTlsVersion, connection: 'new' } });
+  });
+
+  it.skipIf(!findPeer('nginx'))('nginx, on a new, a reused and a resumed connection (needs nginx)', async () => {
+    const { port } = await startNginx(trial.server, { clientRoots, directives: 'keepalive_requests 2;' });
+    const first = await trial.call(port, demand);
+    const replies = [first, await trial.again({ requireMutual: true }), await trial.again({ requireMutual: true })];
+    expect(replies.map(({ body }) => body.status)).toEqual([200, 200, 200]);
+    expect(first.body.handshake).toMatchObject({ protocol: maxTlsVersion, connection: 'new' });
+    expect(replies[1]?.body.handshake?.connection).toBe('reused');
   });
 });
 
