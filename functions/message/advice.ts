@@ -24,8 +24,10 @@ export interface RefusalPage {
  * - IIS: "HTTP 1.0, HTTP 1.1: the HTTP status code in IIS 7 and later" (learn.microsoft.com), the custom pages of IIS 5 to 10
  *   (inetpub/custerr) and KB 294305, KB 248075.
  * - Kong: kong.conf and the mtls-auth plugin (developer.konghq.com), whole bodies in JSON.
- * - Azure Application Gateway: nginx's pages under its own name; each refusal is a 400 (mutual-authentication-troubleshooting).
- * - AWS's load balancer and Google's end the handshake; API Gateway (`{"message":"Forbidden"}`, 403) and Cloudflare (the page of
+ * - Azure Application Gateway: nginx's pages under its own name, as others show them; each refusal is a 400, its manual says
+ *   (mutual-authentication-troubleshooting).
+ * - AWS's load balancer verifies in the handshake, and Google's closes the connection ("Logged errors for closed connections");
+ *   API Gateway (`{"message":"Forbidden"}`, 403) and Cloudflare (the page of
  *   the rule that blocked, 403) do not say that the certificate is the reason.
  */
 const pages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
