@@ -12,6 +12,7 @@ import {
 } from './diagnosis-call.ts';
 import { diagnosisLines } from './diagnosis-text.ts';
 import { painter } from './print.ts';
+import { harmless, harmlessJson, harmlessly } from './terminal-text.ts';
 
 const localGateway = 'http://127.0.0.1:8080';
 
@@ -60,15 +61,18 @@ function absolute(source: string | undefined): string | undefined {
 
 function show(result: DiagnosisResult, { isJson, url, identity }: DiagnoseOptions): number {
   const paint = painter(process.stdout.isTTY === true && !process.env.NO_COLOR);
-  if (isJson) print([JSON.stringify('diagnosis' in result ? result.diagnosis : result.failed, undefined, 2)]);
+  if (isJson) print([harmlessJson('diagnosis' in result ? result.diagnosis : result.failed)]);
   else if ('diagnosis' in result) {
-    const { version } = result.diagnosis.identity;
+    const { version } = harmlessly(result.diagnosis.identity);
     print([
       `${url} as ${identity}${version ? `, version ${version}` : ''}`,
       '',
       ...diagnosisLines(result.diagnosis, paint),
     ]);
-  } else print([`${paint('red', result.failed.code)}: ${result.failed.detail}`, result.failed.hint]);
+  } else {
+    const { code, detail, hint } = harmlessly(result.failed);
+    print([`${paint('red', code)}: ${detail}`, hint]);
+  }
   return 'diagnosis' in result && result.diagnosis.verdict === 'access-granted' ? 0 : 1;
 }
 
@@ -79,6 +83,10 @@ function print(lines: readonly string[]): void {
 function complain(error: unknown, code: number): number {
   const { message, code: reason } = error as NodeJS.ErrnoException;
   const missing = reason === 'ERR_MODULE_NOT_FOUND' && /Cannot find package '([^']+)'/.exec(message)?.[1];
-  console.error(missing ? `The package ${missing} is not installed: run npm ci first.` : message);
+  console.error(
+    missing
+      ? `The package ${missing} is not installed: run npm ci first.`
+      : message.split('\n').map(harmless).join('\n'),
+  );
   return code;
 }

@@ -1,6 +1,7 @@
 // A diagnosis for a terminal: five lines that can be read at a glance, then the findings and who must do what.
 import type { Diagnosis, Finding, StepReport, StepStatus, Verdict } from '../functions/diagnosis/diagnosis.ts';
 import type { Paint, Style } from './print.ts';
+import { harmlessly } from './terminal-text.ts';
 
 const marks: Readonly<Record<StepStatus, readonly [string, Style]>> = {
   passed: ['✓', 'green'],
@@ -18,7 +19,9 @@ const verdicts: Readonly<Record<Verdict, string>> = {
   'identity-unusable': 'The identity cannot be used.',
 };
 
-export function diagnosisLines(diagnosis: Diagnosis, paint: Paint): string[] {
+/** Names out of certificates come escaped; whatever else came from far away is kept from steering the terminal too. */
+export function diagnosisLines(answer: Diagnosis, paint: Paint): string[] {
+  const diagnosis = harmlessly(answer);
   const { verdict, certainty, steps, remedies } = diagnosis;
   const isGranted = verdict === 'access-granted';
   const unsaid = certainty === 'inferred' ? ' (inferred: the server does not say so)' : '';
@@ -40,7 +43,7 @@ export function diagnosisLines(diagnosis: Diagnosis, paint: Paint): string[] {
       ]),
       paint,
     ),
-  ].map(harmless);
+  ];
 }
 
 function stepLines(diagnosis: Diagnosis, paint: Paint): string[] {
@@ -92,13 +95,4 @@ function findingLines({ step, findings }: StepReport, paint: Paint): string[] {
 
 function section(title: string, lines: readonly string[], paint: Paint): string[] {
   return lines.length > 0 ? ['', paint('bold', title), ...lines] : [];
-}
-
-/** Names out of certificates come escaped; whatever else came from far away is kept from steering the terminal too. */
-function harmless(line: string): string {
-  return line.replace(/[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (character, at: number) => {
-    // What `paint` puts in: ESC and a list of numbers that ends in m.
-    if (character === '\u001b' && /^\[\d+m/.test(line.slice(at + 1))) return character;
-    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
-  });
 }
