@@ -1,5 +1,5 @@
 // An error in the handshake, told apart: which step it was, what it means, and who must act.
-import { CountersignError } from '../errors.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate, rejectionBy } from './alert.ts';
 import { type ServerChain, verificationFailure } from './server-certificate.ts';
 
@@ -19,11 +19,20 @@ export interface Progress {
   readonly now: () => number;
 }
 
+/** Called from an event of the socket: what a hostile server makes us stumble over must end its call, not the process. */
 export function handshakeFailure(
   error: NodeJS.ErrnoException,
   progress: Progress,
   serverName: string,
 ): CountersignError {
+  try {
+    return judged(error, progress, serverName);
+  } catch (defect) {
+    return asCountersignError(defect);
+  }
+}
+
+function judged(error: NodeJS.ErrnoException, progress: Progress, serverName: string): CountersignError {
   const alert = alertIn(error);
   if (alert) return alertFailure(alert, progress, serverName, error);
   if (progress.unverified) return verificationFailure(error, progress.chain, progress.now());

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { isIP } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
-import { asCountersignError, CountersignError } from '../errors.ts';
+import { CountersignError } from '../errors.ts';
 import type { Attempt } from './attempt.ts';
 import { handshakeFailure, type Progress } from './handshake-failure.ts';
 import { avoidLegacyCertificate } from './legacy-certificate.ts';
@@ -102,7 +102,7 @@ export function shakeHands(
     });
     tls.once('error', (error: NodeJS.ErrnoException) => {
       progress.unverified = tls.authorizationError !== undefined && tls.authorizationError !== null;
-      fail(failureOf(error, progress, terms.name));
+      fail(handshakeFailure(error, progress, terms.name));
     });
     tls.once('secureConnect', () => {
       try {
@@ -128,15 +128,6 @@ function noteRenegotiation(tls: TLSSocket, handshake: Handshake): void {
   tls.on('keylog', () => {
     handshake.asked ||= tls.getSharedSigalgs().length > 0;
   });
-}
-
-/** What a hostile server makes us stumble over must end its call, not the process. */
-function failureOf(error: NodeJS.ErrnoException, progress: Progress, name: string): Error {
-  try {
-    return handshakeFailure(error, progress, name);
-  } catch (defect) {
-    return asCountersignError(defect);
-  }
 }
 
 /** Whoever uses the socket listens for itself; an error in between must not end the process. */

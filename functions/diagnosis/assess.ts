@@ -45,7 +45,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const judgedMs = performance.now() - startedJudging;
 
   const early = failure?.step === 1 || failure?.step === 2 ? failureOf(failure) : undefined;
-  const isServed = server.chain.length > 0;
+  const isServed = flight.certificates.length > 0 || server.chain.length > 0;
   const isUntrusted = server.findings.some(({ severity }) => severity === 'failure');
   const isConnected = seen.connectedAt > 0;
   const isAnswered = seen.isReady || failure?.step === 5 || sentCertificate(seen);

@@ -37,7 +37,8 @@ export function assessServer(
   const served = servedIn(seen);
   const [leaf, ...others] = served;
   if (!leaf) {
-    const findings = seen.failure?.step === 3 ? [failureOf(seen.failure)] : [];
+    const verdict = seen.failure?.step === 3 ? seen.failure : undefined;
+    const findings = seen.flight.certificates.length > 0 ? [unreadable(seen)] : verdict ? [failureOf(verdict)] : [];
     return { findings, chain: [], builtChain: [], stapledOcsp: 'none' };
   }
   const isIssuedBy = createIssuedBy();
@@ -87,9 +88,20 @@ export function reportServer(
   };
 }
 
-/** What OpenSSL went by, where the handshake could not be read. */
+/** None when the first cannot be read: the next is nobody's to judge as the server's own. What OpenSSL went by, where the handshake was not read. */
 function servedIn({ flight, chain }: Observation): readonly X509Certificate[] {
-  return flight.certificates.length === 0 && chain ? [chain[0]] : parseCertificates(flight.certificates);
+  const [leaf, ...others] = flight.certificates;
+  if (!leaf) return chain ? [chain[0]] : [];
+  const own = parseCertificates([leaf]);
+  return own.length > 0 ? [...own, ...parseCertificates(others)] : [];
+}
+
+function unreadable({ flight }: Observation): Finding {
+  return failureOf(
+    new CountersignError('server-certificate-invalid', 'The certificate of the API server cannot be read.', {
+      evidence: { reason: 'unreadable', served: flight.certificates.length },
+    }),
+  );
 }
 
 function failures(

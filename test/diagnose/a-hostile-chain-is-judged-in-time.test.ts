@@ -1,6 +1,7 @@
 // What a server's certificates make us compute is bounded, and nothing in them ends a diagnosis.
 import { createHash, sign, X509Certificate } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { handshakeFailure } from '../../functions/connection/handshake-failure.ts';
 import { isIssuedBy } from '../../functions/connection/server-certificate.ts';
 import { createIssuedBy } from '../../functions/diagnosis/issued-by.ts';
 import { verifyStaple } from '../../functions/diagnosis/ocsp.ts';
@@ -79,6 +80,41 @@ describe('a serial number that is negative', () => {
     const other = verifyStaple(stapleFor(Buffer.of(1)), leaf, issuer, Date.now());
     expect(other).toEqual({ status: 'invalid', says: 'is about another certificate' });
   });
+});
+
+it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'of a leaf that cannot be read the next one is not the judge, over %s',
+  async (maxVersion) => {
+    const leaf = of({ names: [Buffer.from('localhost')], notAfter: '49XX31235959Z' });
+    const sound = Buffer.from(new X509Certificate(trial.server.certificate).raw);
+    const { port } = await serveTls(served(leaf, sound), () => {}, { maxVersion });
+    const diagnosis = await trial.diagnose(port);
+    expect(['server-not-trusted', 'unreachable']).toContain(diagnosis.verdict);
+    expect(diagnosis.steps[2]).toMatchObject({
+      status: 'failed',
+      findings: [{ code: 'server-certificate-invalid', evidence: { reason: 'unreadable', served: 2 } }],
+    });
+    expect(diagnosis.server?.chain).toEqual([]);
+  },
+);
+
+it('what judging a failure stumbles over is a failure too', () => {
+  const leaf = new X509Certificate(of({}));
+  Object.defineProperty(leaf, 'subject', {
+    get() {
+      throw new Error('no such name');
+    },
+  });
+  const progress = {
+    answered: true,
+    asked: true,
+    chain: [leaf],
+    unverified: true,
+    ended: undefined,
+    now: Date.now,
+  } as const;
+  const error = Object.assign(new Error('untrusted'), { code: 'CERT_UNTRUSTED' });
+  expect(handshakeFailure(error, progress, 'localhost').code).toBe('internal-error');
 });
 
 /** The authority's word that its certificate of that number is good (RFC 6960, section 4.2.1). */
