@@ -35,7 +35,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
   const protocol = flight.protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3';
   const ders = chain.map(({ raw }) => raw);
   const issuer = request && acceptsIssuer(request, ders);
-  const signature = request && acceptsSignature(request, protocol, leaf.publicKey);
+  const canSign = request && acceptsSignature(request, protocol, leaf.publicKey);
   const leafSignature = request && unacceptedLeafSignature(request, leaf.raw);
   const findings: Finding[] = [];
 
@@ -60,7 +60,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       ),
     );
   }
-  if (request && signature && !signature.accepted) {
+  if (request && canSign === false) {
     const wanted = request.signatureAlgorithms.slice(0, 20);
     findings.push(
       failing(
@@ -119,7 +119,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       chain: chain.map(reportCertificate),
       issuers: acceptsIssuer(anything, ders).ourIssuers,
       ...(issuer ? { issuerAccepted: issuer.accepted } : {}),
-      ...(signature ? { signatureAccepted: signature.accepted && leafSignature === undefined } : {}),
+      ...(canSign === undefined ? {} : { signatureAccepted: canSign && leafSignature === undefined }),
     },
   };
 }

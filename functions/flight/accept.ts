@@ -8,8 +8,6 @@ export interface IssuerVerdict {
   readonly accepted: boolean;
   /** Who issued our certificates, leaf first, in words; for "the server accepts X and Y; ours is issued by Z". */
   readonly ourIssuers: readonly string[];
-  /** The accepted issuer that our chain leads to, in words; undefined when none does or the server names none. */
-  readonly matched: string | undefined;
 }
 
 /**
@@ -20,18 +18,12 @@ export interface IssuerVerdict {
 export function acceptsIssuer(request: CertificateRequest, chain: readonly Buffer[]): IssuerVerdict {
   const issuers = chain.flatMap((certificate) => readCertificateFields(certificate)?.issuer ?? []);
   const ours = new Set(issuers.map(comparable));
-  const match = request.acceptableIssuers.find((name) => ours.has(comparable(name.der)));
   return {
-    accepted: request.acceptableIssuers.length === 0 || match !== undefined,
+    accepted:
+      request.acceptableIssuers.length === 0 ||
+      request.acceptableIssuers.some((name) => ours.has(comparable(name.der))),
     ourIssuers: [...new Set(issuers.map((issuer) => readName(issuer).text))],
-    matched: match?.text,
   };
-}
-
-export interface SignatureVerdict {
-  readonly accepted: boolean;
-  /** Algorithms of the server's list that our key can sign the handshake with, the server's order. */
-  readonly usable: readonly string[];
 }
 
 /**
@@ -42,13 +34,13 @@ export function acceptsSignature(
   request: CertificateRequest,
   protocol: 'TLSv1.2' | 'TLSv1.3',
   key: KeyObject,
-): SignatureVerdict {
-  const usable = request.signatureAlgorithms.filter((algorithm) => canSign(key, algorithm, protocol));
+): boolean {
+  const canMakeOne = request.signatureAlgorithms.some((algorithm) => canSign(key, algorithm, protocol));
   const anyAlgorithm = request.signatureAlgorithms.length === 0;
   const anyType = request.certificateTypes.length === 0;
   const typeFits =
     anyType || request.certificateTypes.includes(key.asymmetricKeyType?.startsWith('rsa') ? 'rsa_sign' : 'ecdsa_sign');
-  return { accepted: typeFits && (anyAlgorithm || usable.length > 0), usable: typeFits ? usable : [] };
+  return typeFits && (anyAlgorithm || canMakeOne);
 }
 
 const curves: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { verifyStaple } from '../../functions/diagnosis/ocsp.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
 import { startOpenssl } from '../support/openssl.ts';
@@ -12,7 +12,8 @@ import { findPeer } from '../support/peers.ts';
 import { privateFolder } from '../support/program.ts';
 import { codes, useDiagnosing } from './diagnosing.ts';
 
-const trial = useDiagnosing();
+const clock = { aheadMs: 0 };
+const trial = useDiagnosing(() => Date.now() + clock.aheadMs);
 
 interface StapleOptions {
   readonly state?: 'good' | 'revoked' | 'unknown';
@@ -117,6 +118,24 @@ describe.skipIf(!findPeer('openssl'))('a staple (needs openssl)', () => {
     const revoked = await served('revoked');
     expect(revoked).toMatchObject({ verdict: 'access-granted', server: { stapledOcsp: 'revoked' } });
     expect(revoked.steps[2]).toMatchObject({ status: 'warning', findings: [{ code: 'stapled-ocsp-revoked' }] });
+  });
+
+  it.each([
+    ['unknown', { state: 'unknown' }, 0],
+    ['stale', {}, 8],
+    ['invalid', { signer: createAuthority({ commonName: 'Customer Root' }) }, 0],
+  ] as const)('that is %s is warned of, and nothing worse', async (status, options, days) => {
+    const { file } = staple(root, trial.server, { args: ['-ndays 7'], ...options });
+    const clientRoots = trial.platformRoot.certificate;
+    const { port } = await startOpenssl(trial.server, { clientRoots, args: ['-status_file', file] });
+    clock.aheadMs = days * day;
+    onTestFinished(() => {
+      clock.aheadMs = 0;
+    });
+    const diagnosis = await trial.diagnose(port);
+    expect(diagnosis).toMatchObject({ verdict: 'access-granted', server: { stapledOcsp: status } });
+    expect(diagnosis.steps[2]).toMatchObject({ status: 'warning', findings: [{ code: `stapled-ocsp-${status}` }] });
+    expect(diagnosis.remedies).toMatchObject([{ who: 'customer' }]);
   });
 
   it('that was tampered with is never good, and never breaks anything', () => {
