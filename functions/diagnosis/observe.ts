@@ -172,9 +172,14 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
           seen.chain = undefined;
         }
       });
+      // As handshake.ts does: keys that are made while the list is full are made after the server's whole flight.
+      tls.once('secureConnect', () => tls.off('keylog', noteRequest)).on('keylog', noteRequest);
+      function noteRequest(): void {
+        if (tls.getSharedSigalgs().length > 0) seen.askedByNode = true;
+      }
       tls.on('error', (error: NodeJS.ErrnoException) => {
         const progress: Progress = {
-          answered: flight.messages.includes('server_hello_done') || flight.finished,
+          answered: flight.messages.includes('server_hello_done') || flight.finished || seen.askedByNode === true,
           asked: hasAsked(seen),
           chain: seen.chain,
           unverified: tls.authorizationError !== undefined && tls.authorizationError !== null,

@@ -57,17 +57,20 @@ describe('a handshake that cannot be read to its end', () => {
     expect(diagnosis.request?.acceptableIssuerCount).toBe(1);
   });
 
-  it.each([true, false])('Node still tells that the server asked: %s', async (requestCert) => {
-    const { port } = await serveHttps(trial.server, (socket) => socket.end(ok), { maxVersion: 'TLSv1.2', requestCert });
-    // OpenSSL passes over each of them; the reader has had enough at half a megabyte.
+  /** OpenSSL passes over each of them; the reader has had enough at half a megabyte. */
+  const behindMany = (port: number) => {
     const many = Buffer.from('160303000400000000'.repeat(60_000), 'hex');
     let isFirst = true;
-    const between = await serveBetween(port, (bytes) => {
+    return serveBetween(port, (bytes) => {
       const passed = isFirst ? Buffer.concat([many, bytes]) : bytes;
       isFirst = false;
       return passed;
     });
-    const diagnosis = await trial.diagnose(between.port);
+  };
+
+  it.each([true, false])('Node still tells that the server asked: %s', async (requestCert) => {
+    const { port } = await serveHttps(trial.server, (socket) => socket.end(ok), { maxVersion: 'TLSv1.2', requestCert });
+    const diagnosis = await trial.diagnose((await behindMany(port)).port);
     expect(diagnosis).toMatchObject({
       verdict: requestCert ? 'access-granted' : 'not-mutual',
       certainty: requestCert ? 'observed' : 'inferred',
@@ -79,6 +82,14 @@ describe('a handshake that cannot be read to its end', () => {
       code: 'handshake-not-read',
       evidence: { stopped: 'too-long' },
     });
+  });
+
+  it('and that it refuses what it asked for', async () => {
+    const ca = trial.customerRoot.certificate;
+    const { port } = await serveTls(trial.server, () => {}, { maxVersion: 'TLSv1.2', rejectUnauthorized: true, ca });
+    const diagnosis = await trial.diagnose((await behindMany(port)).port);
+    expect(diagnosis).toMatchObject({ verdict: 'access-refused', request: { asked: true } });
+    expect(codes(diagnosis)).toContain('client-certificate-rejected');
   });
 });
 
