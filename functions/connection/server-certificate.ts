@@ -78,7 +78,8 @@ function trustedRoots(serverRoots: string | undefined): readonly X509Certificate
 let defaultRoots: readonly X509Certificate[] | undefined;
 
 export function inDates(certificate: X509Certificate, now: number): boolean {
-  return now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime();
+  // False for a date that cannot be read, whose number is NaN.
+  return now >= Date.parse(certificate.validFrom) && now <= Date.parse(certificate.validTo);
 }
 
 /**
@@ -189,10 +190,10 @@ function unnamed({ message }: Error) {
 }
 
 export function outsideDates(certificate: X509Certificate | undefined, now: number, reason?: string): CountersignError {
-  const notYet = certificate ? now < certificate.validFromDate.getTime() : reason === 'CERT_NOT_YET_VALID';
+  const notYet = certificate ? now < Date.parse(certificate.validFrom) : reason === 'CERT_NOT_YET_VALID';
   const which = certificate ? ` (${nameText(certificate.subject)})` : '';
-  const from = dateText(certificate?.validFromDate);
-  const to = dateText(certificate?.validToDate);
+  const from = dateText(certificate?.validFrom);
+  const to = dateText(certificate?.validTo);
   const says = notYet ? `is not valid before ${from ?? 'a later date'}` : `expired${to ? ` on ${to}` : ''}`;
   return new CountersignError('server-certificate-expired', `The certificate of the API server${which} ${says}.`, {
     evidence: {
@@ -202,9 +203,13 @@ export function outsideDates(certificate: X509Certificate | undefined, now: numb
   });
 }
 
-/** Undefined also for a date that cannot be read: certificates come from anybody. */
-function dateText(date: Date | undefined): string | undefined {
-  return date && !Number.isNaN(date.getTime()) ? date.toISOString() : undefined;
+/**
+ * Undefined also for a date that cannot be read: certificates come from anybody. Of such a date Node 24.21 makes a Date of
+ * whatever lies in memory, but its text is sound.
+ */
+function dateText(text: string | undefined): string | undefined {
+  const time = Date.parse(text ?? '');
+  return Number.isNaN(time) ? undefined : new Date(time).toISOString();
 }
 
 function nameMismatch(leaf: X509Certificate, name: string): CountersignError {

@@ -4,6 +4,7 @@ import { alternativeNames } from '../connection/name-text.ts';
 import { pinOf } from '../connection/server-certificate.ts';
 import { readCertificateFields } from '../flight/der.ts';
 import { readName } from '../flight/distinguished-name.ts';
+import { hasReadableDates } from '../identity/certificate-dates.ts';
 import type { CertificateReport } from './diagnosis.ts';
 
 /** The certificates of DER that can be parsed; a hostile server may send what cannot. */
@@ -12,8 +13,8 @@ export function parseCertificates(ders: readonly Buffer[]): X509Certificate[] {
     try {
       const certificate = new X509Certificate(der);
       // Parsed when first asked for: what cannot be read is left out here, not stumbled over later.
-      void [certificate.publicKey, certificate.validFromDate.toISOString(), certificate.validToDate.toISOString()];
-      return [certificate];
+      void certificate.publicKey;
+      return hasReadableDates(certificate) ? [certificate] : [];
     } catch {
       return [];
     }

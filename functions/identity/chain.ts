@@ -1,5 +1,6 @@
 // Checks a client certificate and its issuers up to the root: order, signatures, authority, usage, strength and dates.
 import { X509Certificate } from 'node:crypto';
+import { hasReadableDates } from './certificate-dates.ts';
 import { type CertificateFields, readCertificateFields } from './certificate-fields.ts';
 import { pemBlocks } from './pem.ts';
 import { unusable } from './unusable.ts';
@@ -21,7 +22,8 @@ export function readCertificates(text: string, where: string, isList: boolean): 
     try {
       const certificate = new X509Certificate(block);
       // Parsed when they are first asked for: what cannot be read must be found here, not where it is used.
-      void [certificate.publicKey, certificate.validFromDate.toISOString(), certificate.validToDate.toISOString()];
+      void certificate.publicKey;
+      if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
       return { where: place, certificate, fields: readCertificateFields(certificate.raw) };
     } catch {
       throw unusable('pem-malformed', place, `${place} holds a certificate that cannot be parsed.`);
