@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Finding, Remedy } from '../../functions/diagnosis/diagnosis.ts';
 import { findingCodes, stepOf } from '../../functions/diagnosis/finding.ts';
-import { byCode, byEvidence, type RemedyContext, remediesFor } from '../../functions/diagnosis/remedies.ts';
+import { type RemedyContext, remediesFor } from '../../functions/diagnosis/remedies.ts';
+import { byCode, byEvidence } from '../../functions/diagnosis/remedy-table.ts';
 import { type Evidence, errorTable } from '../../functions/errors.ts';
 
 type Case = readonly [key: string, told: readonly string[], severity?: Finding['severity']];
