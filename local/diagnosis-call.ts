@@ -53,7 +53,7 @@ export async function diagnoseInLocalCloud(
     // What somebody else who listens there says is told as it is.
     if (cause?.code !== 'ECONNREFUSED') throw thrown;
     throw new Error(
-      `There is no local cloud on ${gatewayUrl}: run npm start, or say with --source or $${variables.identitySource} where identities are.`,
+      `There is no local cloud on ${gatewayUrl}: run npm start, or say with --api where it is, or with --source or $${variables.identitySource} where identities are.`,
       { cause },
     );
   }

@@ -24,9 +24,13 @@ export interface RemedyContext {
 const onThePage =
   'The page docs/customers.md has the configuration for nginx, Apache httpd, HAProxy, Caddy, lighttpd, Tomcat, IIS and others.';
 
+/** In the order of the steps, but what is merely unwell with the server's own certificate comes last: it kept nobody out. */
 export function remediesFor(steps: readonly StepReport[], context: RemedyContext): readonly Remedy[] {
   const remedies = new Map<string, Remedy>();
-  for (const finding of steps.flatMap(({ findings }) => findings)) {
+  const findings = steps.flatMap(({ step, findings }) => findings.map((finding) => ({ step, finding })));
+  const isAside = ({ step, finding }: (typeof findings)[number]) => step <= 3 && finding.severity === 'warning';
+  const inOrder = [...findings.filter((one) => !isAside(one)), ...findings.filter(isAside)];
+  for (const { finding } of inOrder) {
     if (finding.severity === 'note') continue;
     for (const entry of entriesFor(finding, context)) {
       if (entry.when && entry.when !== finding.certainty) continue;

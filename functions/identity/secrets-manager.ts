@@ -73,6 +73,10 @@ const explanations: Record<string, { detail: string; hint?: string }> = {
     hint: 'The platform must check the credentials of the function, and its clock.',
   },
   ExpiredTokenException: { detail: 'The AWS credentials have expired.' },
+  'no-region': {
+    detail: 'No AWS region is set to look for Secrets Manager in.',
+    hint: 'Whoever runs this must set AWS_REGION; Lambda sets it by itself.',
+  },
   timeout: { detail: 'Secrets Manager did not answer in time.' },
 };
 
@@ -111,6 +115,8 @@ function noVersion(name: string, stage: Stage): CountersignError {
 function reasonOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return 'Error';
   if (thrown.name === 'TimeoutError' || thrown.name === 'AbortError') return 'timeout';
+  // The SDK throws a bare Error for it.
+  if (thrown.message === 'Region is missing') return 'no-region';
   return networkCodeOf(thrown) ?? thrown.name;
 }
 

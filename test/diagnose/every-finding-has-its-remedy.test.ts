@@ -207,6 +207,37 @@ describe('the directive', () => {
   });
 });
 
+it('what kept nobody out comes after what did', () => {
+  const expiring = {
+    code: 'server-certificate-expires-soon',
+    severity: 'warning',
+    detail: 'It is so.',
+    certainty: 'observed',
+    evidence: { subject: 'CN=api' },
+  } as const;
+  const refused = {
+    code: 'client-certificate-rejected',
+    severity: 'failure',
+    detail: 'It is so.',
+    certainty: 'observed',
+    evidence: { alert: 'unknown_ca' },
+  } as const;
+  const told = remediesFor([stepOf(3, [expiring], 0), stepOf(5, [refused], 0)], {
+    software: undefined,
+    host: 'api.test',
+    port: 443,
+    identity: 'robot',
+    page: undefined,
+    nothingSent: false,
+    isGranted: false,
+    tried: undefined,
+  });
+  expect(told.map((remedy) => remedy.do)).toEqual([
+    expect.stringMatching(/^Add the root certificate/),
+    expect.stringMatching(/^Renew the certificate CN=api/),
+  ]);
+});
+
 function remedies(finding: Partial<Finding> & { code: string }, more: Partial<RemedyContext> = {}): readonly Remedy[] {
   const whole = { severity: 'failure', detail: 'It is so.', certainty: 'observed', ...finding } as const;
   const context = {

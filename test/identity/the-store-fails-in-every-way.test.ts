@@ -187,4 +187,15 @@ describe('Secrets Manager does not answer', () => {
     expect(failure.code).toBe('identity-unavailable');
     expect(failure.evidence?.reason).toBe('CredentialsProviderError');
   });
+
+  it('because no region is set', async () => {
+    vi.stubEnv('AWS_REGION', undefined);
+    vi.stubEnv('AWS_DEFAULT_REGION', undefined);
+    vi.stubEnv('AWS_CONFIG_FILE', '/nonexistent');
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nonexistent');
+    const failure = await failureOf(() => read((response) => send(response, 200, secret)));
+    expect(failure.code).toBe('identity-unavailable');
+    expect(failure.evidence?.reason).toBe('no-region');
+    expect(failure.hint).toContain('AWS_REGION');
+  });
 });
