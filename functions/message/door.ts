@@ -12,7 +12,7 @@ export type Door = (event: unknown, context: Context) => Promise<APIGatewayProxy
 
 interface DoorSettings {
   readonly docsUrl: string;
-  /** The story ends by itself before Lambda ends it: middy's timer and race, 6 µs of each call, are left out. */
+  /** The story ends by itself before Lambda ends it: middy's timer and race, 3 to 6 µs of each call, are left out. */
   readonly storyKeepsDeadline?: boolean;
   /** Told of every `internal-error`, whose cause the caller is not told; must not throw. */
   readonly onInternalError?: (error: CountersignError, requestId: string) => void;
