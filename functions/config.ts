@@ -7,6 +7,8 @@ export const variables = {
   secretPrefix: 'COUNTERSIGN_SECRET_PREFIX',
   identityTtlSeconds: 'COUNTERSIGN_IDENTITY_TTL_SECONDS',
   docsUrl: 'COUNTERSIGN_DOCS_URL',
+  eventBus: 'COUNTERSIGN_EVENT_BUS',
+  renewals: 'COUNTERSIGN_RENEWALS',
 } as const;
 
 export const defaults = {
@@ -21,6 +23,9 @@ export const platformIdentity = 'platform';
 
 /** One identity's name, as it stands in the route, the secret's name and the folder's name. */
 export const identityNamePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+/** The `source` of every event on the bus (AWS: EventBridge User Guide, "Event structure"). */
+export const eventSource = 'countersign';
 
 /** CloudWatch namespace of all metrics. */
 export const metricsNamespace = 'Countersign';

@@ -1,0 +1,92 @@
+// The `renewal` of an identity document: who signs the next certificate, for which key, and what to do when a customer rejects it.
+import * as v from 'valibot';
+import { issueSentence } from '../destination/schema.ts';
+import { CountersignError } from '../errors.ts';
+
+/** Keys that an identity may have (docs/identities.md), in AWS Private CA's spelling. */
+export const keyAlgorithms = ['EC_P256', 'EC_P384', 'RSA_2048', 'RSA_3072', 'RSA_4096'] as const;
+export type KeyAlgorithm = (typeof keyAlgorithms)[number];
+
+const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'));
+const httpsUrl = v.pipe(
+  text,
+  v.check((url) => URL.canParse(url) && url.startsWith('https://'), 'must be an https URL'),
+);
+const days = v.pipe(
+  v.number('must be a whole number of days from 1 to 3650'),
+  v.check(
+    (count) => Number.isInteger(count) && count >= 1 && count <= 3650,
+    'must be a whole number of days from 1 to 3650',
+  ),
+);
+
+const issuerSchema = v.variant(
+  'kind',
+  [
+    v.strictObject({
+      kind: v.literal('aws-private-ca'),
+      certificateAuthorityArn: text,
+      /** Absent: EndEntityClientAuthCertificate/V1. */
+      templateArn: v.exactOptional(text),
+      /** Absent: as long as the current certificate was valid; 90 for the first one. */
+      validityDays: v.exactOptional(days),
+    }),
+    v.strictObject({
+      kind: v.literal('step-ca'),
+      url: httpsUrl,
+      /** PEM; what the server of the authority is verified with. */
+      roots: text,
+      /** Name of a JWK provisioner, for the first certificate; later ones need none. */
+      provisioner: v.exactOptional(text),
+      /** JWK (RFC 7517), private, as JSON text. */
+      provisionerKey: v.exactOptional(text),
+      validityDays: v.exactOptional(days),
+    }),
+    v.strictObject({
+      kind: v.literal('est'),
+      /** Without `/.well-known/est`; a path is the label (RFC 7030, section 3.2.2). */
+      url: httpsUrl,
+      /** PEM; the Explicit Trust Anchor database (RFC 7030, section 3.6.1). */
+      roots: text,
+      /** HTTP authentication of the first enrolment (RFC 7030, section 3.2.3). */
+      username: v.exactOptional(text),
+      password: v.exactOptional(text),
+    }),
+    v.strictObject({ kind: v.literal('manual') }),
+    v.strictObject({
+      kind: v.literal('local'),
+      /** Of the authority that the local cloud runs; loopback alone. */
+      url: text,
+      validityDays: v.exactOptional(days),
+    }),
+  ],
+  'must have a kind: aws-private-ca, step-ca, est, manual or local',
+);
+
+// Strict: a slip in the name of reuseKey or onRejection must not switch it off.
+const renewalSchema = v.strictObject({
+  issuer: issuerSchema,
+  /** Absent: that of the current key; EC_P256 for the first one. */
+  keyAlgorithm: v.exactOptional(v.picklist(keyAlgorithms, `must be one of ${keyAlgorithms.join(', ')}`)),
+  /** For customers that pin the key. */
+  reuseKey: v.exactOptional(v.boolean('must be true or false'), false),
+  /** RFC 4514 text; absent: the subject of the current certificate, byte for byte. */
+  subject: v.exactOptional(text),
+  /** Subject alternative names as `dns:…`, `uri:…`, `email:…` or `ip:…`; absent: those of the current certificate. */
+  names: v.exactOptional(v.array(text, 'must be a list')),
+  /** What testSecret does when a destination rejects the new certificate. */
+  onRejection: v.exactOptional(v.picklist(['block', 'proceed'], 'must be "block" or "proceed"'), 'block'),
+});
+
+export type Renewal = v.InferOutput<typeof renewalSchema>;
+export type IssuerSettings = Renewal['issuer'];
+
+/** Throws `renewal-unusable`; the sentence names the key and what is wrong, and never quotes a value. */
+export function parseRenewal(value: unknown): Renewal {
+  const result = v.safeParse(renewalSchema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new CountersignError('renewal-unusable', `renewal: ${issueSentence(issue)}`, {
+    evidence: { reason: 'renewal-malformed' },
+  });
+}
