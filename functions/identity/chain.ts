@@ -147,7 +147,7 @@ function checkOrder(chain: readonly ChainCertificate[]): void {
 }
 
 /** Names, key identifiers and the issuer's key usage by checkIssued, then the signature itself. */
-function isIssuedBy(link: ChainCertificate, issuer: ChainCertificate): boolean {
+export function isIssuedBy(link: ChainCertificate, issuer: ChainCertificate): boolean {
   if (!link.certificate.checkIssued(issuer.certificate)) return false;
   try {
     return link.certificate.verify(issuer.certificate.publicKey);
