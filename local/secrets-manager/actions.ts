@@ -16,6 +16,7 @@ import {
   listSecretVersionIds,
   listSecretVersionIdsSchema,
 } from './read.ts';
+import { cancelRotateSecret, cancelRotateSecretSchema, rotateSecret, rotateSecretSchema } from './rotate.ts';
 import { tagResource, tagResourceSchema, untagResource, untagResourceSchema } from './tags.ts';
 import {
   createSecret,
@@ -40,6 +41,7 @@ function action<Schema extends v.GenericSchema>(
 
 const actions = new Map<string, Action>([
   ['BatchGetSecretValue', action(batchGetSecretValueSchema, batchGetSecretValue)],
+  ['CancelRotateSecret', action(cancelRotateSecretSchema, cancelRotateSecret)],
   ['CreateSecret', action(createSecretSchema, createSecret)],
   ['DeleteSecret', action(deleteSecretSchema, deleteSecret)],
   ['DescribeSecret', action(describeSecretSchema, describeSecret)],
@@ -49,6 +51,7 @@ const actions = new Map<string, Action>([
   ['ListSecrets', action(listSecretsSchema, listSecrets)],
   ['PutSecretValue', action(putSecretValueSchema, putSecretValue)],
   ['RestoreSecret', action(restoreSecretSchema, restoreSecret)],
+  ['RotateSecret', action(rotateSecretSchema, rotateSecret)],
   ['TagResource', action(tagResourceSchema, tagResource)],
   ['UntagResource', action(untagResourceSchema, untagResource)],
   ['UpdateSecret', action(updateSecretSchema, updateSecret)],

@@ -1,5 +1,5 @@
 // Secrets and versions in AWS's words: field names, dates in seconds, and what is left out when it has no value.
-import type { Secret, Version } from './secret.ts';
+import type { Secret, ValuedVersion, Version } from './secret.ts';
 
 export function secretAnswer(secret: Secret) {
   return { ARN: secret.arn, Name: secret.name };
@@ -11,11 +11,23 @@ export function describedSecret(secret: Secret) {
     ...secretAnswer(secret),
     ...defined('Description', secret.description || undefined),
     ...defined('KmsKeyId', secret.kmsKeyId || undefined),
+    ...rotationAnswer(secret),
     ...defined('LastChangedDate', seconds(secret.changedAt)),
     ...defined('LastAccessedDate', seconds(secret.accessedOn)),
     ...defined('DeletedDate', seconds(secret.deletionAt)),
     ...defined('Tags', secret.tags),
     ...defined('CreatedDate', seconds(secret.createdAt)),
+  };
+}
+
+/** Nothing for a secret that was never set up to rotate; no dates for one that no longer does (API reference, DescribeSecret). */
+function rotationAnswer({ rotation }: Secret): object {
+  if (!rotation) return {};
+  return {
+    RotationEnabled: rotation.isEnabled,
+    RotationLambdaARN: rotation.functionArn,
+    RotationRules: rotation.rules,
+    ...(rotation.isEnabled ? defined('LastRotatedDate', seconds(rotation.lastRotatedAt)) : {}),
   };
 }
 
@@ -26,7 +38,7 @@ export function stagesByVersion(secret: Secret): Record<string, readonly string[
 }
 
 /** GetSecretValue, and an entry of BatchGetSecretValue. */
-export function valueAnswer(secret: Secret, version: Version) {
+export function valueAnswer(secret: Secret, version: ValuedVersion) {
   const { value } = version;
   return {
     ...secretAnswer(secret),

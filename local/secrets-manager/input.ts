@@ -19,6 +19,13 @@ export const fields = {
   stages: v.exactOptional(v.pipe(v.array(text(1, 256)), v.minLength(1), v.maxLength(20))),
   tags: v.array(v.object({ Key: text(1, 128), Value: v.optional(text(0, 256), '') })),
   tagKeys: v.array(text(1, 128)),
+  rotationRules: v.exactOptional(
+    v.object({
+      AutomaticallyAfterDays: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000))),
+      Duration: v.exactOptional(v.pipe(text(2, 3), v.regex(/^[0-9h]+$/))),
+      ScheduleExpression: v.exactOptional(v.pipe(text(1, 256), v.regex(/^[0-9A-Za-z()#?*\-/, ]+$/))),
+    }),
+  ),
   flag: v.exactOptional(v.boolean()),
   maxResults: (max: number) => v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(max))),
   nextToken: v.exactOptional(text(1, 4096)),

@@ -1,5 +1,6 @@
 // A secret as it is kept, and AWS's rules for its versions and their staging labels; pure, a change makes a new record.
 import { AwsError, valueNotFound } from './errors.ts';
+import type { Rotation } from './rotation.ts';
 
 /** Text as it came, or bytes as base64. */
 export type SecretValue = { readonly string: string } | { readonly binary: string };
@@ -17,7 +18,8 @@ export interface Version {
   readonly createdAt: number;
   /** The start of the day (UTC) on which it was read last; AWS keeps the day alone. */
   readonly accessedOn?: number;
-  readonly value: SecretValue;
+  /** Absent in a version that RotateSecret has made, until the rotation function puts one in. */
+  readonly value?: SecretValue;
 }
 
 export interface Secret {
@@ -32,25 +34,30 @@ export interface Secret {
   readonly accessedOn?: number;
   /** The end of the recovery window, once the secret is scheduled for deletion. */
   readonly deletionAt?: number;
+  /** Absent until the first RotateSecret. */
+  readonly rotation?: Rotation;
   /** Oldest first. */
   readonly versions: readonly Version[];
 }
 
-const current = 'AWSCURRENT';
+export const current = 'AWSCURRENT';
+export const pending = 'AWSPENDING';
 const previous = 'AWSPREVIOUS';
 const day = 86_400_000;
 
 /** AWS: Secrets Manager quotas, "versions per secret" and "staging labels attached across all versions of a secret". */
 export const quotas = { versions: 100, stages: 20 } as const;
 
-export function sameValue(one: SecretValue, other: SecretValue): boolean {
+export function sameValue(one: SecretValue | undefined, other: SecretValue): boolean {
+  if (one === undefined) return false;
   if ('string' in one) return 'string' in other && one.string === other.string;
   return 'binary' in other && one.binary === other.binary;
 }
 
 /**
  * The secret with one version more, its labels taken from the versions that had them. The id of a version that exists
- * with the same value changes nothing: that is what makes a repeated request harmless.
+ * with the same value changes nothing: that is what makes a repeated request harmless. The id of one that has no value yet
+ * (RotateSecret made it) gives it this value.
  */
 export function withVersion(
   secret: Secret,
@@ -58,13 +65,23 @@ export function withVersion(
   now: number,
 ): Secret {
   const existing = secret.versions.find(({ id }) => id === version.id);
+  const wanted = version.stages ?? [current];
+  if (existing && existing.value === undefined) {
+    const filled = secret.versions.map((one) => (one === existing ? { ...one, value: version.value } : one));
+    return { ...secret, changedAt: now, versions: withinQuotas(attach(filled, version.id, wanted), now) };
+  }
   if (existing && sameValue(existing.value, version.value)) return secret;
   if (existing) throw tokenInUse(secret, version.id);
-  const wanted = version.stages ?? [current];
   // The first version is the current one, whatever labels it was given (AWS API reference, PutSecretValue).
   const stages = holderOf(secret.versions, current) ? wanted : [...wanted, current];
   const added = [...secret.versions, { id: version.id, stages: [], createdAt: now, value: version.value }];
   return { ...secret, changedAt: now, versions: withinQuotas(attach(added, version.id, stages), now) };
+}
+
+/** The secret with an AWSPENDING version more that has no value, as RotateSecret makes it. */
+export function withPendingVersion(secret: Secret, id: string, now: number): Secret {
+  const added = [...secret.versions, { id, stages: [], createdAt: now }];
+  return { ...secret, changedAt: now, versions: withinQuotas(attach(added, id, [pending]), now) };
 }
 
 /**
@@ -108,16 +125,19 @@ export function withStageMoved(
   return { ...secret, changedAt: now, versions: withinQuotas(attach(secret.versions, moveTo, [stage]), now) };
 }
 
-/** The version a reader means; without id and stage it is the current one. Throws as GetSecretValue does. */
-export function versionOf(secret: Secret, id: string | undefined, stage: string | undefined): Version {
+/**
+ * The version a reader means; without id and stage it is the current one. Throws as GetSecretValue does: one without a
+ * value is not found either.
+ */
+export function versionOf(secret: Secret, id: string | undefined, stage: string | undefined): ValuedVersion {
   if (id === undefined) {
     const wanted = stage ?? current;
     const version = holderOf(secret.versions, wanted);
-    if (!version) throw valueNotFound(`staging label: ${wanted}`);
+    if (!version || !hasValue(version)) throw valueNotFound(`staging label: ${wanted}`);
     return version;
   }
   const version = secret.versions.find((candidate) => candidate.id === id);
-  if (!version) throw valueNotFound(`VersionId: ${id}`);
+  if (!version || !hasValue(version)) throw valueNotFound(`VersionId: ${id}`);
   if (stage !== undefined && !version.stages.includes(stage)) {
     throw new AwsError(
       'InvalidRequestException',
@@ -125,6 +145,12 @@ export function versionOf(secret: Secret, id: string | undefined, stage: string 
     );
   }
   return version;
+}
+
+export type ValuedVersion = Version & { readonly value: SecretValue };
+
+function hasValue(version: Version): version is ValuedVersion {
+  return version.value !== undefined;
 }
 
 /** The secret with the day of its last reading; the same record when that is noted already. */
@@ -152,7 +178,7 @@ export function tokenInUse(secret: Secret, token: string): AwsError {
   );
 }
 
-function holderOf(versions: readonly Version[], stage: string): Version | undefined {
+export function holderOf(versions: readonly Version[], stage: string): Version | undefined {
   return versions.find((version) => version.stages.includes(stage));
 }
 

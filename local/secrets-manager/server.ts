@@ -9,6 +9,7 @@ import { removeGone } from './delete.ts';
 import { AwsError } from './errors.ts';
 import type { Context } from './lookup.ts';
 import { actionNameOf, readBody, writeAnswer, writeError } from './protocol.ts';
+import type { RotationFunctions } from './rotation.ts';
 import { openStore } from './store.ts';
 
 export interface SecretsManagerOptions {
@@ -22,6 +23,8 @@ export interface SecretsManagerOptions {
   readonly now?: () => number;
   /** Goes into the ARNs of new secrets. */
   readonly region?: string;
+  /** Absent: there are none. */
+  readonly rotationFunctions?: RotationFunctions;
 }
 
 export interface SecretsManager {
@@ -40,7 +43,7 @@ const sweepMs = 60_000;
  *
  * What it is not: it verifies no signature (requests must carry one of the right form, any credentials will do), knows
  * one account, encrypts nothing (the key of a file's encryption would lie beside it) and has no replicas, resource
- * policies or rotation. It logs nothing.
+ * policies. It logs nothing.
  */
 export async function startSecretsManager(options: SecretsManagerOptions): Promise<SecretsManager> {
   const { folder, port, host = '127.0.0.1', now = Date.now, region = 'us-east-1' } = options;
@@ -48,7 +51,7 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
     throw new Error(`The Secrets Manager listens on loopback only, and ${host} is not a loopback address.`);
   }
   const store = await openStore(folder);
-  const context: Context = { store, now, region };
+  const context: Context = { store, now, region, rotationFunctions: options.rotationFunctions ?? (() => undefined) };
   let nextSweep = Number.NEGATIVE_INFINITY;
   /** What has been understood and not yet answered. */
   const underway = new Set<Promise<void>>();

@@ -16,16 +16,36 @@ const fileSchema = v.object({
   changedAt: time,
   accessedOn: v.exactOptional(time),
   deletionAt: v.exactOptional(time),
+  rotation: v.exactOptional(
+    v.object({
+      isEnabled: v.boolean(),
+      functionArn: v.pipe(v.string(), v.minLength(1)),
+      rules: v.object({
+        AutomaticallyAfterDays: v.exactOptional(v.number()),
+        ScheduleExpression: v.exactOptional(v.string()),
+        Duration: v.exactOptional(v.string()),
+      }),
+      configuredAt: time,
+      lastRotatedAt: v.exactOptional(time),
+      lastStartedAt: v.exactOptional(time),
+      run: v.exactOptional(
+        v.object({
+          token: v.pipe(v.string(), v.minLength(32), v.maxLength(64)),
+          isTest: v.boolean(),
+          failures: v.pipe(v.number(), v.integer(), v.minValue(0)),
+        }),
+      ),
+    }),
+  ),
   versions: v.array(
     v.object({
       id: v.pipe(v.string(), v.minLength(32), v.maxLength(64)),
       stages: v.array(v.pipe(v.string(), v.minLength(1))),
       createdAt: time,
       accessedOn: v.exactOptional(time),
-      value: v.union([
-        v.strictObject({ string: v.string() }),
-        v.strictObject({ binary: v.pipe(v.string(), v.base64()) }),
-      ]),
+      value: v.exactOptional(
+        v.union([v.strictObject({ string: v.string() }), v.strictObject({ binary: v.pipe(v.string(), v.base64()) })]),
+      ),
     }),
   ),
 });

@@ -129,7 +129,7 @@ export async function updateSecretVersionStage(
 }
 
 /** SDKs and the CLI fill it in; whoever calls without them must bring one, as at AWS. */
-function requiredToken(token: string | undefined): string {
+export function requiredToken(token: string | undefined): string {
   if (token !== undefined) return token;
   throw new AwsError(
     'InvalidRequestException',

@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { onTestFinished } from 'vitest';
-import { type SecretsManager, startSecretsManager } from '../../local/secrets-manager/server.ts';
+import {
+  type SecretsManager,
+  type SecretsManagerOptions,
+  startSecretsManager,
+} from '../../local/secrets-manager/server.ts';
 
 export const startOfTime = Date.UTC(2026, 0, 15, 10, 30);
 export const day = 86_400_000;
@@ -26,8 +30,9 @@ export function temporaryFolder(): string {
 export async function startServer(
   folder = temporaryFolder(),
   clock: Clock = { now: startOfTime },
+  more: Partial<SecretsManagerOptions> = {},
 ): Promise<{ server: SecretsManager; client: SecretsManagerClient; folder: string; clock: Clock }> {
-  const server = await startSecretsManager({ folder, port: 0, now: () => clock.now });
+  const server = await startSecretsManager({ folder, port: 0, now: () => clock.now, ...more });
   onTestFinished(() => server.close());
   return { server, client: clientOf(server.url), folder, clock };
 }

@@ -16,7 +16,8 @@ describe.skipIf(!aws)('the AWS CLI (needs the AWS CLI)', () => {
       HOME: '/nonexistent',
       AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
       AWS_SECRET_ACCESS_KEY: 'example',
-      AWS_REGION: 'us-east-1',
+      // Version 1 knows this name alone.
+      AWS_DEFAULT_REGION: 'us-east-1',
       AWS_EC2_METADATA_DISABLED: 'true',
       AWS_PAGER: '',
     };

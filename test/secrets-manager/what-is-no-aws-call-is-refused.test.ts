@@ -12,7 +12,7 @@ const credential = 'Credential=AKID/20260115/us-east-1/secretsmanager/aws4_reque
 describe('a request', () => {
   it.each([
     ['of an unknown operation', 'RotateSecrets', '{}', {}, 400, 'UnknownOperationException'],
-    ['of an operation that is not offered here', 'RotateSecret', '{}', {}, 400, 'UnknownOperationException'],
+    ['of an operation that is not offered here', 'PutResourcePolicy', '{}', {}, 400, 'UnknownOperationException'],
     ['of what every object has', 'constructor', '{}', {}, 400, 'UnknownOperationException'],
     ['without a target', 'x', '{}', { 'x-amz-target': null }, 400, 'UnknownOperationException'],
     [
