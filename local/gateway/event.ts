@@ -1,17 +1,10 @@
 // Turns an HTTP request into the event that API Gateway sends a Lambda function: HTTP API, payload format 2.0.
 import { randomBytes } from 'node:crypto';
 import type { APIGatewayEventRequestContextIAMAuthorizer, APIGatewayProxyEventV2 } from 'aws-lambda';
-import type { RouteMatch } from './route.ts';
+import { type HttpRequest, toRequestEvent } from '../../gateway/event.ts';
+import type { RouteMatch } from '../../gateway/route.ts';
 
-export interface ReceivedRequest {
-  readonly method: string;
-  /** Path and query, as they stand in the request line. */
-  readonly target: string;
-  /** `1.1` */
-  readonly httpVersion: string;
-  /** Name, value, name, value, … as they were received. */
-  readonly rawHeaders: readonly string[];
-  readonly body: Buffer;
+export interface ReceivedRequest extends HttpRequest {
   readonly sourceIp: string;
   /** The port the gateway listens on. */
   readonly port: number;
@@ -28,39 +21,15 @@ export type GatewayEvent = Omit<APIGatewayProxyEventV2, 'requestContext'> & {
 
 export const localAccountId = '000000000000';
 
-/** They concern one connection (RFC 9110, section 7.6.1), so a gateway does not hand them on. */
-export const connectionHeaders: ReadonlySet<string> = new Set([
-  'connection',
-  'expect',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/**
- * Fields: AWS, "Create AWS Lambda proxy integrations for HTTP APIs", payload format 2.0. What that page leaves open
- * follows what was observed of the service: names in lower case, `rawPath` decoded, the query as it was sent, cookies
- * in their own field alone, and no field at all for a query, a cookie, a variable or a body that is not there.
- */
+/** What `toRequestEvent` says of the request, and what API Gateway adds: itself, the stage, who signed, and its own headers. */
 export function toEvent(request: ReceivedRequest, route: RouteMatch): GatewayEvent {
-  const [encodedPath = '/', rawQueryString = ''] = splitOnce(request.target, '?');
-  const { headers, cookies } = readHeaders(request);
-  const path = decodeURIComponent(encodedPath);
+  const event = toRequestEvent(request, route, (_, headers) => textual.test(headers['content-type'] ?? ''));
+  const { headers, rawPath: path } = event;
+  addGatewayHeaders(headers, request);
   const domainName = (headers.host ?? 'localhost').replace(/:\d+$/, '');
-  const query = readQuery(rawQueryString);
-  const isText = textual.test(headers['content-type'] ?? '');
   const authorizer = readSignature(headers.authorization);
   return {
-    version: '2.0',
-    routeKey: route.routeKey,
-    rawPath: path,
-    rawQueryString,
-    ...(cookies.length > 0 && { cookies }),
-    headers,
-    ...(query && { queryStringParameters: query }),
+    ...event,
     requestContext: {
       accountId: localAccountId,
       apiId: 'local',
@@ -80,46 +49,18 @@ export function toEvent(request: ReceivedRequest, route: RouteMatch): GatewayEve
       time: accessLogTime(request.receivedAt),
       timeEpoch: request.receivedAt.getTime(),
     },
-    ...(request.body.length > 0 && { body: request.body.toString(isText ? 'utf8' : 'base64') }),
-    ...(route.pathParameters && { pathParameters: { ...route.pathParameters } }),
-    isBase64Encoded: request.body.length > 0 && !isText,
   };
 }
 
 /** The content types whose body arrives as text; a form and a missing type are base64 (observed of the service). */
 const textual = /^(text\/[^;]+|application\/(json|xml|javascript))\s*(;|$)/i;
 
-function readHeaders(request: ReceivedRequest): { headers: Record<string, string>; cookies: string[] } {
-  const headers = emptyRecord();
-  const cookies: string[] = [];
-  for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
-    const name = (request.rawHeaders[index] as string).toLowerCase();
-    const value = request.rawHeaders[index + 1] as string;
-    if (connectionHeaders.has(name)) continue;
-    if (name === 'cookie') cookies.push(...value.split(/;\s*/).filter(Boolean));
-    else headers[name] = headers[name] === undefined ? value : `${headers[name]},${value}`;
-  }
+function addGatewayHeaders(headers: Record<string, string>, request: ReceivedRequest): void {
   const forwardedFor = headers['x-forwarded-for'];
-  headers['content-length'] = String(request.body.length);
   headers['x-forwarded-for'] = forwardedFor ? `${forwardedFor}, ${request.sourceIp}` : request.sourceIp;
   headers['x-forwarded-port'] = String(request.port);
   headers['x-forwarded-proto'] = 'http';
   headers['x-amzn-trace-id'] ??= traceId(request.receivedAt);
-  return { headers, cookies };
-}
-
-function readQuery(rawQueryString: string): Record<string, string> | undefined {
-  if (rawQueryString === '') return undefined;
-  const query = emptyRecord();
-  for (const [name, value] of new URLSearchParams(rawQueryString)) {
-    query[name] = query[name] === undefined ? value : `${query[name]},${value}`;
-  }
-  return query;
-}
-
-/** Without a prototype: a header or a parameter may be called `constructor`. */
-function emptyRecord(): Record<string, string> {
-  return Object.create(null);
 }
 
 /** Who a signature claims to be. Nothing here checks it: IAM is what stays behind when the cloud is local. */
@@ -150,9 +91,4 @@ function accessLogTime(date: Date): string {
 /** X-Ray's trace header: version, seconds since 1970 as hex, 96 random bits. */
 function traceId(date: Date): string {
   return `Root=1-${Math.floor(date.getTime() / 1000).toString(16)}-${randomBytes(12).toString('hex')}`;
-}
-
-function splitOnce(text: string, separator: string): [string, string?] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { routes, variables } from '../../functions/config.ts';
+import type { RouteKey } from '../../gateway/route.ts';
 import type { LocalFunction } from './function.ts';
-import type { RouteKey } from './route.ts';
 
 /** One function serves each route; a route without a file does not compile. */
 const files: Readonly<Record<keyof typeof routes, string>> = {

@@ -1,14 +1,14 @@
 // The local API Gateway: HTTP in, payload 2.0 to the same handlers that are deployed, HTTP out, with the limits kept.
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { setTimeout as wait } from 'node:timers/promises';
-import { listen, urlOf } from '../listen.ts';
-import { isLoopback } from '../loopback.ts';
-import { gatewayAnswer, type HttpAnswer, toHttpAnswer } from './answer.ts';
+import { createServer, type IncomingMessage } from 'node:http';
+import { gatewayAnswer, type HttpAnswer, sendAnswer, toHttpAnswer } from '../../gateway/answer.ts';
+import { readBody } from '../../gateway/body.ts';
+import { refusal } from '../../gateway/guard.ts';
+import { closeServer, listen, urlOf } from '../../gateway/listen.ts';
+import { isLoopback } from '../../gateway/loopback.ts';
+import { matchRoute, type RouteKey } from '../../gateway/route.ts';
 import { toEvent } from './event.ts';
 import { invokeFunction, type LocalFunction } from './function.ts';
-import { refusal } from './guard.ts';
-import { matchRoute, type RouteKey } from './route.ts';
 
 /** Source: AWS, "Quotas for configuring and running an HTTP API in API Gateway". */
 export const gatewayLimits = {
@@ -54,22 +54,23 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     response.on('error', () => undefined);
     const requestId = randomBytes(11).toString('base64');
     answer(request, requestId, options).then((made) => {
-      send(request, response, { ...made, headers: [...made.headers, 'apigw-requestid', requestId] }, server);
+      const headers = [...made.headers, 'apigw-requestid', requestId];
+      sendAnswer(request, response, { ...made, headers }, !server.listening);
     });
   });
   const port = await listen(server, { port: options.port, host, what: 'the gateway', option: '--port' });
-  return { url: urlOf(host, port), callsUnderWay: () => underWay, close: () => close(server, closeDeadlineMs) };
+  return { url: urlOf(host, port), callsUnderWay: () => underWay, close: () => closeServer(server, closeDeadlineMs) };
 }
 
 async function answer(request: IncomingMessage, requestId: string, options: GatewayOptions): Promise<HttpAnswer> {
-  const refused = refusal(request.headers);
+  const refused = refusal(request.headers, 'the local gateway');
   if (refused) return gatewayAnswer(403, refused);
   if (headerBytes(request) > gatewayLimits.maxHeaderBytes) {
     return gatewayAnswer(431, 'Request Header Fields Too Large');
   }
   const { method = '', url: target = '/', httpVersion, rawHeaders, socket } = request;
   const receivedAt = new Date();
-  const body = await readBody(request);
+  const body = await readBody(request, gatewayLimits.maxPayloadBytes);
   if (!body) return gatewayAnswer(413, 'Request Entity Too Large');
   try {
     const route = matchRoute(Object.keys(options.functions), method, target.split('?', 1)[0] ?? '/');
@@ -98,46 +99,4 @@ const failures = {
 function headerBytes({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): number {
   const values = rawHeaders.filter((_, index) => index % 2 === 1);
   return Buffer.byteLength(`${method} ${url} HTTP/${httpVersion}${values.join('')}`);
-}
-
-/**
- * Undefined when it is larger than API Gateway takes. The rest is read and dropped for a while, since a client that is
- * cut off while it sends does not see the answer.
- */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Buffer | undefined>();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  request.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size <= gatewayLimits.maxPayloadBytes) chunks.push(chunk);
-    else chunks.length = 0;
-    if (size > 4 * gatewayLimits.maxPayloadBytes) resolve(undefined);
-  });
-  request.once('end', () => resolve(size <= gatewayLimits.maxPayloadBytes ? Buffer.concat(chunks) : undefined));
-  request.once('close', () => resolve(undefined));
-  return promise;
-}
-
-function send(request: IncomingMessage, response: ServerResponse, made: HttpAnswer, server: Server): void {
-  if (response.destroyed) return;
-  const hasBody = made.status !== 204 && made.status !== 304;
-  const length = hasBody ? ['content-length', String(made.body.length)] : [];
-  // A body that was not read to its end would be taken for the next request; a closing server takes no next one.
-  const last = !request.complete || !server.listening ? ['connection', 'close'] : [];
-  response.writeHead(made.status, [...made.headers, ...length, ...last]);
-  response.end(hasBody ? made.body : undefined);
-}
-
-async function close(server: Server, deadlineMs: number): Promise<void> {
-  if (!server.listening) return;
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  const deadline = new AbortController();
-  const cutOff = wait(deadlineMs, undefined, { signal: deadline.signal }).then(
-    () => server.closeAllConnections(),
-    () => undefined,
-  );
-  await Promise.race([closed, cutOff]);
-  deadline.abort();
-  await closed;
 }

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import { listen, urlOf } from '../listen.ts';
-import { isLoopback } from '../loopback.ts';
+import { listen, urlOf } from '../../gateway/listen.ts';
+import { isLoopback } from '../../gateway/loopback.ts';
 import { actionNamed } from './actions.ts';
 import { removeGone } from './delete.ts';
 import { AwsError } from './errors.ts';

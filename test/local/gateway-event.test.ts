@@ -1,7 +1,7 @@
 // The event that a function is given locally is the event that API Gateway documents, field by field.
 import { describe, expect, it } from 'vitest';
+import { matchRoute } from '../../gateway/route.ts';
 import { type ReceivedRequest, toEvent } from '../../local/gateway/event.ts';
-import { matchRoute } from '../../local/gateway/route.ts';
 
 const request: ReceivedRequest = {
   method: 'POST',

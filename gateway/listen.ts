@@ -1,5 +1,7 @@
-// Opens a server on a loopback port, or says in one sentence why that cannot be.
+// Opens a server on a port, or says in one sentence why that cannot be; and closes it once its answers are sent.
+import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 
 export interface ListenOptions {
   /** 0 takes a free one. */
@@ -34,4 +36,18 @@ export async function listen(server: Server, options: ListenOptions): Promise<nu
 /** @param host a name, or an address without brackets */
 export function urlOf(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Takes no more connections, lets the answers under way be sent up to the deadline, then cuts them off. */
+export async function closeServer(server: HttpServer, deadlineMs: number): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const deadline = new AbortController();
+  const cutOff = wait(deadlineMs, undefined, { signal: deadline.signal }).then(
+    () => server.closeAllConnections(),
+    () => undefined,
+  );
+  await Promise.race([closed, cutOff]);
+  deadline.abort();
+  await closed;
 }

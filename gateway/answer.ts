@@ -1,17 +1,18 @@
-// Turns what a Lambda function returned into the HTTP answer that API Gateway makes of it, payload format 2.0.
-import { validateHeaderName, validateHeaderValue } from 'node:http';
+// Turns what a function returned into the HTTP answer that API Gateway makes of it, payload format 2.0, and sends it.
+import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
 import { connectionHeaders } from './event.ts';
 
 export interface HttpAnswer {
   readonly status: number;
   /** Name, value, name, value, … */
   readonly headers: readonly string[];
-  readonly body: Buffer;
+  /** Text is sent as UTF-8. */
+  readonly body: string | Buffer;
 }
 
 /** What API Gateway says by itself. */
 export function gatewayAnswer(status: number, message: string): HttpAnswer {
-  const body = Buffer.from(JSON.stringify({ message }));
+  const body = JSON.stringify({ message });
   return { status, headers: ['content-type', 'application/json'], body };
 }
 
@@ -23,13 +24,13 @@ export function gatewayAnswer(status: number, message: string): HttpAnswer {
 export function toHttpAnswer(payload: string): HttpAnswer {
   const result: unknown = JSON.parse(payload);
   if (typeof result !== 'object' || result === null || !('statusCode' in result)) {
-    const body = Buffer.from(typeof result === 'string' ? result : payload);
+    const body = typeof result === 'string' ? result : payload;
     return { status: 200, headers: ['content-type', 'application/json'], body };
   }
-  return structured(result as StructuredResult) ?? gatewayAnswer(500, 'Internal Server Error');
+  return toStructuredAnswer(result as StructuredResult) ?? gatewayAnswer(500, 'Internal Server Error');
 }
 
-interface StructuredResult {
+export interface StructuredResult {
   readonly statusCode: unknown;
   readonly headers?: unknown;
   readonly cookies?: unknown;
@@ -37,7 +38,8 @@ interface StructuredResult {
   readonly isBase64Encoded?: unknown;
 }
 
-function structured(result: StructuredResult): HttpAnswer | undefined {
+/** Undefined when the status, a header, a cookie or the body is not what may stand in an answer. */
+export function toStructuredAnswer(result: StructuredResult): HttpAnswer | undefined {
   const status = Number(result.statusCode);
   if (!Number.isInteger(status) || status < 200 || status > 599) return undefined;
   const body = result.body ?? '';
@@ -53,7 +55,7 @@ function structured(result: StructuredResult): HttpAnswer | undefined {
     }
   }
   if (!headers.includes('content-type') && body !== '') headers.push('content-type', 'text/plain;charset=UTF-8');
-  return { status, headers, body: Buffer.from(body, result.isBase64Encoded === true ? 'base64' : 'utf8') };
+  return { status, headers, body: result.isBase64Encoded === true ? Buffer.from(body, 'base64') : body };
 }
 
 function isHeader(name: string, value: unknown): boolean {
@@ -65,4 +67,21 @@ function isHeader(name: string, value: unknown): boolean {
   } catch {
     return false;
   }
+}
+
+/** `isLast`: the connection takes no further request after this one. */
+export function sendAnswer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: HttpAnswer,
+  isLast: boolean,
+): void {
+  if (response.destroyed) return;
+  const hasBody = answer.status !== 204 && answer.status !== 304;
+  const headers = [...answer.headers];
+  if (hasBody) headers.push('content-length', String(Buffer.byteLength(answer.body)));
+  // A body that was not read to its end would be taken for the next request.
+  if (isLast || !request.complete) headers.push('connection', 'close');
+  response.writeHead(answer.status, headers);
+  response.end(hasBody ? answer.body : undefined);
 }
