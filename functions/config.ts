@@ -62,6 +62,10 @@ export interface Settings {
   readonly identityTtlMs: number;
   /** URL of the folder that holds errors.md, with a slash at its end. */
   readonly docsUrl: string;
+  /** Name or ARN of the bus that rotations are announced on; absent: they are not. */
+  readonly eventBus: string | undefined;
+  /** The `renewal` of identities whose secret holds none yet, by name; not looked into here. */
+  readonly renewals: Readonly<Record<string, object>>;
 }
 
 /** Throws an Error that names the variable and what it may be. An empty variable counts as absent. */
@@ -71,6 +75,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     secretPrefix: secretPrefix(environment[variables.secretPrefix]),
     identityTtlMs: ttlSeconds(environment[variables.identityTtlSeconds]) * 1000,
     docsUrl: docsUrl(environment[variables.docsUrl]),
+    eventBus: eventBus(environment[variables.eventBus]),
+    renewals: renewals(environment[variables.renewals]),
   };
 }
 
@@ -107,4 +113,35 @@ function docsUrl(value: string | undefined): string {
     throw new Error(`${variables.docsUrl} must be an http or https URL.`);
   }
   return value.endsWith('/') ? value : `${value}/`;
+}
+
+/** AWS: EventBridge API reference, PutEventsRequestEntry, EventBusName. */
+const busName = /^(arn:aws[\w-]*:events:[a-z0-9-]+:\d{12}:event-bus\/)?[/.\-_A-Za-z0-9]{1,256}$/;
+
+function eventBus(value: string | undefined): string | undefined {
+  if (!value) return undefined;
+  if (!busName.test(value)) throw new Error(`${variables.eventBus} must be the name or the ARN of an event bus.`);
+  return value;
+}
+
+/** Without the cause where it is not JSON: V8's message quotes the text, and an issuer's password may stand there. */
+function renewals(value: string | undefined): Settings['renewals'] {
+  if (!value) return {};
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(value);
+  } catch {
+    throw new Error(`${variables.renewals} must be JSON.`);
+  }
+  if (!isObject(parsed)) throw new Error(`${variables.renewals} must be a JSON object.`);
+  for (const [identity, renewal] of Object.entries(parsed)) {
+    if (!identityNamePattern.test(identity) || !isObject(renewal)) {
+      throw new Error(`${variables.renewals} must give an object for each name of an identity.`);
+    }
+  }
+  return parsed as Settings['renewals'];
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

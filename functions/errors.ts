@@ -213,6 +213,18 @@ const table = {
     title: 'A destination rejects the new certificate',
     hint: 'The customer must trust the new certificate as well; until then the current one stays in use. docs/rotation.md says how to go on without that destination.',
   },
+  'new-certificate-untested': {
+    status: 504,
+    retryable: true,
+    title: 'The new certificate could not be tried everywhere',
+    hint: 'The rotation is tried again; if it lasts, the platform must give the rotation function more time, or look at the destinations that do not answer in time.',
+  },
+  'announcement-failed': {
+    status: 503,
+    retryable: true,
+    title: 'The rotation could not be announced',
+    hint: 'The rotation is tried again; if it lasts, the platform must check the event bus and the permissions of the rotation function.',
+  },
   'not-authenticated': {
     status: 401,
     retryable: false,

@@ -1,5 +1,9 @@
 // Reads identities from AWS Secrets Manager, one secret each, and says what went wrong in this project's words.
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import {
+  GetSecretValueCommand,
+  SecretsManagerClient,
+  type SecretsManagerClientConfig,
+} from '@aws-sdk/client-secrets-manager';
 import { CountersignError } from '../errors.ts';
 import type { IdentitySource, Stage, StoredIdentity } from './identity.ts';
 import { requireIdentityName } from './name.ts';
@@ -14,14 +18,14 @@ export interface SecretsManagerSettings {
 
 const maxAttempts = 3;
 
-/**
- * Region, credentials and endpoint are the SDK's own settings (AWS_REGION, AWS_ENDPOINT_URL_SECRETS_MANAGER, …). Made
- * during init, where Lambda gives the function its full CPU; the first read opens the connection.
- */
-export function secretsManagerSource({ prefix, attemptTimeoutMs = 2_000 }: SecretsManagerSettings): IdentitySource {
-  const client = new SecretsManagerClient({
+/** For one client of AWS: how often it asks, and how long each time. */
+export function clientSettings(
+  attempts: number,
+  attemptTimeoutMs: number,
+): Pick<SecretsManagerClientConfig, 'maxAttempts' | 'retryMode' | 'requestHandler'> {
+  return {
     // A connection that died while the function was frozen costs one attempt: ECONNRESET and EPIPE are retried.
-    maxAttempts,
+    maxAttempts: attempts,
     retryMode: 'standard',
     requestHandler: {
       connectionTimeout: 1_000,
@@ -30,7 +34,15 @@ export function secretsManagerSource({ prefix, attemptTimeoutMs = 2_000 }: Secre
       // Without it the SDK only warns that the time is over, and waits on.
       throwOnRequestTimeout: true,
     },
-  });
+  };
+}
+
+/**
+ * Region, credentials and endpoint are the SDK's own settings (AWS_REGION, AWS_ENDPOINT_URL_SECRETS_MANAGER, …). Made
+ * during init, where Lambda gives the function its full CPU; the first read opens the connection.
+ */
+export function secretsManagerSource({ prefix, attemptTimeoutMs = 2_000 }: SecretsManagerSettings): IdentitySource {
+  const client = new SecretsManagerClient(clientSettings(maxAttempts, attemptTimeoutMs));
   return {
     async read(name, stage): Promise<StoredIdentity> {
       requireIdentityName(name);
@@ -38,26 +50,27 @@ export function secretsManagerSource({ prefix, attemptTimeoutMs = 2_000 }: Secre
       const answer = await client
         .send(command, { abortSignal: AbortSignal.timeout(maxAttempts * attemptTimeoutMs) })
         .catch((thrown: unknown) => {
-          throw explain(thrown, name, stage);
+          throw explain(thrown, name, {
+            permissions: 'secretsmanager:GetSecretValue on the secret, and kms:Decrypt',
+            stage,
+          });
         });
-      if (answer.SecretBinary !== undefined) {
-        throw unusable(
-          'document-malformed',
-          'document',
-          'The secret is binary; an identity document is text (SecretString).',
-        );
-      }
-      if (answer.SecretString === undefined || answer.VersionId === undefined) throw noVersion(name, stage);
+      if (answer.SecretBinary !== undefined) throw binarySecret();
+      if (answer.SecretString === undefined || answer.VersionId === undefined) throw noVersion(name, { stage });
       return { version: answer.VersionId, stage, document: answer.SecretString };
     },
   };
+}
+
+export function binarySecret(): CountersignError {
+  const sentence = 'The secret is binary; an identity document is text (SecretString).';
+  return unusable('document-malformed', 'document', sentence);
 }
 
 /** Error names: AWS Secrets Manager API reference, GetSecretValue and Common Errors. */
 const explanations: Record<string, { detail: string; hint?: string }> = {
   AccessDeniedException: {
     detail: 'Secrets Manager denied access to the secret.',
-    hint: 'The platform must grant the function secretsmanager:GetSecretValue on the secret, and kms:Decrypt on its key.',
   },
   DecryptionFailure: {
     detail: 'Secrets Manager cannot decrypt the secret.',
@@ -80,12 +93,21 @@ const explanations: Record<string, { detail: string; hint?: string }> = {
   timeout: { detail: 'Secrets Manager did not answer in time.' },
 };
 
-function explain(thrown: unknown, name: string, stage: Stage): CountersignError {
+/** What was asked for of an identity's secret, and what one must be allowed for it. */
+interface Question {
+  readonly permissions: string;
+  readonly stage?: Stage | string;
+  readonly version?: string;
+}
+
+/** Never quotes what was sent or answered. `identity-not-found` (`reason: "no-version"` where the secret is there) or `identity-unavailable`. */
+export function explain(thrown: unknown, name: string, question: Question): CountersignError {
+  const { permissions, ...place } = question;
   const reason = reasonOf(thrown);
   const message = thrown instanceof Error ? thrown.message : '';
   if (reason === 'ResourceNotFoundException') {
     return /staging label|version/i.test(message)
-      ? noVersion(name, stage)
+      ? noVersion(name, place)
       : new CountersignError('identity-not-found', `Secrets Manager has no secret for identity "${name}".`, {
           evidence: { reason },
         });
@@ -96,18 +118,21 @@ function explain(thrown: unknown, name: string, stage: Stage): CountersignError 
       hint: 'The platform must restore the secret if the identity is to be used again.',
     });
   }
-  const { detail = 'Secrets Manager could not be asked for the identity.', hint } = explanations[reason] ?? {};
+  const { detail = 'Secrets Manager could not be asked for the identity.', hint: known } = explanations[reason] ?? {};
+  const isDenied = reason === 'AccessDeniedException';
+  const hint = isDenied ? `The platform must grant the function ${permissions} on its key.` : known;
   const cause = quotableCause(thrown);
   return new CountersignError('identity-unavailable', detail, {
-    evidence: { reason, stage },
+    evidence: { reason, ...place },
     ...(hint === undefined ? {} : { hint }),
     ...(cause === undefined ? {} : { cause }),
   });
 }
 
-function noVersion(name: string, stage: Stage): CountersignError {
-  return new CountersignError('identity-not-found', `Identity "${name}" has no value at stage ${stage}.`, {
-    evidence: { reason: 'no-version', stage },
+function noVersion(name: string, place: Pick<Question, 'stage' | 'version'>): CountersignError {
+  const where = place.version === undefined ? `stage ${place.stage}` : `version ${place.version}`;
+  return new CountersignError('identity-not-found', `Identity "${name}" has no value at ${where}.`, {
+    evidence: { reason: 'no-version', ...place },
   });
 }
 
