@@ -15,7 +15,7 @@ import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import { type DiagnosisRequest, parseDiagnosisRequest } from '../message/diagnosis-request.ts';
 import type { Story } from '../message/door.ts';
-import { identityName } from '../message/event.ts';
+import { callerName, identityName } from '../message/event.ts';
 import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/diagnosis-record.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 
@@ -32,6 +32,8 @@ export function createDiagnose({ identities, now = Date.now, lookup }: DiagnoseS
   return async (event, context) => {
     const startedAt = performance.now();
     const record: DiagnosisRecord = { requestId: event.requestContext.requestId, totalMs: 0 };
+    const caller = callerName(event);
+    if (caller !== undefined) record.caller = caller;
     try {
       return await diagnose();
     } catch (thrown) {

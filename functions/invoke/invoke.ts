@@ -8,10 +8,10 @@ import type { Identity } from '../identity/identity.ts';
 import { adviceFor } from '../message/advice.ts';
 import { answerHeaders, encodeBody, type HandshakeReport, invocationReply, type Timings } from '../message/answer.ts';
 import type { Story } from '../message/door.ts';
-import { identityName } from '../message/event.ts';
+import { callerName, identityName } from '../message/event.ts';
 import { parseInvocation } from '../message/request.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
-import { newRecord, recordInvocation } from '../telemetry/invocation-record.ts';
+import { type InvocationRecord, newRecord, recordInvocation } from '../telemetry/invocation-record.ts';
 import { admitAs, namingVersion } from './admission.ts';
 import { type Called, type CallServices, callWithRepeats } from './repeat.ts';
 
@@ -20,6 +20,7 @@ export function createInvoke(services: CallServices): Story {
   return async (event, context) => {
     const startedAt = performance.now();
     const record = newRecord(event.requestContext.requestId);
+    record.caller = callerName(event);
     let deadline: Deadline | undefined;
     try {
       return await invoke();
@@ -28,10 +29,18 @@ export function createInvoke(services: CallServices): Story {
       Object.assign(record, failureFields(error));
       throw error;
     } finally {
-      const refreshing = deadline && refreshWithin(deadline, services.identities, record.identity ?? '');
+      const refreshing = deadline && refreshed(deadline, record);
       if (refreshing) await refreshing;
       record.totalMs = rounded(performance.now() - startedAt);
       recordInvocation(record);
+    }
+
+    /** What is read behind an identity that served ends before the answer is returned. */
+    function refreshed(by: Deadline, { identity = '', stage }: InvocationRecord): Promise<unknown> | undefined {
+      const { identities, fallback } = services;
+      const current = refreshWithin(by, identities, identity);
+      const previous = fallback && stage === 'AWSPREVIOUS' ? refreshWithin(by, fallback, identity) : undefined;
+      return current && previous ? Promise.all([current, previous]) : (current ?? previous);
     }
 
     async function invoke(): Promise<APIGatewayProxyStructuredResultV2> {
@@ -57,6 +66,7 @@ export function createInvoke(services: CallServices): Story {
       record.version = called.identity.version;
       record.stage = called.identity.stage;
       if (called.earlier.length > 0) record.earlierConnections = called.earlier;
+      if (called.rejections > 0) record.rejections = called.rejections;
       const { outcome } = called;
       if (outcome.handshake) {
         record.connection = outcome.connection;
@@ -72,7 +82,7 @@ export function createInvoke(services: CallServices): Story {
         totalMs: rounded(performance.now() - startedAt),
       };
       record.timings = timings;
-      if ('failure' in outcome) throw namingVersion(outcome.failure.error, called.identity);
+      if ('failure' in outcome) throw namingVersion(outcome.failure.error, called.current);
       record.status = outcome.answer.status;
       record.answerBytes = outcome.answer.body.length;
       return reply(called, outcome.answer, timings);

@@ -17,6 +17,16 @@ export function identityName(event: APIGatewayProxyEventV2): string {
   return name;
 }
 
+/**
+ * Who calls, where the installation knows callers by itself: it says so as a Lambda authorizer would (AWS: HTTP APIs, "Control
+ * access with AWS Lambda authorizers", context). With IAM the access log has the caller.
+ */
+export function callerName(event: APIGatewayProxyEventV2): string | undefined {
+  const { authorizer } = event.requestContext as { authorizer?: { lambda?: { caller?: unknown } } };
+  const caller = authorizer?.lambda?.caller;
+  return typeof caller === 'string' ? caller : undefined;
+}
+
 /** The body of the request; API Gateway hands over as base64 what it does not take for text. Throws `invalid-request`. */
 export function bodyText(event: APIGatewayProxyEventV2): string {
   const body: unknown = event.body;

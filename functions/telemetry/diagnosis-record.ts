@@ -2,10 +2,13 @@
 import { metricsNamespace } from '../config.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { writeLine } from './line.ts';
+import { meterInUse } from './meter.ts';
 
 /** Names and outcomes only, as of an invocation. A request that failed itself adds the fields that say why. */
 export interface DiagnosisRecord extends Partial<FailureFields> {
   requestId: string;
+  /** Who called, where the installation knows callers by itself. */
+  caller?: string;
   identity?: string;
   /** The identity's version. */
   version?: string;
@@ -20,11 +23,18 @@ export interface DiagnosisRecord extends Partial<FailureFields> {
   totalMs: number;
 }
 
-/** Embedded metric format: Diagnoses and diagnosisMs without dimensions, DiagnosisVerdicts by verdict. */
+/** Embedded metric format: Diagnoses and diagnosisMs without dimensions, DiagnosisVerdicts by verdict. With a meter, none. */
 export function recordDiagnosis(record: DiagnosisRecord, now: number = Date.now()): void {
+  const level = record.code === undefined ? 'INFO' : 'WARN';
+  const meter = meterInUse();
+  if (meter) {
+    meter.diagnosis(record);
+    writeLine({ level, message: 'diagnosis', ...record });
+    return;
+  }
   const byVerdict = record.verdict === undefined ? [] : [{ Name: 'DiagnosisVerdicts', Unit: 'Count' }];
   writeLine({
-    level: record.code === undefined ? 'INFO' : 'WARN',
+    level,
     message: 'diagnosis',
     ...record,
     Diagnoses: 1,

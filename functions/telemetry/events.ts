@@ -3,14 +3,19 @@ import { metricsNamespace } from '../config.ts';
 import type { CountersignError } from '../errors.ts';
 import { failureFields } from './failure-fields.ts';
 import { writeLine } from './line.ts';
+import { meterInUse } from './meter.ts';
 
 /** The identity in use is kept; the metric is what an alarm hangs on. `version` is the one that is unusable, where one was read. */
 export function recordRefreshFailure(identity: string, error: CountersignError, now: number = Date.now()): void {
+  const fields = { level: 'WARN', message: 'identity refresh failed', identity, ...failureFields(error) };
+  const meter = meterInUse();
+  if (meter) {
+    meter.refreshFailed(identity);
+    writeLine(fields);
+    return;
+  }
   writeLine({
-    level: 'WARN',
-    message: 'identity refresh failed',
-    identity,
-    ...failureFields(error),
+    ...fields,
     IdentityRefreshFailures: 1,
     _aws: {
       Timestamp: now,

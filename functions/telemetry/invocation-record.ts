@@ -2,12 +2,15 @@
 import { metricsNamespace } from '../config.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { writeText } from './line.ts';
+import { meterInUse } from './meter.ts';
 
 type OptionalFailure = { [Field in keyof FailureFields]?: FailureFields[Field] | undefined };
 
 /** Names and outcomes only: no path, no query, no header, no body. A failure adds the fields that say why. */
 export interface InvocationRecord extends OptionalFailure {
   requestId: string;
+  /** Who called, where the installation knows callers by itself. */
+  caller?: string | undefined;
   identity?: string | undefined;
   /** The identity's version. */
   version?: string | undefined;
@@ -18,8 +21,10 @@ export interface InvocationRecord extends OptionalFailure {
   /** HTTP status of the customer's API. */
   status?: number | undefined;
   connection?: Connection | undefined;
-  /** Of the attempts before the last, where a connection stood. */
+  /** Of the other attempts, where a connection stood. */
   earlierConnections?: readonly Connection[] | undefined;
+  /** How often the customer's API turned a client certificate down on the way, when it did. */
+  rejections?: number | undefined;
   protocol?: string | undefined;
   /** Connections tried; more than one when a dead or rejected one was replaced. */
   attempts: number;
@@ -35,6 +40,7 @@ export interface InvocationRecord extends OptionalFailure {
 export function newRecord(requestId: string): InvocationRecord {
   return {
     requestId,
+    caller: undefined,
     identity: undefined,
     version: undefined,
     stage: undefined,
@@ -44,6 +50,7 @@ export function newRecord(requestId: string): InvocationRecord {
     status: undefined,
     connection: undefined,
     earlierConnections: undefined,
+    rejections: undefined,
     protocol: undefined,
     attempts: 0,
     requestBytes: undefined,
@@ -65,20 +72,27 @@ const connectionMetrics: Readonly<Record<Connection, string>> = {
  * Writes the record in CloudWatch's embedded metric format (AWS: CloudWatch User Guide, "Specification: Embedded metric
  * format"): Invocations, totalMs and the kinds of connections without dimensions, Failures by code and by failedStep.
  * Identities and hosts are properties, not dimensions: CloudWatch bills a metric for each value of a dimension.
+ * Where a meter of the process counts, the line is the record alone.
  */
 export function recordInvocation(record: InvocationRecord, now: number = Date.now()): void {
   const level = record.code === undefined ? 'INFO' : 'WARN';
   const time = new Date(now).toISOString();
   const fields = JSON.stringify(record).slice(1, -1);
+  const line = `{"timestamp":"${time}","level":"${level}","message":"invocation",${fields}`;
+  const meter = meterInUse();
+  meter?.invocation(record);
   writeText(
-    `{"timestamp":"${time}","level":"${level}","message":"invocation",${fields},${metricsOf(record)},"_aws":{"Timestamp":${now},"CloudWatchMetrics":${directivesOf(record)}}}\n`,
+    meter
+      ? `${line}}\n`
+      : `${line},${metricsOf(record)},"_aws":{"Timestamp":${now},"CloudWatchMetrics":${directivesOf(record)}}}\n`,
   );
 }
 
 /** There are a few dozen shapes of a record; the text of each is made once. */
 function directivesOf(record: InvocationRecord): string {
-  const { connection, earlierConnections = '', code, failedStep } = record;
-  const shape = `${connection ?? ''} ${earlierConnections} ${code === undefined ? '' : failedStep === undefined ? 'failed' : 'failed at a step'}`;
+  const { connection, earlierConnections = '', rejections, code, failedStep } = record;
+  const failed = code === undefined ? '' : failedStep === undefined ? 'failed' : 'failed at a step';
+  const shape = `${connection ?? ''} ${earlierConnections} ${failed} ${rejections ? 'rejected' : ''} ${isByPrevious(record) ? 'previous' : ''}`;
   let text = directives.get(shape);
   if (text === undefined) {
     text = JSON.stringify([
@@ -89,8 +103,18 @@ function directivesOf(record: InvocationRecord): string {
           { Name: 'Invocations', Unit: 'Count' },
           { Name: 'totalMs', Unit: 'Milliseconds' },
           ...[...countsOf(record).keys()].map((Name) => ({ Name, Unit: 'Count' })),
+          ...(rejections ? [{ Name: 'CertificateRejections', Unit: 'Count' }] : []),
         ],
       },
+      ...(isByPrevious(record)
+        ? [
+            {
+              Namespace: metricsNamespace,
+              Dimensions: [[], ['identity', 'host']],
+              Metrics: [{ Name: 'PreviousCertificateUsed', Unit: 'Count' }],
+            },
+          ]
+        : []),
       ...(code === undefined
         ? []
         : [
@@ -112,7 +136,13 @@ function metricsOf(record: InvocationRecord): string {
   let counts = '';
   if (record.earlierConnections) for (const [name, count] of countsOf(record)) counts += `,"${name}":${count}`;
   else if (record.connection) counts = `,"${connectionMetrics[record.connection]}":1`;
+  if (record.rejections) counts += `,"CertificateRejections":${record.rejections}`;
+  if (isByPrevious(record)) counts += ',"PreviousCertificateUsed":1';
   return `"Invocations":1${counts}${record.code === undefined ? '' : ',"Failures":1'}`;
+}
+
+function isByPrevious({ stage }: InvocationRecord): boolean {
+  return stage === 'AWSPREVIOUS';
 }
 
 /** Every connection of the call counts: also one that was given up, because it was dead or the certificate rejected. */
