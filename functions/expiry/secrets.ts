@@ -1,0 +1,82 @@
+// Lists the secrets of all identities, with what Secrets Manager knows of their versions and their rotation, and no value.
+import {
+  ListSecretsCommand,
+  ListSecretVersionIdsCommand,
+  type SecretListEntry,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { identityNamePattern } from '../config.ts';
+
+export interface IdentitySecret {
+  /** Name of the identity. */
+  readonly name: string;
+  readonly arn: string;
+  /** Staging labels on any of its versions. */
+  readonly stages: ReadonlySet<string>;
+  /** The version that AWSPENDING is on, unless it is the current one: then the rotation is over. */
+  readonly pendingVersion: string | undefined;
+  readonly rotationEnabled: boolean;
+  /** Milliseconds since 1970: Secrets Manager rotates on or before it (AWS API reference, DescribeSecret). */
+  readonly nextRotationAt: number | undefined;
+}
+
+export interface SecretList {
+  /** Names under the prefix that no identity can have are left out. */
+  all(): Promise<readonly IdentitySecret[]>;
+  /** Milliseconds since 1970; undefined when the version is gone. */
+  createdAt(secret: IdentitySecret, version: string): Promise<number | undefined>;
+}
+
+/** Region, credentials and endpoint are the SDK's own settings. Methods throw the SDK's errors. */
+export function secretList(prefix: string): SecretList {
+  const client = new SecretsManagerClient({
+    maxAttempts: 5,
+    retryMode: 'standard',
+    requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
+  });
+  return {
+    async all() {
+      const found: IdentitySecret[] = [];
+      let NextToken: string | undefined;
+      do {
+        const page = await client.send(
+          new ListSecretsCommand({
+            Filters: [{ Key: 'name', Values: [prefix] }],
+            MaxResults: 100,
+            ...(NextToken === undefined ? {} : { NextToken }),
+          }),
+        );
+        found.push(...(page.SecretList ?? []).flatMap((entry) => identitySecret(entry, prefix) ?? []));
+        NextToken = page.NextToken;
+      } while (NextToken !== undefined);
+      return found;
+    },
+    async createdAt({ arn }, version) {
+      let NextToken: string | undefined;
+      do {
+        const page = await client.send(
+          new ListSecretVersionIdsCommand({ SecretId: arn, ...(NextToken === undefined ? {} : { NextToken }) }),
+        );
+        const listed = page.Versions?.find(({ VersionId }) => VersionId === version);
+        if (listed) return listed.CreatedDate?.getTime();
+        NextToken = page.NextToken;
+      } while (NextToken !== undefined);
+      return undefined;
+    },
+  };
+}
+
+function identitySecret(entry: SecretListEntry, prefix: string): IdentitySecret | undefined {
+  const name = entry.Name?.startsWith(prefix) ? entry.Name.slice(prefix.length) : '';
+  if (!identityNamePattern.test(name) || entry.ARN === undefined) return undefined;
+  const versions = Object.entries(entry.SecretVersionsToStages ?? {});
+  const pending = versions.find(([, stages]) => stages.includes('AWSPENDING') && !stages.includes('AWSCURRENT'));
+  return {
+    name,
+    arn: entry.ARN,
+    stages: new Set(versions.flatMap(([, stages]) => stages)),
+    pendingVersion: pending?.[0],
+    rotationEnabled: entry.RotationEnabled === true,
+    nextRotationAt: entry.NextRotationDate?.getTime(),
+  };
+}

@@ -1,0 +1,113 @@
+// What the hourly inspection of all identities leaves: two lines for each identity, one for all, with CloudWatch's metrics in them.
+import { metricsNamespace } from '../config.ts';
+import type { CountersignError } from '../errors.ts';
+import { failureFields } from './failure-fields.ts';
+import { writeLine } from './line.ts';
+
+/** Names, labels and dates alone. */
+export interface ExpiryRecord {
+  identity: string;
+  /** `usable`, `broken` (the document cannot be used), `empty` (no version yet) or `unread` (the store did not give it). */
+  state: 'usable' | 'broken' | 'empty' | 'unread';
+  /** Staging labels on its versions. */
+  stages: readonly string[];
+  /** Days that the leaf has left, to a tenth; negative once it is over. */
+  leafDays: number | undefined;
+  /** The same of the intermediate or root that expires first. */
+  issuerDays: number | undefined;
+  /** ISO 8601, of the leaf. */
+  validTo: string | undefined;
+  /** ISO 8601. */
+  issuerValidTo: string | undefined;
+  /** An issuer is a public web authority, which ends client authentication by March 2027. */
+  clientAuthenticationEnding: boolean;
+  rotationEnabled: boolean;
+  /** ISO 8601. */
+  nextRotation: string | undefined;
+  /** Why the rotation is overdue. */
+  overdue: readonly string[];
+  /** Why it is broken or unread. */
+  failure: CountersignError | undefined;
+}
+
+/** Embedded metric format: DaysToExpiry by identity and certificate, which is `leaf` in the first line and `issuer` in the second. */
+export function recordExpiry(record: ExpiryRecord, now: number): void {
+  const { failure, leafDays, issuerDays, issuerValidTo, ...fields } = record;
+  const isWell = record.state === 'usable' || record.state === 'empty';
+  const isCalm = isWell && record.overdue.length === 0 && !record.clientAuthenticationEnding;
+  writeLine({
+    level: isCalm ? 'INFO' : 'WARN',
+    message: 'identity inspected',
+    ...fields,
+    leafDays,
+    issuerDays,
+    issuerValidTo,
+    ...(failure ? failureFields(failure) : {}),
+    ...(leafDays === undefined ? {} : daysMetric('leaf', leafDays, now)),
+  });
+  if (issuerDays === undefined) return;
+  writeLine({
+    level: 'INFO',
+    message: 'issuer inspected',
+    identity: record.identity,
+    issuerValidTo,
+    ...daysMetric('issuer', issuerDays, now),
+  });
+}
+
+function daysMetric(certificate: 'leaf' | 'issuer', DaysToExpiry: number, now: number): object {
+  return {
+    certificate,
+    DaysToExpiry,
+    _aws: {
+      Timestamp: now,
+      CloudWatchMetrics: [
+        {
+          Namespace: metricsNamespace,
+          Dimensions: [['identity', 'certificate']],
+          Metrics: [{ Name: 'DaysToExpiry', Unit: 'None' }],
+        },
+      ],
+    },
+  };
+}
+
+/** Embedded metric format without dimensions; DaysToExpiry, the least over all certificates of all identities, where there is one. */
+export function recordInspection(records: readonly ExpiryRecord[], now: number): void {
+  const days = records.flatMap(({ leafDays, issuerDays }) => [leafDays ?? [], issuerDays ?? []].flat());
+  const count = (counts: (record: ExpiryRecord) => boolean) => records.filter(counts).length;
+  const least = days.length === 0 ? undefined : days.reduce((one, other) => Math.min(one, other));
+  writeLine({
+    level: 'INFO',
+    message: 'identities inspected',
+    IdentitiesInspected: records.length,
+    BrokenIdentities: count(({ state }) => state === 'broken'),
+    EmptyIdentities: count(({ state }) => state === 'empty'),
+    UnreadIdentities: count(({ state }) => state === 'unread'),
+    ClientAuthenticationEnding: count(({ clientAuthenticationEnding }) => clientAuthenticationEnding),
+    RotationsOverdue: count(({ overdue }) => overdue.length > 0),
+    PendingVersions: count(({ stages }) => stages.includes('AWSPENDING')),
+    PreviousVersions: count(({ stages }) => stages.includes('AWSPREVIOUS')),
+    ...(least === undefined ? {} : { DaysToExpiry: least }),
+    _aws: {
+      Timestamp: now,
+      CloudWatchMetrics: [
+        {
+          Namespace: metricsNamespace,
+          Dimensions: [[]],
+          Metrics: [
+            { Name: 'IdentitiesInspected', Unit: 'Count' },
+            { Name: 'BrokenIdentities', Unit: 'Count' },
+            { Name: 'EmptyIdentities', Unit: 'Count' },
+            { Name: 'UnreadIdentities', Unit: 'Count' },
+            { Name: 'ClientAuthenticationEnding', Unit: 'Count' },
+            { Name: 'RotationsOverdue', Unit: 'Count' },
+            { Name: 'PendingVersions', Unit: 'Count' },
+            { Name: 'PreviousVersions', Unit: 'Count' },
+            ...(least === undefined ? [] : [{ Name: 'DaysToExpiry', Unit: 'None' }]),
+          ],
+        },
+      ],
+    },
+  });
+}
