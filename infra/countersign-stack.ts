@@ -56,8 +56,8 @@ export class CountersignStack extends Stack {
       reservedConcurrency: undefined,
       callsCustomers: false,
     });
-    // A version that is not current is presented to nobody; its certificates are shown.
-    identities.grantRead(invoke, ['AWSCURRENT']);
+    // AWSPREVIOUS is for destinations that do not trust AWSCURRENT yet. AWSPENDING is presented to nobody; its certificates are shown.
+    identities.grantRead(invoke, ['AWSCURRENT', 'AWSPREVIOUS']);
     identities.grantRead(diagnose, ['AWSCURRENT']);
     identities.grantRead(certificate, ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']);
     if (settings.network !== undefined) {

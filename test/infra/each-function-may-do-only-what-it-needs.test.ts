@@ -41,7 +41,7 @@ const readsIdentities = (stages: readonly string[]) => [
 ];
 
 const expected: Record<string, readonly unknown[]> = {
-  Invoke: [writesItsOwnLogs('Invoke'), ...readsIdentities(['AWSCURRENT'])],
+  Invoke: [writesItsOwnLogs('Invoke'), ...readsIdentities(['AWSCURRENT', 'AWSPREVIOUS'])],
   Diagnose: [writesItsOwnLogs('Diagnose'), ...readsIdentities(['AWSCURRENT'])],
   Certificate: [writesItsOwnLogs('Certificate'), ...readsIdentities(['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'])],
   Health: [writesItsOwnLogs('Health')],
