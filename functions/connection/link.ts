@@ -83,6 +83,11 @@ export class Link extends Agent {
     };
   }
 
+  /** The terms it was made for. */
+  get destination(): Destination {
+    return this.#terms.destination;
+  }
+
   handshakeOf(socket: Duplex): Handshake | undefined {
     return this.#handshakes.get(socket);
   }

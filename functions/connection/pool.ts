@@ -115,6 +115,11 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
       if (time - sweptTo > limits.sweepEveryMs * 2) sweep();
       const key = `${target.host}:${target.port}${requireMutual ? ' mutual' : ''}`;
       let link = links.get(identity)?.get(key);
+      // A previous version is presented on the terms of the current one, which may change beside it.
+      if (link && link.destination !== destination) {
+        forget(identity, key, link);
+        link = undefined;
+      }
       if (!link) {
         if (linkCount >= limits.maxLinks) makeRoomForLinks();
         link = newLink(identity, destination, target, requireMutual);

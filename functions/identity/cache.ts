@@ -38,6 +38,8 @@ export interface IdentityCache {
   refreshing(name: string): Promise<void> | undefined;
   /** Reads again now, at most once in 5 s for each identity: in between, what `get` gives. */
   reload(name: string): Promise<Identity>;
+  /** What is held, under way or refused is no longer handed out: the next `get` reads. */
+  drop(name: string): void;
   /** Identities held. */
   readonly size: number;
 }
@@ -210,6 +212,14 @@ export function createIdentityCache(options: IdentityCacheOptions): IdentityCach
       if (entry === undefined || time < entry.reloadableFrom) return get(name);
       entry.reloadableFrom = time + reloadCooldownMs;
       return load(name);
+    },
+    drop(name) {
+      loads.delete(name);
+      refusals.delete(name);
+      const held = entries.get(name);
+      if (held === undefined) return;
+      entries.delete(name);
+      onLetGo?.(held.identity);
     },
     get size() {
       return entries.size;

@@ -1,36 +1,49 @@
-// When a call is made a second time: on a fresh connection after a dead one, with a new version after a rejected certificate.
+// When a call is made again: on a fresh connection after a dead one, with another version after a rejected certificate.
 import { type Deadline, within } from '../connection/attempt.ts';
 import { type ConnectionKind, exchange, isIdempotent, type Outcome } from '../connection/exchange.ts';
-import type { Failure } from '../connection/exchange-failure.ts';
 import type { Pool } from '../connection/pool.ts';
 import type { Target } from '../destination/target.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { InvocationRequest } from '../message/request.ts';
 import { admitAs } from './admission.ts';
+import type { Fallback } from './fallback.ts';
+import { isRefusal, isRejected } from './rejection.ts';
 
 export interface CallServices {
   readonly identities: IdentityCache;
   readonly pool: Pool;
+  /** Absent: AWSCURRENT is all there is. */
+  readonly fallback?: Fallback;
 }
 
-export interface Called {
+/** One attempt, and what it was made with. */
+interface Made {
   readonly outcome: Outcome;
-  /** The version that the outcome was had with. */
+  /** The version that was presented. */
   readonly identity: Identity;
+  /** The version whose destinations admitted it: the current one, whichever was presented. */
+  readonly current: Identity;
+}
+
+export interface Called extends Made {
   readonly attempts: number;
-  /** The kinds of the connections that stood in the attempts before. */
+  /** The kinds of the connections that stood in the other attempts. */
   readonly earlier: readonly ConnectionKind[];
+  /** How often the client certificate was turned down, in all attempts. */
+  readonly rejections: number;
 }
 
 /** A reason for which a call is made again, and how. */
 interface Cause {
-  isMet(failure: Failure): boolean;
+  isMet(made: Made): boolean;
   /** Undefined when the call would come to the same. */
-  next(called: Called): Next | undefined | Promise<Next | undefined>;
+  next(made: Made): Next | undefined | Promise<Next | undefined>;
 }
 
 interface Next {
+  readonly current: Identity;
+  /** `current` or the version before it. */
   readonly identity: Identity;
   readonly freshConnection: boolean;
 }
@@ -46,67 +59,98 @@ interface Call {
 /** Most calls are answered at once: what a repetition needs is made only when there may be one. */
 export async function callWithRepeats(
   services: CallServices,
-  identity: Identity,
+  current: Identity,
   target: Target,
   request: InvocationRequest,
   deadline: Deadline,
 ): Promise<Called> {
   const call: Call = { services, target, request, deadline };
-  const called = await attempt(call, { identity, freshConnection: false });
-  return 'failure' in called.outcome ? repeat(call, called) : called;
+  const identity = services.fallback?.remembered(current, target) ?? current;
+  const first = await attempt(call, { current, identity, freshConnection: false });
+  if ('failure' in first.outcome || isRefusal(first.outcome.answer)) return repeat(call, first);
+  return { ...first, attempts: 1, earlier: none, rejections: 0 };
 }
 
-async function attempt(call: Call, next: Next, before?: Called): Promise<Called> {
+async function attempt(call: Call, { current, identity, freshConnection }: Next): Promise<Made> {
   const { services, target, request, deadline } = call;
-  // The new version may have other destinations.
-  const destination = admitAs(next.identity, target);
+  // A version that came on the way may have other destinations. Those of AWSPREVIOUS never count: they may have been removed since.
+  const destination = admitAs(current, target);
   const requireMutual = request.requireMutual || destination.requireMutual;
-  const link = services.pool.link(next.identity, destination, target, requireMutual);
-  const outcome = await exchange(link, target, request, deadline, next.freshConnection);
-  const attempts = (before?.attempts ?? 0) + 1;
-  return { outcome, identity: next.identity, attempts, earlier: before ? connectionsOf(before) : none };
+  const link = services.pool.link(identity, destination, target, requireMutual);
+  const outcome = await exchange(link, target, request, deadline, freshConnection);
+  return { outcome, identity, current };
 }
 
 /**
- * Each cause of a repetition is met once, all inside one deadline, and always with the version in use by then. A request is
- * repeated only when it cannot have been processed, or when processing it twice is the same as once (RFC 9110, section
- * 9.2.2).
+ * Each cause of a repetition is met once, all inside one deadline. A request is repeated only when it cannot have been
+ * processed, or when processing it twice is the same as once (RFC 9110, section 9.2.2).
  */
-async function repeat(call: Call, first: Called): Promise<Called> {
-  const { services, request, deadline } = call;
+async function repeat(call: Call, first: Made): Promise<Called> {
+  const { services, target, request, deadline } = call;
+  const { identities, fallback } = services;
   const { name } = first.identity;
   /** A kept-alive connection that died while the function was frozen. */
   const deadConnection: Cause = {
-    isMet: ({ stale }) => stale,
-    next: (called) => ({ identity: inUse() ?? called.identity, freshConnection: true }),
+    isMet: ({ outcome }) => 'failure' in outcome && outcome.failure.stale,
+    next({ identity, current }) {
+      const now = inUse() ?? current;
+      return { current: now, identity: now === current ? identity : now, freshConnection: true };
+    },
   };
-  /** The identity may have been rotated, and the customer may trust only the new version. */
+  /** The identity may have been rotated, and the customer may trust only the new version: by now also where it did not. */
   const rejection: Cause = {
-    isMet: ({ error }) => error.code === 'client-certificate-rejected',
-    async next(called) {
-      const current = await reloaded();
-      const isNew = current !== undefined && current.version !== called.identity.version;
+    isMet: ({ outcome }) => isRejected(outcome),
+    async next({ identity, current }) {
+      if (identity !== current) fallback?.forget(current, target);
+      const now = await reloaded();
       // The new version may have kept a dead connection of its own, which is the other cause.
-      return isNew ? { identity: current, freshConnection: false } : undefined;
+      return now && now.version !== identity.version
+        ? { current: now, identity: now, freshConnection: false }
+        : undefined;
+    },
+  };
+  /** The customer may not trust the current version yet. */
+  const notYetTrusted: Cause = {
+    isMet: ({ outcome, identity, current }) => identity === current && isRejected(outcome),
+    async next(made) {
+      if (!fallback || !mayRepeat(made.outcome)) return undefined;
+      const { current } = made;
+      const identity = await within(deadline, fallback.previousOf(current), () => undefined);
+      if (!identity || all.some((one) => one.identity.fingerprint256 === identity.fingerprint256)) return undefined;
+      return { current, identity, freshConnection: false };
     },
   };
 
-  let called = first;
-  for (const unmet = new Set([deadConnection, rejection]); ; ) {
-    const { outcome } = called;
-    if (!('failure' in outcome) || isOver()) return called;
-    const { failure } = outcome;
-    const cause = [...unmet].find((one) => one.isMet(failure));
-    if (!cause) return called;
-    unmet.delete(cause);
-    const next = await cause.next(called);
-    if (!next || !mayRepeat(failure) || isOver()) return called;
-    called = await attempt(call, next, called);
+  const all = [first];
+  /** The rejection that AWSPREVIOUS is to save the call from. */
+  let rejected: Made | undefined;
+  let last = first;
+  for (const unmet = new Set([deadConnection, rejection, notYetTrusted]); ; ) {
+    const next = await nextAfter(last, unmet);
+    if (!next || !mayRepeat(last.outcome) || isOver()) break;
+    if (next.identity !== next.current && last.identity === last.current) rejected = last;
+    last = await attempt(call, next);
+    all.push(last);
+  }
+  const told = rejected && faresNoBetter(last.outcome, rejected.outcome) ? rejected : last;
+  if (rejected && told.identity !== told.current && 'answer' in told.outcome) {
+    fallback?.remember(told.current, told.identity, target);
+  }
+  return { ...told, attempts: all.length, ...countsOf(all, told) };
+
+  async function nextAfter(made: Made, unmet: Set<Cause>): Promise<Next | undefined> {
+    for (const cause of [...unmet].filter((one) => one.isMet(made))) {
+      if (isOver()) return undefined;
+      unmet.delete(cause);
+      const next = await cause.next(made);
+      if (next) return next;
+    }
+    return undefined;
   }
 
   /** Undefined when it would have to be read first. */
   function inUse(): Identity | undefined {
-    const found = services.identities.get(name);
+    const found = identities.get(name);
     if (!(found instanceof Promise)) return found;
     found.catch(() => {});
     return undefined;
@@ -115,11 +159,11 @@ async function repeat(call: Call, first: Called): Promise<Called> {
   /** Undefined when the store cannot be asked in time: the rejection stands, and is what the caller is told. */
   function reloaded(): Promise<Identity | undefined> {
     const nobody = () => undefined;
-    return within(deadline, services.identities.reload(name).catch(nobody), nobody);
+    return within(deadline, identities.reload(name).catch(nobody), nobody);
   }
 
-  function mayRepeat(failure: Failure): boolean {
-    return failure.processed === 'no' || isIdempotent(request.method);
+  function mayRepeat(outcome: Outcome): boolean {
+    return ('failure' in outcome && outcome.failure.processed === 'no') || isIdempotent(request.method);
   }
 
   function isOver(): boolean {
@@ -127,8 +171,21 @@ async function repeat(call: Call, first: Called): Promise<Called> {
   }
 }
 
+/**
+ * Then the rejection of AWSCURRENT stands. An answer of the API is not given up for a failure. A failure behind which the
+ * request may have been processed is told in the place of a failure behind which it was not.
+ */
+function faresNoBetter(outcome: Outcome, before: Outcome): boolean {
+  if (isRejected(outcome)) return true;
+  return 'failure' in outcome && ('answer' in before || outcome.failure.processed === 'no');
+}
+
 const none: readonly ConnectionKind[] = [];
 
-function connectionsOf({ outcome, earlier }: Called): readonly ConnectionKind[] {
-  return outcome.handshake ? [...earlier, outcome.connection] : earlier;
+function countsOf(all: readonly Made[], told: Made): Pick<Called, 'earlier' | 'rejections'> {
+  const others = all.filter((made) => made !== told && made.outcome.handshake);
+  return {
+    earlier: others.map(({ outcome }) => outcome.connection),
+    rejections: all.filter(({ outcome }) => isRejected(outcome)).length,
+  };
 }

@@ -2,9 +2,11 @@
 import { createPool, type Pool, type PoolOptions } from '../connection/pool.ts';
 import { createIdentityCache, type IdentityCache, type IdentityCacheOptions } from '../identity/cache.ts';
 import { recordIdentityTaken, recordRefreshFailure } from '../telemetry/events.ts';
+import { createFallback, type Fallback } from './fallback.ts';
 
 export interface Services {
   readonly identities: IdentityCache;
+  readonly fallback: Fallback;
   readonly pool: Pool;
   /** Closes the connections. */
   close(): void;
@@ -19,15 +21,18 @@ export interface ServiceOptions extends PoolOptions {
 /** Connections are closed with the version they were made with; what goes wrong behind a call leaves its line. */
 export function openServices({ source, ttlMs, ...options }: ServiceOptions): Services {
   const pool = createPool(options);
+  const reading = { source, ttlMs, ...(options.now ? { now: options.now } : {}) };
+  const fallback = createFallback({ ...reading, onLetGo: pool.retire });
   const identities = createIdentityCache({
-    source,
-    ttlMs,
-    ...(options.now ? { now: options.now } : {}),
+    ...reading,
     onRefreshFailure: recordRefreshFailure,
     onRefresh: (name, identity) => {
       recordIdentityTaken(name, identity.version);
     },
-    onLetGo: pool.retire,
+    onLetGo: (identity) => {
+      pool.retire(identity);
+      fallback.letGo(identity);
+    },
   });
-  return { identities, pool, close: pool.close };
+  return { identities, fallback, pool, close: pool.close };
 }

@@ -72,6 +72,7 @@ const connectionMetrics: Readonly<Record<Connection, string>> = {
  * Writes the record in CloudWatch's embedded metric format (AWS: CloudWatch User Guide, "Specification: Embedded metric
  * format"): Invocations, totalMs and the kinds of connections without dimensions, Failures by code and by failedStep.
  * Identities and hosts are properties, not dimensions: CloudWatch bills a metric for each value of a dimension.
+ * Only PreviousCertificateUsed has them: whoever it wakes must know whom to call, and they are few.
  * Where a meter of the process counts, the line is the record alone.
  */
 export function recordInvocation(record: InvocationRecord, now: number = Date.now()): void {

@@ -1,6 +1,7 @@
 // The platform with one pool and one store of identities, whose versions, clock and resolver the test sets.
 import { expect, onTestFinished } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';
+import type { Stage } from '../../functions/identity/identity.ts';
 import type { IssuedCertificate } from '../../local/authority/authority.ts';
 import {
   type Authorities,
@@ -16,6 +17,8 @@ export interface Version {
   readonly identity?: string;
   readonly client?: IssuedCertificate;
   readonly destinations: readonly object[];
+  /** AWSCURRENT by default. */
+  readonly stage?: Stage;
 }
 
 export interface Platform {
@@ -35,21 +38,21 @@ export function openPlatform(authorities: Authorities, options: Partial<StageOpt
   const clock = { aheadMs: 0 };
   const shelf = createShelf((name) => new CountersignError('identity-not-found', `There is no ${name}.`));
   const now = () => Date.now() + clock.aheadMs;
-  const stage = openStage({ source: shelf, now, lookup: async () => [{ address: '127.0.0.1' }], ...options });
+  const open = openStage({ source: shelf, now, lookup: async () => [{ address: '127.0.0.1' }], ...options });
   onTestFinished(async () => {
-    stage.close();
-    await expect.poll(() => stage.pool.openConnections, { timeout: 5000, interval: 5 }).toBe(0);
+    open.close();
+    await expect.poll(() => open.pool.openConnections, { timeout: 5000, interval: 5 }).toBe(0);
   });
   return {
-    stage,
+    stage: open,
     shelf,
     clock,
-    publish(version, { identity = 'platform', client = newClient(authorities), destinations }) {
-      shelf.put(identity, version, documentOf(client, destinations));
+    publish(version, { identity = 'platform', client = newClient(authorities), destinations, stage }) {
+      shelf.put(identity, version, documentOf(client, destinations), stage);
       return fingerprintOf(client);
     },
-    call: (request, identity) => stage.invoke(request, identity),
-    attempts: () => stage.lines.filter((line) => 'attempts' in line).map((line) => line.attempts),
+    call: (request, identity) => open.invoke(request, identity),
+    attempts: () => open.lines.filter((line) => 'attempts' in line).map((line) => line.attempts),
   };
 }
 

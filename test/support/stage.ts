@@ -45,13 +45,19 @@ export interface Shelf extends IdentitySource {
   remove(name: string): void;
   /** Called before each read; may throw or wait. */
   beforeRead: ((name: string) => Promise<void> | void) | undefined;
-  reads: number;
+  readonly reads: number;
+  /** Of each read so far. */
+  readonly stagesRead: readonly Stage[];
 }
 
 export function createShelf(notFound: (name: string) => Error): Shelf {
   const stored = new Map<string, StoredIdentity>();
+  const stagesRead: Stage[] = [];
   const shelf: Shelf = {
-    reads: 0,
+    get reads() {
+      return stagesRead.length;
+    },
+    stagesRead,
     beforeRead: undefined,
     put(name, version, document, stage = 'AWSCURRENT') {
       stored.set(`${name} ${stage}`, { version, stage, document });
@@ -60,7 +66,7 @@ export function createShelf(notFound: (name: string) => Error): Shelf {
       for (const stage of ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']) stored.delete(`${name} ${stage}`);
     },
     async read(name, stage) {
-      shelf.reads++;
+      stagesRead.push(stage);
       await shelf.beforeRead?.(name);
       const found = stored.get(`${name} ${stage}`);
       if (!found) throw notFound(name);

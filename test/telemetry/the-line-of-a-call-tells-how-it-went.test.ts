@@ -104,7 +104,7 @@ describe.skipIf(!findPeer('openssl'))('a server that sends alerts (needs openssl
     platform.publish('v1', { client: newClient(stranger), destinations: [destinationAt(api, authorities)] });
     await platform.call({ url: url(api) });
     expect(lastLine(platform)).toEqual({
-      ...lineOf(api.port, 'WARN', ['FullHandshakes'], [['code'], ['failedStep']]),
+      ...lineOf(api.port, 'WARN', ['FullHandshakes', 'CertificateRejections'], [['code'], ['failedStep']]),
       version: 'v1',
       stage: 'AWSCURRENT',
       attempts: 1,
@@ -113,36 +113,82 @@ describe.skipIf(!findPeer('openssl'))('a server that sends alerts (needs openssl
       alert: 'unknown_ca',
       certainty: 'observed',
       detail: expect.stringMatching(/alert unknown_ca: .+\.$/),
+      rejections: 1,
       Failures: 1,
       FullHandshakes: 1,
+      CertificateRejections: 1,
     });
   });
 
-  it('a call repeated with a new version: both handshakes count, and version and stage are those that were used', async () => {
+  it('a call repeated with a new version: both handshakes count, and the version is the one that was used', async () => {
     const api = await startOpenssl(newServer(authorities), { clientRoots, args: ['-tls1_3'] });
-    const platform: Platform = openPlatform(authorities, {
-      // As when the caller's identity is read at another stage the second time.
-      source: {
-        async read(name, stage) {
-          const found = await platform.shelf.read(name, stage);
-          return found.version === 'v2' ? { ...found, stage: 'AWSPREVIOUS' } : found;
-        },
-      },
-    });
+    const platform = openPlatform(authorities);
     const destinations = [destinationAt(api, authorities)];
     platform.publish('v1', { client: newClient(stranger), destinations });
     await platform.stage.identities.get('platform');
     platform.publish('v2', { destinations });
     await platform.call({ url: url(api) });
     expect(lastLine(platform)).toEqual({
-      ...lineOf(api.port, 'INFO', ['FullHandshakes']),
+      ...lineOf(api.port, 'INFO', ['FullHandshakes', 'CertificateRejections']),
       version: 'v2',
-      stage: 'AWSPREVIOUS',
+      stage: 'AWSCURRENT',
       attempts: 2,
       earlierConnections: ['new'],
+      rejections: 1,
       status: 200,
       answerBytes: expect.any(Number),
       FullHandshakes: 2,
+      CertificateRejections: 1,
     });
+  });
+
+  it('a call saved by the previous version: counted for its identity and host', async () => {
+    const api = await startOpenssl(newServer(authorities), { clientRoots, args: ['-tls1_3'] });
+    const platform = openPlatform(authorities);
+    const destinations = [destinationAt(api, authorities)];
+    platform.publish('v2', { client: newClient(stranger), destinations });
+    platform.publish('v1', { destinations, stage: 'AWSPREVIOUS' });
+    await platform.call({ url: url(api) });
+    const expected = lineOf(api.port, 'INFO', ['FullHandshakes', 'CertificateRejections']);
+    const previous = {
+      Namespace: metricsNamespace,
+      Dimensions: [[], ['identity', 'host']],
+      Metrics: [count('PreviousCertificateUsed')],
+    };
+    expect(lastLine(platform)).toEqual({
+      ...expected,
+      version: 'v1',
+      stage: 'AWSPREVIOUS',
+      attempts: 2,
+      earlierConnections: ['new'],
+      rejections: 1,
+      status: 200,
+      answerBytes: expect.any(Number),
+      FullHandshakes: 2,
+      CertificateRejections: 1,
+      PreviousCertificateUsed: 1,
+      _aws: { ...expected._aws, CloudWatchMetrics: [...expected._aws.CloudWatchMetrics, previous] },
+    });
+  });
+
+  it('a call that the previous version could not save: the line is that of the current one', async () => {
+    const api = await startOpenssl(newServer(authorities), { clientRoots, args: ['-tls1_3'] });
+    const platform = openPlatform(authorities);
+    const destinations = [destinationAt(api, authorities)];
+    platform.publish('v2', { client: newClient(stranger), destinations });
+    platform.publish('v1', { client: newClient(stranger), destinations, stage: 'AWSPREVIOUS' });
+    await platform.call({ url: url(api) });
+    expect(lastLine(platform)).toMatchObject({
+      version: 'v2',
+      stage: 'AWSCURRENT',
+      attempts: 2,
+      connection: 'new',
+      earlierConnections: ['new'],
+      rejections: 2,
+      code: 'client-certificate-rejected',
+      FullHandshakes: 2,
+      CertificateRejections: 2,
+    });
+    expect(lastLine(platform)).not.toHaveProperty('PreviousCertificateUsed');
   });
 });

@@ -1,0 +1,71 @@
+// AWSPREVIOUS, for destinations that do not trust AWSCURRENT yet: read only when one of them rejects that, and let go with it.
+import type { Target } from '../destination/target.ts';
+import { asCountersignError } from '../errors.ts';
+import { createIdentityCache, type IdentityCache, type IdentityCacheOptions } from '../identity/cache.ts';
+import type { Identity } from '../identity/identity.ts';
+import { createRefusals } from '../identity/refusals.ts';
+import { createTrustedVersions } from './trusted-versions.ts';
+
+export interface Fallback extends Pick<IdentityCache, 'refreshing'> {
+  /** The previous version at once, when this destination was found to accept it in the last ten minutes and it still serves. */
+  remembered(current: Identity, target: Target): Identity | undefined;
+  /** The previous version, when it is usable and has another certificate than `current`. Never rejects. */
+  previousOf(current: Identity): Promise<Identity | undefined>;
+  /** The destination accepts `previous`, and not `current`. */
+  remember(current: Identity, previous: Identity, target: Target): void;
+  forget(current: Identity, target: Target): void;
+  /** `current` is handed out no more; what came before it may be another version now. */
+  letGo(current: Identity): void;
+}
+
+/** `onLetGo` is told of a previous version that is handed out no more. */
+export type FallbackOptions = Pick<IdentityCacheOptions, 'source' | 'ttlMs' | 'now' | 'onLetGo'>;
+
+/** A store that cannot be reached is not asked for each rejected call anew. */
+const retryMs = 5_000;
+const maxFailures = 1_000;
+
+export function createFallback(options: FallbackOptions): Fallback {
+  const { now = Date.now } = options;
+  // Nobody is told of a refresh that failed: a version that was removed, or has expired, is what becomes of them all.
+  const identities = createIdentityCache({ ...options, stage: 'AWSPREVIOUS' });
+  const trusted = createTrustedVersions(now);
+  const failures = createRefusals(retryMs, maxFailures);
+
+  /** Undefined when it would have to be read first. */
+  function held(name: string): Identity | undefined {
+    const found = identities.get(name);
+    if (!(found instanceof Promise)) return found;
+    found.catch(() => {});
+    return undefined;
+  }
+
+  return {
+    remembered(current, target) {
+      if (trusted.size === 0) return undefined;
+      const previous = trusted.find(current, target);
+      if (previous === undefined || held(current.name) === previous) return previous;
+      trusted.forget(current, target);
+      return undefined;
+    },
+    async previousOf(current) {
+      const { name } = current;
+      if (failures.find(name, now()) !== undefined) return undefined;
+      try {
+        const previous = await identities.get(name);
+        return previous.fingerprint256 === current.fingerprint256 ? undefined : previous;
+      } catch (thrown) {
+        failures.add(name, asCountersignError(thrown), now());
+        return undefined;
+      }
+    },
+    remember: trusted.remember,
+    forget: trusted.forget,
+    letGo(current) {
+      trusted.forgetAll(current);
+      failures.delete(current.name);
+      identities.drop(current.name);
+    },
+    refreshing: identities.refreshing,
+  };
+}
