@@ -7,6 +7,16 @@ import { CountersignError } from '../errors.ts';
 export const keyAlgorithms = ['EC_P256', 'EC_P384', 'RSA_2048', 'RSA_3072', 'RSA_4096'] as const;
 export type KeyAlgorithm = (typeof keyAlgorithms)[number];
 
+/** AWS Private CA API reference, IssueCertificate. */
+const signingAlgorithms = [
+  'SHA256WITHECDSA',
+  'SHA384WITHECDSA',
+  'SHA512WITHECDSA',
+  'SHA256WITHRSA',
+  'SHA384WITHRSA',
+  'SHA512WITHRSA',
+] as const;
+
 const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'));
 const httpsUrl = v.pipe(
   text,
@@ -30,6 +40,10 @@ const issuerSchema = v.variant(
       templateArn: v.exactOptional(text),
       /** Absent: as long as the current certificate was valid; 90 for the first one. */
       validityDays: v.exactOptional(days),
+      /** Absent: what fits the key of the authority, which is looked up. */
+      signingAlgorithm: v.exactOptional(
+        v.picklist(signingAlgorithms, `must be one of ${signingAlgorithms.join(', ')}`),
+      ),
     }),
     v.strictObject({
       kind: v.literal('step-ca'),
@@ -38,14 +52,18 @@ const issuerSchema = v.variant(
       roots: text,
       /** Name of a JWK provisioner, for the first certificate; later ones need none. */
       provisioner: v.exactOptional(text),
-      /** JWK (RFC 7517), private, as JSON text. */
+      /** Private JWK (RFC 7517) as JSON text, or step-ca's `encryptedKey` (RFC 7516, compact). */
       provisionerKey: v.exactOptional(text),
+      /** Of the encrypted form. */
+      provisionerPassword: v.exactOptional(text),
       validityDays: v.exactOptional(days),
     }),
     v.strictObject({
       kind: v.literal('est'),
-      /** Without `/.well-known/est`; a path is the label (RFC 7030, section 3.2.2). */
+      /** Host and port alone: `/.well-known/est` and the label come behind them. */
       url: httpsUrl,
+      /** Which of several authorities the server is to use (RFC 7030, section 3.2.2): one path segment. */
+      label: v.exactOptional(v.pipe(text, v.regex(/^[\w.~-]{1,100}$/, 'must be letters, digits and -._~'))),
       /** PEM; the Explicit Trust Anchor database (RFC 7030, section 3.6.1). */
       roots: text,
       /** HTTP authentication of the first enrolment (RFC 7030, section 3.2.3). */

@@ -7,7 +7,7 @@ export interface SigningOrder {
   readonly certificateRequest: string;
   /** The same for the same request: letters, digits and hyphens, 32 to 64 of them. */
   readonly idempotencyToken: string;
-  /** Days that the current certificate was issued for; absent at the first one. */
+  /** Days that the current certificate was issued for, rounded: issuers date back by minutes or an hour. Absent at the first one. */
   readonly currentLifetimeDays: number | undefined;
   /** What the identity presents today, for issuers that renew over mutual TLS; absent at the first one. PEM. */
   readonly current:

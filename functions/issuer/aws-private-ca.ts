@@ -1,0 +1,134 @@
+// AWS Private CA as an issuer: IssueCertificate with a token that makes it one certificate, then GetCertificate until it is there.
+import { createHash } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import {
+  ACMPCAClient,
+  DescribeCertificateAuthorityCommand,
+  GetCertificateCommand,
+  IssueCertificateCommand,
+  type SigningAlgorithm,
+} from '@aws-sdk/client-acm-pca';
+import { CountersignError } from '../errors.ts';
+import type { IssuerSettings } from '../identity/renewal.ts';
+import { explainPrivateCa, isInProgress } from './aws-private-ca-errors.ts';
+import type { Issuer, SigningOrder } from './issuer.ts';
+
+export type PrivateCaSettings = Extract<IssuerSettings, { kind: 'aws-private-ca' }>;
+
+export interface PrivateCaOptions {
+  /** For each of three attempts. */
+  readonly attemptTimeoutMs?: number;
+  /** Before GetCertificate is asked for the second time; twice as long each time after that, at most 3 s. */
+  readonly pollMs?: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+const maxAttempts = 3;
+const mostPollMs = 3_000;
+const day = 86_400_000;
+/** For the first certificate; later ones are asked to be valid as long as the one before. */
+const firstValidityDays = 90;
+
+/**
+ * Credentials and endpoint are the SDK's own settings (AWS_ENDPOINT_URL_ACM_PCA, …); the region is that of the authority.
+ * Throws `renewal-unusable` for what is not the ARN of an authority.
+ */
+export function awsPrivateCaIssuer(settings: PrivateCaSettings, options: PrivateCaOptions = {}): Issuer {
+  const { attemptTimeoutMs = 5_000, pollMs = 250, now = Date.now } = options;
+  const { certificateAuthorityArn: CertificateAuthorityArn, templateArn, signingAlgorithm, validityDays } = settings;
+  const { partition, region } = parseArn(CertificateAuthorityArn);
+  const client = new ACMPCAClient({
+    region,
+    maxAttempts,
+    retryMode: 'standard',
+    requestHandler: { connectionTimeout: 1_000, requestTimeout: attemptTimeoutMs },
+  });
+  const within = (signal: AbortSignal) => ({
+    abortSignal: AbortSignal.any([signal, AbortSignal.timeout(maxAttempts * attemptTimeoutMs)]),
+  });
+
+  /** The family must be that of the authority's key (API reference, IssueCertificate); the hash is as strong as the key. */
+  async function algorithmFor(days: number, signal: AbortSignal): Promise<SigningAlgorithm> {
+    if (signingAlgorithm !== undefined) return signingAlgorithm;
+    const command = new DescribeCertificateAuthorityCommand({ CertificateAuthorityArn });
+    const { CertificateAuthority: authority } = await client.send(command, within(signal));
+    const key = authority?.CertificateAuthorityConfiguration?.KeyAlgorithm ?? '';
+    if (authority?.Status !== undefined && authority.Status !== 'ACTIVE') {
+      throw refused(`The private CA is ${authority.Status}; only an active one signs.`, `status-${authority.Status}`);
+    }
+    const end = authority?.NotAfter?.getTime();
+    if (end !== undefined && end < now() + days * day) {
+      const sentence = `The private CA ends on ${new Date(end).toISOString()}, before a certificate of ${days} days would.`;
+      throw refused(sentence, 'authority-ends-first');
+    }
+    const found = algorithms[key] ?? (key.startsWith('RSA_') ? 'SHA256WITHRSA' : undefined);
+    if (found !== undefined) return found;
+    throw refused('The private CA has a key of a kind that no identity can have in its chain.', 'key-algorithm');
+  }
+
+  async function issue(order: SigningOrder): Promise<string> {
+    const days = validityDays ?? order.currentLifetimeDays ?? firstValidityDays;
+    const { CertificateArn } = await client.send(
+      new IssueCertificateCommand({
+        CertificateAuthorityArn,
+        Csr: Buffer.from(order.certificateRequest),
+        SigningAlgorithm: await algorithmFor(days, order.signal),
+        // It takes subject and subject alternative names from the request (User Guide, "Template definitions").
+        TemplateArn: templateArn ?? `arn:${partition}:acm-pca:::template/EndEntityClientAuthCertificate/V1`,
+        Validity: { Type: 'DAYS', Value: days },
+        // 36 characters at most (API reference): a digest has the room, whatever the token is.
+        IdempotencyToken: createHash('sha256').update(order.idempotencyToken).digest('hex').slice(0, 32),
+      }),
+      within(order.signal),
+    );
+    return CertificateArn ?? '';
+  }
+
+  async function fetchIssued(CertificateArn: string, signal: AbortSignal): Promise<string> {
+    for (let pause = pollMs; ; pause = Math.min(2 * pause, mostPollMs)) {
+      try {
+        const command = new GetCertificateCommand({ CertificateAuthorityArn, CertificateArn });
+        const { Certificate, CertificateChain } = await client.send(command, within(signal));
+        return [Certificate, CertificateChain].filter(Boolean).join('\n');
+      } catch (thrown) {
+        if (!isInProgress(thrown)) throw thrown;
+        await wait(pause, undefined, { signal });
+      }
+    }
+  }
+
+  return {
+    async issue(order) {
+      try {
+        return { certificates: await fetchIssued(await issue(order), order.signal) };
+      } catch (thrown) {
+        throw explainPrivateCa(thrown);
+      }
+    },
+  };
+}
+
+const algorithms: Readonly<Record<string, SigningAlgorithm>> = {
+  EC_prime256v1: 'SHA256WITHECDSA',
+  EC_secp384r1: 'SHA384WITHECDSA',
+  EC_secp521r1: 'SHA512WITHECDSA',
+};
+
+/** API reference, IssueCertificate, CertificateAuthorityArn. */
+function parseArn(arn: string): { partition: string; region: string } {
+  const [, partition, region] =
+    /^arn:(aws[a-z-]{0,20}):acm-pca:([a-z0-9-]{1,40}):\d{12}:certificate-authority\/[0-9a-f-]{36}$/.exec(arn) ?? [];
+  if (partition !== undefined && region !== undefined) return { partition, region };
+  throw new CountersignError(
+    'renewal-unusable',
+    'renewal: issuer.certificateAuthorityArn is not the ARN of a private CA.',
+    {
+      evidence: { reason: 'authority-arn' },
+    },
+  );
+}
+
+function refused(sentence: string, reason: string): CountersignError {
+  return new CountersignError('issuer-refused', sentence, { evidence: { reason } });
+}

@@ -1,0 +1,203 @@
+// Makes a usable chain of what an issuer sent, or says what is wrong with it: nothing of it is trusted before that.
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { CountersignError, type Evidence } from '../errors.ts';
+import { readCertificateFields } from '../flight/der.ts';
+import { sameName } from '../flight/distinguished-name.ts';
+import { type AssembledChain, assembleChain } from '../identity/assemble.ts';
+import { checkIdentity } from '../identity/check.ts';
+import { pemBlocks } from '../identity/pem.ts';
+import { comparableNames } from './alternative-names.ts';
+import { alternativeNamesOf } from './certificate-request.ts';
+import type { Issued } from './issuer.ts';
+import { readCertificateRequest } from './request-fields.ts';
+
+export interface ExpectedCertificate {
+  /** Name of the identity. */
+  readonly identity: string;
+  /** PEM; the certificate must be for this key. */
+  readonly privateKey: string;
+  /** PEM; what was asked for is what must come back. */
+  readonly certificateRequest: string;
+  /** What the identity presents today: its end is the least that is asked for, its issuers fill gaps, its root is preferred. PEM. */
+  readonly current?:
+    | {
+        readonly certificate: string;
+        readonly intermediateCertificates?: string;
+        readonly rootCertificate: string;
+      }
+    | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** As the identity document holds them. */
+export interface UsableParts {
+  /** PEM, the client certificate alone. */
+  readonly certificate: string;
+  /** PEM, in issuer order; may be empty. */
+  readonly intermediateCertificates: string;
+  /** PEM. */
+  readonly rootCertificate: string;
+}
+
+/** `evidence.reason` beside those of an identity that is unusable (functions/identity/unusable.ts); docs/issuers.md has them. */
+export const issuedReasons = [
+  'answer-too-large',
+  'answer-malformed',
+  'key-mismatch',
+  'certificate-is-root',
+  'chain-incomplete',
+  'not-yet-valid',
+  'expired',
+  'no-client-authentication',
+  'wrong-subject',
+  'names-missing',
+  'valid-shorter',
+] as const;
+
+const most = { bytes: 65_536, certificates: 64 } as const;
+/**
+ * A clock of the issuer that runs ahead by less is let pass: the certificate is kept, and the later steps of the rotation
+ * are tried again until it is valid here too. Issuers date back (AWS Private CA by an hour, step-ca by a minute) or not at all.
+ */
+const clockSkewMs = 60_000;
+const clientAuth = '1.3.6.1.5.5.7.3.2';
+
+/**
+ * Throws `issued-certificate-unusable` with `evidence.reason`, for the first fault in this order: size and form, key, chain,
+ * everything that checkIdentity asks of an identity, client authentication, subject, names, end. Quotes no certificate.
+ */
+export function usableParts(issued: Issued, expected: ExpectedCertificate): UsableParts {
+  const parts = assembled(issued, expected);
+  const leaf = new X509Certificate(parts.certificate);
+  checkAsIdentity(parts, leaf, expected);
+  checkClientAuthentication(leaf);
+  checkAskedFor(leaf, expected.certificateRequest);
+  checkEnd(leaf, expected.current?.certificate);
+  return parts;
+}
+
+function assembled({ certificates }: Issued, { privateKey, current }: ExpectedCertificate): UsableParts {
+  const answered = certificateBlocks(certificates);
+  const known = current ? [current.rootCertificate, current.intermediateCertificates ?? ''] : [];
+  const preferredRoot = current?.rootCertificate;
+  const chain = assembleChain([...answered, ...known], createPublicKey(privateKey), { preferredRoot });
+  if (!('fault' in chain)) return partsOf(chain);
+  switch (chain.fault) {
+    case 'no-certificate':
+      throw answered.some(isReadable)
+        ? unusable('key-mismatch', 'The issuer sent a certificate for another key than that of the request.')
+        : unusable('answer-malformed', 'What the issuer sent holds no certificate that can be read.');
+    case 'self-signed':
+      throw unusable('certificate-is-root', 'The issuer sent a certificate that signed itself.');
+    case 'too-many-certificates':
+      throw unusable('answer-too-large', chain.sentence);
+    default:
+      throw unusable('chain-incomplete', chain.sentence, chain.issuer ? { issuer: chain.issuer } : {});
+  }
+}
+
+function certificateBlocks(text: string): string[] {
+  if (Buffer.byteLength(text) > most.bytes) {
+    throw unusable('answer-too-large', `What the issuer sent has more than ${most.bytes} bytes.`);
+  }
+  const blocks = pemBlocksOf(text);
+  if (blocks.length > most.certificates) {
+    throw unusable('answer-too-large', `The issuer sent more than ${most.certificates} certificates.`);
+  }
+  if (blocks.some(({ label }) => label !== 'CERTIFICATE')) {
+    throw unusable('answer-malformed', 'What the issuer sent holds a PEM block that is not a certificate.');
+  }
+  if (blocks.length === 0) throw unusable('answer-malformed', 'What the issuer sent holds no PEM certificate.');
+  return blocks.map(({ text: block }) => block);
+}
+
+function pemBlocksOf(text: string) {
+  try {
+    return pemBlocks(text, 'certificates');
+  } catch {
+    throw unusable('answer-malformed', 'What the issuer sent holds a PEM block that does not end.');
+  }
+}
+
+function partsOf({ certificate, intermediateCertificates, rootCertificate }: AssembledChain): UsableParts {
+  return { certificate, intermediateCertificates, rootCertificate };
+}
+
+function isReadable(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).publicKey !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Of the document that will be made, what the issuer has a part in. */
+function checkAsIdentity(parts: UsableParts, leaf: X509Certificate, expected: ExpectedCertificate): void {
+  const validFrom = leaf.validFromDate.getTime();
+  const isAlmostValid = validFrom > expected.now && validFrom - expected.now <= clockSkewMs;
+  const document = JSON.stringify({ privateKey: expected.privateKey, ...parts });
+  const stored = { version: 'issued', stage: 'AWSPENDING', document } as const;
+  try {
+    checkIdentity(expected.identity, stored, isAlmostValid ? validFrom : expected.now);
+  } catch (thrown) {
+    if (!(thrown instanceof CountersignError)) throw thrown;
+    const { reason, where } = thrown.evidence ?? {};
+    throw unusable(reason === 'extended-key-usage' ? 'no-client-authentication' : String(reason), thrown.message, {
+      ...(where === undefined ? {} : { where }),
+    });
+  }
+}
+
+/** No extended key usage allows every use; anyExtendedKeyUsage alone does not to servers that are built on OpenSSL. */
+function checkClientAuthentication(leaf: X509Certificate): void {
+  const usages = leaf.keyUsage as string[] | undefined;
+  if (usages === undefined || usages.includes(clientAuth)) return;
+  throw unusable(
+    'no-client-authentication',
+    'The extended key usage of the certificate does not name client authentication.',
+  );
+}
+
+/** Authorities that put their own profile over the request are found here, before a customer's rules on names are. */
+function checkAskedFor(leaf: X509Certificate, certificateRequest: string): void {
+  const request = readCertificateRequest(certificateRequest);
+  const subject = readCertificateFields(leaf.raw)?.subject;
+  if (!request || !subject || !sameName(request.subject, subject)) {
+    throw unusable('wrong-subject', 'The subject of the certificate is not the one that was asked for.');
+  }
+  const names = new Set(comparableNames(alternativeNamesOf(leaf.raw)));
+  const missing = comparableNames(request.alternativeNames).filter((name) => !names.has(name)).length;
+  if (missing === 0) return;
+  throw unusable(
+    'names-missing',
+    `The certificate lacks ${missing} of the subject alternative names that were asked for.`,
+    { missing },
+  );
+}
+
+function checkEnd(leaf: X509Certificate, current: string | undefined): void {
+  const currentEnd = current === undefined ? undefined : endOf(current);
+  const end = leaf.validToDate;
+  if (currentEnd === undefined || end.getTime() >= currentEnd.getTime()) return;
+  const [validTo, currentValidTo] = [end.toISOString(), currentEnd.toISOString()];
+  throw unusable(
+    'valid-shorter',
+    `The certificate is valid until ${validTo}, which is before the end of the current one, ${currentValidTo}.`,
+    { validTo, currentValidTo },
+  );
+}
+
+/** A current certificate that cannot be read asks for nothing. */
+function endOf(pem: string): Date | undefined {
+  try {
+    const { validTo, validToDate } = new X509Certificate(pem);
+    return Number.isNaN(Date.parse(validTo)) ? undefined : validToDate;
+  } catch {
+    return undefined;
+  }
+}
+
+function unusable(reason: string, sentence: string, more: Evidence = {}): CountersignError {
+  return new CountersignError('issued-certificate-unusable', sentence, { evidence: { reason, ...more } });
+}

@@ -1,0 +1,85 @@
+// The authority of the local cloud as an issuer: the request goes in over loopback HTTP, PEM certificates come out.
+import { CountersignError } from '../errors.ts';
+import type { IssuerSettings } from '../identity/renewal.ts';
+import type { Issuer } from './issuer.ts';
+
+export type LocalSettings = Extract<IssuerSettings, { kind: 'local' }>;
+
+const mostBytes = 65_536;
+const attemptMs = 10_000;
+/** For the first certificate; later ones are asked to be valid as long as the one before. */
+const firstValidityDays = 90;
+
+/** Throws `renewal-unusable` for an address that is not http on loopback: what answers there is trusted with no proof. */
+export function localIssuer(settings: LocalSettings): Issuer {
+  const url = loopbackUrl(settings.url);
+  return {
+    async issue({ identity, certificateRequest, currentLifetimeDays, signal }) {
+      const days = settings.validityDays ?? currentLifetimeDays ?? firstValidityDays;
+      url.searchParams.set('days', String(days));
+      url.searchParams.set('identity', identity);
+      const response = await ask(url, certificateRequest, AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]));
+      if (response.status >= 500) throw unavailable(`answered with HTTP ${response.status}`, `http-${response.status}`);
+      if (response.status !== 201) {
+        throw new CountersignError(
+          'issuer-refused',
+          `The local authority refused the certificate request with HTTP ${response.status}.`,
+          { evidence: { reason: `http-${response.status}` } },
+        );
+      }
+      return { certificates: response.text };
+    },
+  };
+}
+
+function loopbackUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPlain = url?.protocol === 'http:' && url.username === '' && url.password === '';
+  // Names are resolved by whoever is asked: only what says of itself that it is this machine is taken.
+  if (url && isPlain && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)) return url;
+  throw new CountersignError(
+    'renewal-unusable',
+    'renewal: issuer.url of the kind local must be http on 127.0.0.1, ::1 or localhost.',
+    {
+      evidence: { reason: 'not-loopback' },
+    },
+  );
+}
+
+async function ask(url: URL, body: string, signal: AbortSignal): Promise<{ status: number; text: string }> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/x-pem-file' },
+      redirect: 'error',
+      signal,
+    });
+    const chunks: Uint8Array[] = [];
+    let received = 0;
+    for await (const chunk of response.body ?? []) {
+      received += chunk.length;
+      if (received > mostBytes) break;
+      chunks.push(chunk);
+    }
+    if (received <= mostBytes) return { status: response.status, text: Buffer.concat(chunks).toString() };
+  } catch (thrown) {
+    const reason = signal.aborted ? 'timeout' : networkCodeOf(thrown);
+    throw unavailable(signal.aborted ? 'did not answer in time' : 'cannot be reached', reason);
+  }
+  throw new CountersignError('issued-certificate-unusable', `The local authority sent more than ${mostBytes} bytes.`, {
+    evidence: { reason: 'answer-too-large' },
+  });
+}
+
+function networkCodeOf(thrown: unknown): string {
+  const cause = thrown instanceof Error ? (thrown.cause as { code?: unknown } | undefined) : undefined;
+  return typeof cause?.code === 'string' ? cause.code : 'Error';
+}
+
+function unavailable(what: string, reason: string): CountersignError {
+  return new CountersignError('issuer-unavailable', `The local authority ${what}.`, {
+    evidence: { reason },
+    hint: 'Whoever runs the local cloud must start it: its authority signs the next certificate.',
+  });
+}

@@ -1,0 +1,19 @@
+// Chooses who signs the next certificate, and loads no more than that issuer needs.
+import type { IssuerSettings } from '../identity/renewal.ts';
+import type { Issuer } from './issuer.ts';
+
+/** Throws `renewal-unusable` for settings that the issuer cannot work with. */
+export async function openIssuer(settings: IssuerSettings): Promise<Issuer> {
+  switch (settings.kind) {
+    case 'aws-private-ca':
+      return (await import('./aws-private-ca.ts')).awsPrivateCaIssuer(settings);
+    case 'step-ca':
+      return (await import('./step-ca.ts')).stepCaIssuer(settings);
+    case 'est':
+      return (await import('./est.ts')).estIssuer(settings);
+    case 'manual':
+      return (await import('./manual.ts')).manualIssuer();
+    case 'local':
+      return (await import('./local.ts')).localIssuer(settings);
+  }
+}
