@@ -1,0 +1,68 @@
+// Keeps the next key and its certificate request in Secrets Manager before the issuer is asked: who is killed asks again for the same.
+import * as v from 'valibot';
+import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../issuer/certificate-request.ts';
+import type { CurrentDocument } from './current-document.ts';
+import { untilThere } from './patience.ts';
+import { labels, type Rotation, refused } from './rotation.ts';
+
+export interface CertificateOrder {
+  /** PEM. */
+  readonly privateKey: string;
+  /** PEM, PKCS#10. */
+  readonly certificateRequest: string;
+  /** Whether an earlier run of this rotation made it. */
+  readonly wasKept: boolean;
+}
+
+/** The value of the version at COUNTERSIGN_REQUEST; `for` is the version that it will become. */
+const orderSchema = v.object({ privateKey: v.string(), certificateRequest: v.string(), for: v.string() });
+
+/**
+ * Get or put: the order of this rotation, made once. Of two runs at the same time the first to put it wins, and both go on
+ * with that. Throws `renewal-unusable`, and `rotation-refused` for a value that no rotation put there.
+ */
+export async function keptOrder(rotation: Rotation, current: CurrentDocument): Promise<CertificateOrder> {
+  const { services, secretArn, token, requestVersion, rotationToken, state } = rotation;
+  const read = () => services.versions.read(secretArn, { version: requestVersion });
+  const kept = state.stages.has(requestVersion) ? await untilThere(read, services.sleep) : await read();
+  if (kept) return parseOrder(kept.document, token);
+
+  const order = await newOrder(rotation.identity, current);
+  const document = JSON.stringify({ ...order, for: token });
+  const version = { version: requestVersion, document, stages: [labels.request], rotationToken };
+  if ((await services.versions.put(secretArn, version)) === 'stored') return { ...order, wasKept: false };
+  const other = await untilThere(read, services.sleep);
+  if (other) return parseOrder(other.document, token);
+  throw refused('contended', 'The certificate request of this rotation was kept, but is not shown yet.', token);
+}
+
+async function newOrder(identity: string, current: CurrentDocument) {
+  const { renewal, certificate, privateKey: currentKey } = current;
+  const algorithm = renewal.keyAlgorithm ?? keyAlgorithmOf(currentKey ?? '') ?? 'EC_P256';
+  const privateKey = renewal.reuseKey && currentKey ? currentKey : await newPrivateKey(algorithm);
+  const like = certificate?.toString();
+  const request = certificateRequest({
+    privateKey,
+    subject: renewal.subject ?? (like === undefined ? `CN=${identity}` : undefined),
+    names: renewal.names,
+    like,
+  });
+  return { privateKey, certificateRequest: request };
+}
+
+function parseOrder(document: string, token: string): CertificateOrder {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(document);
+  } catch {
+    parsed = undefined;
+  }
+  const result = v.safeParse(orderSchema, parsed);
+  if (result.success && result.output.for === token) return { ...result.output, wasKept: true };
+  throw refused(
+    'request-malformed',
+    `What is kept for this rotation at ${labels.request} is no certificate request of it.`,
+    token,
+    'The platform must cancel the rotation with CancelRotateSecret and start another one.',
+  );
+}

@@ -1,0 +1,94 @@
+// createSecret: the next version of the identity, issued once however often it is run, and put at AWSPENDING.
+import { remainingMs } from '../connection/attempt.ts';
+import { CountersignError } from '../errors.ts';
+import { maxDocumentBytes } from '../identity/document.ts';
+import { usableParts } from '../issuer/issued.ts';
+import type { StoredVersion } from '../versions/versions.ts';
+import { type CertificateOrder, keptOrder } from './certificate-order.ts';
+import { type CurrentDocument, currentDocument, nextMembers } from './current-document.ts';
+import { idempotencyTokenOf, labels, prove, type Rotation, readCurrent, readPending, refused } from './rotation.ts';
+
+/** Kept back from the time of the step for putting what was issued. */
+const reserveMs = 10_000;
+
+/**
+ * Throws what `usableParts`, the issuer and the parser of the current document throw; then nothing is changed but for the
+ * request that is kept, and the next run goes on with that.
+ */
+export async function createSecret(rotation: Rotation): Promise<void> {
+  const { services, secretArn, token, record } = rotation;
+  const found = await services.versions.read(secretArn, { version: token });
+  if (found) return goOnWith(found);
+
+  const current = currentDocument(rotation, await readCurrent(rotation));
+  const order = await keptOrder(rotation, current);
+  // An earlier run may have come as far as its value, which is not shown yet: it must not be issued again.
+  const late = order.wasKept ? await readPending(rotation) : undefined;
+  if (late) return goOnWith(late);
+
+  const document = await issuedDocument(rotation, current, order);
+  await mustBePending(rotation);
+  const version = { version: token, document, stages: [labels.pending], rotationToken: rotation.rotationToken };
+  if ((await services.versions.put(secretArn, version)) === 'stored') {
+    record.outcome = 'issued';
+    return;
+  }
+  const other = await readPending(rotation);
+  if (!other) throw refused('contended', 'The version has a value, but it is not shown yet.', token);
+  goOnWith(other);
+
+  function goOnWith(stored: StoredVersion): void {
+    prove(rotation, stored, labels.pending);
+    record.outcome = 'found';
+  }
+}
+
+async function issuedDocument(
+  rotation: Rotation,
+  current: CurrentDocument,
+  { privateKey, certificateRequest }: CertificateOrder,
+): Promise<string> {
+  const { services, identity, token, deadline } = rotation;
+  const issuer = await services.openIssuer(current.renewal.issuer);
+  const issued = await issuer.issue({
+    identity,
+    certificateRequest,
+    idempotencyToken: idempotencyTokenOf(token),
+    currentLifetimeDays: current.lifetimeDays,
+    current: current.usable,
+    signal: AbortSignal.timeout(Math.max(1, Math.floor(remainingMs(deadline) - reserveMs))),
+  });
+  const parts = usableParts(issued, {
+    identity,
+    privateKey,
+    certificateRequest,
+    current: knownChain(current),
+    now: services.now(),
+  });
+  const document = JSON.stringify(nextMembers(current.members, { privateKey, ...parts }));
+  if (Buffer.byteLength(document) <= maxDocumentBytes) return document;
+  throw new CountersignError(
+    'issued-certificate-unusable',
+    `With what the issuer signed, the identity document has more than ${maxDocumentBytes} bytes.`,
+    { evidence: { reason: 'answer-too-large' } },
+  );
+}
+
+function knownChain({ certificate, members }: CurrentDocument) {
+  if (certificate === undefined) return undefined;
+  const { intermediateCertificates, rootCertificate } = members;
+  return {
+    certificate: certificate.toString(),
+    intermediateCertificates: typeof intermediateCertificates === 'string' ? intermediateCertificates : '',
+    rootCertificate: typeof rootCertificate === 'string' ? rootCertificate : '',
+  };
+}
+
+/** The issuer may have taken minutes: a rotation that was given up meanwhile must not take the label from the next one. */
+async function mustBePending({ services, secretArn, token }: Rotation): Promise<void> {
+  const { stages } = await services.versions.describe(secretArn);
+  const isHere = stages.get(token)?.some((stage) => stage === labels.pending || stage === labels.current);
+  const isElsewhere = [...stages].some(([version, names]) => version !== token && names.includes(labels.pending));
+  if (isHere || !isElsewhere) return;
+  throw refused('not-pending', 'While the issuer was asked, another rotation took the place of this one.', token);
+}

@@ -1,0 +1,101 @@
+// What the next document is made from: the current one, its renewal, and what of its certificate the next one takes over.
+import { X509Certificate } from 'node:crypto';
+import { CountersignError } from '../errors.ts';
+import { hasReadableDates } from '../identity/certificate-dates.ts';
+import { parseDocument } from '../identity/document.ts';
+import { parseRenewal, type Renewal } from '../identity/renewal.ts';
+import { unusable } from '../identity/unusable.ts';
+import type { StoredVersion } from '../versions/versions.ts';
+import { type Rotation, usableOf } from './rotation.ts';
+
+export type Parts = Readonly<
+  Record<'privateKey' | 'certificate' | 'intermediateCertificates' | 'rootCertificate', string>
+>;
+
+export interface CurrentDocument {
+  /** All its members, unknown ones too; empty when there is no value. */
+  readonly members: Readonly<Record<string, unknown>>;
+  readonly renewal: Renewal;
+  /** Also of a certificate that has expired: its subject and its names are still what customers know. */
+  readonly certificate: X509Certificate | undefined;
+  /** Of the current key, whatever its state. PEM. */
+  readonly privateKey: string | undefined;
+  /** Only while it may be presented. */
+  readonly usable: Parts | undefined;
+  readonly lifetimeDays: number | undefined;
+}
+
+const day = 86_400_000;
+
+/**
+ * Throws `renewal-unusable`, and `identity-unusable` for a current document whose destinations could not be carried over:
+ * made anew they would be the default ones, which let the identity go anywhere.
+ */
+export function currentDocument(rotation: Rotation, stored: StoredVersion | undefined): CurrentDocument {
+  const members = stored === undefined ? {} : membersOf(stored.document);
+  const renewal = renewalOf(rotation, members);
+  parseDocument(JSON.stringify(nextMembers(members, placeholders)));
+  const certificate = certificateOf(members.certificate);
+  const usable = usableOf(rotation, stored);
+  return {
+    members,
+    renewal,
+    certificate,
+    privateKey: typeof members.privateKey === 'string' && members.privateKey !== '' ? members.privateKey : undefined,
+    usable: usable && {
+      privateKey: usable.privateKey,
+      certificate: usable.certificate,
+      intermediateCertificates: usable.intermediateCertificates,
+      rootCertificate: usable.rootCertificate,
+    },
+    lifetimeDays: certificate && lifetimeOf(certificate),
+  };
+}
+
+/** Only to see whether the rest would be accepted, before an issuer is asked. */
+const placeholders: Parts = { privateKey: '-', certificate: '-', intermediateCertificates: '-', rootCertificate: '-' };
+
+/** Everything but the four parts is carried over as it is. */
+export function nextMembers(members: CurrentDocument['members'], parts: Parts): Readonly<Record<string, unknown>> {
+  return { ...members, ...parts };
+}
+
+/** The document's own, else the one of the settings. */
+export function renewalOf(
+  { identity, services }: Pick<Rotation, 'identity' | 'services'>,
+  members: CurrentDocument['members'],
+): Renewal {
+  const renewal =
+    members.renewal ?? (Object.hasOwn(services.renewals, identity) ? services.renewals[identity] : undefined);
+  if (renewal !== undefined) return parseRenewal(renewal);
+  throw new CountersignError('renewal-unusable', 'The identity has no renewal: it is renewed by hand.', {
+    evidence: { reason: 'renewal-missing' },
+  });
+}
+
+/** Throws `identity-unusable` for what is no JSON object; nothing of it is quoted. */
+export function membersOf(document: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(document.replace(/^\uFEFF/, ''));
+  } catch {
+    parsed = undefined;
+  }
+  if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
+  throw unusable('document-malformed', 'document', 'The identity document must be a JSON object.');
+}
+
+export function certificateOf(pem: unknown): X509Certificate | undefined {
+  try {
+    const certificate = new X509Certificate(String(pem));
+    void certificate.publicKey;
+    return hasReadableDates(certificate) ? certificate : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Rounded up; a certificate of some hours is one of a day. */
+function lifetimeOf({ validFromDate, validToDate }: X509Certificate): number {
+  return Math.max(1, Math.ceil((validToDate.getTime() - validFromDate.getTime()) / day));
+}

@@ -1,0 +1,58 @@
+// Lets a step through only where there is a rotation to go on with: enabled, its version known, pending, not yet current.
+import { identityNamed } from '../versions/secret-name.ts';
+import type { SecretState } from '../versions/versions.ts';
+import { patiently } from './patience.ts';
+import { labels, type RotationServices, refused } from './rotation.ts';
+import type { RotationEvent } from './rotation-event.ts';
+
+export interface Passed {
+  readonly identity: string;
+  readonly state: SecretState;
+  /** `already-current`: nothing is left to do but to tidy up. */
+  readonly standing: 'pending' | 'already-current';
+}
+
+/**
+ * Throws `rotation-refused`. RotateSecret has just written the labels that are looked for here, so what is not shown is
+ * asked for again before it is missed.
+ */
+export async function guard(
+  { versions, prefix, sleep }: RotationServices & Required<Pick<RotationServices, 'sleep'>>,
+  { secretArn, token }: RotationEvent,
+): Promise<Passed> {
+  const state = await patiently(
+    () => versions.describe(secretArn),
+    (seen) => seen.rotationEnabled && isNamed(stagesOf(seen, token)),
+    sleep,
+  );
+  const identity = identityNamed(prefix, state.name);
+  if (identity === undefined) {
+    throw refused(
+      'foreign-secret',
+      'The secret is not one of an identity: its name does not begin with the prefix.',
+      token,
+    );
+  }
+  const stages = stagesOf(state, token);
+  if (stages.includes(labels.current)) return { identity, state, standing: 'already-current' };
+  if (!state.rotationEnabled) throw refused('not-enabled', 'Rotation is not enabled for the secret.', token);
+  if (!state.stages.has(token)) {
+    throw refused('unknown-version', 'The secret has no version of that token with a staging label.', token);
+  }
+  if (!stages.includes(labels.pending)) {
+    throw refused(
+      'not-pending',
+      'The version of that token is not at AWSPENDING: another rotation took its place.',
+      token,
+    );
+  }
+  return { identity, state, standing: 'pending' };
+}
+
+function isNamed(stages: readonly string[]): boolean {
+  return stages.includes(labels.pending) || stages.includes(labels.current);
+}
+
+function stagesOf(state: SecretState, token: string): readonly string[] {
+  return state.stages.get(token) ?? [];
+}

@@ -1,0 +1,136 @@
+// testSecret: presents the next certificate to every destination that can be named, and holds a rejected one back.
+import { remainingMs } from '../connection/attempt.ts';
+import type { Destination } from '../destination/destination.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Renewal } from '../identity/renewal.ts';
+import { failureFields } from '../telemetry/failure-fields.ts';
+import { recordAnnouncementFailure } from '../telemetry/rotation-record.ts';
+import type { StoredVersion } from '../versions/versions.ts';
+import { membersOf, renewalOf } from './current-document.ts';
+import { labels, prove, type Rotation, readCurrent, readPending, refused, usableOf } from './rotation.ts';
+import { announceCertificate } from './set-secret.ts';
+import { type Rejection, type Trial, tryDestination } from './try-destination.ts';
+
+/** Connections at the same time; a handshake is 1 to 5 ms of a CPU, and mostly waiting. */
+const concurrency = 8;
+/** Kept back from the time of the step for telling what came of it. */
+const reserveMs = 5_000;
+const mostNamed = 20;
+/** EventBridge takes 256 KB for an entry (AWS: EventBridge quotas). */
+const mostAnnounced = 100;
+
+interface Tried {
+  readonly destination: Destination;
+  readonly trial: Trial;
+}
+
+/** Throws `new-certificate-rejected` and `new-certificate-untested`, both only where a rejection blocks. */
+export async function testSecret(rotation: Rotation): Promise<void> {
+  const { record } = rotation;
+  const stored = await readPending(rotation);
+  const current = await readCurrent(rotation);
+  if (!stored) return testRenewal(rotation, current);
+
+  const pending = prove(rotation, stored, labels.pending);
+  const onRejection = rejectionRuleOf(rotation, stored);
+  const tried = await tryAll(rotation, pending, usableOf(rotation, current));
+  const rejections = tried.flatMap(({ trial }) => (trial.outcome === 'rejected' ? [trial.rejection] : []));
+  const untested = tried.filter(({ trial }) => trial.outcome === 'untested').map(({ destination }) => destination);
+  record.accepted = tried.filter(({ trial }) => trial.outcome === 'accepted').length;
+  record.rejected = rejections.length;
+  record.untested = untested.length;
+  record.sayNothing = tried.length - record.accepted - record.rejected - record.untested;
+  if (rejections.length > 0) {
+    record.rejectedBy = rejections.slice(0, mostNamed).map(placeOf);
+    await announceRejections(rotation, pending, current, rejections, onRejection);
+    if (onRejection === 'block') throw rejected(rejections);
+  }
+  if (untested.length > 0 && onRejection === 'block') throw notTested(untested);
+  record.outcome = 'tested';
+}
+
+/**
+ * Secrets Manager runs testSecret alone when a schedule is set without rotating (API reference, RotateSecret,
+ * RotateImmediatelyOnUpdate): its version has no value, and all there is to test is that a rotation could begin.
+ */
+async function testRenewal(rotation: Rotation, current: StoredVersion | undefined): Promise<void> {
+  const { services, secretArn, requestVersion, state, token } = rotation;
+  const hasBegun =
+    state.stages.has(requestVersion) || (await services.versions.read(secretArn, { version: requestVersion }));
+  if (hasBegun) throw refused('no-value', 'The version has no value yet: createSecret comes first.', token);
+  renewalOf(rotation, current ? membersOf(current.document) : {});
+  rotation.record.outcome = 'renewal-tested';
+}
+
+/** A document that was put in by hand may say nothing of it. */
+function rejectionRuleOf(rotation: Rotation, { document }: StoredVersion): Renewal['onRejection'] {
+  const members = membersOf(document);
+  const isKnown = members.renewal !== undefined || Object.hasOwn(rotation.services.renewals, rotation.identity);
+  return isKnown ? renewalOf(rotation, members).onRejection : 'block';
+}
+
+async function tryAll(rotation: Rotation, pending: Identity, current: Identity | undefined): Promise<Tried[]> {
+  const endsAt = performance.now() + remainingMs(rotation.deadline) - reserveMs;
+  const waiting = pending.destinations.filter(({ host }) => !host.startsWith('*')).values();
+  const tried: Tried[] = [];
+  async function work(): Promise<void> {
+    for (const destination of waiting) {
+      tried.push({ destination, trial: await tryDestination(rotation, destination, pending, current, endsAt) });
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, work));
+  return tried;
+}
+
+async function announceRejections(
+  rotation: Rotation,
+  pending: Identity,
+  current: StoredVersion | undefined,
+  rejections: readonly Rejection[],
+  onRejection: Renewal['onRejection'],
+): Promise<void> {
+  const detailType = 'Certificate Rejected';
+  const more = { onRejection, rejectedBy: rejections.slice(0, mostAnnounced), rejectedByCount: rejections.length };
+  try {
+    await announceCertificate(rotation, detailType, pending, current, more);
+  } catch (thrown) {
+    if (onRejection === 'proceed') throw thrown;
+    // The step fails all the same, and by whom the certificate is rejected matters more.
+    const { identity, token } = rotation;
+    recordAnnouncementFailure(detailType, identity, token, failureFields(asCountersignError(thrown)));
+  }
+}
+
+function rejected(rejections: readonly Rejection[]): CountersignError {
+  const [{ detail, step, reason }] = rejections as [Rejection];
+  const who = named(rejections);
+  return new CountersignError('new-certificate-rejected', `${who} will not take the new certificate: ${detail}`, {
+    evidence: {
+      rejectedBy: rejections.length,
+      destinations: rejections.slice(0, mostNamed).map(placeOf),
+      step,
+      reason,
+    },
+  });
+}
+
+function notTested(destinations: readonly Destination[]): CountersignError {
+  return new CountersignError(
+    'new-certificate-untested',
+    `The new certificate could not be tried at ${named(destinations)} before it is used.`,
+    { evidence: { untested: destinations.length, destinations: destinations.slice(0, mostNamed).map(placeOf) } },
+  );
+}
+
+type Place = Pick<Destination, 'host' | 'port'>;
+
+function placeOf({ host, port }: Place): string {
+  return `${host}:${port}`;
+}
+
+function named(places: readonly Place[]): string {
+  const first = placeOf(places[0] as Place);
+  if (places.length === 1) return first;
+  return `${first} and ${places.length - 1} more ${places.length === 2 ? 'destination' : 'destinations'}`;
+}

@@ -1,0 +1,111 @@
+// Tries the new certificate at one destination, and tells what the certificate changed from what was so before.
+import { deadlineIn } from '../connection/attempt.ts';
+import type { Destination } from '../destination/destination.ts';
+import { parseTarget } from '../destination/target.ts';
+import { assess, type Report } from '../diagnosis/assess.ts';
+import { observe } from '../diagnosis/observe.ts';
+import { CountersignError } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Rotation } from './rotation.ts';
+
+export type Trial =
+  | { readonly outcome: 'accepted' }
+  /** The current certificate fares no better there, or there is none: nothing would be lost. */
+  | { readonly outcome: 'says-nothing' }
+  /** The current certificate is accepted there, and this connection did not come as far as the new one. */
+  | { readonly outcome: 'untested' }
+  | { readonly outcome: 'rejected'; readonly rejection: Rejection };
+
+export interface Rejection {
+  readonly host: string;
+  readonly port: number;
+  readonly step: number;
+  /** Code of a finding (docs/diagnosis.md). */
+  readonly reason: string;
+  /** One sentence. */
+  readonly detail: string;
+  readonly certainty: string;
+}
+
+/** For one connection. A destination that takes longer fails calls of the bots as well. */
+const connectionMs = 10_000;
+
+/** `endsAt`: on performance.now()'s clock, when no connection may be open any more. Throws for what is no destination's doing. */
+export async function tryDestination(
+  { services }: Pick<Rotation, 'services'>,
+  destination: Destination,
+  pending: Identity,
+  current: Identity | undefined,
+  endsAt: number,
+): Promise<Trial> {
+  const first = await contact(pending);
+  if (first === undefined) return { outcome: 'untested' };
+  const standing = standingOf(first);
+  if (standing === best) return { outcome: 'accepted' };
+  if (current === undefined) return { outcome: 'says-nothing' };
+  const comparison = await contact(current);
+  if (comparison === undefined) return { outcome: 'untested' };
+  if (standingOf(comparison) <= standing) return { outcome: 'says-nothing' };
+  // Once more, after the current one: a server that just came up, or is being deployed, is no rejection.
+  const second = await contact(pending);
+  if (second === undefined) return { outcome: 'untested' };
+  if (standingOf(second) >= standingOf(comparison)) return { outcome: 'accepted' };
+  const rejection = rejectionIn(second);
+  return rejection ? { outcome: 'rejected', rejection } : { outcome: 'untested' };
+
+  /** Undefined when there is no time left to come to a verdict. */
+  async function contact(identity: Identity): Promise<Report | undefined> {
+    const leftMs = endsAt - performance.now();
+    if (leftMs <= 0) return undefined;
+    const terms = {
+      identity,
+      destination,
+      target: targetOf(destination),
+      probe: destination.probe,
+      deadline: deadlineIn(Math.min(connectionMs, leftMs)),
+      now: services.now,
+      lookup: services.lookup,
+    };
+    try {
+      const seen = await observe(terms);
+      const { report } = assess(seen, { ...terms, now: services.now() });
+      // Cut off by the end of the step, not by its own slowness.
+      return report.verdict !== 'access-granted' && performance.now() >= endsAt ? undefined : report;
+    } catch (thrown) {
+      if (!(thrown instanceof CountersignError) || thrown.code !== 'destination-forbidden') throw thrown;
+      // No connection may be made there with either certificate.
+      return { verdict: 'unreachable', certainty: 'observed', steps: [], remedies: [] };
+    }
+  }
+
+  function rejectionIn({ verdict, steps }: Report): Rejection | undefined {
+    if (verdict === 'unreachable' || verdict === 'server-not-trusted') return undefined;
+    const findings = steps.flatMap(({ step, findings: all }) => all.map((finding) => ({ step, ...finding })));
+    const { host, port } = destination;
+    for (const severity of ['failure', 'warning']) {
+      const found = findings.findLast((finding) => finding.step >= 4 && finding.severity === severity);
+      if (!found) continue;
+      const { step, code, detail, certainty } = found;
+      return { host, port, step, reason: code, detail, certainty };
+    }
+    const detail = 'The server did not take the new certificate, and takes the current one.';
+    return { host, port, step: 4, reason: verdict, detail, certainty: 'inferred' };
+  }
+}
+
+const best = 3;
+
+/**
+ * How far the certificate gets. What the probe answers counts, as an API may know its clients by their certificate. Where
+ * there is none, so does whom the server says it accepts: nginx completes every handshake, and refuses the request.
+ */
+function standingOf({ verdict, probe, client }: Report): number {
+  if (verdict !== 'access-granted') return verdict === 'not-mutual' ? 1 : 0;
+  if (probe) return probe.expectStatus === probe.status ? best : 2;
+  return client?.issuerAccepted === false ? 2 : best;
+}
+
+function targetOf({ host, port, probe }: Destination) {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return parseTarget(`https://${name}:${port}${probe?.path ?? '/'}`);
+}

@@ -1,0 +1,82 @@
+// The one line that each step of a rotation leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
+import { metricsNamespace } from '../config.ts';
+import type { FailureFields } from './failure-fields.ts';
+import { writeLine } from './line.ts';
+
+/** Names and outcomes only. A failure adds the fields that say why. */
+export interface RotationRecord extends Partial<FailureFields> {
+  requestId: string;
+  identity?: string;
+  /** `createSecret`, …; as AWS spells them. */
+  step?: string;
+  /** The version that is being made. */
+  version?: string;
+  /** What the step did: `issued`, `found`, `announced`, `tested`, `activated`, `already-current`, … */
+  outcome?: string;
+  /** Of testSecret: destinations, by what came of them. */
+  accepted?: number;
+  rejected?: number;
+  untested?: number;
+  /** Those for which the current certificate fares no better. */
+  sayNothing?: number;
+  /** `host:port` of the first 20 that reject it. */
+  rejectedBy?: readonly string[];
+  /** Milliseconds. */
+  totalMs: number;
+}
+
+/**
+ * Embedded metric format: RotationSteps and, of those that failed, RotationStepFailures, each without dimensions and by
+ * identity and step; RotationsFinished without dimensions.
+ */
+export function recordRotation(record: RotationRecord, now: number = Date.now()): void {
+  const failed = record.code !== undefined;
+  const counts = [
+    { Name: 'RotationSteps', Unit: 'Count' },
+    ...(failed ? [{ Name: 'RotationStepFailures', Unit: 'Count' }] : []),
+  ];
+  const finished = record.outcome === 'activated';
+  const byStep = record.identity !== undefined && record.step !== undefined;
+  writeLine({
+    level: failed ? 'WARN' : 'INFO',
+    message: 'rotation',
+    ...record,
+    RotationSteps: 1,
+    ...(failed ? { RotationStepFailures: 1 } : {}),
+    ...(finished ? { RotationsFinished: 1 } : {}),
+    _aws: {
+      Timestamp: now,
+      CloudWatchMetrics: [
+        {
+          Namespace: metricsNamespace,
+          Dimensions: byStep ? [[], ['identity', 'step']] : [[]],
+          Metrics: counts,
+        },
+        ...(finished
+          ? [
+              {
+                Namespace: metricsNamespace,
+                Dimensions: [[]],
+                Metrics: [{ Name: 'RotationsFinished', Unit: 'Count' }],
+              },
+            ]
+          : []),
+      ],
+    },
+  });
+}
+
+/** There is no bus to announce it on: whoever expects the event must find out here. */
+export function recordNotAnnounced(event: string, identity: string, version: string): void {
+  writeLine({ level: 'INFO', message: 'not announced', event, identity, version, reason: 'no-event-bus' });
+}
+
+/** The step fails with something that matters more. */
+export function recordAnnouncementFailure(
+  event: string,
+  identity: string,
+  version: string,
+  { detail, reason }: Pick<FailureFields, 'detail' | 'reason'>,
+): void {
+  writeLine({ level: 'WARN', message: 'announcement failed', event, identity, version, detail, reason });
+}
