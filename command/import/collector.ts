@@ -1,0 +1,88 @@
+// Gathers what the files of one import hold: each key and certificate once, with the findings and notes on the way.
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { hasReadableDates } from '../../functions/identity/certificate-dates.ts';
+import type { AskPassphrase, Contents, FoundCertificate, FoundKey, PassphraseRequest } from './contents.ts';
+import { type Finding, type FindingCode, finding, findingOf, refused, shown } from './finding.ts';
+import { Allowance } from './limits.ts';
+import { type Secret, secretOf } from './secret.ts';
+
+/** How the octets of a private key are laid out: RFC 5958, RFC 8017, RFC 5915. */
+export type KeyForm = 'pkcs8' | 'pkcs1' | 'sec1';
+
+export class Collector {
+  readonly allowance = new Allowance();
+  readonly #ask: AskPassphrase;
+  readonly #keys = new Map<string, FoundKey>();
+  readonly #certificates = new Map<string, FoundCertificate>();
+  readonly #findings: Finding[] = [];
+  readonly #notes = new Set<string>();
+
+  constructor(ask: AskPassphrase) {
+    this.#ask = ask;
+  }
+
+  /** Throws `key-damaged` and `too-many-objects`. */
+  key(der: Buffer, form: KeyForm, source: string): void {
+    this.allowance.object(source);
+    let key: KeyObject;
+    let identifier: string;
+    try {
+      key = createPrivateKey({ key: der, format: 'der', type: form });
+      // What cannot be read is found here, not where the key is used.
+      identifier = createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64');
+    } catch {
+      throw refused('key-damaged', source, `${source} holds a private key that cannot be read.`);
+    }
+    if (!this.#keys.has(identifier)) this.#keys.set(identifier, { key, source: shown(source) });
+  }
+
+  /** Throws `certificate-damaged` and `too-many-objects`. */
+  certificate(der: Buffer, source: string): void {
+    this.allowance.object(source);
+    let certificate: X509Certificate;
+    try {
+      certificate = new X509Certificate(der);
+      void certificate.publicKey;
+      if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
+    } catch {
+      throw refused('certificate-damaged', source, `${source} holds a certificate that cannot be read.`);
+    }
+    const { fingerprint256 } = certificate;
+    if (!this.#certificates.has(fingerprint256)) {
+      this.#certificates.set(fingerprint256, { certificate, source: shown(source) });
+    }
+  }
+
+  /** Throws `passphrase-needed` when there is none, and whatever the asking throws. */
+  async secret(request: PassphraseRequest, sentence: string): Promise<Secret> {
+    const passphrase = await this.#ask({ ...request, name: shown(request.name) });
+    if (passphrase === undefined) throw refused('passphrase-needed', request.name, sentence);
+    return secretOf(passphrase, request.name);
+  }
+
+  /** Runs one reading; what it cannot read becomes a finding, and whatever it found before stays. */
+  async attempt(reading: () => Promise<void> | void): Promise<void> {
+    try {
+      await reading();
+    } catch (thrown) {
+      this.#findings.push(findingOf(thrown));
+    }
+  }
+
+  finding(code: FindingCode, where: string, sentence: string): void {
+    this.#findings.push(finding(code, where, sentence));
+  }
+
+  note(sentence: string): void {
+    this.#notes.add(shown(sentence));
+  }
+
+  contents(): Contents {
+    return {
+      keys: [...this.#keys.values()],
+      certificates: [...this.#certificates.values()],
+      findings: this.#findings,
+      notes: [...this.#notes],
+    };
+  }
+}

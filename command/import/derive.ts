@@ -1,0 +1,176 @@
+// Makes keys out of passphrases: PBKDF2, scrypt, and the older ways of PKCS#5, PKCS#12 and OpenSSL's PEM.
+import { createHash, hash, pbkdf2, scrypt } from 'node:crypto';
+import { promisify } from 'node:util';
+import { type Ber, integer, octets, oid, tag } from './ber.ts';
+import { refused } from './finding.ts';
+import { type Allowance, most } from './limits.ts';
+
+export type Digest = 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512' | 'sha512-224' | 'sha512-256';
+
+const digestBytes: Record<Digest, number> = {
+  md5: 16,
+  sha1: 20,
+  sha224: 28,
+  sha256: 32,
+  sha384: 48,
+  sha512: 64,
+  'sha512-224': 28,
+  'sha512-256': 32,
+};
+
+/** RFC 8018, appendix B.1: id-hmacWithSHA1 to id-hmacWithSHA512-256. */
+const hmacs: Readonly<Record<string, Digest>> = {
+  '1.2.840.113549.2.6': 'md5',
+  '1.2.840.113549.2.7': 'sha1',
+  '1.2.840.113549.2.8': 'sha224',
+  '1.2.840.113549.2.9': 'sha256',
+  '1.2.840.113549.2.10': 'sha384',
+  '1.2.840.113549.2.11': 'sha512',
+  '1.2.840.113549.2.12': 'sha512-224',
+  '1.2.840.113549.2.13': 'sha512-256',
+};
+
+/** The hash of an HMAC's AlgorithmIdentifier. Throws `encryption-unsupported`. */
+export function hmacDigest(algorithm: Ber | undefined, where: string): Digest {
+  const name = oid(algorithm?.children[0]) ?? 'without a name';
+  const digest = hmacs[name];
+  if (digest) return digest;
+  throw refused('encryption-unsupported', where, `${where} uses the HMAC algorithm ${name}, which is not supported.`);
+}
+
+export interface Derivation {
+  readonly where: string;
+  readonly allowance: Allowance;
+}
+
+const pbkdf2Async = promisify(pbkdf2);
+const scryptAsync = promisify<Buffer, Buffer, number, object, Buffer>(scrypt);
+
+const derivations = { pbkdf2: '1.2.840.113549.1.5.12', scrypt: '1.3.6.1.4.1.11591.4.11' } as const;
+
+/**
+ * `algorithm` is the AlgorithmIdentifier of PBKDF2 (RFC 8018, appendix A.2) or scrypt (RFC 7914, section 7), `length` in
+ * octets. Undefined when its parameters cannot be read. Throws `encryption-unsupported` and `work-too-much`.
+ */
+export async function deriveKey(
+  algorithm: Ber | undefined,
+  passphrase: Buffer,
+  length: number,
+  { where, allowance }: Derivation,
+): Promise<Buffer | undefined> {
+  const name = oid(algorithm?.children[0]);
+  const [salt, ...parameters] = algorithm?.children[1]?.children ?? [];
+  if (name !== derivations.pbkdf2 && name !== derivations.scrypt) {
+    const sentence = `${where} makes its key with the algorithm ${name ?? 'without a name'}, which is not supported.`;
+    throw refused('encryption-unsupported', where, sentence);
+  }
+  if (salt?.tag !== tag.octetString) return undefined;
+  if (name === derivations.scrypt) {
+    const [cost = 0, blockSize = 0, lanes = 0] = parameters.map((node) => integer(node) ?? 0);
+    return await deriveByScrypt(salt.content, { cost, blockSize, lanes }, passphrase, length, { where, allowance });
+  }
+  const iterations = integer(parameters[0]) ?? 0;
+  const prf = parameters.find((node) => node.tag === tag.sequence);
+  const digest = prf === undefined ? 'sha1' : hmacDigest(prf, where);
+  if (iterations < 1) return undefined;
+  allowance.iterations(where, iterations, Math.ceil(length / digestBytes[digest]));
+  return await pbkdf2Async(passphrase, salt.content, iterations, length, digest);
+}
+
+/** The length that PBKDF2's parameters name themselves, or that of the digest. */
+export function derivedLength(algorithm: Ber | undefined, digest: Digest): number {
+  const [, , length] = algorithm?.children[1]?.children ?? [];
+  return Math.min(integer(length) ?? digestBytes[digest], 256);
+}
+
+async function deriveByScrypt(
+  salt: Buffer,
+  { cost, blockSize, lanes }: { cost: number; blockSize: number; lanes: number },
+  passphrase: Buffer,
+  length: number,
+  { where, allowance }: Derivation,
+): Promise<Buffer | undefined> {
+  const bytes = 128 * cost * blockSize;
+  if (bytes > most.scryptBytes || lanes > most.scryptLanes) {
+    const sentence = `${where} asks for ${bytes} bytes and ${lanes} rounds of scrypt; ${most.scryptBytes} and ${most.scryptLanes} are the most.`;
+    throw refused('work-too-much', where, sentence);
+  }
+  // 16 MiB take 30 to 50 ms here, as long as 50,000 iterations of a digest.
+  allowance.work(where, (bytes * lanes) / 256);
+  try {
+    const options = { cost, blockSize, parallelization: lanes, maxmem: 2 * most.scryptBytes };
+    return await scryptAsync(passphrase, salt, length, options);
+  } catch {
+    // N is no power of two, say.
+    return undefined;
+  }
+}
+
+/** PBKDF1 (RFC 8018, section 5.1). */
+export function derivePbkdf1(digest: 'md5' | 'sha1', passphrase: Buffer, salt: Buffer, iterations: number): Buffer {
+  let result = createHash(digest).update(passphrase).update(salt).digest();
+  for (let count = 1; count < iterations; count++) result = hash(digest, result, 'buffer');
+  return result;
+}
+
+/** What OpenSSL calls EVP_BytesToKey, with MD5 and one iteration: the key of a PEM block with `Proc-Type: 4,ENCRYPTED`. */
+export function deriveOpensslKey(passphrase: Buffer, salt: Buffer, length: number): Buffer {
+  let last = Buffer.alloc(0);
+  let key = Buffer.alloc(0);
+  while (key.length < length) {
+    last = createHash('md5').update(last).update(passphrase).update(salt).digest();
+    key = Buffer.concat([key, last]);
+  }
+  return key.subarray(0, length);
+}
+
+/** What the octets are for: the ID byte of RFC 7292, appendix B.3. */
+export const purpose = { key: 1, iv: 2, mac: 3 } as const;
+
+/** RFC 7292, appendix B.2. Throws `work-too-much`. */
+export function derivePkcs12(
+  digest: Digest,
+  id: (typeof purpose)[keyof typeof purpose],
+  { passphrase, salt, iterations, length }: { passphrase: Buffer; salt: Buffer; iterations: number; length: number },
+  { where, allowance }: Derivation,
+): Buffer {
+  const block = digestBytes[digest] > 32 || digest.startsWith('sha512') ? 128 : 64;
+  const rounds = Math.ceil(length / digestBytes[digest]);
+  // Every round hashes in JavaScript's loop: about twice the time of an iteration of PBKDF2.
+  allowance.iterations(where, iterations, 2 * rounds);
+  const diversifier = Buffer.alloc(block, id);
+  const input = Buffer.concat([stretched(salt, block), stretched(passphrase, block)]);
+  const result: Buffer[] = [];
+  for (let round = 0; round < rounds; round++) {
+    let value = createHash(digest).update(diversifier).update(input).digest();
+    for (let count = 1; count < iterations; count++) value = hash(digest, value, 'buffer');
+    result.push(value);
+    addOneMore(input, stretched(value, block, block), block);
+  }
+  return Buffer.concat(result).subarray(0, length);
+}
+
+/** Repeated to a multiple of the block, or cut to `size`. */
+function stretched(bytes: Buffer, block: number, size = Math.ceil(bytes.length / block) * block): Buffer {
+  return bytes.length === 0 ? Buffer.alloc(0) : Buffer.alloc(size, bytes);
+}
+
+/** Each block of `input` becomes (block + value + 1) mod 2^(8 · length). */
+function addOneMore(input: Buffer, value: Buffer, block: number): void {
+  for (let start = 0; start < input.length; start += block) {
+    let carry = 1;
+    for (let index = block - 1; index >= 0; index--) {
+      carry += (input[start + index] as number) + (value[index] as number);
+      input[start + index] = carry & 0xff;
+      carry >>= 8;
+    }
+  }
+}
+
+/** The salt and the count of PBEParameter (RFC 8018, appendix A.3) and pkcs-12PbeParams (RFC 7292, appendix C). */
+export function saltAndIterations(parameters: Ber | undefined): { salt: Buffer; iterations: number } | undefined {
+  const [salt, count] = parameters?.children ?? [];
+  const iterations = integer(count) ?? 0;
+  if (salt?.tag !== tag.octetString || iterations < 1) return undefined;
+  return { salt: octets(salt) as Buffer, iterations };
+}

@@ -1,0 +1,249 @@
+// Keys and certificates out of PKCS#12 (RFC 7292; RFC 9579 for PBMAC1), whoever wrote it and however old it is.
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { type Ber, integer, octets, oid, readOnly, tag } from './ber.ts';
+import type { Collector } from './collector.ts';
+import { type Digest, derivedLength, deriveKey, derivePkcs12, hmacDigest, purpose } from './derive.ts';
+import { decrypt, encryptedParts } from './encrypted.ts';
+import { looksLikeKey } from './encrypted-key.ts';
+import { refused } from './finding.ts';
+import { contentType } from './pkcs7.ts';
+import { type Secret, secretOf } from './secret.ts';
+
+const bags = {
+  key: '1.2.840.113549.1.12.10.1.1',
+  shroudedKey: '1.2.840.113549.1.12.10.1.2',
+  certificate: '1.2.840.113549.1.12.10.1.3',
+  crl: '1.2.840.113549.1.12.10.1.4',
+  secret: '1.2.840.113549.1.12.10.1.5',
+  safeContents: '1.2.840.113549.1.12.10.1.6',
+} as const;
+
+/** SHA-1 and its successors, as PKCS#12's own MAC names them. */
+const macDigests: Readonly<Record<string, Digest>> = {
+  '1.2.840.113549.2.5': 'md5',
+  '1.3.14.3.2.26': 'sha1',
+  '2.16.840.1.101.3.4.2.4': 'sha224',
+  '2.16.840.1.101.3.4.2.1': 'sha256',
+  '2.16.840.1.101.3.4.2.2': 'sha384',
+  '2.16.840.1.101.3.4.2.3': 'sha512',
+  '2.16.840.1.101.3.4.2.5': 'sha512-224',
+  '2.16.840.1.101.3.4.2.6': 'sha512-256',
+};
+const pbmac1 = '1.2.840.113549.1.5.14';
+const x509Certificate = '1.2.840.113549.1.9.22.1';
+const friendlyName = '1.2.840.113549.1.9.20';
+
+interface Store {
+  readonly where: string;
+  readonly collector: Collector;
+  /** AuthenticatedSafe: what the MAC is made over. */
+  readonly safe: Buffer;
+  readonly contents: readonly Ber[];
+  readonly mac: Ber | undefined;
+}
+
+/** Throws what keeps the whole store from being read; of one entry that cannot be read, a finding is made. */
+export async function readPkcs12(node: Ber, where: string, collector: Collector): Promise<void> {
+  const store = openStore(node, where, collector);
+  const secret = await unlock(store);
+  let found = 0;
+  for (const content of store.contents) {
+    await collector.attempt(async () => {
+      for (const bag of await bagsIn(content, secret, store)) {
+        found += 1;
+        await collector.attempt(() => readBag(bag, secret, store, 0));
+      }
+    });
+  }
+  if (found === 0 && store.contents.length === 0) {
+    throw refused('store-empty', where, `${where} is a PKCS#12 file without a key or certificate.`);
+  }
+}
+
+function openStore(node: Ber, where: string, collector: Collector): Store {
+  const [, authSafe, mac] = node.children;
+  const type = oid(authSafe?.children[0]);
+  if (type === contentType.signedData) {
+    const sentence = `${where} is a PKCS#12 file that is sealed with a signature in place of a passphrase, which is not supported.`;
+    throw refused('format-unsupported', where, sentence);
+  }
+  const safe = octets(authSafe?.children[1]?.children[0]);
+  const list = safe && readOnly(safe, where);
+  if (type !== contentType.data || !safe || list?.tag !== tag.sequence) throw damaged(where);
+  return { where, collector, safe, contents: list.children, mac };
+}
+
+/**
+ * The secret that the MAC proves, or that opens the first thing that is encrypted. The empty passphrase, in both of its
+ * readings, is tried before anybody is asked.
+ */
+async function unlock(store: Store): Promise<Secret> {
+  const { where, collector } = store;
+  const unasked = [secretOf('', where), secretOf(undefined, where)] as const;
+  if (store.mac === undefined && !isEncrypted(store)) return unasked[0];
+  for (const secret of unasked) {
+    if (store.mac ? await isMacRight(store, store.mac, secret) : await opensFirst(store, secret)) return secret;
+  }
+  const needed = `${where} is a PKCS#12 file that needs a passphrase, and there is none for it.`;
+  const secret = await collector.secret({ name: where, kind: 'pkcs12' }, needed);
+  if (store.mac && (await isMacRight(store, store.mac, secret))) return secret;
+  const opens = await opensFirst(store, secret);
+  if (store.mac === undefined && opens) return secret;
+  if (store.mac && opens) {
+    const sentence = `${where} was changed after it was written: the passphrase opens it, but its MAC does not match.`;
+    throw refused('store-damaged', where, sentence);
+  }
+  const sentence = store.mac
+    ? `The passphrase for ${where} is wrong: the MAC of the PKCS#12 file does not match it.`
+    : `The passphrase for ${where} is wrong, or the PKCS#12 file, which has no MAC, is damaged.`;
+  throw refused('passphrase-wrong', where, sentence);
+}
+
+/** RFC 7292, section 5.1 and appendix B; RFC 9579, section 5. */
+async function isMacRight({ where, collector, safe }: Store, mac: Ber, secret: Secret): Promise<boolean> {
+  const [digestInfo, salt, count] = mac.children;
+  const [algorithm, expected] = digestInfo?.children ?? [];
+  const name = oid(algorithm?.children[0]) ?? 'without a name';
+  const derivation = { where, allowance: collector.allowance };
+  if (expected?.tag !== tag.octetString || salt?.tag !== tag.octetString) throw damaged(where);
+  if (name === pbmac1) {
+    const [kdf, scheme] = algorithm?.children[1]?.children ?? [];
+    const digest = hmacDigest(scheme, where);
+    const key = await deriveKey(kdf, secret.utf8, derivedLength(kdf, digest), derivation);
+    return key !== undefined && isSame(createHmac(digest, key).update(safe).digest(), expected.content);
+  }
+  const digest = macDigests[name];
+  if (!digest) {
+    const sentence = `${where} is a PKCS#12 file with a MAC of the algorithm ${name}, which is not supported.`;
+    throw refused('encryption-unsupported', where, sentence);
+  }
+  const iterations = count === undefined ? 1 : (integer(count) ?? 0);
+  if (iterations < 1) throw damaged(where);
+  const from = { passphrase: secret.bmp, salt: salt.content, iterations, length: expected.content.length };
+  if (from.length < 16 || from.length > 64) throw damaged(where);
+  const key = derivePkcs12(digest, purpose.mac, from, derivation);
+  return isSame(createHmac(digest, key).update(safe).digest(), expected.content);
+}
+
+function isSame(one: Buffer, other: Buffer): boolean {
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
+/** Whether something in it is readable without a passphrase is not asked: one encrypted thing is enough. */
+function isEncrypted(store: Store): boolean {
+  return firstEncrypted(store) !== undefined;
+}
+
+interface Encrypted {
+  readonly algorithm: Ber | undefined;
+  readonly bytes: Buffer;
+}
+
+function firstEncrypted({ contents, where }: Store): Encrypted | undefined {
+  for (const content of contents) {
+    const type = oid(content.children[0]);
+    if (type === contentType.encryptedData) return encryptedData(content);
+    if (type !== contentType.data) continue;
+    const safeContents = readOnly(octets(content.children[1]?.children[0]) ?? Buffer.alloc(0), where);
+    const shrouded = safeContents?.children.find((bag) => oid(bag.children[0]) === bags.shroudedKey);
+    const [info] = shrouded?.children[1]?.children ?? [];
+    if (info) return encryptedParts(info);
+  }
+  return undefined;
+}
+
+async function opensFirst(store: Store, secret: Secret): Promise<boolean> {
+  const first = firstEncrypted(store);
+  if (first === undefined) return false;
+  const { where, collector } = store;
+  const plain = await decrypt(first.algorithm, first.bytes, secret, { where, allowance: collector.allowance });
+  return plain !== undefined && looksLikeKey(plain, where);
+}
+
+/** EncryptedData (RFC 5652, section 8): version, then type, algorithm and the octets, tagged `[0]`. */
+function encryptedData(content: Ber): Encrypted | undefined {
+  const [, info] = content.children[1]?.children[0]?.children ?? [];
+  const [, algorithm, data] = info?.children ?? [];
+  const bytes = data && (data.tag === tag.zero || data.tag === tag.zeroPrimitive) ? octets(data) : undefined;
+  return bytes && { algorithm, bytes };
+}
+
+/** The SafeBags of one ContentInfo. */
+async function bagsIn(content: Ber, secret: Secret, { where, collector }: Store): Promise<readonly Ber[]> {
+  const type = oid(content.children[0]);
+  let plain: Buffer | undefined;
+  if (type === contentType.data) plain = octets(content.children[1]?.children[0]);
+  else if (type === contentType.encryptedData) {
+    const parts = encryptedData(content);
+    plain = parts && (await decrypt(parts.algorithm, parts.bytes, secret, { where, allowance: collector.allowance }));
+  } else if (type === contentType.envelopedData) {
+    const sentence = `${where} is a PKCS#12 file that is encrypted for a certificate in place of a passphrase, which is not supported.`;
+    throw refused('format-unsupported', where, sentence);
+  }
+  const list = plain && readOnly(plain, where);
+  if (list?.tag !== tag.sequence) throw damaged(where);
+  return list.children;
+}
+
+/** SafeBags may hold SafeBags (RFC 7292, section 4.2.6). */
+const deepestBag = 4;
+
+async function readBag(bag: Ber, secret: Secret, store: Store, depth: number): Promise<void> {
+  const { collector } = store;
+  const type = oid(bag.children[0]);
+  const [value] = bag.children[1]?.children ?? [];
+  const where = `${store.where}${entryName(bag)}`;
+  if (value === undefined) throw damaged(store.where);
+  if (type === bags.key) collector.key(value.whole, 'pkcs8', where);
+  else if (type === bags.shroudedKey) await readShroudedKey(value, secret, where, store);
+  else if (type === bags.certificate) readCertificateBag(value, where, store);
+  else if (type === bags.crl) collector.note(`${where} holds a revocation list, which is not used.`);
+  else if (type === bags.secret) collector.note(`${where} holds a secret that is not a private key, and is not used.`);
+  else if (type === bags.safeContents && depth < deepestBag) {
+    for (const inner of value.children) await collector.attempt(() => readBag(inner, secret, store, depth + 1));
+  } else throw damaged(store.where);
+}
+
+function readCertificateBag(value: Ber, where: string, { collector }: Store): void {
+  const [type, content] = value.children;
+  if (oid(type) !== x509Certificate) {
+    collector.note(`${where} holds a certificate that is not X.509, and is not used.`);
+    return;
+  }
+  const der = octets(content?.children[0]);
+  if (!der) throw damaged(where);
+  collector.certificate(der, where);
+}
+
+async function readShroudedKey(value: Ber, secret: Secret, where: string, { collector }: Store): Promise<void> {
+  const parts = encryptedParts(value);
+  if (!parts) throw damaged(where);
+  const derivation = { where, allowance: collector.allowance };
+  let plain = await decrypt(parts.algorithm, parts.bytes, secret, derivation);
+  if (!plain || !looksLikeKey(plain, where)) {
+    const needed = `The private key in ${where} does not open with the passphrase of the PKCS#12 file, and there is no other for it.`;
+    const own = await collector.secret({ name: where, kind: 'store-key' }, needed);
+    plain = await decrypt(parts.algorithm, parts.bytes, own, derivation);
+  }
+  if (!plain || !looksLikeKey(plain, where)) {
+    const sentence = `The private key in ${where} opens with no passphrase that was given, or it is damaged.`;
+    throw refused('passphrase-wrong', where, sentence);
+  }
+  collector.key(plain, 'pkcs8', where);
+}
+
+/** ` (bot)`, from the friendlyName attribute (RFC 2985, section 5.5.1), a BMPString. */
+function entryName(bag: Ber): string {
+  for (const attribute of bag.children[2]?.children ?? []) {
+    const [type, values] = attribute.children;
+    const [value] = values?.children ?? [];
+    if (oid(type) !== friendlyName || value?.tag !== tag.bmpString) continue;
+    const even = value.content.subarray(0, Math.min(value.content.length & ~1, 128));
+    return ` (${Buffer.from(even).swap16().toString('utf16le')})`;
+  }
+  return '';
+}
+
+function damaged(where: string) {
+  return refused('store-damaged', where, `${where} is a PKCS#12 file that is damaged: its structure cannot be read.`);
+}
