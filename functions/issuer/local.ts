@@ -1,7 +1,7 @@
 // The authority of the local cloud as an issuer: the request goes in over loopback HTTP, PEM certificates come out.
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
-import type { Issuer } from './issuer.ts';
+import type { Issuer, SigningOrder } from './issuer.ts';
 
 export type LocalSettings = Extract<IssuerSettings, { kind: 'local' }>;
 
@@ -14,11 +14,14 @@ const firstValidityDays = 90;
 export function localIssuer(settings: LocalSettings): Issuer {
   const url = loopbackUrl(settings.url);
   return {
-    async issue({ identity, certificateRequest, currentLifetimeDays, signal }) {
+    async issue({ certificateRequest, idempotencyToken, currentLifetimeDays, signal }) {
       const days = settings.validityDays ?? currentLifetimeDays ?? firstValidityDays;
       url.searchParams.set('days', String(days));
-      url.searchParams.set('identity', identity);
-      const response = await ask(url, certificateRequest, AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]));
+      const response = await ask(
+        url,
+        { certificateRequest, idempotencyToken },
+        AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]),
+      );
       if (response.status >= 500) throw unavailable(`answered with HTTP ${response.status}`, `http-${response.status}`);
       if (response.status !== 201) {
         throw new CountersignError(
@@ -46,12 +49,14 @@ function loopbackUrl(text: string): URL {
   );
 }
 
-async function ask(url: URL, body: string, signal: AbortSignal): Promise<{ status: number; text: string }> {
+type Asked = Pick<SigningOrder, 'certificateRequest' | 'idempotencyToken'>;
+
+async function ask(url: URL, asked: Asked, signal: AbortSignal): Promise<{ status: number; text: string }> {
   try {
     const response = await fetch(url, {
       method: 'POST',
-      body,
-      headers: { 'content-type': 'application/x-pem-file' },
+      body: asked.certificateRequest,
+      headers: { 'content-type': 'application/x-pem-file', 'idempotency-key': asked.idempotencyToken },
       redirect: 'error',
       signal,
     });

@@ -9,6 +9,7 @@ import {
   sign,
 } from 'node:crypto';
 import forge from 'node-forge';
+import { readElements } from '../../functions/flight/der.ts';
 
 export type KeyAlgorithm = 'EC_P256' | 'EC_P384' | 'RSA_1024' | 'RSA_2048' | 'RSA_3072' | 'RSA_4096';
 
@@ -39,6 +40,18 @@ export interface IssuedCertificate {
   readonly root: string;
 }
 
+/** Somebody else's key, with the names that its holder asked for. */
+export interface PublicRequest {
+  /** DER of the Name. */
+  readonly subject: Buffer;
+  readonly publicKey: KeyObject;
+  /** DER of the extension subjectAltName. */
+  readonly alternativeNames?: Buffer | undefined;
+  readonly usage?: NonNullable<CertificateRequest['usage']>;
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
+}
+
 export interface Authority {
   /** PEM. */
   readonly certificate: string;
@@ -49,6 +62,8 @@ export interface Authority {
   /** PEM. */
   readonly root: string;
   issue(request: CertificateRequest): IssuedCertificate;
+  /** A certificate for a key that stays with whoever holds it. */
+  certify(request: PublicRequest): Omit<IssuedCertificate, 'privateKey'>;
   /** An authority below this one. */
   intermediate(request: CertificateRequest): Authority;
 }
@@ -57,7 +72,7 @@ const day = 86_400_000;
 
 export function createAuthority(request: CertificateRequest): Authority {
   const key = keyOf(request);
-  const certificate = writeCertificate(request, key, { commonName: request.commonName, key }, true);
+  const certificate = writeCertificate(request, createPublicKey(key), { commonName: request.commonName, key }, true);
   return openAuthority(certificate, pem(key));
 }
 
@@ -76,12 +91,15 @@ export function openAuthority(
     root,
     issue(request) {
       const key = keyOf(request);
-      const leaf = writeCertificate(request, key, issuer, false);
+      const leaf = writeCertificate(request, createPublicKey(key), issuer, false);
       return { certificate: leaf, privateKey: pem(key), intermediates, root };
+    },
+    certify({ publicKey, ...request }) {
+      return { certificate: writeCertificate(request, publicKey, issuer, false), intermediates, root };
     },
     intermediate(request) {
       const key = keyOf(request);
-      const below = writeCertificate(request, key, issuer, true);
+      const below = writeCertificate(request, createPublicKey(key), issuer, true);
       return openAuthority(below, pem(key), below + intermediates, root);
     },
   };
@@ -91,11 +109,14 @@ type Issuer =
   | { readonly certificate: string; readonly key: KeyObject }
   | { readonly commonName: string; readonly key: KeyObject };
 
+type Template = Omit<CertificateRequest, 'commonName'> &
+  ({ readonly commonName: string } | Pick<PublicRequest, 'subject' | 'alternativeNames'>);
+
 /**
  * node-forge writes certificates (RFC 5280, section 4.1) but knows RSA keys alone, so the public key and the signature
  * are put into its ASN.1 by hand, and node:crypto signs.
  */
-function writeCertificate(request: CertificateRequest, key: KeyObject, issuer: Issuer, isAuthority: boolean): string {
+function writeCertificate(request: Template, publicKey: KeyObject, issuer: Issuer, isAuthority: boolean): string {
   const { asn1, pki } = forge;
   const certificate = pki.createCertificate();
   const now = Date.now();
@@ -103,7 +124,7 @@ function writeCertificate(request: CertificateRequest, key: KeyObject, issuer: I
   certificate.serialNumber = `4${randomBytes(16).toString('hex').slice(1)}`;
   certificate.validity.notBefore = request.notBefore ?? new Date(now - day);
   certificate.validity.notAfter = request.notAfter ?? new Date(now + (isAuthority ? 3650 : 365) * day);
-  certificate.setSubject([{ name: 'commonName', value: request.commonName }]);
+  if ('commonName' in request) certificate.setSubject([{ name: 'commonName', value: request.commonName }]);
   const issuerPublicKey = createPublicKey(issuer.key);
   certificate.setExtensions([
     { name: 'basicConstraints', cA: isAuthority, critical: true },
@@ -113,10 +134,11 @@ function writeCertificate(request: CertificateRequest, key: KeyObject, issuer: I
     {
       id: '2.5.29.14',
       critical: false,
-      value: octetString(request.keyIdentifier ?? keyIdentifier(createPublicKey(key))),
+      value: octetString(request.keyIdentifier ?? keyIdentifier(publicKey)),
     },
     { name: 'authorityKeyIdentifier', keyIdentifier: forge.util.hexToBytes(keyIdentifier(issuerPublicKey)) },
     ...(isAuthority ? [] : usageExtension(request.usage ?? 'both')),
+    ...('subject' in request && request.alternativeNames ? [extension(request.alternativeNames)] : []),
     ...(request.names?.length ? [{ name: 'subjectAltName', altNames: request.names.map(altName) }] : []),
   ]);
 
@@ -131,9 +153,8 @@ function writeCertificate(request: CertificateRequest, key: KeyObject, issuer: I
   const fields = tbs.value as forge.asn1.Asn1[];
   fields[2] = algorithm.identifier;
   fields[3] = issuerName(issuer);
-  fields[6] = asn1.fromDer(
-    forge.util.createBuffer(createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('binary')),
-  );
+  if ('subject' in request) fields[5] = asn1.fromDer(request.subject.toString('binary'));
+  fields[6] = asn1.fromDer(publicKey.export({ type: 'spki', format: 'der' }).toString('binary'));
 
   const signature = sign(algorithm.hash, Buffer.from(asn1.toDer(tbs).getBytes(), 'binary'), issuer.key);
   const whole = asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, [
@@ -196,6 +217,13 @@ function keyIdentifier(publicKey: KeyObject): string {
   const bits = (spki.value as forge.asn1.Asn1[])[1] as forge.asn1.Asn1 & { bitStringContents?: string };
   const content = (bits.bitStringContents ?? (bits.value as string)).slice(1);
   return createHash('sha1').update(Buffer.from(content, 'binary')).digest('hex');
+}
+
+/** Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue } (RFC 5280, section 4.1). */
+function extension(der: Buffer): object {
+  const [oid, ...rest] = readElements(readElements(der, 1)?.[0]?.content ?? Buffer.alloc(0), 3) ?? [];
+  const id = forge.asn1.derToOid(oid?.content.toString('binary') ?? '');
+  return { id, critical: rest.length > 1, value: rest.at(-1)?.content.toString('binary') };
 }
 
 function octetString(hex: string): string {
