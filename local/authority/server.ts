@@ -1,6 +1,5 @@
 // The platform's authority on loopback: a certificate request goes in, the certificate and its issuers come out.
 import { createHash, X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
 import { closeServer, listen, urlOf } from '../../gateway/listen.ts';
