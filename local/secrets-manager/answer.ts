@@ -1,4 +1,5 @@
 // Secrets and versions in AWS's words: field names, dates in seconds, and what is left out when it has no value.
+import { nextRotation } from './rotation.ts';
 import type { Secret, ValuedVersion, Version } from './secret.ts';
 
 export function secretAnswer(secret: Secret) {
@@ -21,13 +22,17 @@ export function describedSecret(secret: Secret) {
 }
 
 /** Nothing for a secret that was never set up to rotate; no dates for one that no longer does (API reference, DescribeSecret). */
-function rotationAnswer({ rotation }: Secret): object {
+function rotationAnswer(secret: Secret): object {
+  const { rotation } = secret;
   if (!rotation) return {};
   return {
     RotationEnabled: rotation.isEnabled,
     RotationLambdaARN: rotation.functionArn,
     RotationRules: rotation.rules,
-    ...(rotation.isEnabled ? defined('LastRotatedDate', seconds(rotation.lastRotatedAt)) : {}),
+    ...(rotation.isEnabled && {
+      ...defined('LastRotatedDate', seconds(rotation.lastRotatedAt)),
+      ...defined('NextRotationDate', seconds(nextRotation(secret)?.closesAt)),
+    }),
   };
 }
 

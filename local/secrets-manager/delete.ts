@@ -64,6 +64,7 @@ export async function restoreSecret(input: v.InferOutput<typeof restoreSecretSch
     },
     () => {},
   );
+  context.wakeRotations();
   return secretAnswer(secret);
 }
 

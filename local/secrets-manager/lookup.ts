@@ -12,6 +12,8 @@ export interface Context {
   readonly now: () => number;
   readonly region: string;
   readonly rotationFunctions: RotationFunctions;
+  /** Something is to be run, or no longer: told when a change is on the disk. */
+  readonly wakeRotations: () => void;
 }
 
 /** There is one account here; AWS never hands this number out. */

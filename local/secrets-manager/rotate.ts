@@ -4,7 +4,7 @@ import { defined, secretAnswer } from './answer.ts';
 import { AwsError } from './errors.ts';
 import { fields } from './input.ts';
 import { type Context, changeSecret } from './lookup.ts';
-import { withRotationBegun, withRotationCancelled } from './rotation.ts';
+import { unfinished, withRotationBegun, withRotationCancelled, withRotationReattempted } from './rotation.ts';
 import { requiredToken } from './write.ts';
 
 export const rotateSecretSchema = v.object({
@@ -12,18 +12,29 @@ export const rotateSecretSchema = v.object({
   ClientRequestToken: fields.clientRequestToken,
   RotationLambdaARN: v.exactOptional(v.pipe(v.string(), v.maxLength(2048))),
   RotationRules: fields.rotationRules,
-  RotateImmediatelyOnUpdate: fields.flag,
+  RotateImmediately: fields.flag,
 });
 
 export async function rotateSecret(input: v.InferOutput<typeof rotateSecretSchema>, context: Context) {
   const token = requiredToken(input.ClientRequestToken);
   const functionArn = input.RotationLambdaARN || undefined;
-  const isImmediate = input.RotateImmediatelyOnUpdate ?? true;
+  const isImmediate = input.RotateImmediately ?? true;
+  let isIncomplete = false;
   const secret = await changeSecret(input.SecretId, context, (current) => {
     const arn = functionArn ?? current.rotation?.functionArn;
     if (arn !== undefined && !context.rotationFunctions(arn)) throw functionNotFound();
+    const pending = unfinished(current);
+    isIncomplete = arn !== undefined && pending !== undefined && pending !== token;
+    if (isIncomplete) return withRotationReattempted(current);
     return withRotationBegun(current, { token, functionArn, rules: input.RotationRules, isImmediate }, context.now());
   });
+  context.wakeRotations();
+  if (isIncomplete) {
+    throw new AwsError(
+      'InvalidRequestException',
+      "A previous rotation isn't complete. That rotation will be reattempted.",
+    );
+  }
   return { ...secretAnswer(secret), ...defined('VersionId', isImmediate ? token : undefined) };
 }
 
@@ -35,6 +46,7 @@ export async function cancelRotateSecret(input: v.InferOutput<typeof cancelRotat
     interrupted = current.rotation?.run?.token;
     return withRotationCancelled(current, context.now());
   });
+  context.wakeRotations();
   return { ...secretAnswer(secret), ...defined('VersionId', interrupted) };
 }
 

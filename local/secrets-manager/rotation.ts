@@ -1,5 +1,6 @@
 // What RotateSecret, CancelRotateSecret and the end of a run do to a secret; pure, a change makes a new record.
 import { AwsError } from './errors.ts';
+import { checkRules, type RotationRules, type RotationWindow, windowAfter } from './rotation-schedule.ts';
 import { current, holderOf, pending, type Secret, withPendingVersion } from './secret.ts';
 
 /** What a rotation function is called with, once for each step (User Guide, "Lambda rotation functions"). */
@@ -15,13 +16,6 @@ export type RotationFunction = (event: RotationEvent) => Promise<void>;
 
 /** The function of this ARN; undefined when there is none. */
 export type RotationFunctions = (arn: string) => RotationFunction | undefined;
-
-/** AWS's own words, as they were given. */
-export interface RotationRules {
-  readonly AutomaticallyAfterDays?: number;
-  readonly ScheduleExpression?: string;
-  readonly Duration?: string;
-}
 
 /** All times are milliseconds since 1970. */
 export interface Rotation {
@@ -54,20 +48,20 @@ export interface RotationRequest {
 
 /**
  * The secret with rotation turned on and a run to be made. The token of a version that exists is the same request again.
+ * A rotation that did not come to its end is to be seen to by the caller (`unfinished`).
  * Rules: AWS API reference, RotateSecret.
  */
 export function withRotationBegun(secret: Secret, request: RotationRequest, now: number): Secret {
   const { token, isImmediate } = request;
+  if (request.rules) checkRules(request.rules, now);
   const functionArn = request.functionArn ?? secret.rotation?.functionArn;
   if (functionArn === undefined) {
     throw new AwsError('InvalidRequestException', 'No Lambda rotation function ARN is associated with this secret.');
   }
   if (secret.versions.some(({ id }) => id === token)) return secret;
-  if (unfinished(secret) !== undefined) throw previousRotationIncomplete();
-  const { run: _, ...before } = secret.rotation ?? {};
   const isConfigured = request.functionArn !== undefined || request.rules !== undefined || !secret.rotation?.isEnabled;
   const rotation: Rotation = {
-    ...before,
+    ...secret.rotation,
     isEnabled: true,
     functionArn,
     rules: request.rules ?? secret.rotation?.rules ?? {},
@@ -100,9 +94,67 @@ export function unfinished(secret: Secret): string | undefined {
   return holder && !holder.stages.includes(current) ? holder.id : undefined;
 }
 
-export function previousRotationIncomplete(): AwsError {
-  return new AwsError(
-    'InvalidRequestException',
-    "A previous rotation isn't complete. That rotation will be reattempted.",
-  );
+/** The rotation that did not come to its end is run again from its first step; one that was cancelled stays so. */
+export function withRotationReattempted(secret: Secret): Secret {
+  const token = unfinished(secret);
+  const { rotation } = secret;
+  if (!rotation?.isEnabled || rotation.run?.isTest || token === undefined) return secret;
+  return { ...secret, rotation: { ...rotation, run: { token, isTest: false, failures: 0 } } };
+}
+
+/** What the schedule does when a window opens. */
+export function withScheduledRotation(secret: Secret, token: string, now: number): Secret {
+  const { rotation } = secret;
+  if (!rotation?.isEnabled || rotation.run) return secret;
+  const started = { ...secret, rotation: { ...rotation, lastStartedAt: now } };
+  if (unfinished(secret) !== undefined) return withRotationReattempted(started);
+  return {
+    ...withPendingVersion(secret, token, now),
+    rotation: { ...started.rotation, run: { token, isTest: false, failures: 0 } },
+  };
+}
+
+/**
+ * The secret after one run. A run counts as failed, and is to be made again up to `maxFailures` times, when a step failed or
+ * its version holds AWSPENDING and has not become the current one; after the last failure AWSPENDING stays where it is. Without
+ * the label there is nothing left to rotate to. The version of a test goes in any case.
+ */
+export function withRunEnded(
+  secret: Secret,
+  { token, isTest, failures }: RotationRun,
+  { isFailed, maxFailures, now }: { readonly isFailed: boolean; readonly maxFailures: number; readonly now: number },
+): Secret {
+  const { rotation } = secret;
+  // Cancelled meanwhile, or begun anew.
+  if (rotation?.run?.token !== token) return secret;
+  const isOut = failures + 1 >= maxFailures;
+  const { run: _, ...over } = rotation;
+  const again = { ...rotation, run: { token, isTest, failures: failures + 1 } };
+  if (isTest) {
+    if (isFailed && !isOut) return { ...secret, rotation: again };
+    return { ...secret, rotation: over, versions: secret.versions.filter(({ id }) => id !== token) };
+  }
+  if (isFailed || unfinished(secret) === token) return { ...secret, rotation: isOut ? over : again };
+  const isRotated = holderOf(secret.versions, current)?.id === token;
+  return { ...secret, rotation: isRotated ? { ...over, lastRotatedAt: now } : over };
+}
+
+/** When the secret is rotated next, after the last time that it was; the window may be over (API reference, NextRotationDate). */
+export function nextRotation(secret: Secret): RotationWindow | undefined {
+  return windowFrom(secret, 0);
+}
+
+/** When the schedule begins the next run: as the window opens, and once for each window, whatever becomes of the run. */
+export function nextStart(secret: Secret): number | undefined {
+  const { rotation, deletionAt } = secret;
+  if (rotation?.run || deletionAt !== undefined) return undefined;
+  return windowFrom(secret, rotation?.lastStartedAt ?? 0)?.opensAt;
+}
+
+function windowFrom({ rotation, versions }: Secret, notBefore: number): RotationWindow | undefined {
+  if (!rotation?.isEnabled) return undefined;
+  const { rules, configuredAt, lastRotatedAt = 0 } = rotation;
+  // A new value put in by hand counts as a rotation, for this rule (API reference, RotationRulesType).
+  const valued = rules.AutomaticallyAfterDays === undefined ? 0 : (holderOf(versions, current)?.createdAt ?? 0);
+  return windowAfter(rules, Math.max(notBefore, configuredAt, lastRotatedAt, valued));
 }

@@ -10,6 +10,7 @@ import { AwsError } from './errors.ts';
 import type { Context } from './lookup.ts';
 import { actionNameOf, readBody, writeAnswer, writeError } from './protocol.ts';
 import type { RotationFunctions } from './rotation.ts';
+import { type Rotations, type RotationsOptions, startRotations } from './rotation-run.ts';
 import { openStore } from './store.ts';
 
 export interface SecretsManagerOptions {
@@ -25,11 +26,15 @@ export interface SecretsManagerOptions {
   readonly region?: string;
   /** Absent: there are none. */
   readonly rotationFunctions?: RotationFunctions;
+  /** How rotations are timed; tests pass theirs. */
+  readonly rotationTiming?: Pick<RotationsOptions, 'delaysMs' | 'wait'>;
 }
 
 export interface SecretsManager {
   /** For AWS_ENDPOINT_URL_SECRETS_MANAGER and `aws --endpoint-url`. */
   readonly url: string;
+  /** Begins no further step of a rotation, and waits for the one under way; `close` does so too. */
+  endRotations(): Promise<void>;
   /** Finishes what was begun, then lets go of the port and the folder. */
   close(): Promise<void>;
 }
@@ -42,8 +47,8 @@ const sweepMs = 60_000;
  * folder or a port that is taken.
  *
  * What it is not: it verifies no signature (requests must carry one of the right form, any credentials will do), knows
- * one account, encrypts nothing (the key of a file's encryption would lie beside it) and has no replicas, resource
- * policies. It logs nothing.
+ * one account, encrypts nothing (the key of a file's encryption would lie beside it) and has no replicas and no
+ * resource policies. It logs nothing.
  */
 export async function startSecretsManager(options: SecretsManagerOptions): Promise<SecretsManager> {
   const { folder, port, host = '127.0.0.1', now = Date.now, region = 'us-east-1' } = options;
@@ -51,7 +56,9 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
     throw new Error(`The Secrets Manager listens on loopback only, and ${host} is not a loopback address.`);
   }
   const store = await openStore(folder);
-  const context: Context = { store, now, region, rotationFunctions: options.rotationFunctions ?? (() => undefined) };
+  const { rotationFunctions = () => undefined } = options;
+  let rotations: Rotations | undefined;
+  const context: Context = { store, now, region, rotationFunctions, wakeRotations: () => rotations?.wake() };
   let nextSweep = Number.NEGATIVE_INFINITY;
   /** What has been understood and not yet answered. */
   const underway = new Set<Promise<void>>();
@@ -90,7 +97,11 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
     },
   );
 
+  // Not before it listens: the first step of a rotation that is taken up again calls back at once.
+  rotations = startRotations({ context, ...options.rotationTiming });
+
   async function stop(): Promise<void> {
+    await rotations?.close();
     const ended = once(server, 'close');
     server.close();
     await Promise.all(underway);
@@ -103,6 +114,7 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
   let stopped: Promise<void> | undefined;
   return {
     url: urlOf(host, at),
+    endRotations: async () => rotations?.close(),
     close() {
       stopped ??= stop();
       return stopped;

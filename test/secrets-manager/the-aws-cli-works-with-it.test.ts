@@ -10,6 +10,9 @@ import { startServer, temporaryFolder } from './local-server.ts';
 const aws = findPeer('aws');
 
 describe.skipIf(!aws)('the AWS CLI (needs the AWS CLI)', () => {
+  /** Version 1 writes seconds, version 2 a date. */
+  const timeOf = (date: unknown) => new Date(typeof date === 'number' ? date * 1000 : String(date)).toISOString();
+
   async function cli(url: string, ...args: string[]): Promise<Record<string, unknown>> {
     const environment = {
       PATH: '/usr/bin:/bin',
@@ -35,11 +38,9 @@ describe.skipIf(!aws)('the AWS CLI (needs the AWS CLI)', () => {
     const id = ['--secret-id', 'prod/bot'];
     const created = await run('create-secret', '--name', 'prod/bot', '--secret-string', '{"user":"é"}');
     expect(created).toMatchObject({ Name: 'prod/bot', VersionId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
-    expect(await run('get-secret-value', '--secret-id', String(created.ARN))).toMatchObject({
-      SecretString: '{"user":"é"}',
-      VersionStages: ['AWSCURRENT'],
-      CreatedDate: expect.stringMatching(/^2026-01-15T/),
-    });
+    const value = await run('get-secret-value', '--secret-id', String(created.ARN));
+    expect(value).toMatchObject({ SecretString: '{"user":"é"}', VersionStages: ['AWSCURRENT'] });
+    expect(timeOf(value.CreatedDate)).toMatch(/^2026-01-15T/);
 
     const file = join(temporaryFolder(), 'value');
     writeFileSync(file, Buffer.from([0, 1, 254, 255]));
@@ -69,6 +70,31 @@ describe.skipIf(!aws)('the AWS CLI (needs the AWS CLI)', () => {
     await run('delete-secret', ...id, '--recovery-window-in-days', '7');
     await run('restore-secret', ...id);
     await run('delete-secret', ...id, '--force-delete-without-recovery');
+  });
+
+  it('sets up rotation, rotates, waits for a schedule and cancels', { timeout: 120_000 }, async () => {
+    const functionArn = 'arn:aws:lambda:us-east-1:000000000000:function:rotate';
+    const steps: string[] = [];
+    const rotationFunctions = (arn: string) =>
+      arn === functionArn ? async ({ Step }: { Step: string }) => void steps.push(Step) : undefined;
+    const { server } = await startServer(undefined, undefined, { rotationFunctions });
+    const run = (...args: string[]) => cli(server.url, ...args);
+    const id = ['--secret-id', 'prod/bot'];
+    await run('create-secret', '--name', 'prod/bot', '--secret-string', '{}');
+    const rules = ['--rotation-lambda-arn', functionArn, '--rotation-rules', 'ScheduleExpression=rate(10 days)'];
+    expect(await run('rotate-secret', ...id, ...rules, '--no-rotate-immediately')).toMatchObject({ Name: 'prod/bot' });
+    expect(steps).toEqual(['testSecret']);
+    const described = await run('describe-secret', ...id);
+    expect(described).toMatchObject({ RotationEnabled: true, RotationLambdaARN: functionArn });
+    expect(timeOf(described.NextRotationDate)).toBe('2026-01-26T00:00:00.000Z');
+    const { VersionId } = await run('rotate-secret', ...id);
+    const { VersionIdsToStages } = await run('describe-secret', ...id);
+    expect(VersionIdsToStages).toMatchObject({ [String(VersionId)]: ['AWSPENDING'] });
+    await expect(run('rotate-secret', ...id)).rejects.toMatchObject({
+      stderr: expect.stringContaining('(InvalidRequestException) when calling the RotateSecret operation: A previous'),
+    });
+    expect(await run('cancel-rotate-secret', ...id)).toMatchObject({ VersionId });
+    expect(await run('describe-secret', ...id)).toMatchObject({ RotationEnabled: false });
   });
 
   it('names the error as AWS does', async () => {
