@@ -11,7 +11,7 @@ const report = join(scratch, 'vitest.json');
 const stages: readonly { name: string; command: readonly string[]; count?: () => Counted; isPreparation?: boolean }[] =
   [
     {
-      name: 'peers of the tests: openssl, nginx, Apache, HAProxy, Caddy, stunnel, lighttpd, GnuTLS, Java, Go, Tomcat, util-linux, iproute2, the AWS CLI',
+      name: 'peers of the tests: openssl, nginx, Apache, HAProxy, Caddy, stunnel, lighttpd, GnuTLS, Java, Go, Tomcat, util-linux, iproute2, strongSwan, smallstep, the AWS CLI',
       command: ['node', 'test/support/install-peers.ts'],
       // It prepares and checks nothing: what it cannot install is a skipped suite, not a failure.
       isPreparation: true,

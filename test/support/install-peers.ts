@@ -1,10 +1,10 @@
 // First stage of `npm test`: installs the peers that are missing where apt-get can, unless COUNTERSIGN_NO_INSTALL=1 forbids it, and says what is skipped.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { findPeer, type Peer, peers } from './peers.ts';
+import { findLibrary, findPeer, type Library, libraryNames, type Peer, peers } from './peers.ts';
 
 /** More than one where a server keeps its TLS in a package of its own. */
-const debianPackages: Readonly<Record<Peer, string>> = {
+const debianPackages: Readonly<Record<Peer | Library, string>> = {
   openssl: 'openssl',
   nginx: 'nginx',
   aws: 'awscli',
@@ -23,9 +23,11 @@ const debianPackages: Readonly<Record<Peer, string>> = {
   'catalina.sh': 'tomcat10-common',
   unshare: 'util-linux',
   ip: 'iproute2',
+  pki: 'strongswan-pki',
+  smallstep: 'golang-github-smallstep-certificates-dev',
 };
 
-const withService: ReadonlySet<Peer> = new Set([
+const withService: ReadonlySet<Peer | Library> = new Set([
   'nginx',
   'apache2',
   'haproxy',
@@ -34,8 +36,8 @@ const withService: ReadonlySet<Peer> = new Set([
   'lighttpd',
 ] as const);
 
-const names = Object.keys(peers) as Peer[];
-const missing = names.filter((name) => findPeer(name) === undefined);
+const names = [...(Object.keys(peers) as Peer[]), ...libraryNames];
+const missing = names.filter((name) => find(name) === undefined);
 const mayInstall = !process.env.COUNTERSIGN_NO_INSTALL;
 if (missing.length > 0 && mayInstall) {
   console.log(`Installing for the tests: ${packagesOf(missing)}`);
@@ -45,8 +47,8 @@ if (missing.length > 0 && mayInstall) {
   stopServices(missing);
 }
 
-for (const name of names) console.log(`${name}: ${findPeer(name) ?? 'missing'}`);
-const stillMissing = missing.filter((name) => findPeer(name) === undefined);
+for (const name of names) console.log(`${name}: ${find(name) ?? 'missing'}`);
+const stillMissing = missing.filter((name) => find(name) === undefined);
 if (stillMissing.length > 0) {
   console.log(
     `The suites that need ${stillMissing.join(', ')} are skipped; on Debian: apt-get install ${packagesOf(stillMissing)}`,
@@ -54,12 +56,20 @@ if (stillMissing.length > 0) {
   if (!mayInstall) console.log('Nothing was installed: COUNTERSIGN_NO_INSTALL is set.');
 }
 
-function packagesOf(wanted: readonly Peer[]): string {
+function find(name: Peer | Library): string | undefined {
+  return isLibrary(name) ? findLibrary(name) : findPeer(name);
+}
+
+function isLibrary(name: Peer | Library): name is Library {
+  return (libraryNames as readonly string[]).includes(name);
+}
+
+function packagesOf(wanted: readonly (Peer | Library)[]): string {
   return [...new Set(wanted.flatMap((name) => debianPackages[name].split(' ')))].join(' ');
 }
 
 /** Where systemd runs, Debian starts a service with its package; what was not there before is not left running. */
-function stopServices(installed: readonly Peer[]): void {
+function stopServices(installed: readonly (Peer | Library)[]): void {
   const services = installed.filter((name) => withService.has(name));
   if (services.length === 0 || !existsSync('/run/systemd/system')) return;
   run(['systemctl', 'disable', '--now', ...services]);

@@ -1,6 +1,6 @@
-// Where the programs of other people are that the tests talk to: openssl, the servers customers run, and the AWS CLI.
+// Where the programs of other people are that the tests talk to: openssl, the servers customers run, issuers, and the AWS CLI.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 /** Peer, to the argument that makes it print its version and exit 0. */
@@ -22,9 +22,25 @@ export const peers = {
   'catalina.sh': 'version',
   unshare: '--version',
   ip: '-V',
+  // strongSwan's, which enrols by EST.
+  pki: '--help',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type Peer = keyof typeof peers;
+
+/** Libraries, by a file that stands where Debian puts it. */
+const libraries = {
+  smallstep: '/usr/share/gocode/src/github.com/smallstep/certificates/api/api.go',
+} as const;
+
+export type Library = keyof typeof libraries;
+
+export const libraryNames = Object.keys(libraries) as readonly Library[];
+
+/** The path of the file; undefined when it is not there, and then the suites that need it are skipped like those above. */
+export function findLibrary(name: Library): string | undefined {
+  return existsSync(libraries[name]) ? libraries[name] : undefined;
+}
 
 /** Packages put programs here; nginx stands in sbin, which is not on everybody's PATH, and Tomcat's scripts by themselves. */
 const packageFolders = [
