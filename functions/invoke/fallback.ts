@@ -9,13 +9,15 @@ import { createTrustedVersions } from './trusted-versions.ts';
 export interface Fallback extends Pick<IdentityCache, 'refreshing'> {
   /** The previous version at once, when this destination was found to accept it in the last ten minutes and it still serves. */
   remembered(current: Identity, target: Target): Identity | undefined;
-  /** The previous version, when it is usable and has another certificate than `current`. Never rejects. */
+  /** The previous version, when it is usable; it may be the same as `current`. Never rejects. */
   previousOf(current: Identity): Promise<Identity | undefined>;
   /** The destination accepts `previous`, and not `current`. */
   remember(current: Identity, previous: Identity, target: Target): void;
   forget(current: Identity, target: Target): void;
   /** `current` is handed out no more; what came before it may be another version now. */
   letGo(current: Identity): void;
+  /** Destinations remembered. */
+  readonly size: number;
 }
 
 /** `onLetGo` is told of a previous version that is handed out no more. */
@@ -48,12 +50,10 @@ export function createFallback(options: FallbackOptions): Fallback {
       trusted.forget(current, target);
       return undefined;
     },
-    async previousOf(current) {
-      const { name } = current;
+    async previousOf({ name }) {
       if (failures.find(name, now()) !== undefined) return undefined;
       try {
-        const previous = await identities.get(name);
-        return previous.fingerprint256 === current.fingerprint256 ? undefined : previous;
+        return await identities.get(name);
       } catch (thrown) {
         failures.add(name, asCountersignError(thrown), now());
         return undefined;
@@ -67,5 +67,8 @@ export function createFallback(options: FallbackOptions): Fallback {
       identities.drop(current.name);
     },
     refreshing: identities.refreshing,
+    get size() {
+      return trusted.size;
+    },
   };
 }

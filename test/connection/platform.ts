@@ -11,7 +11,7 @@ import {
   type Reply,
   type StageOptions,
 } from '../support/stage.ts';
-import { fingerprintOf } from './customer-api.ts';
+import { destinationAt, fingerprintOf } from './customer-api.ts';
 
 export interface Version {
   readonly identity?: string;
@@ -28,6 +28,8 @@ export interface Platform {
   readonly clock: { aheadMs: number };
   /** Puts a version on the shelf; returns the fingerprint of its client certificate. */
   publish(version: string, content: Version): string;
+  /** One destination, at that API. */
+  destinationsOf(api: { readonly port: number }): readonly object[];
   call(request: object, identity?: string): Promise<Reply>;
   /** The member `attempts` of each invocation's line so far. */
   attempts(): unknown[];
@@ -51,6 +53,7 @@ export function openPlatform(authorities: Authorities, options: Partial<StageOpt
       shelf.put(identity, version, documentOf(client, destinations), stage);
       return fingerprintOf(client);
     },
+    destinationsOf: (api) => [destinationAt(api, authorities)],
     call: (request, identity) => open.invoke(request, identity),
     attempts: () => open.lines.filter((line) => 'attempts' in line).map((line) => line.attempts),
   };

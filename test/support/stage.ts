@@ -4,6 +4,7 @@ import type { Pool, PoolLimits } from '../../functions/connection/pool.ts';
 import type { LookupFunction } from '../../functions/destination/resolve.ts';
 import type { IdentityCache } from '../../functions/identity/cache.ts';
 import type { IdentitySource, Stage, StoredIdentity } from '../../functions/identity/identity.ts';
+import type { Fallback } from '../../functions/invoke/fallback.ts';
 import { createInvoke } from '../../functions/invoke/invoke.ts';
 import { openServices } from '../../functions/invoke/services.ts';
 import { openDoor } from '../../functions/message/door.ts';
@@ -87,6 +88,7 @@ export interface Reply {
 export interface OpenStage {
   readonly identities: IdentityCache;
   readonly pool: Pool;
+  readonly fallback: Fallback;
   /** Every line that was written, parsed. */
   readonly lines: Record<string, unknown>[];
   /** The raw text of them all. */
@@ -118,6 +120,7 @@ export function openStage(options: StageOptions): OpenStage {
   return {
     identities: services.identities,
     pool: services.pool,
+    fallback: services.fallback,
     get lines() {
       return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     },
