@@ -1,5 +1,6 @@
 // Checks a client certificate and its issuers up to the root: order, signatures, authority, usage, strength and dates.
 import { X509Certificate } from 'node:crypto';
+import { CountersignError } from '../errors.ts';
 import { hasReadableDates } from './certificate-dates.ts';
 import { type CertificateFields, readCertificateFields } from './certificate-fields.ts';
 import { pemBlocks } from './pem.ts';
@@ -43,17 +44,39 @@ export function readCertificate(text: string, where: string): ChainCertificate {
 
 /** `chain` is the client certificate, its issuers in order, the root. Throws `identity-unusable` for the first defect. */
 export function checkChain(chain: readonly ChainCertificate[], now: number): void {
-  chain.forEach((link, index) => {
-    checkKey(link);
-    // The root is trusted for what it is, not for its own signature (RFC 5280, section 6.1: trust anchors are input).
-    if (index < chain.length - 1) checkSignatureAlgorithm(link);
+  for (const rule of rulesFor(chain, now, true)) rule();
+}
+
+/**
+ * Every defect in place of the first, for whoever puts an identity together. Without `endsAtRoot` the last certificate
+ * is one whose issuer is missing: it is judged like the others, and the order not at all.
+ */
+export function chainDefects(chain: readonly ChainCertificate[], now: number, endsAtRoot: boolean): CountersignError[] {
+  return rulesFor(chain, now, endsAtRoot).flatMap((rule) => {
+    try {
+      rule();
+      return [];
+    } catch (thrown) {
+      if (thrown instanceof CountersignError) return [thrown];
+      throw thrown;
+    }
   });
-  checkOrder(chain);
-  chain.forEach((link, index) => {
-    if (index > 0) checkAuthority(link, chain.slice(1, index));
-    checkUsage(link, index === 0);
-  });
-  for (const link of chain) checkDates(link, now);
+}
+
+function rulesFor(chain: readonly ChainCertificate[], now: number, endsAtRoot: boolean): (() => void)[] {
+  return [
+    ...chain.flatMap((link, index) => [
+      () => checkKey(link),
+      // The root is trusted for what it is, not for its own signature (RFC 5280, section 6.1: trust anchors are input).
+      ...(endsAtRoot && index === chain.length - 1 ? [] : [() => checkSignatureAlgorithm(link)]),
+    ]),
+    ...(endsAtRoot ? [() => checkOrder(chain)] : []),
+    ...chain.flatMap((link, index) => [
+      ...(index > 0 ? [() => checkAuthority(link, chain.slice(1, index))] : []),
+      () => checkUsage(link, index === 0),
+    ]),
+    ...chain.map((link) => () => checkDates(link, now)),
+  ];
 }
 
 /** NIST SP 800-57 part 1 and the CA/Browser Forum's section 6.1.5 set the sizes. */
