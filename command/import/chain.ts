@@ -1,0 +1,92 @@
+// The chain above a client certificate, as far as it goes, and everything that is wrong with it.
+import type { X509Certificate } from 'node:crypto';
+import { type AssembledChain, assembleChain, type IncompleteChain } from '../../functions/identity/assemble.ts';
+import { readCertificateFields } from '../../functions/identity/certificate-fields.ts';
+import { type ChainCertificate, chainDefects, isIssuedBy } from '../../functions/identity/chain.ts';
+import type { FoundCertificate } from './contents.ts';
+import { type Finding, finding, findingOf } from './finding.ts';
+import { placeOf, subjectOf } from './names.ts';
+import { publicRootOf, publicRoots } from './public-authority.ts';
+
+export interface Link extends ChainCertificate {
+  readonly found: FoundCertificate;
+}
+
+/** The whole chain, or as much of it as leads up from the client certificate. */
+export function chainOf(
+  leaf: FoundCertificate,
+  certificates: readonly FoundCertificate[],
+): { assembled: AssembledChain | IncompleteChain; chain: readonly Link[] } {
+  const near = namedAbove(leaf, certificates);
+  const assembled = assembleChain(
+    near.map(({ certificate }) => certificate.toString()),
+    leaf.certificate.publicKey,
+  );
+  const linkOf = (found: FoundCertificate): Link => ({
+    where: placeOf(found),
+    certificate: found.certificate,
+    fields: readCertificateFields(found.certificate.raw),
+    found,
+  });
+  if ('certificate' in assembled) {
+    const text = `${assembled.certificate}${assembled.intermediateCertificates}${assembled.rootCertificate}`;
+    const inOrder = near
+      .map((found) => ({ found, at: text.indexOf(found.certificate.toString()) }))
+      .filter(({ at }) => at !== -1)
+      .sort((one, other) => one.at - other.at);
+    return { assembled, chain: inOrder.map(({ found }) => linkOf(found)) };
+  }
+  const links = near.map(linkOf);
+  const chain: Link[] = [];
+  for (let link = links[0]; link !== undefined; ) {
+    chain.push(link);
+    const last: Link = link;
+    link = links.find((other) => !chain.includes(other) && isIssuedBy(last, other));
+  }
+  return { assembled, chain };
+}
+
+/** The certificate and those that the names of issuers lead to: a keystore may hold the roots of the whole world besides. */
+function namedAbove(leaf: FoundCertificate, certificates: readonly FoundCertificate[]): FoundCertificate[] {
+  const near = new Set([leaf]);
+  const isOther = ({ certificate }: FoundCertificate) => !certificate.publicKey.equals(leaf.certificate.publicKey);
+  for (const { certificate } of near) {
+    for (const other of certificates) {
+      if (other.certificate.subject === certificate.issuer && isOther(other)) near.add(other);
+    }
+  }
+  return [...near];
+}
+
+const day = 86_400_000;
+/** A third of its life, 30 days at most: what is issued for a week is not about to expire on its first day. */
+const soonMs = ({ validFromDate, validToDate }: X509Certificate) =>
+  Math.min(30 * day, (validToDate.getTime() - validFromDate.getTime()) / 3);
+
+export function chainFindings(
+  chain: readonly Link[],
+  assembled: AssembledChain | IncompleteChain,
+  { now, publicRoots: roots = publicRoots }: { readonly now: number; readonly publicRoots?: readonly string[] },
+): Finding[] {
+  const isSelfSigned = 'fault' in assembled && assembled.fault === 'self-signed';
+  const findings = chainDefects(chain, now, 'certificate' in assembled).map(findingOf);
+  for (const { where, certificate } of chain) {
+    const left = certificate.validToDate.getTime() - now;
+    if (left <= 0 || left >= soonMs(certificate)) continue;
+    const sentence = `${where} expires on ${certificate.validToDate.toISOString()}, in ${Math.floor(left / day)} days.`;
+    findings.push(finding('expires-soon', where, sentence));
+  }
+  const root = isSelfSigned
+    ? undefined
+    : publicRootOf(
+        chain.map(({ certificate }) => certificate),
+        roots,
+      );
+  const [leaf] = chain;
+  if (root && leaf) {
+    const sentence = `${leaf.where} comes from the public web authority ${subjectOf(root)}; those stop issuing for client authentication by March 2027 (Chrome Root Program Policy 1.8), so take it from a private authority.`;
+    findings.push(finding('public-authority', leaf.where, sentence));
+  }
+  return findings;
+}
+
