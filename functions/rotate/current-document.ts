@@ -95,7 +95,7 @@ export function certificateOf(pem: unknown): X509Certificate | undefined {
   }
 }
 
-/** Rounded up; a certificate of some hours is one of a day. */
+/** Rounded: issuers date back by an hour or so, which must not make every certificate a day longer than the one before. */
 function lifetimeOf({ validFromDate, validToDate }: X509Certificate): number {
-  return Math.max(1, Math.ceil((validToDate.getTime() - validFromDate.getTime()) / day));
+  return Math.max(1, Math.round((validToDate.getTime() - validFromDate.getTime()) / day));
 }

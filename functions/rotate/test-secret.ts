@@ -52,7 +52,7 @@ export async function testSecret(rotation: Rotation): Promise<void> {
 
 /**
  * Secrets Manager runs testSecret alone when a schedule is set without rotating (API reference, RotateSecret,
- * RotateImmediatelyOnUpdate): its version has no value, and all there is to test is that a rotation could begin.
+ * RotateImmediately): its version has no value, and all there is to test is that a rotation could begin.
  */
 async function testRenewal(rotation: Rotation, current: StoredVersion | undefined): Promise<void> {
   const { services, secretArn, requestVersion, state, token } = rotation;
