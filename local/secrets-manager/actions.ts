@@ -1,8 +1,8 @@
 // The actions of the local Secrets Manager: name, shape of the request, and who does it.
 import type * as v from 'valibot';
+import { AwsError } from '../aws-protocol/aws-error.ts';
+import { parseInput } from '../aws-protocol/input.ts';
 import { deleteSecret, deleteSecretSchema, restoreSecret, restoreSecretSchema } from './delete.ts';
-import { AwsError } from './errors.ts';
-import { parseInput } from './input.ts';
 import { listSecrets, listSecretsSchema } from './list.ts';
 import type { Context } from './lookup.ts';
 import { getRandomPassword, getRandomPasswordSchema } from './random-password.ts';

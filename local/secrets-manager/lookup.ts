@@ -1,6 +1,7 @@
 // Finds the secret that a SecretId means: a name, a full ARN, or an ARN without its random suffix.
 import { randomInt } from 'node:crypto';
-import { AwsError, secretNotFound } from './errors.ts';
+import { AwsError } from '../aws-protocol/aws-error.ts';
+import { secretNotFound } from './errors.ts';
 import type { RotationFunctions } from './rotation.ts';
 import { mustBeActive, type Secret } from './secret.ts';
 import type { Store } from './store.ts';

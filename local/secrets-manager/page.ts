@@ -1,7 +1,7 @@
 // Lists in pages: a NextToken says after which entry to go on, so that entries made or removed meanwhile shift nothing.
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
-import { AwsError } from './errors.ts';
+import { AwsError } from '../aws-protocol/aws-error.ts';
 
 export interface Page<Item> {
   readonly items: readonly Item[];

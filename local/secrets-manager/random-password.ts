@@ -1,7 +1,7 @@
 // GetRandomPassword.
 import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
-import { AwsError } from './errors.ts';
+import { AwsError } from '../aws-protocol/aws-error.ts';
 import { fields } from './input.ts';
 
 export const getRandomPasswordSchema = v.object({

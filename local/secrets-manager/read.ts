@@ -1,7 +1,7 @@
 // Reading: GetSecretValue, BatchGetSecretValue, DescribeSecret, ListSecretVersionIds.
 import * as v from 'valibot';
+import { AwsError } from '../aws-protocol/aws-error.ts';
 import { defined, describedSecret, secretAnswer, stagesByVersion, valueAnswer, versionEntry } from './answer.ts';
-import { AwsError } from './errors.ts';
 import { fields } from './input.ts';
 import { filteredSecrets } from './list.ts';
 import { type Context, findSecret } from './lookup.ts';

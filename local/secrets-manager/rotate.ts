@@ -1,7 +1,7 @@
 // Rotating: RotateSecret and CancelRotateSecret, which answer before the function is called.
 import * as v from 'valibot';
+import { AwsError } from '../aws-protocol/aws-error.ts';
 import { defined, secretAnswer } from './answer.ts';
-import { AwsError } from './errors.ts';
 import { fields } from './input.ts';
 import { type Context, changeSecret } from './lookup.ts';
 import { unfinished, withRotationBegun, withRotationCancelled, withRotationReattempted } from './rotation.ts';

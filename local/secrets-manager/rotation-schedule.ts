@@ -1,5 +1,5 @@
 // When a secret is to be rotated next: rate() and cron() expressions and the length of the window, in UTC.
-import { AwsError } from './errors.ts';
+import { AwsError } from '../aws-protocol/aws-error.ts';
 
 /** RotationRules in AWS's own words, as they were given. */
 export interface RotationRules {

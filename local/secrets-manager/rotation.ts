@@ -1,5 +1,5 @@
 // What RotateSecret, CancelRotateSecret and the end of a run do to a secret; pure, a change makes a new record.
-import { AwsError } from './errors.ts';
+import { AwsError } from '../aws-protocol/aws-error.ts';
 import { checkRules, type RotationRules, type RotationWindow, windowAfter } from './rotation-schedule.ts';
 import { current, holderOf, pending, type Secret, withPendingVersion } from './secret.ts';
 

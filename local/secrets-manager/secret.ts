@@ -1,5 +1,6 @@
 // A secret as it is kept, and AWS's rules for its versions and their staging labels; pure, a change makes a new record.
-import { AwsError, valueNotFound } from './errors.ts';
+import { AwsError } from '../aws-protocol/aws-error.ts';
+import { valueNotFound } from './errors.ts';
 import type { Rotation } from './rotation.ts';
 
 /** Text as it came, or bytes as base64. */

@@ -1,14 +1,10 @@
 // A Secrets Manager on loopback: AWS's API for the real SDK and the AWS CLI, its secrets kept in a folder.
-import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import { listen, urlOf } from '../../gateway/listen.ts';
 import { isLoopback } from '../../gateway/loopback.ts';
+import { AwsError } from '../aws-protocol/aws-error.ts';
+import { startAwsServer } from '../aws-protocol/server.ts';
 import { actionNamed } from './actions.ts';
 import { removeGone } from './delete.ts';
-import { AwsError } from './errors.ts';
 import type { Context } from './lookup.ts';
-import { actionNameOf, readBody, writeAnswer, writeError } from './protocol.ts';
 import type { RotationFunctions } from './rotation.ts';
 import { type Rotations, type RotationsOptions, startRotations } from './rotation-run.ts';
 import { openStore } from './store.ts';
@@ -42,6 +38,9 @@ export interface SecretsManager {
 /** How often expired secrets are looked for. */
 const sweepMs = 60_000;
 
+/** A value of 64 KiB, each byte escaped as six characters, fits with room to spare. */
+const maxBodyBytes = 1024 * 1024;
+
 /**
  * Starts it, or throws an Error of one sentence for whoever started it: a folder or a state file that cannot be used, a
  * folder or a port that is taken.
@@ -60,60 +59,43 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
   let rotations: Rotations | undefined;
   const context: Context = { store, now, region, rotationFunctions, wakeRotations: () => rotations?.wake() };
   let nextSweep = Number.NEGATIVE_INFINITY;
-  /** What has been understood and not yet answered. */
-  const underway = new Set<Promise<void>>();
 
-  const server = createServer(async (request, response) => {
-    response.setHeader('x-amzn-requestid', randomUUID());
-    try {
-      const action = actionNamed(actionNameOf(request));
-      const body = await readBody(request);
-      const done = perform(() => action(body, context), response);
-      underway.add(done);
-      await done;
-      underway.delete(done);
-    } catch (error) {
-      writeError(response, asAwsError(error));
-    }
-  });
-
-  async function perform(action: () => object | Promise<object>, response: ServerResponse): Promise<void> {
-    try {
-      if (now() >= nextSweep) {
-        nextSweep = now() + sweepMs;
-        await removeGone(context);
-      }
-      writeAnswer(response, await action());
-    } catch (error) {
-      writeError(response, asAwsError(error));
-    }
-    if (!response.closed) await new Promise((resolve) => response.once('close', resolve));
+  async function sweep(): Promise<void> {
+    if (now() < nextSweep) return;
+    nextSweep = now() + sweepMs;
+    await removeGone(context);
   }
 
-  const at = await listen(server, { port, host, what: 'Secrets Manager', option: '--secrets-port' }).catch(
-    async (error) => {
-      await store.close();
-      throw error;
+  const server = await startAwsServer({
+    service: { target: 'secretsmanager', signingName: 'secretsmanager', maxBodyBytes },
+    actionNamed(name) {
+      const action = actionNamed(name);
+      return async (body) => {
+        await sweep();
+        return action(body, context);
+      };
     },
-  );
-
+    internalError,
+    port,
+    host,
+    what: 'Secrets Manager',
+    option: '--secrets-port',
+  }).catch(async (error) => {
+    await store.close();
+    throw error;
+  });
   // Not before it listens: the first step of a rotation that is taken up again calls back at once.
   rotations = startRotations({ context, ...options.rotationTiming });
 
   async function stop(): Promise<void> {
     await rotations?.close();
-    const ended = once(server, 'close');
-    server.close();
-    await Promise.all(underway);
-    // What is left are connections kept alive, and requests that never came to their end.
-    server.closeAllConnections();
-    await ended;
+    await server.close();
     await store.close();
   }
 
   let stopped: Promise<void> | undefined;
   return {
-    url: urlOf(host, at),
+    url: server.url,
     endRotations: async () => rotations?.close(),
     close() {
       stopped ??= stop();
@@ -122,9 +104,8 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
   };
 }
 
-function asAwsError(thrown: unknown): AwsError {
-  if (thrown instanceof AwsError) return thrown;
+function internalError(cause: unknown): AwsError {
   return new AwsError('InternalServiceError', 'Something unexpected happened inside the local Secrets Manager.', {
-    cause: thrown,
+    cause,
   });
 }

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { access, chmod, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AwsError, reasonOf } from './errors.ts';
+import { AwsError } from '../aws-protocol/aws-error.ts';
+import { reasonOf } from './errors.ts';
 import { lockFolder } from './lock.ts';
 import type { Secret } from './secret.ts';
 import { decodeSecret, encodeSecret, fileNameOf, fileNamePattern } from './state-file.ts';

@@ -1,6 +1,6 @@
 // Tags: TagResource, UntagResource, and the rules for a set of tags.
 import * as v from 'valibot';
-import { AwsError } from './errors.ts';
+import { AwsError } from '../aws-protocol/aws-error.ts';
 import { fields } from './input.ts';
 import { type Context, changeSecret } from './lookup.ts';
 import type { Tag } from './secret.ts';

@@ -1,7 +1,7 @@
 // Writing: CreateSecret, PutSecretValue, UpdateSecret, UpdateSecretVersionStage.
 import * as v from 'valibot';
+import { AwsError } from '../aws-protocol/aws-error.ts';
 import { defined, secretAnswer } from './answer.ts';
-import { AwsError } from './errors.ts';
 import { fields } from './input.ts';
 import { type Context, changeSecret, checkName, isGone, newArn } from './lookup.ts';
 import { type Secret, type SecretValue, sameValue, tokenInUse, withStageMoved, withVersion } from './secret.ts';

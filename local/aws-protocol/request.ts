@@ -1,12 +1,18 @@
 // AWS JSON 1.1 over HTTP: what a request must be before an action sees it, and how answers and errors are written.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isLoopbackHeader } from '../../gateway/loopback.ts';
-import { AwsError } from './errors.ts';
+import { AwsError } from './aws-error.ts';
 
 export const contentType = 'application/x-amz-json-1.1';
 
-/** A value of 64 KiB, each byte escaped as six characters, fits with room to spare. */
-const maxBodyBytes = 1024 * 1024;
+/** What tells one service's requests from another's. */
+export interface Service {
+  /** Before the action in X-Amz-Target. */
+  readonly target: string;
+  /** In the scope of the credentials. */
+  readonly signingName: string;
+  readonly maxBodyBytes: number;
+}
 
 /**
  * Which action is meant. Throws an AwsError for whatever is not a call of an SDK or the CLI.
@@ -15,7 +21,7 @@ const maxBodyBytes = 1024 * 1024;
  * refused, having the wrong method), and a page whose own name was made to lead here (DNS rebinding) gives itself away
  * by that name in Host. No SDK and no CLI says where a page is from, as browsers do.
  */
-export function actionNameOf(request: IncomingMessage): string {
+export function actionNameOf(request: IncomingMessage, service: Service): string {
   const { headers, method, url } = request;
   if (!isLoopbackHeader(headers.host ?? '')) {
     throw new AwsError('AccessDeniedException', 'Only requests to a loopback name or address are answered.');
@@ -30,20 +36,18 @@ export function actionNameOf(request: IncomingMessage): string {
   if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== contentType) {
     throw new AwsError('UnknownOperationException', `The content type must be ${contentType}.`, { status: 415 });
   }
-  checkAuthorization(request);
+  checkAuthorization(request, service.signingName);
   const target = headers['x-amz-target'];
-  const name = typeof target === 'string' ? /^secretsmanager\.(\w+)$/.exec(target)?.[1] : undefined;
-  if (name === undefined) {
-    throw new AwsError('UnknownOperationException', 'The header X-Amz-Target must be secretsmanager.<operation>.');
-  }
-  return name;
+  const [prefix, name = '', ...more] = typeof target === 'string' ? target.split('.') : [];
+  if (prefix === service.target && more.length === 0 && /^\w+$/.test(name)) return name;
+  throw new AwsError('UnknownOperationException', `The header X-Amz-Target must be ${service.target}.<operation>.`);
 }
 
 /**
  * The form of a Signature Version 4 header (AWS IAM User Guide, "Elements of an AWS API request signature"). The
  * signature is not verified: there is no secret key on this side to verify it with, any credentials will do.
  */
-function checkAuthorization({ headers }: IncomingMessage): void {
+function checkAuthorization({ headers }: IncomingMessage, signingName: string): void {
   const header = headers.authorization;
   if (!header) throw new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token');
   const [algorithm, ...rest] = header.split(' ');
@@ -51,8 +55,11 @@ function checkAuthorization({ headers }: IncomingMessage): void {
     throw new AwsError('IncompleteSignatureException', 'Authorization header must begin with AWS4-HMAC-SHA256.');
   }
   const given = new Map(rest.join('').split(',').map(parameter));
+  const scope = given.get('Credential')?.split('/').at(-2);
   const wrong = Object.entries(authorizationParameters)
-    .filter(([name, pattern]) => !pattern.test(given.get(name) ?? ''))
+    .filter(
+      ([name, pattern]) => !pattern.test(given.get(name) ?? '') || (name === 'Credential' && scope !== signingName),
+    )
     .map(([name]) => `Authorization header requires a well-formed '${name}' parameter.`);
   if (!headers['x-amz-date'] && !headers.date) {
     wrong.push("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.");
@@ -61,7 +68,7 @@ function checkAuthorization({ headers }: IncomingMessage): void {
 }
 
 const authorizationParameters = {
-  Credential: /^[^/]+(\/[^/]+)*\/\d{8}\/[a-z0-9-]+\/secretsmanager\/aws4_request$/,
+  Credential: /^[^/]+(\/[^/]+)*\/\d{8}\/[a-z0-9-]+\/[a-z0-9-]+\/aws4_request$/,
   SignedHeaders: /^[a-z0-9-]+(;[a-z0-9-]+)*$/,
   Signature: /^[0-9a-f]{64}$/,
 };
@@ -72,7 +79,7 @@ function parameter(text: string): [string, string] {
 }
 
 /** The body as an object, fields that are null left out: to AWS they are absent. Throws SerializationException. */
-export async function readBody(request: IncomingMessage): Promise<object> {
+export async function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<object> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
