@@ -38,10 +38,14 @@ export interface IdentityCache {
   refreshing(name: string): Promise<void> | undefined;
   /** Reads again now, at most once in 5 s for each identity: in between, what `get` gives. */
   reload(name: string): Promise<Identity>;
-  /** What is held, under way or refused is no longer handed out: the next `get` reads. */
-  drop(name: string): void;
   /** Identities held. */
   readonly size: number;
+}
+
+/** For whoever made the cache. */
+export interface OwnIdentityCache extends IdentityCache {
+  /** What is held, under way or refused is no longer handed out: the next `get` reads. */
+  drop(name: string): void;
 }
 
 interface Entry {
@@ -75,7 +79,7 @@ const maxRefusals = 1_000;
 const maxReads = 32;
 const maxWaitingReads = 1_000;
 
-export function createIdentityCache(options: IdentityCacheOptions): IdentityCache {
+export function createIdentityCache(options: IdentityCacheOptions): OwnIdentityCache {
   const { source, ttlMs, stage = 'AWSCURRENT', now = Date.now, capacity = 10_000 } = options;
   const { onRefreshFailure, onRefresh, onLetGo } = options;
   const patienceMs = Math.min(retryMs, ttlMs);

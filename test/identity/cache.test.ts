@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CountersignError, type ErrorCode } from '../../functions/errors.ts';
-import { createIdentityCache } from '../../functions/identity/cache.ts';
-import type { Identity, IdentitySource, Stage, StoredIdentity } from '../../functions/identity/identity.ts';
+import { createIdentityCache, type IdentityCacheOptions } from '../../functions/identity/cache.ts';
+import type { Identity, IdentitySource, StoredIdentity } from '../../functions/identity/identity.ts';
 import { failureOf, makeChain, makeKeys, store } from './identities.ts';
 
 const chain = makeChain();
@@ -30,7 +30,7 @@ function openStore() {
   return { source, held, state };
 }
 
-function setUp(options: { ttlMs?: number; capacity?: number; stage?: Stage } = {}) {
+function setUp(options: Partial<IdentityCacheOptions> = {}) {
   const clock = { time: Date.now() };
   const at = openStore();
   const failures: [string, ErrorCode][] = [];
@@ -242,6 +242,47 @@ describe('a reload', () => {
     held.set('platform', 'identity-unavailable');
     expect(await cache.reload('platform')).toBe(identity);
     expect(failures).toEqual([['platform', 'identity-unavailable']]);
+  });
+});
+
+describe('an identity that is dropped', () => {
+  it('is let go, and read when it is asked for', async () => {
+    const letGo: Identity[] = [];
+    const { cache, held } = setUp({ onLetGo: (identity) => letGo.push(identity) });
+    const identity = await cache.get('platform');
+    held.set('platform', second);
+    cache.drop('platform');
+    expect(letGo).toEqual([identity]);
+    expect(cache.size).toBe(0);
+    expect((await cache.get('platform')).version).toBe('v2');
+    cache.drop('somebody-else');
+    expect(letGo).toHaveLength(1);
+  });
+
+  it('in the middle of a read: what that comes to no longer counts', async () => {
+    const { cache, held, state } = setUp();
+    let open = () => {};
+    state.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const asked = Promise.resolve(cache.get('platform'));
+    await settle();
+    cache.drop('platform');
+    held.delete('platform');
+    state.gate = undefined;
+    open();
+    expect((await failureOf(() => asked)).code).toBe('identity-not-found');
+    expect(state.reads).toBe(2);
+  });
+
+  it('because it was refused: it may be there by now', async () => {
+    const { cache, held } = setUp();
+    held.delete('platform');
+    await failureOf(() => cache.get('platform'));
+    held.set('platform', first);
+    expect((await failureOf(() => cache.get('platform'))).code).toBe('identity-not-found');
+    cache.drop('platform');
+    expect((await cache.get('platform')).version).toBe('v1');
   });
 });
 
