@@ -31,7 +31,7 @@ export interface AwsServer {
 export async function startAwsServer(options: AwsServerOptions): Promise<AwsServer> {
   const { service, actionNamed, host, port, what, option } = options;
   if (!isLoopback(host)) {
-    throw new Error(`The ${what} listens on loopback only, and ${host} is not a loopback address.`);
+    throw new Error(`${what.replace(/^the/, 'The')} listens on loopback only, and ${host} is not a loopback address.`);
   }
   /** What has been understood and not yet answered. */
   const underway = new Set<Promise<void>>();
