@@ -1,13 +1,20 @@
-// The whole of Countersign in one account and region: key, identities, four functions, the API, the callers' policies.
+// The whole of Countersign in one account and region: key, identities, functions, the API, rotation, what watches over it.
 import { fileURLToPath } from 'node:url';
-import { CfnOutput, Stack } from 'aws-cdk-lib';
+import { CfnOutput, Duration, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
+import { Alarms } from './alarms.ts';
+import { Announcements } from './announcements.ts';
 import { CallerPolicy } from './caller-policy.ts';
+import { Dashboard } from './dashboard.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { EgressApi } from './egress-api.ts';
 import { EgressFunction } from './egress-function.ts';
 import { EncryptionKey } from './encryption-key.ts';
 import { IdentityStore } from './identity-store.ts';
+import { Inspection } from './inspection.ts';
+import { pascalCase } from './logical-name.ts';
 import { joinNetwork } from './private-network.ts';
+import { Rotation } from './rotation.ts';
 import type { StackSettings } from './settings.ts';
 
 export class CountersignStack extends Stack {
@@ -21,6 +28,7 @@ export class CountersignStack extends Stack {
       key,
       secretPrefix: settings.secretPrefix,
       identityTtlSeconds: settings.identityTtlSeconds,
+      rotated: settings.rotations.map(({ identity }) => identity),
     });
 
     const shared = { docsUrl: settings.docsUrl, key, logRetention: settings.logRetention };
@@ -56,15 +64,58 @@ export class CountersignStack extends Stack {
       reservedConcurrency: undefined,
       callsCustomers: false,
     });
+    const rotate = new EgressFunction(this, 'Rotate', {
+      ...shared,
+      entry: handler('rotate'),
+      description: "Runs Secrets Manager's four steps of a rotation",
+      // RSA keys are looked for: seconds at a full CPU.
+      memoryMb: 1769,
+      // Concurrency that is reserved is taken from the calls; Secrets Manager runs one rotation for each secret.
+      reservedConcurrency: undefined,
+      // Lambda's longest: an authority may take minutes, and a step that is cut short begins anew.
+      timeout: Duration.minutes(15),
+      callsCustomers: true,
+    });
+    const expiry = new EgressFunction(this, 'Expiry', {
+      ...shared,
+      entry: handler('expiry'),
+      description: 'Reads every identity each hour and tells of its days to expiry',
+      memoryMb: 512,
+      reservedConcurrency: undefined,
+      timeout: Duration.minutes(5),
+      callsCustomers: false,
+    });
     // AWSPREVIOUS is for destinations that do not trust AWSCURRENT yet. AWSPENDING is presented to nobody; its certificates are shown.
     identities.grantRead(invoke, ['AWSCURRENT', 'AWSPREVIOUS']);
     identities.grantRead(diagnose, ['AWSCURRENT']);
     identities.grantRead(certificate, ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']);
     if (settings.network !== undefined) {
-      // The same way out, or a diagnosis would be one of another road.
+      // The same way out, or a diagnosis, and the trial of a new certificate, would be one of another road.
       joinNetwork(invoke, settings.network);
       joinNetwork(diagnose, settings.network);
+      joinNetwork(rotate, settings.network);
     }
+
+    const deadLetters = new DeadLetters(this, 'DeadLetters', { key });
+    const announcements = new Announcements(this, 'Announcements', { key, deadLetters });
+    announcements.grantAnnounce(rotate);
+    new Rotation(this, 'Rotation', {
+      rotate,
+      identities,
+      key,
+      secretPrefix: settings.secretPrefix,
+      rotations: settings.rotations,
+      privateAuthorities: settings.privateAuthorities,
+    });
+    new Inspection(this, 'Inspection', { expiry, identities, deadLetters });
+    const { alarms } = new Alarms(this, 'Alarms', {
+      docsUrl: settings.docsUrl,
+      topicArn: settings.alarmTopicArn,
+      functions: [invoke, diagnose, certificate, health, expiry],
+      rotate,
+      deadLetters,
+    });
+    const dashboard = new Dashboard(this, 'Dashboard', { alarms });
 
     const api = new EgressApi(this, 'Api', {
       servedBy: { invocations: invoke, diagnoses: diagnose, certificate, health },
@@ -86,6 +137,13 @@ export class CountersignStack extends Stack {
       'For policies of your own: with the name of an identity in the place of IDENTITY',
     );
     this.#output('PlatformSecretName', identities.platformSecret.ref, 'Takes the identity document of the platform');
+    this.#output(
+      'RotationFunctionArn',
+      rotate.fn.functionArn,
+      'Rotates an identity whose secret the stack did not make',
+    );
+    this.#output('EventBusArn', announcements.busArn, 'Where rotations are announced');
+    this.#output('DashboardName', dashboard.name, 'In CloudWatch');
     this.#output('KeyArn', key.keyArn, 'Encrypts the secrets of further identities');
   }
 
@@ -96,9 +154,4 @@ export class CountersignStack extends Stack {
 
 function handler(name: string): string {
   return fileURLToPath(new URL(`../functions/${name}/handler.ts`, import.meta.url));
-}
-
-/** `acme-bank` is AcmeBank: logical ids of CloudFormation are letters and digits. */
-function pascalCase(name: string): string {
-  return name.replace(/(?:^|-)([a-z0-9]?)/g, (_, first: string) => first.toUpperCase());
 }

@@ -1,11 +1,12 @@
-// Where the identities are: the platform's secret, and the one call that lets a function read identities.
+// Where the identities are: the secrets that the stack makes, and the one call that lets a function read identities.
 import { Aws, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
-import { Construct } from 'constructs';
+import { Construct, type IConstruct } from 'constructs';
 import { platformIdentity, variables } from '../functions/config.ts';
 import type { EgressFunction } from './egress-function.ts';
+import { pascalCase } from './logical-name.ts';
 
 /** Staging labels that Secrets Manager moves by itself (user guide, "Secret versions"). */
 export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
@@ -17,35 +18,65 @@ export interface IdentityStoreProps {
   readonly secretPrefix: string;
   /** After that a function reads an identity again. */
   readonly identityTtlSeconds: number;
+  /** Identities that have a schedule of rotation, and a secret of the stack for it. */
+  readonly rotated: readonly string[];
 }
 
 export class IdentityStore extends Construct {
-  /** The secret of the identity `platform`; empty until the operator puts an identity document into it. */
+  /** The secret of the identity `platform`; empty until there is an identity document in it. */
   readonly platformSecret: CfnSecret;
+  readonly #secrets = new Map<string, CfnSecret>();
   readonly #props: IdentityStoreProps;
 
   constructor(scope: Construct, id: string, props: IdentityStoreProps) {
     super(scope, id);
     this.#props = props;
-    // Without SecretString and GenerateSecretString the secret has no version at all: until there is an identity the
-    // answer is identity-not-found. The construct `Secret` would put a random password in.
-    this.platformSecret = new CfnSecret(this, 'Platform', {
-      name: `${props.secretPrefix}${platformIdentity}`,
-      description: 'Identity document of Countersign (docs/identities.md): what the platform presents to customers',
-      kmsKeyId: props.key.keyArn,
+    for (const identity of new Set([platformIdentity, ...props.rotated])) {
+      this.#secrets.set(identity, this.#makeSecret(identity));
+    }
+    this.platformSecret = this.secretOf(platformIdentity);
+  }
+
+  /** Of `platform` and of the identities that are rotated. */
+  secretOf(identity: string): CfnSecret {
+    const secret = this.#secrets.get(identity);
+    if (secret === undefined) throw new Error(`The stack makes no secret for the identity ${identity}.`);
+    return secret;
+  }
+
+  /** For policies: every secret under the prefix. */
+  get secretsArn(): string {
+    const secrets = `secret:${this.#props.secretPrefix}*`;
+    return `arn:${Aws.PARTITION}:secretsmanager:${Aws.REGION}:${Aws.ACCOUNT_ID}:${secrets}`;
+  }
+
+  // Without SecretString and GenerateSecretString the secret has no version at all: until there is an identity the
+  // answer is identity-not-found. The construct `Secret` would put a random password in.
+  #makeSecret(identity: string): CfnSecret {
+    const { key, secretPrefix, rotated } = this.#props;
+    const secret = new CfnSecret(this, pascalCase(identity), {
+      name: `${secretPrefix}${identity}`,
+      description:
+        identity === platformIdentity
+          ? 'Identity document of Countersign (docs/identities.md): what the platform presents to customers'
+          : `Identity document of Countersign (docs/identities.md): what is presented to customers as ${identity}`,
+      kmsKeyId: key.keyArn,
     });
     // A private key that customers trust is not thrown away with a stack; only a failed first deployment takes it back.
-    this.platformSecret.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
-    Validations.of(this.platformSecret).acknowledge({
-      id: 'AwsSolutions::AwsSolutions-SMG4',
-      reason: 'The key of a certificate is renewed with its issuer and the customers, as the identity document says.',
-    });
+    secret.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
+    if (!rotated.includes(identity)) {
+      Validations.of(secret).acknowledge({
+        id: 'AwsSolutions::AwsSolutions-SMG4',
+        reason: 'It is renewed by hand unless countersign:rotations names it; an hourly inspection tells of its days.',
+      });
+    }
+    return secret;
   }
 
   /** Lets the function read these stages of every identity under the prefix, and tells it where they are. */
   grantRead(reader: EgressFunction, stages: readonly Stage[]): void {
     const { key, secretPrefix, identityTtlSeconds } = this.#props;
-    const secrets = `arn:${Aws.PARTITION}:secretsmanager:${Aws.REGION}:${Aws.ACCOUNT_ID}:secret:${secretPrefix}*`;
+    const secrets = this.secretsArn;
     reader.role.addToPolicy(
       new PolicyStatement({
         sid: 'ReadIdentities',
@@ -69,8 +100,13 @@ export class IdentityStore extends Construct {
     );
     reader.fn.addEnvironment(variables.secretPrefix, secretPrefix);
     reader.fn.addEnvironment(variables.identityTtlSeconds, String(identityTtlSeconds));
-    Validations.of(reader.role).acknowledge({
-      id: `AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${secretPrefix}*]`,
+    this.acknowledgePrefix(reader.role);
+  }
+
+  /** The one wildcard of the stack's policies, by its full text, so that another one is a new finding. */
+  acknowledgePrefix(holder: IConstruct): void {
+    Validations.of(holder).acknowledge({
+      id: `AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${this.#props.secretPrefix}*]`,
       reason: 'Identities are added without a deployment; a secret under the prefix is an identity and nothing else.',
     });
   }

@@ -3,6 +3,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
 import { identityNamePattern, platformIdentity, readSettings, variables } from '../functions/config.ts';
 import type { PrivateNetwork } from './private-network.ts';
+import { type RotationSetting, rotations } from './rotation-settings.ts';
 
 export interface StackSettings {
   readonly stackName: string;
@@ -23,6 +24,12 @@ export interface StackSettings {
   readonly logRetention: RetentionDays;
   /** Where the invocation function is placed; absent: outside of any network of the operator. */
   readonly network: PrivateNetwork | undefined;
+  /** Identities that are rotated on a schedule of the stack. */
+  readonly rotations: readonly RotationSetting[];
+  /** ARNs of the authorities of AWS Private CA that the rotation function may have certificates from. */
+  readonly privateAuthorities: readonly string[];
+  /** ARN of the SNS topic that is told of alarms; absent: they are seen on the dashboard alone. */
+  readonly alarmTopicArn: string | undefined;
 }
 
 /** Throws an Error that names the key and what it may be. */
@@ -35,6 +42,7 @@ export function readStackSettings(node: Node): StackSettings {
     [variables.identityTtlSeconds]: text('identityTtlSeconds'),
     [variables.docsUrl]: text('docsUrl'),
   });
+  const privateAuthorities = privateCas(value('privateCas'));
   return {
     stackName: stackName(text('stackName')),
     secretPrefix: functions.secretPrefix,
@@ -47,6 +55,9 @@ export function readStackSettings(node: Node): StackSettings {
     throttleBurst: whole('throttleBurst', value('throttleBurst') ?? 200, 1, 100_000),
     logRetention: logRetention(value('logRetentionDays') ?? 90),
     network: network(value('subnetIds'), value('securityGroupIds')),
+    rotations: rotations(value('rotations'), privateAuthorities),
+    privateAuthorities,
+    alarmTopicArn: alarmTopicArn(text('alarmTopicArn')),
   };
 }
 
@@ -73,6 +84,9 @@ const settingNames: ReadonlySet<string> = new Set([
   'logRetentionDays',
   'subnetIds',
   'securityGroupIds',
+  'rotations',
+  'privateCas',
+  'alarmTopicArn',
 ]);
 
 /** CloudFormation's rule for stack names, shortened so that the names made from it stay whole. */
@@ -102,6 +116,25 @@ function network(subnets: unknown, groups: unknown): PrivateNetwork | undefined 
     throw new Error('countersign:securityGroupIds must be ids of security groups, as soon as there are subnets.');
   }
   return { subnetIds, securityGroupIds };
+}
+
+function privateCas(value: unknown): readonly string[] {
+  const arns = list(value);
+  if (
+    !arns.every((arn) => /^arn:aws[a-z-]*:acm-pca:[a-z0-9-]+:\d{12}:certificate-authority\/[0-9a-f-]{36}$/.test(arn))
+  ) {
+    throw new Error('countersign:privateCas must be ARNs of certificate authorities of AWS Private CA.');
+  }
+  return arns;
+}
+
+/** CloudWatch does not notify FIFO topics (CloudWatch user guide, "Using Amazon CloudWatch alarms"). */
+function alarmTopicArn(value: string): string | undefined {
+  if (value === '') return undefined;
+  if (!/^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/.test(value)) {
+    throw new Error('countersign:alarmTopicArn must be the ARN of an SNS topic that is not FIFO.');
+  }
+  return value;
 }
 
 /** A list in cdk.json; values with commas between them on the command line. */

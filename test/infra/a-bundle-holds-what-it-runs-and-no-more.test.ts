@@ -11,7 +11,7 @@ import { synthesize } from './synthesize.ts';
 const stack = synthesize();
 afterAll(() => stack.remove());
 
-describe.each(['invoke', 'diagnose', 'certificate', 'health'])('the bundle of %s', (name) => {
+describe.each(['invoke', 'diagnose', 'certificate', 'health', 'rotate', 'expiry'])('the bundle of %s', (name) => {
   const title = `${name[0]?.toUpperCase()}${name.slice(1)}`;
   const code = stack.resources('AWS::Lambda::Function')[`${title}Function`]?.Properties.Code as { S3Key: string };
   const asset = join(stack.assembly, `asset.${code.S3Key.replace('.zip', '')}`);
@@ -52,12 +52,19 @@ describe.each(['invoke', 'diagnose', 'certificate', 'health'])('the bundle of %s
 });
 
 describe('what goes into a bundle', () => {
-  it.each(['invoke', 'health'])(
-    'is, for %s, nothing that handles certificates off the path of a call',
+  it.each(['invoke', 'diagnose', 'certificate', 'health', 'expiry'])(
+    'is, for %s, nothing that makes certificates, asks an authority or announces',
     async (name) => {
-      expect((await packages(name)).filter((dependency) => /forge|x509|pkijs|aws-cdk/.test(dependency))).toEqual([]);
+      const off = /forge|x509|pkijs|peculiar|jose|acm-pca|eventbridge|aws-cdk/;
+      expect((await packages(name)).filter((dependency) => off.test(dependency))).toEqual([]);
     },
   );
+
+  it('is, for rotate, what asks an authority and announces, loaded when it is asked for', async () => {
+    const used = await packages('rotate');
+    expect(used).toContain('@aws-sdk/client-eventbridge');
+    expect(used.filter((dependency) => /forge|aws-cdk/.test(dependency))).toEqual([]);
+  });
 
   it('is, for invoke, the SDK of the lock file, not that of the runtime', async () => {
     expect(await packages('invoke')).toContain('@aws-sdk/client-secrets-manager');

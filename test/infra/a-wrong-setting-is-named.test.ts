@@ -94,3 +94,73 @@ describe('the settings of the stack', () => {
     expect(documented).toEqual(expected);
   });
 });
+
+describe('the rotations', () => {
+  const authority =
+    'arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/12345678-1234-1234-1234-123456789012';
+  const monthly = { identity: 'platform', schedule: 'rate(30 days)' };
+
+  it.each([
+    ['no JSON', '{', 'countersign:rotations must be JSON'],
+    ['no list', { platform: 'rate(30 days)' }, 'countersign:rotations must be a list'],
+    ['a list of names', ['platform'], 'countersign:rotations must be a list'],
+    ['another key', [{ ...monthly, onRejection: 'proceed' }], 'countersign:rotations has no "onRejection"'],
+    ['no name', [{ schedule: 'rate(30 days)' }], 'identity must be'],
+    ['a name that none can have', [{ ...monthly, identity: 'Acme' }], 'identity must be'],
+    ['a name twice', [monthly, monthly], 'may name an identity once'],
+    ['no schedule', [{ identity: 'platform' }], 'schedule of platform must be'],
+    ['days alone', [{ ...monthly, schedule: '30 days' }], 'schedule of platform must be'],
+    ['minutes', [{ ...monthly, schedule: 'rate(30 minutes)' }], 'schedule of platform must be'],
+    ['three hours', [{ ...monthly, schedule: 'rate(3 hours)' }], 'schedule of platform must be'],
+    ['a cron that names a minute', [{ ...monthly, schedule: 'cron(30 3 1 * ? *)' }], 'schedule of platform must be'],
+    ['a window of a day and an hour', [{ ...monthly, window: '25h' }], 'window of platform must be 1h to 24h'],
+    ['a renewal without an issuer', [{ ...monthly, renewal: {} }], 'renewal of platform must have an issuer'],
+    [
+      'a password',
+      [{ ...monthly, renewal: { issuer: { kind: 'est', password: 'swordfish' } } }],
+      'password of platform would be readable',
+    ],
+    [
+      'a key',
+      [{ ...monthly, renewal: { issuer: { kind: 'step-ca', provisionerKey: 'swordfish' } } }],
+      'provisionerKey of platform would be readable',
+    ],
+    [
+      'an authority that the function may not ask',
+      [{ ...monthly, renewal: { issuer: { kind: 'aws-private-ca', certificateAuthorityArn: authority } } }],
+      'the authority of platform must be in countersign:privateCas',
+    ],
+    [
+      'more than a function has room for',
+      [{ ...monthly, renewal: { issuer: { kind: 'est', roots: 'x'.repeat(3_000) } } }],
+      'may hold 3000 bytes',
+    ],
+  ])('refuse %s', (_, rotations, sentence) => {
+    expect(() => read({ 'countersign:rotations': rotations })).toThrow(sentence);
+    expect(() => read({ 'countersign:rotations': rotations })).not.toThrow('swordfish');
+  });
+
+  it('come from the command line as JSON, with the authorities and the topic', () => {
+    const settings = read({
+      'countersign:rotations': JSON.stringify([
+        { ...monthly, renewal: { issuer: { kind: 'aws-private-ca', certificateAuthorityArn: authority } } },
+      ]),
+      'countersign:privateCas': authority,
+      'countersign:alarmTopicArn': 'arn:aws:sns:eu-central-1:111122223333:night',
+    });
+    expect(settings).toMatchObject({
+      rotations: [{ ...monthly, renewal: { issuer: { kind: 'aws-private-ca' } } }],
+      privateAuthorities: [authority],
+      alarmTopicArn: 'arn:aws:sns:eu-central-1:111122223333:night',
+    });
+  });
+
+  it.each([
+    ['countersign:privateCas', '*'],
+    ['countersign:privateCas', 'arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/*'],
+    ['countersign:alarmTopicArn', 'night'],
+    ['countersign:alarmTopicArn', 'arn:aws:sns:eu-central-1:111122223333:night.fifo'],
+  ])('are refused with %s = %s', (key, value) => {
+    expect(() => read({ [key]: value })).toThrow(key);
+  });
+});

@@ -40,12 +40,42 @@ const readsIdentities = (stages: readonly string[]) => [
   },
 ];
 
+const leavesDeadLetters = [
+  { Sid: 'LeaveDeadLetters', Effect: 'Allow', Action: 'sqs:SendMessage', Resource: '<DeadLettersQueue.Arn>' },
+  {
+    Sid: 'EncryptDeadLetters',
+    Effect: 'Allow',
+    Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    Resource: '<EncryptionKey.Arn>',
+    Condition: { StringEquals: { 'kms:ViaService': 'sqs.<AWS::Region>.amazonaws.com' } },
+  },
+];
+
 const expected: Record<string, readonly unknown[]> = {
   Invoke: [writesItsOwnLogs('Invoke'), ...readsIdentities(['AWSCURRENT', 'AWSPREVIOUS'])],
   Diagnose: [writesItsOwnLogs('Diagnose'), ...readsIdentities(['AWSCURRENT'])],
   Certificate: [writesItsOwnLogs('Certificate'), ...readsIdentities(['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'])],
   Health: [writesItsOwnLogs('Health')],
+  Rotate: [
+    writesItsOwnLogs('Rotate'),
+    {
+      Sid: 'Announce',
+      Effect: 'Allow',
+      Action: 'events:PutEvents',
+      Resource: 'arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:event-bus/Countersign',
+    },
+  ],
+  Expiry: [
+    writesItsOwnLogs('Expiry'),
+    ...readsIdentities(['AWSCURRENT']),
+    { Sid: 'ListIdentities', Effect: 'Allow', Action: 'secretsmanager:ListSecrets', Resource: '*' },
+    { Sid: 'ListVersions', Effect: 'Allow', Action: 'secretsmanager:ListSecretVersionIds', Resource: secrets },
+    ...leavesDeadLetters,
+  ],
 };
+
+/** Seconds. The API stops listening after 30. */
+const timeouts: Record<string, number> = { Rotate: 900, Expiry: 300 };
 
 describe.each(Object.keys(expected))('the function %s', (name) => {
   it('has exactly the permissions of its job', () => {
@@ -60,13 +90,13 @@ describe.each(Object.keys(expected))('the function %s', (name) => {
     });
   });
 
-  it('runs on the Node that was tested, ends before the API stops listening, logs to its own group', () => {
+  it('runs on the Node that was tested, ends before nobody listens any more, logs to its own group', () => {
     const { Properties } = stack.resources('AWS::Lambda::Function')[`${name}Function`] ?? {};
     expect(Properties).toMatchObject({
       Runtime: `nodejs${process.versions.node.split('.')[0]}.x`,
       Architectures: ['arm64'],
       Handler: 'index.handler',
-      Timeout: 29,
+      Timeout: timeouts[name] ?? 29,
       Role: `<${name}Role.Arn>`,
       LoggingConfig: { LogFormat: 'JSON', LogGroup: `<${name}Logs>` },
     });
@@ -79,33 +109,49 @@ describe.each(Object.keys(expected))('the function %s', (name) => {
       Variables: {
         COUNTERSIGN_DOCS_URL: 'https://countersign.example/docs/',
         // Names that a caller chose may hang: enough threads for those and for the rest.
-        ...(['Invoke', 'Diagnose'].includes(name) ? { UV_THREADPOOL_SIZE: '64' } : {}),
-        ...(name === 'Health'
-          ? {}
-          : {
-              COUNTERSIGN_SECRET_PREFIX: 'countersign/identities/',
-              COUNTERSIGN_IDENTITY_TTL_SECONDS: '60',
-            }),
+        ...(['Invoke', 'Diagnose', 'Rotate'].includes(name) ? { UV_THREADPOOL_SIZE: '64' } : {}),
+        ...(name === 'Health' ? {} : { COUNTERSIGN_SECRET_PREFIX: 'countersign/identities/' }),
+        ...(['Health', 'Rotate'].includes(name) ? {} : { COUNTERSIGN_IDENTITY_TTL_SECONDS: '60' }),
+        ...(name === 'Rotate' ? { COUNTERSIGN_EVENT_BUS: '<AnnouncementsBus>' } : {}),
       },
     });
   });
 });
 
 describe('the stack', () => {
-  it('has these four functions, their policies and the policy of the caller, and no other', () => {
+  it('has these six functions, their policies, the role of the schedule and the policy of the caller, and no other', () => {
     const names = (type: string) => Object.keys(stack.resources(type)).sort();
     expect(names('AWS::Lambda::Function')).toEqual([
       'CertificateFunction',
       'DiagnoseFunction',
+      'ExpiryFunction',
       'HealthFunction',
       'InvokeFunction',
+      'RotateFunction',
     ]);
-    expect(names('AWS::IAM::Role')).toEqual(['CertificateRole', 'DiagnoseRole', 'HealthRole', 'InvokeRole']);
-    expect(names('AWS::IAM::Policy')).toHaveLength(4);
+    expect(names('AWS::IAM::Role')).toEqual([
+      'CertificateRole',
+      'DiagnoseRole',
+      'ExpiryRole',
+      'HealthRole',
+      'InspectionScheduleRole',
+      'InvokeRole',
+      'RotateRole',
+    ]);
+    expect(names('AWS::IAM::Policy')).toEqual([
+      'CertificateRoleDefaultPolicy',
+      'DiagnoseRoleDefaultPolicy',
+      'ExpiryRoleDefaultPolicy',
+      'HealthRoleDefaultPolicy',
+      'InspectionScheduleRoleDefaultPolicy',
+      'InvokeRoleDefaultPolicy',
+      'RotateRoleDefaultPolicy',
+      'RotationPermissionsPolicy',
+    ]);
     expect(names('AWS::IAM::ManagedPolicy')).toEqual(['PlatformCallerPolicy']);
   });
 
-  it('has no wildcard in any policy but the secrets under the prefix', () => {
+  it('has no wildcard in any policy but the secrets under the prefix, and the list of secrets, which takes no narrower one', () => {
     const policies = ['AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy'].flatMap((type) =>
       Object.values(stack.resources(type)),
     );
@@ -113,7 +159,11 @@ describe('the stack', () => {
       .flatMap(({ Properties }) => statements(Properties))
       .flatMap(({ Action, Resource }) => [Action, Resource].flat())
       .filter((text) => /[*?]/.test(text));
-    expect(new Set(wide)).toEqual(new Set([secrets]));
+    expect(new Set(wide)).toEqual(new Set([secrets, '*']));
+    const anything = policies
+      .flatMap(({ Properties }) => statements(Properties))
+      .filter(({ Resource }) => [Resource].flat().includes('*'));
+    expect(anything.map(({ Action }) => Action)).toEqual(['secretsmanager:ListSecrets']);
   });
 
   it('acknowledges these findings of cdk-nag, each with its reason, and no other', () => {
@@ -121,9 +171,13 @@ describe('the stack', () => {
     const wildcard = `AwsSolutions::AwsSolutions-IAM5[Resource::${secrets}]`;
     expect(acknowledged.map(({ at, id }) => `${at} ${id}`).sort()).toEqual([
       `Countersign/Certificate/Role ${wildcard}`,
+      'Countersign/DeadLetters/Queue AwsSolutions::AwsSolutions-SQS3',
       `Countersign/Diagnose/Role ${wildcard}`,
+      'Countersign/Expiry/Role AwsSolutions::AwsSolutions-IAM5[Resource::*]',
+      `Countersign/Expiry/Role ${wildcard}`,
       'Countersign/Identities/Platform AwsSolutions::AwsSolutions-SMG4',
       `Countersign/Invoke/Role ${wildcard}`,
+      `Countersign/Rotation/Permissions/Policy ${wildcard}`,
     ]);
     for (const { reason } of acknowledged) expect(reason.length).toBeGreaterThan(40);
   });
@@ -146,13 +200,15 @@ describe('the stack', () => {
     });
     try {
       const made = placed.resources('AWS::Lambda::Function');
-      for (const fn of [made.InvokeFunction, made.DiagnoseFunction]) {
+      for (const fn of [made.InvokeFunction, made.DiagnoseFunction, made.RotateFunction]) {
         expect(fn?.Properties.VpcConfig).toEqual({
           SubnetIds: ['subnet-0a1b2c3d', 'subnet-4e5f6a7b'],
           SecurityGroupIds: ['sg-8c9d0e1f'],
         });
       }
-      expect(made.CertificateFunction?.Properties).not.toHaveProperty('VpcConfig');
+      for (const fn of [made.CertificateFunction, made.ExpiryFunction]) {
+        expect(fn?.Properties).not.toHaveProperty('VpcConfig');
+      }
       const policy = placed.resources('AWS::IAM::Policy').InvokeRoleDefaultPolicy?.Properties;
       const [allowed, denied] = statements(policy).slice(expected.Invoke?.length);
       expect(allowed).toMatchObject({ Effect: 'Allow', Resource: '*', Sid: 'NetworkInterfaces' });

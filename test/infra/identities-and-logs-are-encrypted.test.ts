@@ -15,7 +15,11 @@ describe('the key', () => {
     stack.template.resourceCountIs('AWS::KMS::Key', 1);
   });
 
-  it('serves this account by its IAM policies, CloudWatch Logs for the log groups of this stack, and nobody else', () => {
+  it('serves this account by its IAM policies, CloudWatch Logs for the log groups and EventBridge for the bus of this stack, and nobody else', () => {
+    const ofTheBus = {
+      'aws:SourceAccount': '<AWS::AccountId>',
+      'aws:SourceArn': 'arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:event-bus/Countersign',
+    };
     expect(EncryptionKey?.Properties.KeyPolicy).toMatchObject({
       Statement: [
         {
@@ -33,6 +37,25 @@ describe('the key', () => {
             ArnLike: {
               'kms:EncryptionContext:aws:logs:arn':
                 'arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:Countersign-*',
+            },
+          },
+        },
+        {
+          Effect: 'Allow',
+          Principal: { Service: 'events.amazonaws.com' },
+          Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+          Resource: '*',
+          Condition: { StringEquals: { ...ofTheBus, 'kms:ViaService': 'sqs.<AWS::Region>.amazonaws.com' } },
+        },
+        {
+          Effect: 'Allow',
+          Principal: { Service: 'events.amazonaws.com' },
+          Action: ['kms:Decrypt', 'kms:DescribeKey', 'kms:GenerateDataKey'],
+          Resource: '*',
+          Condition: {
+            StringEquals: {
+              ...ofTheBus,
+              'kms:EncryptionContext:aws:events:event-bus:arn': ofTheBus['aws:SourceArn'],
             },
           },
         },
@@ -80,8 +103,10 @@ describe('the logs', () => {
       'ApiAccessLog',
       'CertificateLogs',
       'DiagnoseLogs',
+      'ExpiryLogs',
       'HealthLogs',
       'InvokeLogs',
+      'RotateLogs',
     ]);
     for (const group of Object.values(groups)) {
       expect(group).toMatchObject(outlivesTheStack);

@@ -27,8 +27,10 @@ describe('the API', () => {
     for (const target of targets) expect(target.PayloadFormatVersion).toBe('2.0');
   });
 
-  it('is the only one that may call a function, each by its own route', () => {
-    const permissions = Object.values(stack.resources('AWS::Lambda::Permission')).map(({ Properties }) => Properties);
+  it('may call a function, each by its own route; beside it Secrets Manager may, and nobody else', () => {
+    const everyone = Object.values(stack.resources('AWS::Lambda::Permission')).map(({ Properties }) => Properties);
+    const permissions = everyone.filter(({ Principal }) => Principal !== 'secretsmanager.amazonaws.com');
+    expect(everyone).toHaveLength(permissions.length + 1);
     expect(permissions.map((permission) => permission.SourceArn).sort()).toEqual(
       Object.values(routes)
         .map(

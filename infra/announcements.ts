@@ -1,0 +1,61 @@
+// The bus that rotations are announced on, for whoever has to tell customers.
+import { Aws, Stack } from 'aws-cdk-lib';
+import { CfnEventBus } from 'aws-cdk-lib/aws-events';
+import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Key } from 'aws-cdk-lib/aws-kms';
+import { Construct } from 'constructs';
+import { variables } from '../functions/config.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import type { EgressFunction } from './egress-function.ts';
+
+export interface AnnouncementsProps {
+  /** Encrypts the events on the bus. */
+  readonly key: Key;
+  /** Takes the events that the bus could not encrypt or decrypt. */
+  readonly deadLetters: DeadLetters;
+}
+
+export class Announcements extends Construct {
+  readonly bus: CfnEventBus;
+  readonly busArn: string;
+
+  constructor(scope: Construct, id: string, { key, deadLetters }: AnnouncementsProps) {
+    super(scope, id);
+    // Spelt out: the key's policy names the bus, and the bus the key.
+    const name = Stack.of(this).stackName;
+    this.busArn = `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:event-bus/${name}`;
+    // Without a resource policy: nobody outside of the account, and inside of it whom IAM allows.
+    this.bus = new CfnEventBus(this, 'Bus', {
+      name,
+      description: 'Certificates of Countersign that are pending, rejected or activated',
+      kmsKeyIdentifier: key.keyArn,
+      deadLetterConfig: { arn: deadLetters.queue.queueArn },
+    });
+    deadLetters.allowBus(this.busArn);
+    // EventBridge user guide, "Encrypting EventBridge event buses with AWS KMS keys", the key policy.
+    key.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'EventsOfTheBus',
+        effect: Effect.ALLOW,
+        principals: [new ServicePrincipal('events.amazonaws.com')],
+        actions: ['kms:Decrypt', 'kms:DescribeKey', 'kms:GenerateDataKey'],
+        resources: ['*'],
+        conditions: {
+          StringEquals: {
+            'aws:SourceAccount': Aws.ACCOUNT_ID,
+            'aws:SourceArn': this.busArn,
+            'kms:EncryptionContext:aws:events:event-bus:arn': this.busArn,
+          },
+        },
+      }),
+    );
+  }
+
+  /** Lets the function put events on this bus, and tells it which one it is. */
+  grantAnnounce(announcer: EgressFunction): void {
+    announcer.role.addToPolicy(
+      new PolicyStatement({ sid: 'Announce', actions: ['events:PutEvents'], resources: [this.busArn] }),
+    );
+    announcer.fn.addEnvironment(variables.eventBus, this.bus.ref);
+  }
+}
