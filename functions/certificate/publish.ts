@@ -4,7 +4,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from '
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { readCertificate, readCertificates } from '../identity/chain.ts';
 import { checkIdentity } from '../identity/check.ts';
-import { parseCertificateKeys } from '../identity/document.ts';
+import { hasCertificates, parseCertificateKeys } from '../identity/document.ts';
 import type { IdentitySource, Stage, StoredIdentity } from '../identity/identity.ts';
 import { identityName, invalidRequest } from '../message/event.ts';
 import { recordCertificateFailure } from '../telemetry/events.ts';
@@ -58,6 +58,8 @@ async function publish(
 ): Promise<APIGatewayProxyStructuredResultV2> {
   const stage = stageOf(event.queryStringParameters?.stage);
   const stored = await source.read(name, stage);
+  // AWSCURRENT is what calls are made with: there the same document is an identity that cannot be used.
+  if (stage !== 'AWSCURRENT' && !hasCertificates(stored.document)) throw noCertificate(name, stage);
 
   const keys = parseCertificateKeys(stored.document);
   const leaf = readCertificate(keys.certificate, 'certificate').certificate;
@@ -79,6 +81,12 @@ async function publish(
     rootCertificate: describe(root),
   };
   return answer('application/json', JSON.stringify(published));
+}
+
+function noCertificate(name: string, stage: Stage): CountersignError {
+  return new CountersignError('identity-not-found', `Identity "${name}" has no certificate at stage ${stage} yet.`, {
+    evidence: { reason: 'no-version', stage },
+  });
 }
 
 function stageOf(value: string | undefined): Stage {

@@ -60,6 +60,12 @@ export function parseCertificateKeys(
   throw unusable('document-malformed', 'document', issueSentence(result.issues[0]));
 }
 
+/** False of a document that waits for its certificate: it has none of the three keys. */
+export function hasCertificates(json: string): boolean {
+  const parsed = parseJson(json);
+  return Object.keys(certificateKeys).some((key) => Object.hasOwn(parsed, key));
+}
+
 function parseJson(json: string): Record<string, unknown> {
   const bytes = Buffer.byteLength(json);
   if (bytes > maxDocumentBytes) {

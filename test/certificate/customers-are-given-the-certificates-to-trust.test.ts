@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import {
   CreateSecretCommand,
   DeleteSecretCommand,
+  DescribeSecretCommand,
   PutSecretValueCommand,
+  RotateSecretCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
@@ -15,6 +17,9 @@ import { sendLinesTo } from '../../functions/telemetry/line.ts';
 import { type SecretsManager, startSecretsManager } from '../../local/secrets-manager/server.ts';
 import { makeChain, makeKeys } from '../identity/identities.ts';
 
+const functionArn = 'arn:aws:lambda:us-east-1:000000000000:function:rotate';
+/** It does nothing: what it would put in is not there. */
+const rotationFunctions = (arn: string) => (arn === functionArn ? async () => {} : undefined);
 const chain = makeChain();
 const keys = makeKeys(chain);
 let folder: string;
@@ -24,7 +29,7 @@ let handler: Door;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-certificate-'));
-  store = await startSecretsManager({ folder: join(folder, 'secrets'), port: 0 });
+  store = await startSecretsManager({ folder: join(folder, 'secrets'), port: 0, rotationFunctions });
   vi.stubEnv('AWS_REGION', 'eu-west-1');
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
@@ -131,6 +136,62 @@ describe('GET /v1/identities/{identity}/certificate', () => {
     expect(bodyOf(none)).toMatchObject({ code: 'identity-not-found', evidence: { stage: 'AWSPREVIOUS' } });
     await client.send(new PutSecretValueCommand({ SecretId: name, SecretString: JSON.stringify(next) }));
     expect(bodyOf(await ask('staged', { stage: 'previous' })).certificate.pem).toBe(keys.certificate);
+  });
+
+  describe('a next certificate that is not there yet', () => {
+    const next = '6f1f4a1e-2d55-4f0a-9d9c-0f3f9d6f2a01';
+    const pendingIsMissing = async (identity: string) => {
+      const answer = await ask(identity, { stage: 'pending' });
+      expect(answer.statusCode).toBe(404);
+      const evidence = { reason: 'no-version', stage: 'AWSPENDING' };
+      expect(bodyOf(answer)).toMatchObject({ code: 'identity-not-found', evidence });
+      expect(bodyOf(await ask(identity)).certificate.pem).toBe(keys.certificate);
+    };
+
+    it('because the rotation has just begun: AWSPENDING has no value', async () => {
+      await create('just-begun', keys);
+      const SecretId = secretName('just-begun');
+      const { VersionId } = await client.send(
+        new RotateSecretCommand({
+          SecretId,
+          RotationLambdaARN: functionArn,
+          RotationRules: { AutomaticallyAfterDays: 30 },
+        }),
+      );
+      const { VersionIdsToStages } = await client.send(new DescribeSecretCommand({ SecretId }));
+      expect(VersionIdsToStages?.[VersionId ?? '']).toEqual(['AWSPENDING']);
+      await pendingIsMissing('just-begun');
+    });
+
+    it('because somebody has to sign it: the request waits at a label of its own', async () => {
+      await create('to-be-signed', keys);
+      const waiting = JSON.stringify({ for: next, certificateRequest: 'PEM', privateKey: keys.privateKey });
+      const SecretId = secretName('to-be-signed');
+      await client.send(
+        new PutSecretValueCommand({ SecretId, SecretString: waiting, VersionStages: ['COUNTERSIGN_REQUEST'] }),
+      );
+      await pendingIsMissing('to-be-signed');
+    });
+
+    it('because its document has no certificates', async () => {
+      await create('uncertified', keys);
+      const { certificate: _, intermediateCertificates: __, rootCertificate: ___, ...rest } = keys;
+      const SecretId = secretName('uncertified');
+      await client.send(
+        new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(rest), VersionStages: ['AWSPENDING'] }),
+      );
+      await pendingIsMissing('uncertified');
+    });
+
+    it('but half a chain is told as what it is', async () => {
+      await create('half', keys);
+      const SecretString = JSON.stringify({ ...keys, rootCertificate: undefined });
+      await client.send(
+        new PutSecretValueCommand({ SecretId: secretName('half'), SecretString, VersionStages: ['AWSPENDING'] }),
+      );
+      const answer = await ask('half', { stage: 'pending' });
+      expect(bodyOf(answer)).toMatchObject({ code: 'identity-unusable', evidence: { reason: 'document-malformed' } });
+    });
   });
 
   it.each(['AWSCURRENT', 'current,pending', '', 'toString'])('refuses the stage %j', async (stage) => {
