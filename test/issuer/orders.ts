@@ -1,11 +1,14 @@
 // Orders as the rotation makes them, and what has to hold of every error of an issuer.
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { inspect } from 'node:util';
 import { expect } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';
 import type { KeyAlgorithm } from '../../functions/identity/renewal.ts';
 import { certificateRequest, newPrivateKey } from '../../functions/issuer/certificate-request.ts';
+import { type EstOptions, estIssuer } from '../../functions/issuer/est.ts';
+import { usableParts } from '../../functions/issuer/issued.ts';
 import type { SigningOrder } from '../../functions/issuer/issuer.ts';
+import type { Authority } from '../../local/authority/authority.ts';
 
 export type CurrentIdentity = NonNullable<SigningOrder['current']>;
 
@@ -43,6 +46,34 @@ export async function orderOf(options: OrderOptions): Promise<TestOrder> {
     current,
     signal,
   };
+}
+
+export const user = { name: 'platform', password: 'the password of the first enrolment' };
+
+export interface EstAt {
+  readonly url: string;
+  readonly root: Authority;
+}
+
+export interface EstAs {
+  readonly name?: string;
+  readonly password?: string;
+  readonly label?: string;
+  /** PEM; those of the server otherwise. */
+  readonly roots?: string;
+}
+
+export function issueByEst({ url, root }: EstAt, order: SigningOrder, as: EstAs = {}, options: EstOptions = {}) {
+  const { name, password, label, roots = root.certificate } = as;
+  const authentication = { ...(name ? { username: name } : {}), ...(password ? { password } : {}) };
+  return estIssuer({ kind: 'est', url, roots, ...authentication, ...(label ? { label } : {}) }, options).issue(order);
+}
+
+/** Signed, put in order and checked as a rotation does it. */
+export async function enrolled(server: EstAt, order: TestOrder, as?: EstAs, options?: EstOptions) {
+  const parts = usableParts(await issueByEst(server, order, as, options), { ...order, now: Date.now() });
+  const current: CurrentIdentity = { ...parts, privateKey: order.privateKey };
+  return { parts, current, leaf: new X509Certificate(parts.certificate) };
 }
 
 /** The error of a promise that must fail; nothing of `secrets` may stand in it or in what it was caused by. */
