@@ -96,25 +96,10 @@ function failureOf(name: string, stored: StoredIdentity, now: number): Countersi
 /** What the store did not give. A binary secret is a document that cannot be used; anything unforeseen leaves its own line. */
 function defectOf(secret: IdentitySecret, { requestId }: ExpiryOptions): (thrown: unknown) => ExpiryRecord {
   return (thrown) => {
-    const failure = isOfTheStore(thrown) ? unavailable(thrown) : asCountersignError(thrown);
+    const failure = asCountersignError(thrown);
     if (failure.code === 'internal-error') recordInternalError(failure, requestId);
     return { ...plainRecord(secret), state: failure.code === 'identity-unusable' ? 'broken' : 'unread', failure };
   };
-}
-
-/** Every error of the SDK's service has it (Smithy: error trait). */
-function isOfTheStore(thrown: unknown): thrown is Error {
-  return thrown instanceof Error && '$fault' in thrown;
-}
-
-function unavailable(thrown: Error): CountersignError {
-  return new CountersignError(
-    'identity-unavailable',
-    'Secrets Manager could not be asked for the versions of the identity.',
-    {
-      evidence: { reason: thrown.name },
-    },
-  );
 }
 
 function outOfTime(): CountersignError {

@@ -6,6 +6,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { identityNamePattern } from '../config.ts';
+import { clientSettings, explain } from '../identity/secrets-manager.ts';
 
 export interface IdentitySecret {
   /** Name of the identity. */
@@ -21,19 +22,15 @@ export interface IdentitySecret {
 }
 
 export interface SecretList {
-  /** Names under the prefix that no identity can have are left out. */
+  /** Names under the prefix that no identity can have are left out. Throws the SDK's errors. */
   all(): Promise<readonly IdentitySecret[]>;
-  /** Milliseconds since 1970; undefined when the version is gone. */
+  /** Milliseconds since 1970; undefined when the version is gone. Throws `identity-unavailable`. */
   createdAt(secret: IdentitySecret, version: string): Promise<number | undefined>;
 }
 
-/** Region, credentials and endpoint are the SDK's own settings. Methods throw the SDK's errors. */
+/** Region, credentials and endpoint are the SDK's own settings. */
 export function secretList(prefix: string): SecretList {
-  const client = new SecretsManagerClient({
-    maxAttempts: 5,
-    retryMode: 'standard',
-    requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
-  });
+  const client = new SecretsManagerClient(clientSettings(5, 5_000));
   return {
     async all() {
       const found: IdentitySecret[] = [];
@@ -51,17 +48,24 @@ export function secretList(prefix: string): SecretList {
       } while (NextToken !== undefined);
       return found;
     },
-    async createdAt({ arn }, version) {
-      let NextToken: string | undefined;
-      do {
-        const page = await client.send(
-          new ListSecretVersionIdsCommand({ SecretId: arn, ...(NextToken === undefined ? {} : { NextToken }) }),
-        );
-        const listed = page.Versions?.find(({ VersionId }) => VersionId === version);
-        if (listed) return listed.CreatedDate?.getTime();
-        NextToken = page.NextToken;
-      } while (NextToken !== undefined);
-      return undefined;
+    async createdAt({ arn, name }, version) {
+      try {
+        let NextToken: string | undefined;
+        do {
+          const page = await client.send(
+            new ListSecretVersionIdsCommand({ SecretId: arn, ...(NextToken === undefined ? {} : { NextToken }) }),
+          );
+          const listed = page.Versions?.find(({ VersionId }) => VersionId === version);
+          if (listed) return listed.CreatedDate?.getTime();
+          NextToken = page.NextToken;
+        } while (NextToken !== undefined);
+        return undefined;
+      } catch (thrown) {
+        const permissions = 'secretsmanager:ListSecretVersionIds on the secret, and kms:Decrypt';
+        const error = explain(thrown, name, { permissions, version });
+        if (error.code === 'identity-not-found') return undefined;
+        throw error;
+      }
     },
   };
 }
