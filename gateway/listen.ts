@@ -11,14 +11,16 @@ export interface ListenOptions {
   /** The option that chooses another port, for the sentence. */
   readonly option: string;
   readonly host?: string;
+  /** False shares the port with the other workers of a cluster. */
+  readonly exclusive?: boolean;
 }
 
 /** @returns the port */
 export async function listen(server: Server, options: ListenOptions): Promise<number> {
-  const { port, what, option, host = '127.0.0.1' } = options;
+  const { port, what, option, host = '127.0.0.1', exclusive = true } = options;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
-  server.listen({ port, host, exclusive: true }, resolve);
+  server.listen({ port, host, exclusive }, resolve);
   try {
     await promise;
   } catch (cause) {
@@ -34,8 +36,8 @@ export async function listen(server: Server, options: ListenOptions): Promise<nu
 }
 
 /** @param host a name, or an address without brackets */
-export function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+export function urlOf(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Takes no more connections, lets the answers under way be sent up to the deadline, then cuts them off. */

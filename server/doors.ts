@@ -1,0 +1,45 @@
+// The same stories behind the same doors as on Lambda, with the identities of a directory and the connections of this process.
+import type { Context } from 'aws-lambda';
+import { publishCertificate } from '../functions/certificate/publish.ts';
+import { routes } from '../functions/config.ts';
+import { warmUp } from '../functions/connection/warm-up.ts';
+import { createDiagnose } from '../functions/diagnose/diagnose.ts';
+import type { IdentityCache } from '../functions/identity/cache.ts';
+import { directorySource } from '../functions/identity/directory.ts';
+import { createInvoke } from '../functions/invoke/invoke.ts';
+import { openServices } from '../functions/invoke/services.ts';
+import { type Door, openDoor } from '../functions/message/door.ts';
+import { recordInternalError } from '../functions/telemetry/events.ts';
+import type { ServeOptions } from './options.ts';
+
+export interface Doors {
+  /** By the key of the route. */
+  readonly byRoute: Readonly<Record<string, Door>>;
+  readonly identities: IdentityCache;
+  /** Closes the connections to customers' APIs: the idle ones at once, the others after their call. */
+  close(): void;
+}
+
+/** What the stories look at of Lambda's context: nobody ends this process behind their back, so a call has all the time that it may ask for. */
+export const doorContext = Object.freeze({ getRemainingTimeInMillis: () => 30_000 }) as Context;
+
+/** Reads no identity yet. */
+export async function openDoors(
+  options: Pick<ServeOptions, 'identities' | 'identityTtlMs' | 'docsUrl'>,
+): Promise<Doors> {
+  const source = directorySource(options.identities);
+  const { identities, pool, close } = openServices({ source, ttlMs: options.identityTtlMs });
+  await warmUp();
+  const settings = { docsUrl: options.docsUrl, onInternalError: recordInternalError };
+  const keepsDeadline = { ...settings, storyKeepsDeadline: true };
+  return {
+    byRoute: {
+      // Without a fallback: a directory holds no version but the current one.
+      [routes.invocations]: openDoor(keepsDeadline, createInvoke({ identities, pool })),
+      [routes.diagnoses]: openDoor(keepsDeadline, createDiagnose({ identities })),
+      [routes.certificate]: openDoor(settings, (event) => publishCertificate(source, event, Date.now())),
+    },
+    identities,
+    close,
+  };
+}

@@ -1,0 +1,172 @@
+// One process that serves: its files, its identities, its doors and its listener, opened in order and closed again.
+import { basename } from 'node:path';
+import type { Server as TlsServer } from 'node:tls';
+import { writeLine } from '../functions/telemetry/line.ts';
+import { countWith } from '../functions/telemetry/meter.ts';
+import { closeServer, listen } from '../gateway/listen.ts';
+import { isLoopback } from '../gateway/loopback.ts';
+import { createAuthentication } from './authentication.ts';
+import { type Callers, parseCallers } from './callers.ts';
+import { openDoors } from './doors.ts';
+import { keepFiles } from './kept-files.ts';
+import { keepIdentities } from './kept-identities.ts';
+import { createListener } from './listener.ts';
+import { createLoad } from './load.ts';
+import { createServeMetrics, type MetricsSnapshot } from './metrics.ts';
+import type { ServeOptions } from './options.ts';
+import { createReadiness, identityFolders } from './readiness.ts';
+import { createRefusalLines } from './refusals.ts';
+import { makeTrust, type ServerTrust, trustPaths } from './trust.ts';
+
+export interface Installation {
+  readonly port: number;
+  snapshot(): Promise<MetricsSnapshot>;
+  /** Takes no more calls, lets those in flight end within `deadlineMs`. @returns how many had to be cut off */
+  close(deadlineMs: number): Promise<number>;
+}
+
+export interface InstallationParts {
+  /** Prometheus' text, of all processes; `own` is this one's. */
+  metrics(own: () => Promise<MetricsSnapshot>): Promise<string>;
+  /** Whether other processes listen on the same port. */
+  readonly sharesPort: boolean;
+}
+
+/** The connections to customers' APIs are bounded by what the system lets a process open. Throws an Error with one sentence. */
+export async function openInstallation(options: ServeOptions, parts: InstallationParts): Promise<Installation> {
+  const closing: (() => void)[] = [];
+  const close = () => {
+    for (const part of closing.splice(0).reverse()) part();
+  };
+  try {
+    return await open(options, parts, closing, close);
+  } catch (thrown) {
+    close();
+    throw thrown;
+  }
+}
+
+async function open(
+  options: ServeOptions,
+  parts: InstallationParts,
+  closing: (() => void)[],
+  close: () => void,
+): Promise<Installation> {
+  const { tls } = options;
+  await requireFolder(options.identities);
+  const trust =
+    tls &&
+    (await keepFiles({
+      paths: trustPaths(tls),
+      make: makeTrust,
+      onTaken: (now, before) => changeTrust(now, before),
+      onRefused: refusedFile,
+    }));
+  if (trust) closing.push(trust.close);
+  const callers =
+    options.callers === undefined ? undefined : await openCallers(options.callers, tls?.clientCa !== undefined);
+  if (callers) closing.push(callers.close);
+  const authentication = callers && createAuthentication(() => callers.current);
+
+  const doors = await openDoors(options);
+  closing.push(doors.close);
+  const kept = keepIdentities(doors.identities, options.identityTtlMs);
+  closing.push(kept.close);
+
+  const { limits } = options;
+  const load = createLoad(limits.maxCalls, limits.maxBufferedBytes);
+  const readiness = createReadiness(options.identities, doors.identities);
+  const metrics = createServeMetrics({ callsInFlight: () => load.callsInFlight, openConnections: () => connections });
+  countWith(metrics.meter);
+  closing.push(() => countWith(undefined));
+  const tellRefusal = createRefusalLines();
+
+  let connections = 0;
+  const server = createListener({
+    limits,
+    docsUrl: options.docsUrl,
+    trust: trust?.current,
+    wantsClientCertificates: tls?.clientCa !== undefined,
+    authentication,
+    isOnLoopback: isLoopback(options.host) && !tls,
+    doors: doors.byRoute,
+    load,
+    readiness,
+    metrics: () => parts.metrics(metrics.snapshot),
+    onRefused(refusal) {
+      metrics.refused(refusal.code);
+      tellRefusal(refusal);
+    },
+    onIdentity: kept.used,
+  });
+  server.on('connection', (socket) => {
+    connections += 1;
+    socket.once('close', () => {
+      connections -= 1;
+    });
+  });
+  /** Connections that stand keep their certificate; callers of other authorities are let go. */
+  function changeTrust(now: ServerTrust, before: ServerTrust): void {
+    (server as unknown as TlsServer).setSecureContext(now.context);
+    if (now.authorities !== before.authorities) {
+      authentication?.forgetCertificates();
+      server.closeIdleConnections();
+    }
+    writeLine({
+      level: 'INFO',
+      message: 'files taken up',
+      files: tls && trustPaths(tls).map((path) => basename(path)),
+    });
+  }
+
+  const { host, port: wanted } = options;
+  const port = await listen(server, {
+    port: wanted,
+    host,
+    what: 'countersign serve',
+    option: '--port',
+    exclusive: !parts.sharesPort,
+  });
+  return {
+    port,
+    snapshot: metrics.snapshot,
+    async close(deadlineMs) {
+      readiness.shutDown();
+      let cutOff = 0;
+      const late = setTimeout(() => {
+        cutOff = load.callsInFlight;
+      }, deadlineMs - 1);
+      await closeServer(server, deadlineMs);
+      clearTimeout(late);
+      close();
+      return cutOff;
+    },
+  };
+}
+
+async function openCallers(path: string, hasClientCa: boolean) {
+  const make = (text: string): Callers => {
+    const callers = parseCallers(text, basename(path));
+    if (callers.needsClientCa && !hasClientCa) {
+      throw new Error(`${basename(path)} names subjects of client certificates, which needs --client-ca.`);
+    }
+    return callers;
+  };
+  return keepFiles({
+    paths: [path],
+    make: ([text = '']) => make(text),
+    onTaken: () => writeLine({ level: 'INFO', message: 'files taken up', files: [basename(path)] }),
+    onRefused: refusedFile,
+  });
+}
+
+/** The last that was sound stays in use. */
+function refusedFile(detail: string): void {
+  writeLine({ level: 'ERROR', message: 'files refused', detail });
+}
+
+async function requireFolder(path: string): Promise<void> {
+  await identityFolders(path).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`The folder of --identities cannot be read (${error.code ?? error.name}).`);
+  });
+}

@@ -1,0 +1,109 @@
+// Files that are read again when they change: what was made of them last stays in use until the new ones are sound.
+import { type BigIntStats, constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+
+export interface KeptFiles<Content> {
+  /** The last that was sound. */
+  readonly current: Content;
+  /** Looks now; a look that is under way is waited for instead. Never rejects. */
+  look(): Promise<void>;
+  close(): void;
+}
+
+export interface KeptFilesOptions<Content> {
+  readonly paths: readonly string[];
+  /** Of the texts, in the order of the paths. What it throws has a sentence as its message. */
+  readonly make: (texts: readonly string[]) => Content;
+  /** Milliseconds from look to look. */
+  readonly everyMs?: number;
+  /** After a change; not for the first. */
+  readonly onTaken?: (content: Content, before: Content) => void;
+  /** Once for each state of the files that cannot be used. */
+  readonly onRefused?: (sentence: string) => void;
+}
+
+const maxFileBytes = 1024 * 1024;
+
+/**
+ * Looked at every two seconds, not watched: inotify misses the swap of a link above the file, which is how Kubernetes replaces
+ * a mounted secret, and what changes on a network file system. Throws an Error with one sentence when the first read fails.
+ */
+export async function keepFiles<Content>(options: KeptFilesOptions<Content>): Promise<KeptFiles<Content>> {
+  const { paths, make, everyMs = 2_000, onTaken, onRefused } = options;
+  let state = await stateOf(paths);
+  let content = make(await readAll(paths));
+  let looking: Promise<void> | undefined;
+
+  let refused: string | undefined;
+  async function look(): Promise<void> {
+    let now = 'unreadable';
+    try {
+      now = await stateOf(paths);
+      if (now === state) return;
+      const texts = await readAll(paths);
+      // Written meanwhile: the next look finds it at rest.
+      if ((await stateOf(paths)) !== now) return;
+      const before = content;
+      content = make(texts);
+      state = now;
+      refused = undefined;
+      onTaken?.(content, before);
+    } catch (thrown) {
+      // Not read again until it changes.
+      state = now;
+      if (refused !== now) onRefused?.((thrown as Error).message);
+      refused = now;
+    }
+  }
+
+  const lookOnce = () => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+  const timer = setInterval(lookOnce, everyMs).unref();
+  return {
+    get current() {
+      return content;
+    },
+    look: lookOnce,
+    close: () => clearInterval(timer),
+  };
+}
+
+/** Of what the names lead to. */
+async function stateOf(paths: readonly string[]): Promise<string> {
+  const all = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(unreadable(path))));
+  return all.map(({ dev, ino, size, mtimeNs, ctimeNs }) => `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`).join('\n');
+}
+
+function readAll(paths: readonly string[]): Promise<string[]> {
+  return Promise.all(paths.map(readOne));
+}
+
+async function readOne(path: string): Promise<string> {
+  // Not blocking: a FIFO without a writer would hold the open for ever.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(unreadable(path));
+  try {
+    const stats = await file.stat({ bigint: true });
+    requireSound(path, stats);
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+function requireSound(path: string, stats: BigIntStats): void {
+  if (!stats.isFile()) throw new Error(`${path} is not a regular file.`);
+  if (stats.size > maxFileBytes) throw new Error(`${path} has ${stats.size} bytes; ${maxFileBytes} is the most.`);
+  if ((stats.mode & 0o002n) !== 0n && process.platform !== 'win32') {
+    throw new Error(`${path} can be written by every user of the machine.`);
+  }
+}
+
+function unreadable(path: string): (error: NodeJS.ErrnoException) => never {
+  return (error) => {
+    throw new Error(`${path} cannot be read (${error.code ?? error.name}).`);
+  };
+}

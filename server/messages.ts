@@ -1,0 +1,18 @@
+// What the first process and its workers tell each other.
+import type { MetricsSnapshot } from './metrics.ts';
+import type { ServeOptions } from './options.ts';
+
+export type ToWorker =
+  | { readonly kind: 'open'; readonly options: ServeOptions }
+  | { readonly kind: 'close'; readonly deadlineMs: number }
+  | { readonly kind: 'snapshot'; readonly id: number }
+  /** The answer to `metrics`. */
+  | { readonly kind: 'metrics'; readonly id: number; readonly text: string };
+
+export type FromWorker =
+  | { readonly kind: 'opened'; readonly port: number }
+  | { readonly kind: 'failed'; readonly sentence: string }
+  | { readonly kind: 'closed'; readonly cutOff: number }
+  | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: MetricsSnapshot }
+  /** Asks for those of all processes. */
+  | { readonly kind: 'metrics'; readonly id: number };

@@ -1,0 +1,44 @@
+// The TLS side of the server: its certificate, and the authorities of its callers, from files that may change.
+import { createHash, X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { ServeOptions } from './options.ts';
+
+export interface ServerTrust {
+  readonly context: SecureContextOptions;
+  /** Changes with the authorities of callers: whoever was let in by others has to show himself again. */
+  readonly authorities: string;
+}
+
+export function trustPaths({ certificate, key, clientCa }: NonNullable<ServeOptions['tls']>): string[] {
+  return clientCa === undefined ? [certificate, key] : [certificate, key, clientCa];
+}
+
+/** `texts` in the order of trustPaths. Throws an Error with one sentence, without a word of what the files hold. */
+export function makeTrust([cert = '', key = '', ca]: readonly string[]): ServerTrust {
+  if (ca !== undefined && certificatesIn(ca) === 0) throw new Error('--client-ca holds no certificate.');
+  const context: SecureContextOptions = { cert, key, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) };
+  try {
+    createSecureContext(context);
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    throw new Error(`The files of --tls-cert, --tls-key and --client-ca cannot be used together (${code}).`);
+  }
+  return {
+    context,
+    authorities: createHash('sha256')
+      .update(ca ?? '')
+      .digest('hex'),
+  };
+}
+
+function certificatesIn(pem: string): number {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
+  for (const block of blocks) {
+    try {
+      new X509Certificate(block);
+    } catch {
+      throw new Error('--client-ca holds what is no certificate.');
+    }
+  }
+  return blocks.length;
+}

@@ -1,0 +1,62 @@
+// The door of a worker process: it opens an installation when it is told with which options, and closes it when it is told to.
+
+import { asCountersignError } from '../functions/errors.ts';
+import { recordInternalError } from '../functions/telemetry/events.ts';
+import { sendLinesTo } from '../functions/telemetry/line.ts';
+import { type Installation, openInstallation } from './installation.ts';
+import { createLineWriter } from './lines.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
+import type { MetricsSnapshot } from './metrics.ts';
+
+const lines = createLineWriter((text) => process.stdout.write(text));
+sendLinesTo(lines.write);
+
+// A terminal and systemd signal the whole group: when to stop is for the first process to say.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
+process.on('uncaughtException', (thrown) => {
+  recordInternalError(asCountersignError(thrown), '');
+  lines.flush();
+  process.exit(1);
+});
+
+let installation: Installation | undefined;
+const asked = new Map<number, (text: string) => void>();
+let lastId = 0;
+
+process.on('message', async (message: ToWorker) => {
+  switch (message.kind) {
+    case 'open':
+      try {
+        installation = await openInstallation(message.options, { metrics: metricsOfAll, sharesPort: true });
+        tell({ kind: 'opened', port: installation.port });
+      } catch (thrown) {
+        tell({ kind: 'failed', sentence: (thrown as Error).message }, () => process.exit(1));
+      }
+      return;
+    case 'close': {
+      const cutOff = (await installation?.close(message.deadlineMs)) ?? 0;
+      lines.flush();
+      tell({ kind: 'closed', cutOff }, () => process.exit(0));
+      return;
+    }
+    case 'snapshot':
+      if (installation) tell({ kind: 'snapshot', id: message.id, snapshot: await installation.snapshot() });
+      return;
+    case 'metrics':
+      asked.get(message.id)?.(message.text);
+      asked.delete(message.id);
+  }
+});
+
+/** The first process asks everybody, this one included. */
+function metricsOfAll(_own: () => Promise<MetricsSnapshot>): Promise<string> {
+  const id = ++lastId;
+  return new Promise((resolve) => {
+    asked.set(id, resolve);
+    tell({ kind: 'metrics', id });
+  });
+}
+
+function tell(message: FromWorker, then?: () => void): void {
+  process.send?.(message, undefined, undefined, () => then?.());
+}

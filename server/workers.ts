@@ -1,0 +1,165 @@
+// Worker processes that share one port: started, asked for their metrics, replaced when they die, and closed together.
+import cluster, { type Worker } from 'node:cluster';
+import { join } from 'node:path';
+import { writeLine } from '../functions/telemetry/line.ts';
+import { addEnded, expose } from './exposition.ts';
+import type { Inspection } from './inspection.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
+import type { MetricsSnapshot } from './metrics.ts';
+import type { ServeOptions } from './options.ts';
+
+export interface Workers {
+  readonly port: number;
+  /** Process ids of those that serve. */
+  pids(): number[];
+  /** @returns how many calls had to be cut off */
+  close(deadlineMs: number): Promise<number>;
+  /** At once. */
+  kill(): void;
+}
+
+/** One that served for so long is replaced at once; one that dies before that waits for the others' backoff. */
+const soundAfterMs = 10_000;
+const firstDelayMs = 500;
+const maxDelayMs = 30_000;
+/** A worker whose loop is busy is left out of one answer, with what it said last in its place. */
+const snapshotPatienceMs = 2_000;
+
+interface Member {
+  readonly worker: Worker;
+  readonly startedAt: number;
+  isOpen: boolean;
+  last: MetricsSnapshot;
+  cutOff: number;
+}
+
+/** `options.port` is not 0: it must stay the same for whoever is started later. Throws an Error with one sentence. */
+export async function startWorkers(options: ServeOptions, inspection: Inspection): Promise<Workers> {
+  cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [], execArgv: [] });
+  const members = new Set<Member>();
+  const waiting = new Map<number, (snapshot: MetricsSnapshot) => void>();
+  let ended: MetricsSnapshot = [];
+  let lastId = 0;
+  let deaths = 0;
+  let isClosing = false;
+  let replacing: NodeJS.Timeout | undefined;
+  let missing = 0;
+
+  function start(): Promise<void> {
+    const worker = cluster.fork();
+    const member: Member = { worker, startedAt: performance.now(), isOpen: false, last: [], cutOff: 0 };
+    members.add(member);
+    // What is sent to one that is dying; its end is told by `exit`.
+    worker.on('error', () => {});
+    tell(member, { kind: 'open', options });
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'opened') {
+          member.isOpen = true;
+          inspection.workerStarted();
+          resolve();
+        } else if (message.kind === 'failed') {
+          writeLine({ level: 'ERROR', message: 'worker failed', detail: message.sentence });
+          reject(new Error(message.sentence));
+        } else heard(member, message);
+      });
+      worker.once('exit', (code, signal) => {
+        members.delete(member);
+        reject(new Error(`A worker process ended as it started (${signal ?? code}).`));
+        if (!isClosing) died(member, signal ?? String(code));
+      });
+    });
+  }
+
+  function heard(member: Member, message: FromWorker): void {
+    if (message.kind === 'closed') member.cutOff = message.cutOff;
+    else if (message.kind === 'snapshot') {
+      member.last = message.snapshot;
+      waiting.get(message.id)?.(message.snapshot);
+    } else if (message.kind === 'metrics') {
+      const { id } = message;
+      metrics().then((text) => tell(member, { kind: 'metrics', id, text }));
+    }
+  }
+
+  function died(member: Member, how: string): void {
+    if (member.isOpen) inspection.workerEnded();
+    const { last } = member;
+    settling = settling.then(async () => {
+      ended = await addEnded(ended, last);
+    });
+    const servedMs = Math.round(performance.now() - member.startedAt);
+    deaths = servedMs >= soundAfterMs ? 0 : deaths + 1;
+    const delayMs = deaths <= 1 ? 0 : Math.min(maxDelayMs, firstDelayMs * 2 ** (deaths - 2));
+    writeLine({
+      level: 'ERROR',
+      message: 'worker died',
+      pid: member.worker.process.pid,
+      how,
+      servedMs,
+      replacedInMs: delayMs,
+    });
+    missing += 1;
+    replacing ??= setTimeout(replace, delayMs);
+  }
+  let settling: Promise<void> = Promise.resolve();
+
+  function replace(): void {
+    replacing = undefined;
+    for (; missing > 0 && !isClosing; missing--) start().catch(() => {});
+  }
+
+  async function metrics(): Promise<string> {
+    const snapshots = await Promise.all([...members].filter(({ isOpen }) => isOpen).map(snapshotOf));
+    await settling;
+    return expose([...snapshots, ended, await inspection.snapshot()]);
+  }
+
+  function snapshotOf(member: Member): Promise<MetricsSnapshot> {
+    const id = ++lastId;
+    return new Promise<MetricsSnapshot>((resolve) => {
+      const inVain = () => resolve(member.last);
+      const timer = setTimeout(inVain, snapshotPatienceMs);
+      member.worker.once('exit', inVain);
+      waiting.set(id, (snapshot) => {
+        clearTimeout(timer);
+        member.worker.off('exit', inVain);
+        resolve(snapshot);
+      });
+      tell(member, { kind: 'snapshot', id });
+    }).finally(() => waiting.delete(id));
+  }
+
+  const kill = () => {
+    isClosing = true;
+    clearTimeout(replacing);
+    for (const { worker } of members) worker.process.kill('SIGKILL');
+  };
+  try {
+    await Promise.all(Array.from({ length: options.workers }, start));
+  } catch (thrown) {
+    kill();
+    throw thrown;
+  }
+  return {
+    port: options.port,
+    pids: () => [...members].filter(({ isOpen }) => isOpen).map(({ worker }) => worker.process.pid as number),
+    async close(deadlineMs) {
+      isClosing = true;
+      clearTimeout(replacing);
+      const closing = [...members];
+      const ends = closing.map(({ worker }) => new Promise((resolve) => worker.once('exit', resolve)));
+      for (const member of closing) tell(member, { kind: 'close', deadlineMs });
+      // Whoever does not even cut off in time is cut off.
+      const late = setTimeout(kill, deadlineMs + 2_000);
+      await Promise.all(ends);
+      clearTimeout(late);
+      return closing.reduce((sum, { cutOff }) => sum + cutOff, 0);
+    },
+    kill,
+  };
+}
+
+function tell({ worker }: Member, message: ToWorker): void {
+  if (worker.isConnected()) worker.send(message, () => {});
+}

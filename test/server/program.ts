@@ -1,0 +1,10 @@
+// What serving.ts starts: `countersign serve` with raw options as JSON, and nothing of the command line around it.
+import { readServeOptions } from '../../server/options.ts';
+import { serveUntilStopped } from '../../server/run.ts';
+
+try {
+  process.exitCode = await serveUntilStopped(readServeOptions(JSON.parse(process.argv[2] ?? '{}')));
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}
