@@ -4,7 +4,7 @@ import { type AssembledChain, assembleChain, type IncompleteChain } from '../../
 import { readCertificateFields } from '../../functions/identity/certificate-fields.ts';
 import { type ChainCertificate, chainDefects, isIssuedBy } from '../../functions/identity/chain.ts';
 import type { FoundCertificate } from './contents.ts';
-import { type Finding, finding, findingOf } from './finding.ts';
+import { type Finding, type FindingCode, finding, findingOf } from './finding.ts';
 import { placeOf, subjectOf } from './names.ts';
 import { publicRootOf, publicRoots } from './public-authority.ts';
 
@@ -44,6 +44,44 @@ export function chainOf(
     link = links.find((other) => !chain.includes(other) && isIssuedBy(last, other));
   }
   return { assembled, chain };
+}
+
+/** Why the chain does not go on: the issuer is not there, or is and could not have signed. */
+export function gapFinding(
+  chain: readonly Link[],
+  incomplete: IncompleteChain,
+  certificates: readonly FoundCertificate[],
+): Finding {
+  const last = chain.at(-1) as Link;
+  const isNamesake = ({ certificate }: FoundCertificate) =>
+    certificate.subject === last.certificate.issuer && certificate !== last.certificate;
+  const namesakes = incomplete.fault === 'self-signed' ? [] : certificates.filter(isNamesake);
+  const signer = namesakes.find(({ certificate }) => hasSigned(certificate, last.certificate));
+  if (signer) {
+    const sentence = `${placeOf(signer)} signed ${last.where}, but may not: it is not the certificate of an authority (basic constraints, key usage).`;
+    return finding('issuer-not-authority', placeOf(signer), sentence);
+  }
+  const [namesake] = namesakes;
+  const code = faults[incomplete.fault];
+  if (!namesake) return finding(code, last.where, incomplete.sentence);
+  const sentence = `The issuer of ${last.where} is missing: ${placeOf(namesake)} has its name, but another key signed.`;
+  return finding(code, last.where, sentence);
+}
+
+const faults: Readonly<Record<IncompleteChain['fault'], FindingCode>> = {
+  'too-many-certificates': 'too-many-objects',
+  'no-certificate': 'no-certificate',
+  'self-signed': 'certificate-is-root',
+  'issuer-missing': 'issuer-missing',
+  'root-missing': 'root-missing',
+};
+
+function hasSigned(issuer: X509Certificate, certificate: X509Certificate): boolean {
+  try {
+    return certificate.verify(issuer.publicKey);
+  } catch {
+    return false;
+  }
 }
 
 /** The certificate and those that the names of issuers lead to: a keystore may hold the roots of the whole world besides. */
@@ -89,4 +127,3 @@ export function chainFindings(
   }
   return findings;
 }
-

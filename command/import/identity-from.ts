@@ -2,13 +2,12 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import * as v from 'valibot';
 import { destinationsSchema, issueSentence } from '../../functions/destination/schema.ts';
-import type { IncompleteChain } from '../../functions/identity/assemble.ts';
 import { checkIdentity } from '../../functions/identity/check.ts';
 import { checkPrivateKey } from '../../functions/identity/private-key.ts';
 import { parseRenewal } from '../../functions/identity/renewal.ts';
-import { chainFindings, chainOf } from './chain.ts';
+import { chainFindings, chainOf, gapFinding } from './chain.ts';
 import type { Contents, FoundCertificate } from './contents.ts';
-import { type Finding, type FindingCode, finding, findingOf, shown } from './finding.ts';
+import { type Finding, finding, findingOf, shown } from './finding.ts';
 import { issuerOf, placeOf, subjectOf } from './names.ts';
 import { choosePair, type Pair } from './pair.ts';
 
@@ -61,10 +60,7 @@ export function identityFrom(contents: Contents, settings: IdentitySettings): Re
   const { pair } = choice;
   const { assembled, chain } = chainOf(pair.leaf, contents.certificates);
   findings.push(...keyFindings(pair), ...chainFindings(chain, assembled, settings));
-  if (!('certificate' in assembled)) {
-    const code = faults[assembled.fault];
-    findings.push(finding(code, placeOf(pair.leaf), assembled.sentence));
-  }
+  if (!('certificate' in assembled)) findings.push(gapFinding(chain, assembled, contents.certificates));
   if (!('certificate' in assembled) || hasError(findings)) return errorsFirst(findings);
 
   const { destinations, renewal } = settings;
@@ -90,14 +86,6 @@ export function identityFrom(contents: Contents, settings: IdentitySettings): Re
     ],
   };
 }
-
-const faults: Readonly<Record<IncompleteChain['fault'], FindingCode>> = {
-  'too-many-certificates': 'too-many-objects',
-  'no-certificate': 'no-certificate',
-  'self-signed': 'certificate-is-root',
-  'issuer-missing': 'issuer-missing',
-  'root-missing': 'root-missing',
-};
 
 function settingsFindings({ destinations, renewal }: IdentitySettings): Finding[] {
   const findings: Finding[] = [];
