@@ -97,8 +97,10 @@ export function explainPrivateCa(thrown: unknown): CountersignError {
 /** The name AWS gives the error; `timeout` for an attempt's and the whole rotation's; ECONNREFUSED and its like for the network's. */
 function reasonOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return 'Error';
-  if (thrown.name === 'TimeoutError' || thrown.name === 'AbortError') return 'timeout';
-  return networkCodeOf(thrown) ?? thrown.name;
+  // First: the SDK calls a connection that was reset a TimeoutError too.
+  const network = networkCodeOf(thrown);
+  if (network !== undefined) return network;
+  return thrown.name === 'TimeoutError' || thrown.name === 'AbortError' ? 'timeout' : thrown.name;
 }
 
 function networkCodeOf(error: Error): string | undefined {

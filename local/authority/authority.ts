@@ -18,7 +18,7 @@ export interface CertificateRequest {
   /** DNS names and addresses for the subject alternative names. */
   readonly names?: readonly string[];
   /** Extended key usages; default both. `none` leaves the extension out. */
-  readonly usage?: 'client' | 'server' | 'both' | 'none' | 'codeSigning';
+  readonly usage?: 'client' | 'server' | 'both' | 'none' | 'any' | 'codeSigning';
   readonly keyAlgorithm?: KeyAlgorithm;
   readonly notBefore?: Date;
   readonly notAfter?: Date;
@@ -202,6 +202,8 @@ const ecSignatures: Record<string, string> = {
 
 function usageExtension(usage: NonNullable<CertificateRequest['usage']>): object[] {
   if (usage === 'none') return [];
+  // anyExtendedKeyUsage (RFC 5280, section 4.2.1.12).
+  if (usage === 'any') return [{ name: 'extKeyUsage', '2.5.29.37.0': true }];
   if (usage === 'codeSigning') return [{ name: 'extKeyUsage', codeSigning: true }];
   return [{ name: 'extKeyUsage', clientAuth: usage !== 'server', serverAuth: usage !== 'client' }];
 }

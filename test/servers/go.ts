@@ -23,7 +23,7 @@ export const go: RealServer = {
   },
 };
 
-export function buildGo(source: string, folder: Folder): string {
+export function buildGo(source: string, folder: Pick<Folder, 'path'>): string {
   const built = join(folder.path, 'server');
   const env = {
     ...process.env,
