@@ -97,9 +97,11 @@ export function estIssuer(settings: EstSettings, options: EstOptions = {}): Issu
   }
 }
 
+/** Some servers say it with a status, some with an alert, and some by hanging up. */
 function wantsToKnowWho(error: unknown): boolean {
   if (!(error instanceof CountersignError)) return false;
-  return error.code === 'issuer-refused' || error.evidence?.alert !== undefined;
+  const { alert, reason } = error.evidence ?? {};
+  return error.code === 'issuer-refused' || alert !== undefined || reason === 'ECONNRESET' || reason === 'EPIPE';
 }
 
 /** A server that answers 202 with a zero would be asked without end. */

@@ -28,7 +28,7 @@ export interface EstAnswer {
 export interface EstServerOptions {
   readonly label?: string;
   readonly user?: { readonly name: string; readonly password: string };
-  /** Answered in the place of the server, as long as there are any. */
+  /** Taken off and given to enrolments and renewals, as long as there are any. */
   readonly firstAnswers?: EstAnswer[];
   /** Base64 in lines of 64 characters (RFC 7030 has it so), or in one (RFC 8951 allows it). */
   readonly lines?: boolean;
@@ -68,7 +68,8 @@ export async function startEstServer(options: EstServerOptions = {}): Promise<Es
         status,
         headers = {},
         body = '',
-      } = options.firstAnswers?.shift() ?? answer(request, isTrusted, { options, root, issuer, folder });
+      } = (request.method === 'POST' && options.firstAnswers?.shift()) ||
+      answer(request, isTrusted, { options, root, issuer, folder });
       // With its length: strongSwan's client reads no chunks.
       outgoing.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
       outgoing.end(body);

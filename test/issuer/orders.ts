@@ -63,7 +63,7 @@ export interface EstAs {
   readonly roots?: string;
 }
 
-export function issueByEst({ url, root }: EstAt, order: SigningOrder, as: EstAs = {}, options: EstOptions = {}) {
+export async function issueByEst({ url, root }: EstAt, order: SigningOrder, as: EstAs = {}, options: EstOptions = {}) {
   const { name, password, label, roots = root.certificate } = as;
   const authentication = { ...(name ? { username: name } : {}), ...(password ? { password } : {}) };
   return estIssuer({ kind: 'est', url, roots, ...authentication, ...(label ? { label } : {}) }, options).issue(order);
