@@ -1,0 +1,243 @@
+// testSecret before real TLS servers: who rejects the new certificate holds it back, who rejects everything does not.
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
+import { createAuthority } from '../../local/authority/authority.ts';
+import { type CustomerApiOptions, destinationAt, startApi } from '../connection/customer-api.ts';
+import { failureOf } from '../identity/identities.ts';
+import { context, issuerThat, openPipeline, type StepEvent } from './rotating.ts';
+
+/** The new certificate comes from another root than the current one: a customer trusts the old one, both, or none. */
+async function changingRoots(renewal: object = {}) {
+  const pipeline = await openPipeline();
+  const { platformRoot, customerRoot } = pipeline.authorities;
+  const newRoot = createAuthority({ commonName: 'New Platform Root' });
+  const newIssuer = issuerThat(async ({ certificateRequest }) => {
+    const asked = readCertificateRequest(certificateRequest);
+    if (!asked) throw new Error('The request cannot be read.');
+    const { subject, publicKey, alternativeNames } = asked;
+    const issued = newRoot.certify({
+      subject,
+      publicKey,
+      ...(alternativeNames && { alternativeNames }),
+      usage: 'client',
+    });
+    return { certificates: issued.certificate + issued.root };
+  });
+  const trusts = {
+    old: platformRoot.certificate,
+    both: platformRoot.certificate + newRoot.certificate,
+    new: newRoot.certificate,
+    neither: customerRoot.certificate,
+  };
+  const api = (trusted: keyof typeof trusts, more: CustomerApiOptions = {}) =>
+    startApi(pipeline.authorities, { ca: trusts[trusted], ...more });
+  const at = (port: number, more: object = {}) =>
+    destinationAt({ port }, pipeline.authorities, { host: 'localhost', ...more });
+  return {
+    pipeline,
+    api,
+    at,
+    trusts,
+    /** The identity with these destinations, its rotation gone as far as testSecret. */
+    async begin(destinations: readonly object[], settings: object = {}): Promise<StepEvent> {
+      const issuer = { kind: 'local', url: pipeline.authority.url };
+      await pipeline.create(
+        'platform',
+        pipeline.document({ destinations, renewal: { issuer, ...renewal, ...settings } }),
+      );
+      const event = await pipeline.rotateSecret('platform');
+      await pipeline.rotate(newIssuer)({ Step: 'createSecret', ...event }, context());
+      return event;
+    },
+    test: (event: StepEvent, remainingMs?: number) =>
+      pipeline.rotate()({ Step: 'testSecret', ...event }, context(remainingMs)),
+  };
+}
+
+describe('a destination', () => {
+  it('that trusts the new certificate too lets it through, after a handshake and the probe', async () => {
+    const { pipeline, api, at, begin, test } = await changingRoots();
+    const customer = await api('both');
+    const event = await begin([
+      at(customer.port, { probe: { path: '/health' } }),
+      { host: '*' },
+      { host: '*.acme.example' },
+    ]);
+    await test(event);
+    expect(pipeline.lines.at(-1)).toMatchObject({
+      outcome: 'tested',
+      accepted: 1,
+      rejected: 0,
+      untested: 0,
+      sayNothing: 0,
+    });
+    expect(customer.connections.map(({ requests }) => requests.map(({ url }) => url))).toEqual([['/health']]);
+    await pipeline.rotate()({ Step: 'finishSecret', ...event }, context());
+  });
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'that rejects the new one over %s holds it back, and the event names it',
+    async (version) => {
+      const { pipeline, api, at, begin, test, trusts } = await changingRoots();
+      const [trusting, rejecting] = [await api('both'), await api('old', { minVersion: version, maxVersion: version })];
+      const event = await begin([at(trusting.port), at(rejecting.port)]);
+      const before = await pipeline.value('platform');
+      const failure = await failureOf(() => test(event));
+      expect(failure).toMatchObject({
+        code: 'new-certificate-rejected',
+        evidence: {
+          rejectedBy: 1,
+          destinations: [`localhost:${rejecting.port}`],
+          step: 5,
+          reason: 'client-certificate-rejected',
+        },
+      });
+      expect(failure.message).toContain(`localhost:${rejecting.port}`);
+      const [told] = pipeline.bus.events;
+      expect(told).toMatchObject({
+        detailType: 'Certificate Rejected',
+        detail: {
+          identity: 'platform',
+          version: event.ClientRequestToken,
+          onRejection: 'block',
+          rejectedByCount: 1,
+          rejectedBy: [{ host: 'localhost', port: rejecting.port, step: 5, reason: 'client-certificate-rejected' }],
+        },
+      });
+      expect(pipeline.lines.at(-1)).toMatchObject({
+        accepted: 1,
+        rejected: 1,
+        code: 'new-certificate-rejected',
+        RotationStepFailures: 1,
+      });
+      expect(await pipeline.value('platform')).toEqual(before);
+      // Once the customer trusts it, the same rotation goes on.
+      rejecting.trust(trusts.both);
+      await test(event);
+    },
+  );
+
+  it('that rejects the new one does not stop a rotation that is to proceed', async () => {
+    const { pipeline, api, at, begin, test } = await changingRoots({ onRejection: 'proceed' });
+    const customer = await api('old');
+    const event = await begin([at(customer.port)]);
+    await test(event);
+    expect(pipeline.lines.at(-1)).toMatchObject({
+      outcome: 'tested',
+      rejected: 1,
+      rejectedBy: [`localhost:${customer.port}`],
+    });
+    expect(pipeline.bus.events[0]).toMatchObject({
+      detailType: 'Certificate Rejected',
+      detail: { onRejection: 'proceed' },
+    });
+    await pipeline.rotate()({ Step: 'finishSecret', ...event }, context());
+    expect((await pipeline.stages('platform'))[event.ClientRequestToken]).toEqual(['AWSCURRENT']);
+  });
+
+  it('that answers the probe with something else, once it gets the new one, holds it back', async () => {
+    const { api, at, begin, test, pipeline } = await changingRoots();
+    const customer = await api('both');
+    const event = await begin([at(customer.port, { probe: { path: '/' } })]);
+    const known = new X509Certificate((await pipeline.value('platform')).certificate).fingerprint256;
+    customer.answerWith((_, response, { fingerprint256 }) => {
+      response.writeHead(fingerprint256 === known ? 200 : 401).end();
+    });
+    expect(await failureOf(() => test(event))).toMatchObject({
+      code: 'new-certificate-rejected',
+      evidence: { reason: 'probe-unexpected-status', step: 5 },
+    });
+  });
+
+  it('that rejects the current one as well, is not there, or is not trusted itself, says nothing', async () => {
+    const { pipeline, api, at, begin, test } = await changingRoots();
+    const [strange, gone] = [await api('neither'), await closedPort()];
+    const event = await begin([
+      at(strange.port),
+      at(gone),
+      { ...at((await api('both')).port), serverRoots: createAuthority({ commonName: 'Another' }).certificate },
+      { ...at((await api('both')).port), network: 'public' },
+    ]);
+    await test(event);
+    expect(pipeline.lines.at(-1)).toMatchObject({
+      outcome: 'tested',
+      accepted: 0,
+      rejected: 0,
+      untested: 0,
+      sayNothing: 4,
+    });
+    expect(pipeline.bus.events).toEqual([]);
+  });
+
+  it('that only takes the new one is no hindrance', async () => {
+    const { api, at, begin, test } = await changingRoots();
+    await test(await begin([at((await api('new')).port)]));
+  });
+
+  it('that could not be tried before the time is over holds the new one back, unless it is to proceed', async () => {
+    const { pipeline, api, at, begin, test } = await changingRoots();
+    const customer = await api('both');
+    const event = await begin([at(customer.port)]);
+    const failure = await failureOf(() => test(event, 5_000));
+    expect(failure).toMatchObject({
+      code: 'new-certificate-untested',
+      evidence: { untested: 1, destinations: [`localhost:${customer.port}`] },
+    });
+    expect(pipeline.bus.events).toEqual([]);
+    expect(customer.arrived).toBe(0);
+    await test(event);
+  });
+
+  it('that says nothing in its handshake to the new one, and does to the current one, is asked once more, then left untested', async () => {
+    const { pipeline, api, at, begin, test } = await changingRoots();
+    const customer = await api('both');
+    let connections = 0;
+    // A server that is being deployed: every second connection, counted from the first, ends before its handshake.
+    const door = createServer((socket) => {
+      connections += 1;
+      if (connections % 2 === 1) return socket.destroy();
+      const upstream = connect(customer.port, '127.0.0.1');
+      socket
+        .on('error', () => {})
+        .pipe(upstream)
+        .on('error', () => {})
+        .pipe(socket);
+      return undefined;
+    });
+    const port = await listen(door);
+    const event = await begin([at(port)]);
+    expect(await failureOf(() => test(event))).toMatchObject({ code: 'new-certificate-untested' });
+    expect(connections).toBe(3);
+    // Now the first connection of the test is the one that comes through.
+    await test(event);
+    expect(pipeline.lines.at(-1)).toMatchObject({ accepted: 1 });
+  });
+});
+
+it('tries many destinations side by side', async () => {
+  const { pipeline, api, at, begin, test } = await changingRoots();
+  const customers = await Promise.all(Array.from({ length: 20 }, () => api('both')));
+  await test(await begin(customers.map(({ port }) => at(port))));
+  expect(pipeline.lines.at(-1)).toMatchObject({ accepted: 20 });
+  for (const { connections } of customers) expect(connections).toHaveLength(1);
+});
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,155 @@
+// What Secrets Manager does to a rotation: it throttles, shows late what was written, and lets two of them run at once.
+import { describe, expect, it, vi } from 'vitest';
+import { openAnnouncements } from '../../functions/announcement/announcement.ts';
+import { rotationSteps } from '../../functions/rotate/rotation-event.ts';
+import { openVersions } from '../../functions/versions/versions.ts';
+import { failureOf } from '../identity/identities.ts';
+import { context, openPipeline, type Pipeline, prefix } from './rotating.ts';
+import { standBefore } from './store-in-between.ts';
+
+async function behindADoor() {
+  const pipeline = await openPipeline();
+  const door = await standBefore(pipeline.secretsUrl);
+  vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', door.url);
+  const versions = openVersions({ prefix });
+  await pipeline.create('platform', pipeline.document());
+  return { pipeline, door, versions, event: await pipeline.rotateSecret('platform') };
+}
+
+async function expectRotated(pipeline: Pipeline, token: string): Promise<void> {
+  const stages = await pipeline.stages('platform');
+  expect(stages[token]).toEqual(['AWSCURRENT']);
+  expect(Object.values(stages).flat().sort()).toEqual(['AWSCURRENT', 'AWSPREVIOUS']);
+  expect(pipeline.authority.signed).toBe(1);
+}
+
+describe('Secrets Manager', () => {
+  it.each(['ThrottlingException', 'InternalServiceError'])('answers with %s for a while', async (name) => {
+    const { pipeline, door, versions, event } = await behindADoor();
+    for (const Step of rotationSteps) {
+      door.throttle = { name, times: 2 };
+      await pipeline.rotate({ versions })({ Step, ...event }, context());
+    }
+    await expectRotated(pipeline, event.ClientRequestToken);
+  });
+
+  it('throttles for longer than a step has', async () => {
+    const { pipeline, door, event } = await behindADoor();
+    const versions = openVersions({ prefix, callTimeoutMs: 300 });
+    door.throttle = { name: 'ThrottlingException', times: 1_000 };
+    const failure = await failureOf(() => pipeline.rotate({ versions })({ Step: 'createSecret', ...event }, context()));
+    expect(failure).toMatchObject({ code: 'identity-unavailable', retryable: true });
+    door.throttle.times = 0;
+    await pipeline.run(event, { versions });
+    await expectRotated(pipeline, event.ClientRequestToken);
+  });
+
+  it.each([1, 2, 4])('shows what was written only at the next read but %i', async (staleReads) => {
+    const { pipeline, door, versions, event } = await behindADoor();
+    door.staleReads = staleReads;
+    await pipeline.run(event, { versions });
+    expect(door.staleAnswers).toBeGreaterThan(3);
+    await pipeline.run(event, { versions });
+    await expectRotated(pipeline, event.ClientRequestToken);
+  });
+
+  it('denies what the function was not granted, and says what that is', async () => {
+    const { pipeline, door, versions, event } = await behindADoor();
+    door.throttle = { name: 'AccessDeniedException', times: 1 };
+    const failure = await failureOf(() => pipeline.rotate({ versions })({ Step: 'createSecret', ...event }, context()));
+    expect(failure).toMatchObject({ code: 'identity-unavailable', evidence: { reason: 'AccessDeniedException' } });
+    expect(failure.hint).toContain('secretsmanager:DescribeSecret');
+  });
+});
+
+describe('two rotations at once', () => {
+  it('of the same version come to the same end, step by step', async () => {
+    const { pipeline, versions, event } = await behindADoor();
+    const rotate = pipeline.rotate({ versions });
+    for (const Step of rotationSteps) {
+      await Promise.all([1, 2, 3].map(() => rotate({ Step, ...event }, context())));
+    }
+    await expectRotated(pipeline, event.ClientRequestToken);
+  });
+
+  it('of the same version, each at its own pace, come to the same end', async () => {
+    const { pipeline, door, versions, event } = await behindADoor();
+    let calls = 0;
+    // Every second call waits for a few others: the two overtake each other all the time.
+    door.gate = async () => {
+      calls += 1;
+      if (calls % 2 === 0) for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    };
+    await Promise.all([pipeline.run(event, { versions }), pipeline.run(event, { versions })]);
+    await expectRotated(pipeline, event.ClientRequestToken);
+  });
+
+  it('of two versions: the one that was given up while its issuer was asked does not take the label back', async () => {
+    const { pipeline, versions, event } = await behindADoor();
+    const next = '33333333-3333-4333-8333-333333333333';
+    const overtaken = {
+      versions,
+      openIssuer: async () => ({
+        async issue() {
+          await versions.put(event.SecretId, {
+            version: next,
+            document: JSON.stringify(pipeline.document()),
+            stages: ['AWSPENDING'],
+          });
+          const { certificate } = pipeline.document() as { certificate: string };
+          return { certificates: certificate };
+        },
+      }),
+    };
+    // The certificate is for another key: what it would have been is not the question here.
+    const failure = await failureOf(() => pipeline.rotate(overtaken)({ Step: 'createSecret', ...event }, context()));
+    expect(failure.code).toBe('issued-certificate-unusable');
+    expect((await pipeline.stages('platform'))[next]).toEqual(['AWSPENDING']);
+    await pipeline.run({ ...event, ClientRequestToken: next }, { versions });
+    const stages = await pipeline.stages('platform');
+    expect(stages[next]).toEqual(['AWSCURRENT']);
+    expect(Object.values(stages).flat()).not.toContain('AWSPENDING');
+  });
+});
+
+describe('the bus', () => {
+  it.each([{ request: 'AccessDeniedException' }, { entry: 'InternalFailure' }])(
+    'that does not take an event (%j) holds the rotation back, until it does',
+    async (refuse) => {
+      const { pipeline, versions, event } = await behindADoor();
+      pipeline.bus.refuse = refuse;
+      const failure = await failureOf(() => pipeline.run(event, { versions }));
+      expect(failure).toMatchObject({ code: 'announcement-failed', evidence: { event: 'Certificate Pending' } });
+      expect(failure.evidence?.reason).toBe(Object.values(refuse)[0]);
+      pipeline.bus.refuse = undefined;
+      await pipeline.run(event, { versions });
+      await expectRotated(pipeline, event.ClientRequestToken);
+    },
+  );
+
+  it('that does not hear of the activation hears of it when the step is run again', async () => {
+    const { pipeline, versions, event } = await behindADoor();
+    const rotate = pipeline.rotate({ versions });
+    for (const Step of rotationSteps.slice(0, 3)) await rotate({ Step, ...event }, context());
+    pipeline.bus.refuse = { entry: 'InternalFailure' };
+    expect((await failureOf(() => rotate({ Step: 'finishSecret', ...event }, context()))).code).toBe(
+      'announcement-failed',
+    );
+    expect((await pipeline.stages('platform'))[event.ClientRequestToken]).toContain('AWSCURRENT');
+    pipeline.bus.refuse = undefined;
+    await rotate({ Step: 'createSecret', ...event }, context());
+    expect(pipeline.bus.events.map(({ detailType }) => detailType)).toEqual([
+      'Certificate Pending',
+      'Certificate Activated',
+    ]);
+    await expectRotated(pipeline, event.ClientRequestToken);
+  });
+
+  it('that is not there is no hindrance, and a line says what was not announced', async () => {
+    const { pipeline, versions, event } = await behindADoor();
+    await pipeline.run(event, { versions, announce: await openAnnouncements(undefined) });
+    await expectRotated(pipeline, event.ClientRequestToken);
+    const silent = pipeline.lines.filter(({ message }) => message === 'not announced');
+    expect(silent.map(({ event: name }) => name)).toEqual(['Certificate Pending', 'Certificate Activated']);
+  });
+});
