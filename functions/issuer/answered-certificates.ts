@@ -9,15 +9,15 @@ const mostCertificates = 64;
 /** One PEM text of all certificates in the texts. Throws `issued-certificate-unusable` when there is none, or one that cannot be parsed. */
 export function certificatesIn(texts: readonly string[]): string {
   const blocks = texts.flatMap(blocksOf);
-  if (blocks.length === 0) throw notCertificates('holds no certificate', 'malformed');
+  if (blocks.length === 0) throw notCertificates('holds no certificate', 'answer-malformed');
   if (blocks.length > mostCertificates) {
-    throw notCertificates(`holds more than ${mostCertificates} certificates`, 'too-many');
+    throw notCertificates(`holds more than ${mostCertificates} certificates`, 'answer-too-large');
   }
   for (const block of blocks) {
     try {
       new X509Certificate(block);
     } catch {
-      throw notCertificates('holds a certificate that cannot be parsed', 'malformed');
+      throw notCertificates('holds a certificate that cannot be parsed', 'answer-malformed');
     }
   }
   return blocks.join('');
@@ -29,7 +29,7 @@ function blocksOf(text: string): string[] {
       .filter(({ label }) => label === 'CERTIFICATE')
       .map((block) => block.text);
   } catch {
-    throw notCertificates('holds a PEM block that does not end', 'malformed');
+    throw notCertificates('holds a PEM block that does not end', 'answer-malformed');
   }
 }
 

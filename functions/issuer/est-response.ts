@@ -15,9 +15,10 @@ const mostBytes = 131_072;
  */
 export function certificatesOf(body: Buffer): string {
   const base64 = body.toString('latin1').replace(/[\t\n\r ]+/g, '');
-  if (base64 === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) throw notCertificates('is not base64', 'malformed');
+  if (base64 === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64))
+    throw notCertificates('is not base64', 'answer-malformed');
   const ber = Buffer.from(base64, 'base64');
-  if (ber.length > mostBytes) throw notCertificates('is larger than 128 KiB', 'too-large');
+  if (ber.length > mostBytes) throw notCertificates('is larger than 128 KiB', 'answer-too-large');
   return certificatesIn(signedCertificates(ber).map(pemOf));
 }
 
@@ -29,7 +30,7 @@ function signedCertificates(ber: Buffer): Certificate[] {
       ({ certificate }) => certificate ?? [],
     );
   } catch {
-    throw notCertificates('is no PKCS#7 of certificates', 'malformed');
+    throw notCertificates('is no PKCS#7 of certificates', 'answer-malformed');
   }
 }
 

@@ -142,7 +142,7 @@ async function read(incoming: IncomingMessage): Promise<Buffer> {
   let size = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > mostBytes) throw notCertificates('is larger than 256 KiB', 'too-large');
+    if (size > mostBytes) throw notCertificates('is larger than 256 KiB', 'answer-too-large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

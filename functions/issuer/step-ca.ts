@@ -120,10 +120,10 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, answer: string): T {
   try {
     value = JSON.parse(answer);
   } catch {
-    throw notCertificates('is not JSON', 'malformed');
+    throw notCertificates('is not JSON', 'answer-malformed');
   }
   const result = v.safeParse(schema, value);
-  if (!result.success) throw notCertificates('is not what step-ca answers', 'malformed');
+  if (!result.success) throw notCertificates('is not what step-ca answers', 'answer-malformed');
   return result.output;
 }
 

@@ -93,12 +93,12 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
       ['what it was asked', (head: string) => `${echo} ${head}`],
     ])('it answers with %s', async (_, body) => {
       const error = await failed((socket, head) => reply(socket, 200, body(head)));
-      expect(error).toMatchObject({ code: 'issued-certificate-unusable', evidence: { reason: 'malformed' } });
+      expect(error).toMatchObject({ code: 'issued-certificate-unusable', evidence: { reason: 'answer-malformed' } });
     });
 
     it('it answers with more than any chain has', async () => {
       const error = await failed((socket) => reply(socket, 200, 'A'.repeat(1_000_000)));
-      expect(error).toMatchObject({ code: 'issued-certificate-unusable', evidence: { reason: 'too-large' } });
+      expect(error).toMatchObject({ code: 'issued-certificate-unusable', evidence: { reason: 'answer-too-large' } });
     });
 
     it('it answers without end', async () => {
@@ -107,7 +107,7 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
         const more = () => socket.writable && socket.write(`1000\r\n${'A'.repeat(4096)}\r\n`, () => setImmediate(more));
         more();
       });
-      expect(error).toMatchObject({ code: 'issued-certificate-unusable', evidence: { reason: 'too-large' } });
+      expect(error).toMatchObject({ code: 'issued-certificate-unusable', evidence: { reason: 'answer-too-large' } });
     });
 
     it('it does not speak HTTP', async () => {
