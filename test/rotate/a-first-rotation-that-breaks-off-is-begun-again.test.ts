@@ -1,0 +1,76 @@
+// A secret without any value: its first rotation broken off before and after each call, then run again; no request is left as an identity.
+import { expect, it } from 'vitest';
+import { openAnnouncements } from '../../functions/announcement/announcement.ts';
+import { openIssuer } from '../../functions/issuer/open-issuer.ts';
+import type { RotationServices } from '../../functions/rotate/rotation.ts';
+import { openVersions } from '../../functions/versions/versions.ts';
+import { expectUsable, openPipeline, prefix } from './rotating.ts';
+
+/** The services, of which call `at` fails: it never arrives, or its answer does not. */
+function breaking(
+  services: Pick<RotationServices, 'versions' | 'announce' | 'openIssuer'>,
+  at: number,
+  moment: string,
+) {
+  const calls: string[] = [];
+  const watched =
+    <Args extends unknown[], Answer>(name: string, call: (...args: Args) => Promise<Answer>) =>
+    async (...args: Args): Promise<Answer> => {
+      const count = calls.push(name);
+      if (count === at && moment === 'before') throw new Error('broken off');
+      const answer = await call(...args);
+      if (count === at) throw new Error('broken off');
+      return answer;
+    };
+  const { versions, announce, openIssuer: open } = services;
+  return {
+    calls,
+    services: {
+      versions: {
+        describe: watched('describe', versions.describe),
+        read: watched('read', versions.read),
+        put: watched('put', versions.put),
+        moveStage: watched('moveStage', versions.moveStage),
+      },
+      announce: watched('announce', announce),
+      openIssuer: async (settings: Parameters<typeof open>[0]) => {
+        const issuer = await open(settings);
+        return { issue: watched('issue', (order: Parameters<typeof issuer.issue>[0]) => issuer.issue(order)) };
+      },
+    },
+  };
+}
+
+it('ends with the first identity, issued once, and no label but AWSCURRENT', async () => {
+  const pipeline = await openPipeline();
+  const { renewal } = pipeline.document() as { renewal: object };
+  const real = { versions: openVersions({ prefix }), announce: await openAnnouncements('certificates'), openIssuer };
+  let issued = 0;
+
+  async function rotated(identity: string, at: number, moment: string): Promise<readonly string[]> {
+    const { calls, services } = breaking(real, at, moment);
+    const renewals = { [identity]: renewal };
+    await pipeline.create(identity, undefined);
+    const event = await pipeline.rotateSecret(identity);
+    const run = pipeline.run(event, { ...services, renewals });
+    await (at > 0 ? expect(run).rejects.toThrow() : run);
+    await pipeline.run(event, { ...real, renewals });
+    expect(await pipeline.stages(identity), `${moment} call ${at}`).toEqual({
+      [event.ClientRequestToken]: ['AWSCURRENT'],
+    });
+    expectUsable(await pipeline.value(identity));
+    issued += 1;
+    expect(pipeline.authority.signed).toBe(issued);
+    const told = pipeline.bus.events
+      .filter(({ detail }) => detail.identity === identity)
+      .map(({ detailType }) => detailType);
+    expect(new Set(told)).toEqual(new Set(['Certificate Pending', 'Certificate Activated']));
+    return calls;
+  }
+
+  const calls = await rotated('whole', 0, 'never');
+  expect(new Set(calls)).toEqual(new Set(['describe', 'read', 'put', 'issue', 'announce', 'moveStage']));
+  for (const moment of ['before', 'after']) {
+    for (const at of calls.keys()) await rotated(`${moment}-${at}`, at + 1, moment);
+  }
+});
