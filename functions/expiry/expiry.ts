@@ -5,6 +5,7 @@ import { createGate } from '../identity/gate.ts';
 import type { IdentitySource, StoredIdentity } from '../identity/identity.ts';
 import { recordInternalError } from '../telemetry/events.ts';
 import { type ExpiryRecord, recordExpiry, recordInspection } from '../telemetry/expiry-record.ts';
+import { failureFields } from '../telemetry/failure-fields.ts';
 import { publicAuthorityKeys, readCertificateSet } from './certificates.ts';
 import { overdueSignsOf } from './overdue.ts';
 import type { IdentitySecret, SecretList } from './secrets.ts';
@@ -70,7 +71,7 @@ async function inspect(
     issuerValidTo: issuer && isoDate(issuer.validTo),
     clientAuthenticationEnding: isOfPublicAuthority,
     overdue: overdueSignsOf({ ...secret, pendingSince, leaf }, now),
-    failure,
+    ...(failure ? failureFields(failure) : {}),
   };
 }
 
@@ -98,7 +99,8 @@ function defectOf(secret: IdentitySecret, { requestId }: ExpiryOptions): (thrown
   return (thrown) => {
     const failure = asCountersignError(thrown);
     if (failure.code === 'internal-error') recordInternalError(failure, requestId);
-    return { ...plainRecord(secret), state: failure.code === 'identity-unusable' ? 'broken' : 'unread', failure };
+    const state = failure.code === 'identity-unusable' ? 'broken' : 'unread';
+    return { ...plainRecord(secret), state, ...failureFields(failure) };
   };
 }
 
@@ -121,7 +123,6 @@ function plainRecord({ name, stages, rotationEnabled, nextRotationAt }: Identity
     rotationEnabled,
     nextRotation: nextRotationAt === undefined ? undefined : isoDate(nextRotationAt),
     overdue: [],
-    failure: undefined,
   };
 }
 

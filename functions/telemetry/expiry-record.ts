@@ -1,11 +1,10 @@
 // What the hourly inspection of all identities leaves: two lines for each identity, one for all, with CloudWatch's metrics in them.
 import { metricsNamespace } from '../config.ts';
-import type { CountersignError } from '../errors.ts';
-import { failureFields } from './failure-fields.ts';
+import type { FailureFields } from './failure-fields.ts';
 import { writeLine } from './line.ts';
 
-/** Names, labels and dates alone. */
-export interface ExpiryRecord {
+/** Names, labels and dates alone. Of what is broken or unread, the fields that say why. */
+export interface ExpiryRecord extends Partial<FailureFields> {
   identity: string;
   /** `usable`, `broken` (the document cannot be used), `empty` (no version yet) or `unread` (the store did not give it). */
   state: 'usable' | 'broken' | 'empty' | 'unread';
@@ -26,23 +25,17 @@ export interface ExpiryRecord {
   nextRotation: string | undefined;
   /** Why the rotation is overdue. */
   overdue: readonly string[];
-  /** Why it is broken or unread. */
-  failure: CountersignError | undefined;
 }
 
 /** Embedded metric format: DaysToExpiry by identity and certificate, which is `leaf` in the first line and `issuer` in the second. */
 export function recordExpiry(record: ExpiryRecord, now: number): void {
-  const { failure, leafDays, issuerDays, issuerValidTo, ...fields } = record;
+  const { leafDays, issuerDays, issuerValidTo } = record;
   const isWell = record.state === 'usable' || record.state === 'empty';
   const isCalm = isWell && record.overdue.length === 0 && !record.clientAuthenticationEnding;
   writeLine({
     level: isCalm ? 'INFO' : 'WARN',
     message: 'identity inspected',
-    ...fields,
-    leafDays,
-    issuerDays,
-    issuerValidTo,
-    ...(failure ? failureFields(failure) : {}),
+    ...record,
     ...(leafDays === undefined ? {} : daysMetric('leaf', leafDays, now)),
   });
   if (issuerDays === undefined) return;

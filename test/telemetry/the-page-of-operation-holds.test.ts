@@ -18,14 +18,14 @@ describe('docs/operate.md', () => {
   it('has each metric, and the namespace', () => {
     const named = [...source.matchAll(/Name: '(\w+)'/g), ...source.matchAll(/(?:new|resumed|reused): '(\w+)'/g)];
     const metrics = new Set(named.map(([, name]) => name));
-    expect(metrics.size).toBe(10);
+    expect(metrics.size).toBe(24);
     for (const name of metrics) expect(section('Metrics')).toContain(`\`${name}\``);
     expect(section('Metrics')).toContain(`\`${metricsNamespace}\``);
   });
 
   it('has each line by its message, each field of a call, and each field of a failure', () => {
     const messages = new Set([...source.matchAll(/"?message"?: ?['"]([a-z ]+)['"]/g)].map(([, message]) => message));
-    expect(messages.size).toBe(6);
+    expect(messages.size).toBe(12);
     for (const message of messages) expect(section('The lines')).toContain(`\n| \`${message}\` |`);
     const fields = [...source.matchAll(/^ {2}(\w+)\??: .+;$/gm)].map(([, field]) => field);
     expect(fields.length).toBeGreaterThan(25);
