@@ -3,29 +3,19 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
-import { type CustomerApiOptions, destinationAt, startApi } from '../connection/customer-api.ts';
+import { type CustomerApiOptions, destinationAt, newServer, startApi } from '../connection/customer-api.ts';
 import { failureOf } from '../identity/identities.ts';
-import { context, issuerThat, openPipeline, type StepEvent } from './rotating.ts';
+import { startNginx } from '../support/nginx.ts';
+import { findPeer } from '../support/peers.ts';
+import { context, issuerThat, openPipeline, type StepEvent, signedBy } from './rotating.ts';
 
 /** The new certificate comes from another root than the current one: a customer trusts the old one, both, or none. */
 async function changingRoots(renewal: object = {}) {
   const pipeline = await openPipeline();
   const { platformRoot, customerRoot } = pipeline.authorities;
   const newRoot = createAuthority({ commonName: 'New Platform Root' });
-  const newIssuer = issuerThat(async ({ certificateRequest }) => {
-    const asked = readCertificateRequest(certificateRequest);
-    if (!asked) throw new Error('The request cannot be read.');
-    const { subject, publicKey, alternativeNames } = asked;
-    const issued = newRoot.certify({
-      subject,
-      publicKey,
-      ...(alternativeNames && { alternativeNames }),
-      usage: 'client',
-    });
-    return { certificates: issued.certificate + issued.root };
-  });
+  const newIssuer = issuerThat(signedBy(newRoot));
   const trusts = {
     old: platformRoot.certificate,
     both: platformRoot.certificate + newRoot.certificate,
@@ -42,12 +32,10 @@ async function changingRoots(renewal: object = {}) {
     at,
     trusts,
     /** The identity with these destinations, its rotation gone as far as testSecret. */
-    async begin(destinations: readonly object[], settings: object = {}): Promise<StepEvent> {
+    async begin(destinations: readonly object[], settings: object = {}, notAfter?: Date): Promise<StepEvent> {
       const issuer = { kind: 'local', url: pipeline.authority.url };
-      await pipeline.create(
-        'platform',
-        pipeline.document({ destinations, renewal: { issuer, ...renewal, ...settings } }),
-      );
+      const document = { destinations, renewal: { issuer, ...renewal, ...settings } };
+      await pipeline.create('platform', pipeline.document(document, notAfter && { notAfter }));
       const event = await pipeline.rotateSecret('platform');
       await pipeline.rotate(newIssuer)({ Step: 'createSecret', ...event }, context());
       return event;
@@ -172,6 +160,13 @@ describe('a destination', () => {
     expect(pipeline.bus.events).toEqual([]);
   });
 
+  it('that rejects the new one holds nothing back that could be lost: the current one has expired', async () => {
+    const { pipeline, api, at, begin, test } = await changingRoots();
+    const event = await begin([at((await api('neither')).port)], {}, new Date(Date.now() - 86_400_000));
+    await test(event);
+    expect(pipeline.lines.at(-1)).toMatchObject({ outcome: 'tested', sayNothing: 1 });
+  });
+
   it('that only takes the new one is no hindrance', async () => {
     const { api, at, begin, test } = await changingRoots();
     await test(await begin([at((await api('new')).port)]));
@@ -215,6 +210,28 @@ describe('a destination', () => {
     await test(event);
     expect(pipeline.lines.at(-1)).toMatchObject({ accepted: 1 });
   });
+});
+
+describe.skipIf(!findPeer('nginx'))('a real nginx (needs nginx)', () => {
+  it.each([
+    ['with a probe, by the page that it answers', { probe: { path: '/' } }, 5, 'client-certificate-rejected'],
+    ['without a probe, by the authorities that it accepts', {}, 4, 'client-issuer-not-accepted'],
+  ])(
+    'that trusts the old issuer only is told %s; one that trusts both lets the new one through',
+    async (_, probe, step, reason) => {
+      const { pipeline, at, begin, test, trusts } = await changingRoots();
+      const [old, both] = [
+        await startNginx(newServer(pipeline.authorities), { clientRoots: trusts.old }),
+        await startNginx(newServer(pipeline.authorities), { clientRoots: trusts.both }),
+      ];
+      const event = await begin([at(old.port, probe), at(both.port, probe)]);
+      expect(await failureOf(() => test(event))).toMatchObject({
+        code: 'new-certificate-rejected',
+        evidence: { rejectedBy: 1, destinations: [`localhost:${old.port}`], step, reason },
+      });
+      expect(pipeline.lines.at(-1)).toMatchObject({ accepted: 1, rejected: 1 });
+    },
+  );
 });
 
 it('tries many destinations side by side', async () => {

@@ -11,11 +11,13 @@ import { expect, onTestFinished, vi } from 'vitest';
 import { openAnnouncements } from '../../functions/announcement/announcement.ts';
 import type { Issuer } from '../../functions/issuer/issuer.ts';
 import { openIssuer } from '../../functions/issuer/open-issuer.ts';
+import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
 import { createRotate } from '../../functions/rotate/rotate.ts';
 import type { RotationServices } from '../../functions/rotate/rotation.ts';
 import { rotationSteps } from '../../functions/rotate/rotation-event.ts';
 import { sendLinesTo } from '../../functions/telemetry/line.ts';
 import { openVersions } from '../../functions/versions/versions.ts';
+import type { Authority } from '../../local/authority/authority.ts';
 import { type AuthorityServer, startAuthority } from '../../local/authority/server.ts';
 import { startSecretsManager } from '../../local/secrets-manager/server.ts';
 import { privateFolder } from '../support/program.ts';
@@ -164,4 +166,15 @@ export function issuerThat(issue: Issuer['issue']): Pick<RotationServices, 'open
 export function expectUsable(document: { certificate: string; privateKey: string }): void {
   const certificate = new X509Certificate(document.certificate);
   expect(certificate.checkPrivateKey(createPrivateKey(document.privateKey))).toBe(true);
+}
+
+/** Signs what is asked for, as an authority does that forgets at once whom it has signed for. */
+export function signedBy({ certify }: Pick<Authority, 'certify'>): Issuer['issue'] {
+  return async ({ certificateRequest }) => {
+    const asked = readCertificateRequest(certificateRequest);
+    if (!asked) throw new Error('The request cannot be read.');
+    const { subject, publicKey, alternativeNames } = asked;
+    const issued = certify({ subject, publicKey, ...(alternativeNames && { alternativeNames }), usage: 'client' });
+    return { certificates: issued.certificate + issued.intermediates + issued.root };
+  };
 }

@@ -4,7 +4,7 @@ import { openAnnouncements } from '../../functions/announcement/announcement.ts'
 import { rotationSteps } from '../../functions/rotate/rotation-event.ts';
 import { openVersions } from '../../functions/versions/versions.ts';
 import { failureOf } from '../identity/identities.ts';
-import { context, openPipeline, type Pipeline, prefix } from './rotating.ts';
+import { context, issuerThat, openPipeline, type Pipeline, prefix, signedBy } from './rotating.ts';
 import { standBefore } from './store-in-between.ts';
 
 async function behindADoor() {
@@ -62,6 +62,30 @@ describe('Secrets Manager', () => {
   });
 });
 
+it('that does not show yet what was issued is asked again before the issuer is', async () => {
+  const { pipeline, versions, event } = await behindADoor();
+  let signed = 0;
+  const sign = signedBy(pipeline.authorities.platformIssuer);
+  const forgetful = issuerThat((order) => {
+    signed += 1;
+    return sign(order);
+  });
+  const step = { Step: 'createSecret', ...event };
+  await pipeline.rotate({ versions, ...forgetful })(step, context());
+  let hidden = 3;
+  const lagging = {
+    ...versions,
+    read: async (...args: Parameters<typeof versions.read>) => {
+      const [, which] = args;
+      const isNew = 'version' in which && which.version === event.ClientRequestToken;
+      return isNew && hidden-- > 0 ? undefined : versions.read(...args);
+    },
+  };
+  await pipeline.rotate({ versions: lagging, ...forgetful })(step, context());
+  expect(hidden).toBe(-1);
+  expect(signed).toBe(1);
+});
+
 describe('two rotations at once', () => {
   it('of the same version come to the same end, step by step', async () => {
     const { pipeline, versions, event } = await behindADoor();
@@ -87,23 +111,16 @@ describe('two rotations at once', () => {
   it('of two versions: the one that was given up while its issuer was asked does not take the label back', async () => {
     const { pipeline, versions, event } = await behindADoor();
     const next = '33333333-3333-4333-8333-333333333333';
-    const overtaken = {
-      versions,
-      openIssuer: async () => ({
-        async issue() {
-          await versions.put(event.SecretId, {
-            version: next,
-            document: JSON.stringify(pipeline.document()),
-            stages: ['AWSPENDING'],
-          });
-          const { certificate } = pipeline.document() as { certificate: string };
-          return { certificates: certificate };
-        },
-      }),
-    };
-    // The certificate is for another key: what it would have been is not the question here.
-    const failure = await failureOf(() => pipeline.rotate(overtaken)({ Step: 'createSecret', ...event }, context()));
-    expect(failure.code).toBe('issued-certificate-unusable');
+    const sign = signedBy(pipeline.authorities.platformIssuer);
+    const overtaken = issuerThat(async (order) => {
+      const document = JSON.stringify(pipeline.document());
+      await versions.put(event.SecretId, { version: next, document, stages: ['AWSPENDING'] });
+      return sign(order);
+    });
+    const failure = await failureOf(() =>
+      pipeline.rotate({ versions, ...overtaken })({ Step: 'createSecret', ...event }, context()),
+    );
+    expect(failure).toMatchObject({ code: 'rotation-refused', evidence: { reason: 'not-pending' } });
     expect((await pipeline.stages('platform'))[next]).toEqual(['AWSPENDING']);
     await pipeline.run({ ...event, ClientRequestToken: next }, { versions });
     const stages = await pipeline.stages('platform');
