@@ -1,5 +1,5 @@
 // Makes the key and the request that an issuer signs: PKCS#10 (RFC 2986), with the names that the next certificate is to bear.
-import { createPrivateKey, createPublicKey, generateKeyPair, sign, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import { CountersignError } from '../errors.ts';
 import { readCertificateFields, readElements, readInside, tag } from '../flight/der.ts';
@@ -50,8 +50,9 @@ const extensionRequest = '1.2.840.113549.1.9.14';
 /** RFC 5758, section 3.2 (no parameters) and RFC 8017, appendix A.2.4 (NULL); the hash is as strong as the curve. */
 const signatures = {
   rsa: { oid: '1.2.840.113549.1.1.11', hash: 'sha256', parameters: Buffer.of(0x05, 0x00) },
-  ec: { oid: '1.2.840.10045.4.3.2', hash: 'sha256', parameters: Buffer.alloc(0) },
-  ecP384: { oid: '1.2.840.10045.4.3.3', hash: 'sha384', parameters: Buffer.alloc(0) },
+  prime256v1: { oid: '1.2.840.10045.4.3.2', hash: 'sha256', parameters: Buffer.alloc(0) },
+  secp384r1: { oid: '1.2.840.10045.4.3.3', hash: 'sha384', parameters: Buffer.alloc(0) },
+  secp521r1: { oid: '1.2.840.10045.4.3.4', hash: 'sha512', parameters: Buffer.alloc(0) },
 } as const;
 const version = Buffer.of(0x02, 0x01, 0x00);
 
@@ -73,9 +74,7 @@ export function certificateRequest({ privateKey, subject, names, like }: Request
     createPublicKey(key).export({ type: 'spki', format: 'der' }),
     derElement(derTag.attributes, ...(extension ? [requested(extension)] : [])),
   );
-  const isEc = key.asymmetricKeyType === 'ec';
-  const isLarge = isEc && key.asymmetricKeyDetails?.namedCurve !== curves.EC_P256;
-  const { oid, hash, parameters } = signatures[isLarge ? 'ecP384' : isEc ? 'ec' : 'rsa'];
+  const { oid, hash, parameters } = signatureOf(key);
   const whole = derElement(
     derTag.sequence,
     info,
@@ -84,6 +83,13 @@ export function certificateRequest({ privateKey, subject, names, like }: Request
   );
   const lines = whole.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
   return `-----BEGIN CERTIFICATE REQUEST-----\n${lines}\n-----END CERTIFICATE REQUEST-----\n`;
+}
+
+/** Of a curve that identities cannot have, the hash does not matter: checkIdentity turns the key away. */
+function signatureOf({ asymmetricKeyType, asymmetricKeyDetails: details }: KeyObject) {
+  if (asymmetricKeyType === 'rsa') return signatures.rsa;
+  const curve = details?.namedCurve;
+  return curve === 'secp384r1' || curve === 'secp521r1' ? signatures[curve] : signatures.prime256v1;
 }
 
 /** RFC 2985, section 5.4.2. */

@@ -1,6 +1,6 @@
 // Certificate requests are written byte by byte: three readers that nobody here wrote must agree on every one.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { readCertificateFields } from '../../functions/flight/der.ts';
 import { keyAlgorithms } from '../../functions/identity/renewal.ts';
@@ -50,6 +50,19 @@ describe('a request', () => {
     const signed = { EC_P256: 'ecdsa-with-SHA256', EC_P384: 'ecdsa-with-SHA384' }[algorithm as string];
     expect(out).toContain(`Signature Algorithm: ${signed ?? 'sha256WithRSAEncryption'}`);
     expect(readCertificateRequest(request)?.isSigned).toBe(true);
+  });
+
+  it('may be for a key on P-521, which identities may have and rotation makes none of', () => {
+    const privateKey = generateKeyPairSync('ec', { namedCurve: 'P-521' })
+      .privateKey.export({ type: 'pkcs8', format: 'pem' })
+      .toString();
+    expect(keyAlgorithmOf(privateKey)).toBeUndefined();
+    const { out, err } = openssl(
+      ['req', '-verify', '-noout', '-text'],
+      certificateRequest({ privateKey, subject: 'CN=bot' }),
+    );
+    expect(err).toContain('verify OK');
+    expect(out).toContain('Signature Algorithm: ecdsa-with-SHA512');
   });
 
   it('asks for no names when there are none, and is a request all the same', () => {

@@ -8,6 +8,8 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   openssl: 'openssl',
   nginx: 'nginx',
   aws: 'awscli',
+  curl: 'curl',
+  jq: 'jq',
   apache2: 'apache2',
   haproxy: 'haproxy',
   caddy: 'caddy',

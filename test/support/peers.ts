@@ -8,6 +8,8 @@ export const peers = {
   openssl: 'version',
   nginx: '-v',
   aws: '--version',
+  curl: '--version',
+  jq: '--version',
   apache2: '-v',
   haproxy: '-v',
   caddy: 'version',
