@@ -1,0 +1,49 @@
+// A process of its own: the rotation function's story, its steps as Secrets Manager asks for them, each key of the kind that is asked for.
+import { openIssuer } from '../../functions/issuer/open-issuer.ts';
+import { createRotate } from '../../functions/rotate/rotate.ts';
+import { sendLinesTo } from '../../functions/telemetry/line.ts';
+import { openVersions } from '../../functions/versions/versions.ts';
+import { wallClock } from './clock.ts';
+
+export interface AskedStep {
+  readonly event: object;
+  readonly keyAlgorithm: string;
+}
+
+export interface DoneStep {
+  readonly failure?: string;
+  /** Milliseconds since 1970: when AWSCURRENT was moved. */
+  readonly switchedAt?: number;
+}
+
+const [prefix = '', authorityUrl = ''] = process.argv.slice(2);
+sendLinesTo(() => {});
+const stored = openVersions({ prefix });
+let switchedAt: number | undefined;
+const versions: typeof stored = {
+  ...stored,
+  async moveStage(secretId, stage, move) {
+    const outcome = await stored.moveStage(secretId, stage, move);
+    if (stage === 'AWSCURRENT' && outcome === 'moved') switchedAt = wallClock();
+    return outcome;
+  },
+};
+
+process.on('message', async ({ event, keyAlgorithm }: AskedStep) => {
+  switchedAt = undefined;
+  const renewal = { issuer: { kind: 'local', url: authorityUrl }, keyAlgorithm };
+  const rotate = createRotate({
+    prefix,
+    versions,
+    openIssuer,
+    announce: async () => {},
+    renewals: { platform: renewal },
+  });
+  try {
+    await rotate(event, { awsRequestId: 'bench', getRemainingTimeInMillis: () => 60_000 });
+    process.send?.({ ...(switchedAt === undefined ? {} : { switchedAt }) } satisfies DoneStep);
+  } catch (error) {
+    process.send?.({ failure: error instanceof Error ? error.message : String(error) } satisfies DoneStep);
+  }
+});
+process.send?.('ready');
