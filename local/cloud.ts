@@ -1,19 +1,32 @@
-// The local cloud, brought up in order and down again: demo API, Secrets Manager, the platform's identity, the gateway.
+// The local cloud, brought up in order and down again: what AWS would run, an authority, the demo API, the platform's identity.
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { defaults, platformIdentity } from '../functions/config.ts';
 import { sendLinesTo } from '../functions/telemetry/line.ts';
+import { startAuthority } from './authority/server.ts';
 import { openAuthorities } from './demo-api/authorities.ts';
 import { type RunningHost, startDemoApi } from './demo-api/server.ts';
-import { loadFunctions, localCredentials, localRegion, setEnvironment } from './gateway/functions.ts';
+import type { BusEvent } from './event-bus/event.ts';
+import { startEventBus } from './event-bus/server.ts';
+import {
+  loadFunctions,
+  loadRotationFunction,
+  localCredentials,
+  localRegion,
+  setEnvironment,
+} from './gateway/functions.ts';
 import { startGateway } from './gateway/server.ts';
+import type { Ports } from './options.ts';
 import { storePlatformIdentity } from './platform-identity.ts';
+import { createRotation, setUpRotation } from './rotation.ts';
 import { startSecretsManager } from './secrets-manager/server.ts';
 import { openFolder, openLog, stateFiles } from './state.ts';
 
 export interface CloudOptions {
   readonly folder: string;
-  /** 0 takes a free one; `api` is the first of the demo API's. */
-  readonly ports: { readonly gateway: number; readonly secrets: number; readonly api: number };
+  /** 0 takes a free one. */
+  readonly ports: Ports;
+  /** How long the functions keep an identity before they ask again; absent: as deployed. */
+  readonly identityTtlSeconds?: number;
   /** Told what a function threw. */
   readonly onFailure: (functionName: string, reason: unknown) => void;
 }
@@ -21,8 +34,14 @@ export interface CloudOptions {
 export interface Cloud {
   readonly gatewayUrl: string;
   readonly secretsManagerUrl: string;
+  readonly authorityUrl: string;
+  readonly eventBusUrl: string;
   readonly secretId: string;
   readonly hosts: readonly RunningHost[];
+  /** What was put on the event bus, oldest first. */
+  readonly events: readonly BusEvent[];
+  /** Open connections to a host of the demo API that were made with this client certificate. */
+  openConnections(host: string, fingerprint256: string): number;
   /** Where the functions write their log lines and metrics. */
   readonly logFile: string;
   /** Sentences to print: what is wrong with the platform's identity, or peculiar to it. */
@@ -46,36 +65,60 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
   try {
     const files = stateFiles(options.folder);
+    const { ports, identityTtlSeconds } = options;
     await openFolder(options.folder);
     const authorities = await openAuthorities(files.authorities);
-    const secrets = await up(startSecretsManager({ folder: files.secrets, port: options.ports.secrets }));
-    setEnvironment(secrets.url);
-    const { hosts } = await up(startDemoApi(authorities, options.ports.api));
+    const rotation = createRotation(options.onFailure);
+    const { rotationFunctions } = rotation;
+    const secrets = await startSecretsManager({ folder: files.secrets, port: ports.secrets, rotationFunctions });
+    const endRotations = () => rotation.end(secrets);
+    running.unshift({ close: () => endRotations().then(secrets.close) });
+    const log = await up(openLog(files.log));
+    sendLinesTo(log.write);
+    const bus = await up(startEventBus({ file: files.events, port: ports.events }));
+    const authority = await up(startAuthority({ authority: authorities.platform, port: ports.authority }));
+    const api = await up(startDemoApi(authorities, ports.api));
+    // While what their steps need is still there.
+    running.unshift({ close: endRotations });
+    setEnvironment({ secretsManagerUrl: secrets.url, eventBusUrl: bus.url, identityTtlSeconds });
 
+    const { hosts } = api;
     const secretId = `${defaults.secretPrefix}${platformIdentity}`;
     const client = new SecretsManagerClient({
       endpoint: secrets.url,
       region: localRegion,
       credentials: localCredentials,
     });
+    running.push({ close: async () => client.destroy() });
     const notices: string[] = [];
     const onNotice = (sentence: string) => notices.push(sentence);
+    const place = { client, secretId, authorities, hosts, authorityUrl: authority.url, now: new Date(), onNotice };
     try {
-      await storePlatformIdentity({ client, secretId, authorities, hosts, now: new Date(), onNotice });
+      await storePlatformIdentity(place);
     } catch (error) {
       // Whoever put it there can only mend it while Secrets Manager runs; calls say what is wrong with it.
       onNotice(error instanceof Error ? error.message : String(error));
-    } finally {
-      client.destroy();
     }
 
-    const log = await up(openLog(files.log));
-    sendLinesTo(log.write);
     const functions = await loadFunctions();
-    const gateway = await up(startGateway({ functions, port: options.ports.gateway, onFailure: options.onFailure }));
-    const { url: gatewayUrl, callsUnderWay } = gateway;
-    const secretsManagerUrl = secrets.url;
-    return { gatewayUrl, secretsManagerUrl, secretId, hosts, logFile: files.log, notices, callsUnderWay, close };
+    rotation.serve(await loadRotationFunction());
+    const current = await setUpRotation(client, secretId);
+    if (current) api.pinClient(current);
+    const gateway = await up(startGateway({ functions, port: ports.gateway, onFailure: options.onFailure }));
+    return {
+      gatewayUrl: gateway.url,
+      secretsManagerUrl: secrets.url,
+      authorityUrl: authority.url,
+      eventBusUrl: bus.url,
+      secretId,
+      hosts,
+      events: bus.events,
+      openConnections: api.openConnections,
+      logFile: files.log,
+      notices,
+      callsUnderWay: gateway.callsUnderWay,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

@@ -41,7 +41,8 @@ export function invocationPath(): string {
 
 /** The body of the invocation of a demo host. */
 export function invocationOf({ host, port, behaviour, request: more }: RunningHost): object {
-  const isHealthy = behaviour.kind === 'mutual-tls' && behaviour.certificate === 'sound';
+  const isHealthy =
+    behaviour.kind === 'pinning' || (behaviour.kind === 'mutual-tls' && behaviour.certificate === 'sound');
   return { url: `https://${host}:${port}${isHealthy ? '/v1/accounts/1/balance' : '/'}`, ...more };
 }
 

@@ -6,21 +6,34 @@ export interface StartOptions {
   readonly wantsHelp: boolean;
   /** Undefined for a demo that was given none: a temporary one. */
   readonly folder: string | undefined;
-  readonly ports: { readonly gateway: number; readonly secrets: number; readonly api: number };
+  readonly ports: Ports;
+}
+
+export interface Ports {
+  readonly gateway: number;
+  readonly secrets: number;
+  /** Of the platform's authority. */
+  readonly authority: number;
+  readonly events: number;
+  /** Of the first host of the demo API. */
+  readonly api: number;
 }
 
 export const helpText = `Usage: npm start -- [options]
        npm run demo
 
 Serves a local cloud on loopback until it is stopped: Secrets Manager, the gateway with the functions
-that are deployed, a demo API that demands a client certificate; and makes one call through all of it.
+that are deployed, an authority, an event bus, a demo API that demands a client certificate; and makes
+one call through all of it.
 
-  --port <port>          of the gateway (8080)
-  --secrets-port <port>  of Secrets Manager (8081)
-  --api-port <port>      of the first host of the demo API, the others follow (8443)
-                         0 takes a free port
-  --state <folder>       where state is kept (.countersign)
-  --demo                 one run on free ports, without state: every host is called once
+  --port <port>            of the gateway (8080)
+  --secrets-port <port>    of Secrets Manager (8081)
+  --authority-port <port>  of the authority that signs the platform's next certificate (8082)
+  --events-port <port>     of the event bus (8083)
+  --api-port <port>        of the first host of the demo API, the others follow (8443)
+                           0 takes a free port
+  --state <folder>         where state is kept (.countersign)
+  --demo                   one run on free ports, without state: every host is called once
   --help`;
 
 /** The demo API takes as many consecutive ports as it has hosts; no port may pass 65535. */
@@ -39,6 +52,8 @@ export function readOptions(args: readonly string[]): StartOptions {
     ports: {
       gateway: port('--port', values.port, isDemo ? 0 : 8080),
       secrets: port('--secrets-port', values['secrets-port'], isDemo ? 0 : 8081),
+      authority: port('--authority-port', values['authority-port'], isDemo ? 0 : 8082),
+      events: port('--events-port', values['events-port'], isDemo ? 0 : 8083),
       api: port('--api-port', values['api-port'], isDemo ? 0 : 8443, lastApiPort),
     },
   };
@@ -51,6 +66,8 @@ function parse(args: readonly string[]) {
       options: {
         port: { type: 'string' },
         'secrets-port': { type: 'string' },
+        'authority-port': { type: 'string' },
+        'events-port': { type: 'string' },
         'api-port': { type: 'string' },
         state: { type: 'string' },
         demo: { type: 'boolean' },

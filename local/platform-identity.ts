@@ -16,17 +16,22 @@ interface Document {
   intermediateCertificates?: unknown;
   rootCertificate?: unknown;
   destinations?: unknown;
+  renewal?: unknown;
 }
 
 const day = 86_400_000;
 const lifetime = 90 * day;
 const renewBefore = 30 * day;
+/** Rotations try every destination that is named in full; one that never answers would make each of them wait. */
+const wildcard = '*.demo.localhost';
 
 export interface PlatformIdentityOptions {
   readonly client: SecretsManagerClient;
   readonly secretId: string;
   readonly authorities: DemoAuthorities;
   readonly hosts: readonly RunningHost[];
+  /** Where the demo's authority signs the next certificate. */
+  readonly authorityUrl: string;
   readonly now: Date;
   /** Told, in a sentence, of what a user would wonder at. */
   readonly onNotice?: (sentence: string) => void;
@@ -34,7 +39,8 @@ export interface PlatformIdentityOptions {
 
 /**
  * What somebody else stored under this name keeps its key, its certificates, its other destinations (any public host,
- * where it lists none) and its other members; only the destinations of the demo's hosts are set.
+ * where it lists none) and its other members; only the destinations of the demo's hosts are set, and where its renewal asks
+ * the demo's authority, the address of that.
  * @returns what was done
  */
 export async function storePlatformIdentity(
@@ -43,13 +49,24 @@ export async function storePlatformIdentity(
   const { client, secretId: SecretId } = options;
   const stored = await readSecret(client, SecretId);
   if (stored === undefined) {
-    const SecretString = JSON.stringify({ ...issue(options), destinations: destinationsFor(options) });
+    const SecretString = JSON.stringify({
+      ...issue(options),
+      destinations: destinationsFor(options),
+      renewal: demoRenewal(options),
+    });
     await client.send(new CreateSecretCommand({ Name: SecretId, SecretString }));
     return 'created';
   }
   const current = parse(stored, SecretId);
-  const isDue = isDemoIdentity(current) && isWornOut(current, options);
-  const next = { ...current, ...(isDue && issue(options)), destinations: destinationsFor(options, current) };
+  const isDemo = isDemoIdentity(current);
+  const isDue = isDemo && isWornOut(current, options);
+  const renewal = isDemo && current.renewal === undefined ? demoRenewal(options) : followed(current.renewal, options);
+  const next = {
+    ...current,
+    ...(isDue && issue(options)),
+    destinations: destinationsFor(options, current),
+    ...(renewal === undefined ? {} : { renewal }),
+  };
   if (!sameCertificate(next.rootCertificate, options.authorities.platform.root))
     options.onNotice?.(ownNotice(SecretId));
   const SecretString = JSON.stringify(next);
@@ -95,6 +112,17 @@ function issue({ authorities: { platform }, now }: PlatformIdentityOptions): Doc
   };
 }
 
+/** A customer that pins the old certificate is served by AWSPREVIOUS, and holds no rotation up. */
+function demoRenewal({ authorityUrl: url }: PlatformIdentityOptions): object {
+  return { issuer: { kind: 'local', url }, onRejection: 'proceed' };
+}
+
+/** The port may be another one than at the last start. */
+function followed(renewal: unknown, { authorityUrl: url }: PlatformIdentityOptions): unknown {
+  const issuer = (renewal as { issuer?: { kind?: unknown } | null } | null | undefined)?.issuer;
+  return issuer?.kind === 'local' ? { ...(renewal as object), issuer: { ...issuer, url } } : renewal;
+}
+
 /** Also one of an earlier state folder, whose root is another but bears the same name. */
 function isDemoIdentity({ rootCertificate }: Document): boolean {
   return certificateOf(rootCertificate)?.subject === `CN=${platformRootName}`;
@@ -111,7 +139,7 @@ function ownNotice(secretId: string): string {
 
 function isWornOut(document: Document, { authorities, now }: PlatformIdentityOptions): boolean {
   const certificate = certificateOf(document.certificate);
-  if (!certificate || document.rootCertificate !== authorities.platform.root) return true;
+  if (!certificate || !sameCertificate(document.rootCertificate, authorities.platform.root)) return true;
   return certificate.validToDate.getTime() - now.getTime() < renewBefore;
 }
 
@@ -127,13 +155,14 @@ function certificateOf(pem: unknown): X509Certificate | undefined {
 function destinationsFor({ hosts, authorities }: PlatformIdentityOptions, current?: Document): object[] {
   const listed = current && 'destinations' in current ? current.destinations : current && [{ host: '*' }];
   const others = Array.isArray(listed) ? (listed as { host?: unknown }[]) : [];
+  const own = new Set<unknown>([wildcard, ...hosts.map(({ host }) => host)]);
   return [
-    ...hosts.map(({ host, port }) => ({
-      host,
+    ...hosts.map(({ host, port, behaviour }) => ({
+      host: behaviour.kind === 'silent' ? wildcard : host,
       port,
       serverRoots: authorities.customer.certificate,
       network: 'loopback',
     })),
-    ...others.filter((destination) => !hosts.some(({ host }) => host === destination?.host)),
+    ...others.filter((destination) => !own.has(destination?.host)),
   ];
 }

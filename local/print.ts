@@ -17,6 +17,8 @@ export function places(cloud: Cloud, folder: string | undefined, paint: Paint): 
   const rows = [
     ['gateway', cloud.gatewayUrl, 'the functions that are deployed, without IAM'],
     ['secrets manager', cloud.secretsManagerUrl, 'for the SDK and the AWS CLI'],
+    ['authority', new URL(cloud.authorityUrl).origin, "signs the platform's next certificate"],
+    ['event bus', cloud.eventBusUrl, 'what rotations announce'],
     ['demo API', `https://${first?.host}:${first?.port}`, 'demands a client certificate'],
     ['', portsOf(cloud.hosts), 'one host for each way to fail'],
     ['state', folder ?? 'a temporary folder', 'private to you'],
@@ -73,7 +75,9 @@ export function linesToTry(cloud: Cloud, paint: Paint): string[] {
   const aws = `AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws secretsmanager --region us-east-1`;
   const lines: [string, string][] = [
     ...cloud.hosts.map((host): [string, string] => [
-      host.expected ? `${host.expected.code}, step ${host.expected.step}: a host that ${host.does}` : 'access granted',
+      host.expected
+        ? `${host.expected.code}, step ${host.expected.step}: a host that ${host.does}`
+        : `access granted: a host that ${host.does}`,
       `curl -s ${cloud.gatewayUrl}${invocationPath()} -H content-type:application/json -d '${JSON.stringify(invocationOf(host))}'`,
     ]),
     [
@@ -81,6 +85,10 @@ export function linesToTry(cloud: Cloud, paint: Paint): string[] {
       diagnoseLine(cloud, addressOf(cloud.hosts.find(({ behaviour }) => behaviour.kind === 'rejecting'))),
     ],
     ['the certificates that a customer must trust', `curl -s ${cloud.gatewayUrl}/v1/identities/platform/certificate`],
+    [
+      "the platform's certificate replaced",
+      `${aws} rotate-secret --secret-id ${cloud.secretId} --endpoint-url ${cloud.secretsManagerUrl}`,
+    ],
     ['the identities', `${aws} list-secrets --endpoint-url ${cloud.secretsManagerUrl}`],
   ];
   return lines.flatMap(([why, line]) => [paint('dim', `  # ${why}`), `  ${line}`]);

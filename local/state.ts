@@ -80,10 +80,11 @@ export async function openLog(file: string): Promise<{ write(line: string): void
 }
 
 /** Where the parts keep theirs. */
-export function stateFiles(folder: string): { authorities: string; secrets: string; log: string } {
+export function stateFiles(folder: string): { authorities: string; secrets: string; events: string; log: string } {
   return {
     authorities: join(folder, 'demo-authorities.json'),
     secrets: join(folder, 'secrets-manager'),
+    events: join(folder, 'events.jsonl'),
     log: join(folder, 'functions.log'),
   };
 }

@@ -9,7 +9,7 @@ import {
   sign,
 } from 'node:crypto';
 import forge from 'node-forge';
-import { readElements } from '../../functions/flight/der.ts';
+import { altName, extension, octetString, usageExtension } from './extensions.ts';
 
 export type KeyAlgorithm = 'EC_P256' | 'EC_P384' | 'RSA_1024' | 'RSA_2048' | 'RSA_3072' | 'RSA_4096';
 
@@ -200,39 +200,12 @@ const ecSignatures: Record<string, string> = {
   sha1: '1.2.840.10045.4.1',
 };
 
-function usageExtension(usage: NonNullable<CertificateRequest['usage']>): object[] {
-  if (usage === 'none') return [];
-  // anyExtendedKeyUsage (RFC 5280, section 4.2.1.12).
-  if (usage === 'any') return [{ name: 'extKeyUsage', '2.5.29.37.0': true }];
-  if (usage === 'codeSigning') return [{ name: 'extKeyUsage', codeSigning: true }];
-  return [{ name: 'extKeyUsage', clientAuth: usage !== 'server', serverAuth: usage !== 'client' }];
-}
-
-/** GeneralName: 2 is a DNS name, 7 an address (RFC 5280, section 4.2.1.6). */
-function altName(name: string): object {
-  return /^[\d.]+$|:/.test(name) ? { type: 7, ip: name } : { type: 2, value: name };
-}
-
 /** SHA-1 of the public key's bit string (RFC 5280, section 4.2.1.2, method 1), as hex. */
 function keyIdentifier(publicKey: KeyObject): string {
   const spki = forge.asn1.fromDer(publicKey.export({ type: 'spki', format: 'der' }).toString('binary'));
   const bits = (spki.value as forge.asn1.Asn1[])[1] as forge.asn1.Asn1 & { bitStringContents?: string };
   const content = (bits.bitStringContents ?? (bits.value as string)).slice(1);
   return createHash('sha1').update(Buffer.from(content, 'binary')).digest('hex');
-}
-
-/** Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue } (RFC 5280, section 4.1). */
-function extension(der: Buffer): object {
-  const [oid, ...rest] = readElements(readElements(der, 1)?.[0]?.content ?? Buffer.alloc(0), 3) ?? [];
-  const id = forge.asn1.derToOid(oid?.content.toString('binary') ?? '');
-  return { id, critical: rest.length > 1, value: rest.at(-1)?.content.toString('binary') };
-}
-
-function octetString(hex: string): string {
-  const { asn1 } = forge;
-  return asn1
-    .toDer(asn1.create(asn1.Class.UNIVERSAL, asn1.Type.OCTETSTRING, false, forge.util.hexToBytes(hex)))
-    .getBytes();
 }
 
 function keyOf({ privateKey, keyAlgorithm = 'EC_P256' }: CertificateRequest): KeyObject {

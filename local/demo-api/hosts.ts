@@ -6,6 +6,8 @@ export type Behaviour =
   | { readonly kind: 'mutual-tls'; readonly certificate: 'sound' | 'expired' | 'untrusted' | 'misnamed' }
   /** Trusts the clients of another authority than the platform's. */
   | { readonly kind: 'rejecting'; readonly tls: 'TLSv1.2' | 'TLSv1.3' }
+  /** Lets one certificate of the platform in, the one that it was told of, and knows nothing of rotations. */
+  | { readonly kind: 'pinning' }
   | { readonly kind: 'one-way-tls' }
   | { readonly kind: 'plain-http' }
   /** Accepts the connection and never says a word. */
@@ -17,7 +19,7 @@ export interface DemoHost {
   /** Follows "a host that". */
   readonly does: string;
   readonly behaviour: Behaviour;
-  /** What Countersign must say of it; undefined for the one that works. */
+  /** What Countersign must say of it; undefined for those that work. */
   readonly expected?: { readonly code: ErrorCode; readonly step: Step };
   /** What the invocation must carry for that, beside the url. */
   readonly request?: { readonly requireMutual?: boolean; readonly timeoutMs?: number };
@@ -80,4 +82,14 @@ export const demoHosts: readonly DemoHost[] = [
     expected: { code: 'handshake-timeout', step: 2 },
     request: { timeoutMs: 1000 },
   },
+  {
+    host: 'pins.demo.localhost',
+    does: 'trusts only the certificate that was current when it was started',
+    behaviour: { kind: 'pinning' },
+  },
 ];
+
+/** The one that takes every certificate of the platform. */
+export const healthyHost = 'accounts.demo.localhost';
+/** The one that a rotation leaves behind. */
+export const pinningHost = 'pins.demo.localhost';

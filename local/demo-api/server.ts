@@ -2,7 +2,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import type { TlsOptions } from 'node:tls';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import { listen } from '../../gateway/listen.ts';
 import { createAuthority } from '../authority/authority.ts';
 import { serveAccounts } from './accounts.ts';
@@ -15,6 +15,10 @@ export interface RunningHost extends DemoHost {
 
 export interface DemoApi {
   readonly hosts: readonly RunningHost[];
+  /** Tells the host that pins which certificate it is to let in; before that, any of the platform's. */
+  pinClient(fingerprint256: string): void;
+  /** Connections to a host that are open and were made with this client certificate. */
+  openConnections(host: string, fingerprint256: string): number;
   /** Cuts off whoever is still connected. */
   close(): Promise<void>;
 }
@@ -28,6 +32,9 @@ const day = 86_400_000;
 export async function startDemoApi(authorities: DemoAuthorities, port: number): Promise<DemoApi> {
   const opened: { server: Server; sockets: Set<Socket> }[] = [];
   const hosts: RunningHost[] = [];
+  /** By host, the client certificate of each connection. */
+  const clients = new Map<string, Map<TLSSocket, string>>();
+  let pinned: string | undefined;
   const close = async () => {
     await Promise.all(opened.map(({ server, sockets }) => closeServer(server, sockets)));
   };
@@ -40,6 +47,15 @@ export async function startDemoApi(authorities: DemoAuthorities, port: number): 
         socket.on('error', () => undefined);
         socket.once('close', () => sockets.delete(socket));
       });
+      const certificates = new Map<TLSSocket, string>();
+      clients.set(host.host, certificates);
+      server.on('secureConnection', (socket: TLSSocket) => {
+        const fingerprint = socket.getPeerX509Certificate()?.fingerprint256;
+        if (fingerprint === undefined) return;
+        certificates.set(socket, fingerprint);
+        socket.once('close', () => certificates.delete(socket));
+        if (host.behaviour.kind === 'pinning' && pinned !== undefined && fingerprint !== pinned) socket.destroy();
+      });
       const what = `${host.host} of the demo API`;
       const at = await listen(server, { port: port === 0 ? 0 : port + index, what, option: '--api-port' });
       opened.push({ server, sockets });
@@ -49,7 +65,15 @@ export async function startDemoApi(authorities: DemoAuthorities, port: number): 
     await close();
     throw error;
   }
-  return { hosts, close };
+  return {
+    hosts,
+    pinClient(fingerprint256) {
+      pinned = fingerprint256;
+    },
+    openConnections: (host, fingerprint256) =>
+      [...(clients.get(host)?.values() ?? [])].filter((fingerprint) => fingerprint === fingerprint256).length,
+    close,
+  };
 }
 
 function createServerFor({ host, behaviour }: DemoHost, authorities: DemoAuthorities): Server {
@@ -85,7 +109,7 @@ function certificateFor(host: string, behaviour: TlsBehaviour, { customer }: Dem
 function clientRules(behaviour: TlsBehaviour, { platform }: DemoAuthorities): TlsOptions {
   if (behaviour.kind === 'one-way-tls') return {};
   const mutual = { requestCert: true, rejectUnauthorized: true };
-  if (behaviour.kind === 'mutual-tls') return { ...mutual, ca: platform.root };
+  if (behaviour.kind === 'mutual-tls' || behaviour.kind === 'pinning') return { ...mutual, ca: platform.root };
   const stranger = createAuthority({ commonName: 'Countersign demo clients of somebody else' });
   return { ...mutual, ca: stranger.certificate, minVersion: behaviour.tls, maxVersion: behaviour.tls };
 }

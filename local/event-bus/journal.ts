@@ -71,7 +71,7 @@ export async function openJournal(file: string, mostEvents: number): Promise<Jou
 async function readLines(file: string): Promise<{ event: BusEvent; bytes: number }[]> {
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return '';
-    throw new Error(`The file ${file} cannot be read (${cause.code}).`, { cause });
+    throw new Error(`The file ${file} cannot be read (${cause.code}): delete it.`, { cause });
   });
   return text
     .split('\n')

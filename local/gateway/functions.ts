@@ -22,27 +22,48 @@ export const localRegion = 'us-east-1';
  * called. Nothing of the user's own account, profile or settings may reach either: a profile would lead to a real account,
  * AWS_USE_FIPS_ENDPOINT=true makes the SDK refuse a local endpoint. So all of AWS's and of Countersign's own go.
  */
-export function setEnvironment(secretsManagerUrl: string): void {
+export function setEnvironment(places: LocalPlaces): void {
   for (const name of Object.keys(process.env)) if (/^(AWS|COUNTERSIGN)_/i.test(name)) delete process.env[name];
-  Object.assign(process.env, environment(secretsManagerUrl));
+  Object.assign(process.env, environment(places));
 }
+
+/** What the functions are told of where they run. */
+export interface LocalPlaces {
+  readonly secretsManagerUrl: string;
+  readonly eventBusUrl: string;
+  /** Absent: the default of the functions. */
+  readonly identityTtlSeconds?: number | undefined;
+}
+
+/** The name of the bus that rotations are announced on. */
+export const localEventBus = 'countersign';
 
 /** After setEnvironment. Throws a one-sentence Error. */
 export async function loadFunctions(): Promise<Record<RouteKey, LocalFunction>> {
   const functions: Record<RouteKey, LocalFunction> = {};
   for (const [route, name] of Object.entries(files)) {
-    const file = new URL(`../../functions/${name}/handler.ts`, import.meta.url);
-    if (!existsSync(file))
-      throw new Error(`The file functions/${name}/handler.ts is missing: check the source out again.`);
-    const module = (await import(file.href)) as { handler: LocalFunction['handler'] };
-    functions[routes[route as keyof typeof routes]] = { name: `countersign-${name}`, handler: module.handler };
+    functions[routes[route as keyof typeof routes]] = await load(name);
   }
   return functions;
 }
 
-function environment(secretsManagerUrl: string): Record<string, string> {
+/** The one that Secrets Manager calls. After setEnvironment. Throws a one-sentence Error. */
+export function loadRotationFunction(): Promise<LocalFunction> {
+  return load('rotate');
+}
+
+async function load(name: string): Promise<LocalFunction> {
+  const file = new URL(`../../functions/${name}/handler.ts`, import.meta.url);
+  if (!existsSync(file))
+    throw new Error(`The file functions/${name}/handler.ts is missing: check the source out again.`);
+  const module = (await import(file.href)) as { handler: LocalFunction['handler'] };
+  return { name: `countersign-${name}`, handler: module.handler };
+}
+
+function environment({ secretsManagerUrl, eventBusUrl, identityTtlSeconds }: LocalPlaces): Record<string, string> {
   return {
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManagerUrl,
+    AWS_ENDPOINT_URL_EVENTBRIDGE: eventBusUrl,
     AWS_REGION: localRegion,
     AWS_ACCESS_KEY_ID: localCredentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: localCredentials.secretAccessKey,
@@ -50,5 +71,7 @@ function environment(secretsManagerUrl: string): Record<string, string> {
     AWS_SHARED_CREDENTIALS_FILE: devNull,
     AWS_EC2_METADATA_DISABLED: 'true',
     [variables.identitySource]: 'secrets-manager',
+    [variables.eventBus]: localEventBus,
+    ...(identityTtlSeconds === undefined ? {} : { [variables.identityTtlSeconds]: String(identityTtlSeconds) }),
   };
 }

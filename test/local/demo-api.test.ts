@@ -1,11 +1,12 @@
 // The demo API: its healthy host answers whom it trusts, each other host fails in the way it is named for.
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { ConnectionOptions } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
 import type { DemoAuthorities } from '../../local/demo-api/authorities.ts';
 import { type DemoApi, startDemoApi } from '../../local/demo-api/server.ts';
@@ -34,9 +35,11 @@ interface Call {
   readonly method?: string;
   readonly body?: string;
   readonly tls?: ConnectionOptions;
+  /** Of another demo API. */
+  readonly port?: number;
 }
 
-async function call(name: string, { path = '/echo', method = 'GET', body, tls }: Call = {}) {
+async function call(name: string, { path = '/echo', method = 'GET', body, tls, port = portOf(name) }: Call = {}) {
   const host = `${name}.demo.localhost`;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const agent = new Agent({
@@ -45,7 +48,7 @@ async function call(name: string, { path = '/echo', method = 'GET', body, tls }:
     key: identity.privateKey,
     ...tls,
   });
-  const target = { host: '127.0.0.1', port: portOf(name), servername: host, path, method, agent, headers: { host } };
+  const target = { host: '127.0.0.1', port, servername: host, path, method, agent, headers: { host } };
   httpsRequest(target, resolve).once('error', reject).end(body);
   try {
     const answer = await promise;
@@ -88,6 +91,44 @@ describe('the healthy host', () => {
       /socket hang up|ECONNRESET|certificate required/,
     );
   });
+});
+
+describe('the host that pins', () => {
+  it('lets in whom it was told of, and of others no byte comes back', async () => {
+    const own = await startDemoApi(authorities, 0);
+    const port = own.hosts.find(({ host }) => host === 'pins.demo.localhost')?.port ?? 0;
+    const other = authorities.platform.issue({ commonName: 'platform', usage: 'client' });
+    const asOther = { cert: other.certificate + other.intermediates, key: other.privateKey };
+    try {
+      expect((await call('pins', { port, tls: asOther })).status).toBe(200);
+      own.pinClient(new X509Certificate(identity.certificate).fingerprint256);
+      expect((await call('pins', { port })).status).toBe(200);
+      await expect(call('pins', { port, tls: asOther })).rejects.toThrow(/socket hang up|ECONNRESET/);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+it('the open connections of a host are counted by client certificate', async () => {
+  const { fingerprint256 } = new X509Certificate(identity.certificate);
+  const agent = new Agent({
+    ca: authorities.customer.certificate,
+    cert: identity.certificate + identity.intermediates,
+    key: identity.privateKey,
+    keepAlive: true,
+  });
+  const host = 'accounts.demo.localhost';
+  const open = () => api.openConnections(host, fingerprint256);
+  await vi.waitFor(() => expect(open()).toBe(0));
+  const target = { host: '127.0.0.1', port: portOf('accounts'), servername: host, path: '/echo', agent };
+  const { promise, resolve } = Promise.withResolvers<IncomingMessage>();
+  httpsRequest(target, resolve).end();
+  await text(await promise);
+  expect([open(), api.openConnections('one-way.demo.localhost', fingerprint256)]).toEqual([1, 0]);
+  expect(api.openConnections(host, 'AB:CD')).toBe(0);
+  agent.destroy();
+  await vi.waitFor(() => expect(open()).toBe(0));
 });
 
 describe('the hosts that fail', () => {

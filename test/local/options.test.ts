@@ -4,9 +4,10 @@ import { readOptions } from '../../local/options.ts';
 
 describe('the options of npm start', () => {
   it('have fixed ports and a folder by default, and free ports without a folder for the demo', () => {
-    const ports = { gateway: 8080, secrets: 8081, api: 8443 };
+    const ports = { gateway: 8080, secrets: 8081, authority: 8082, events: 8083, api: 8443 };
     expect(readOptions([])).toEqual({ isDemo: false, wantsHelp: false, folder: '.countersign', ports });
-    expect(readOptions(['--demo'])).toMatchObject({ folder: undefined, ports: { gateway: 0, secrets: 0, api: 0 } });
+    const free = { gateway: 0, secrets: 0, authority: 0, events: 0, api: 0 };
+    expect(readOptions(['--demo'])).toMatchObject({ folder: undefined, ports: free });
   });
 
   it('are taken in both spellings', () => {
@@ -24,6 +25,8 @@ describe('the options of npm start', () => {
     [['--demo=yes'], 'The value of --demo=yes is missing or not wanted; --help lists the options.'],
     [['--port', 'eighty'], '--port must be a port: a whole number from 0 to 65535.'],
     [['--port', '65536'], '--port must be a port: a whole number from 0 to 65535.'],
+    [['--authority-port', '-1'], 'The value of --authority-port is missing or not wanted; --help lists the options.'],
+    [['--events-port', '99999'], '--events-port must be a port: a whole number from 0 to 65535.'],
     [['--secrets-port', '1.5'], '--secrets-port must be a port: a whole number from 0 to 65535.'],
     [['--api-port', '65530'], '--api-port must be a port: a whole number from 0 to 65500.'],
     [['--state', ''], '--state must name a folder.'],

@@ -13,6 +13,7 @@ import { type SecretsManager, startSecretsManager } from '../../local/secrets-ma
 
 const secretId = 'countersign/identities/platform';
 const hosts = demoHosts.map((host, index) => ({ ...host, port: 8443 + index }));
+const authorityUrl = 'http://127.0.0.1:8082/certificates';
 const now = new Date();
 const inDays = (days: number) => new Date(now.getTime() + days * 86_400_000);
 
@@ -40,7 +41,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const store = (change: object = {}) => storePlatformIdentity({ client, secretId, authorities, hosts, now, ...change });
+const store = (change: object = {}) =>
+  storePlatformIdentity({ client, secretId, authorities, hosts, authorityUrl, now, ...change });
 
 async function stored() {
   const { SecretString, VersionId } = await client.send(new GetSecretValueCommand({ SecretId: secretId }));
@@ -64,8 +66,8 @@ describe('the platform identity', () => {
     expect(intermediate?.verify((root as X509Certificate).publicKey)).toBe(true);
     expect(leaf?.publicKey.asymmetricKeyDetails).toEqual({ namedCurve: 'prime256v1' });
     expect(document.destinations).toEqual(
-      hosts.map(({ host, port }) => ({
-        host,
+      hosts.map(({ host, port, behaviour }) => ({
+        host: behaviour.kind === 'silent' ? '*.demo.localhost' : host,
         port,
         serverRoots: authorities.customer.certificate,
         network: 'loopback',
@@ -109,6 +111,29 @@ describe('the platform identity', () => {
     ]);
     expect(after.destinations.at(-1)).toEqual(own);
     expect(after).toMatchObject({ certificate: before.certificate, renewal: { note: 'mine' } });
+  });
+
+  it("is renewed by the demo's authority, wherever that listens, unless its renewal names another", async () => {
+    await store();
+    const { renewal, ...before } = await stored();
+    expect(renewal).toEqual({ issuer: { kind: 'local', url: authorityUrl }, onRejection: 'proceed' });
+    const elsewhere = 'http://127.0.0.1:9999/certificates';
+    await put({ ...before, renewal: { ...renewal, onRejection: 'block', keyAlgorithm: 'RSA_2048' } });
+    expect(await store({ authorityUrl: elsewhere })).toBe('updated');
+    const moved = { issuer: { kind: 'local', url: elsewhere }, onRejection: 'block', keyAlgorithm: 'RSA_2048' };
+    expect((await stored()).renewal).toEqual(moved);
+    await put({ ...before, renewal: { issuer: { kind: 'manual' } } });
+    expect(await store()).toBe('kept');
+    await put(before);
+    expect(await store()).toBe('updated');
+    expect((await stored()).renewal).toEqual(renewal);
+  });
+
+  it('with a root that is the same but for its text is not made anew', async () => {
+    await store();
+    const before = await stored();
+    await put({ ...before, rootCertificate: before.rootCertificate.trimEnd() });
+    expect(await store()).toBe('kept');
   });
 
   it('of somebody else keeps its key and its certificates, however old', async () => {

@@ -15,7 +15,8 @@ import { setEnvironment } from '../../local/gateway/functions.ts';
 import { startSecretsManager } from '../../local/secrets-manager/server.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const freePorts = ['--port', '0', '--secrets-port', '0', '--api-port', '0'];
+const portOptions = ['--port', '--secrets-port', '--authority-port', '--events-port', '--api-port'];
+const freePorts = portOptions.flatMap((option) => [option, '0']);
 
 let folder: string;
 let state: string;
@@ -137,9 +138,10 @@ describe('the environment of whoever starts it', () => {
     const before = { ...process.env };
     try {
       process.env[name] = 'stranger';
-      setEnvironment('http://127.0.0.1:1');
+      setEnvironment({ secretsManagerUrl: 'http://127.0.0.1:1', eventBusUrl: 'http://127.0.0.1:2' });
       expect(Object.values(process.env)).not.toContain('stranger');
       expect(process.env.AWS_ENDPOINT_URL_SECRETS_MANAGER).toBe('http://127.0.0.1:1');
+      expect(process.env.AWS_ENDPOINT_URL_EVENTBRIDGE).toBe('http://127.0.0.1:2');
       expect(process.env.PATH).toBe(before.PATH);
     } finally {
       for (const added of Object.keys(process.env)) if (!(added in before)) delete process.env[added];
@@ -156,7 +158,7 @@ describe('npm start', () => {
     for (const [, why = '', url = '', name = '', value = '', body] of lines) {
       const reply = await fetch(url, { method: 'POST', headers: { [name]: value }, body: body as string });
       const answer = (await reply.json()) as { code?: string; step?: number; status: number };
-      if (why === 'access granted') expect(answer.status).toBe(200);
+      if (why.startsWith('access granted: ')) expect(answer.status).toBe(200);
       else expect(why).toContain(`${answer.code}, step ${answer.step}: `);
     }
     const [, certificateUrl = ''] = await run.says(/trust\n {2}curl -s (\S+)\n/);
@@ -256,6 +258,7 @@ describe('what is in the way', () => {
   it.each([
     ['a lock that is none', 'secrets-manager/lock', (path: string) => writeFileSync(path, 'garbage'.repeat(1000))],
     ['a folder as the lock', 'secrets-manager/lock', (path: string) => mkdirSync(path)],
+    ['a folder as the list of events', 'events.jsonl', (path: string) => mkdirSync(path)],
     ['a folder as the log', 'functions.log', (path: string) => mkdirSync(path)],
     ['a folder as the former log', 'functions.log.1', (path: string) => mkdirSync(path)],
   ])('%s is one sentence that names the file, and exit code 1', async (_what, name, make) => {
@@ -271,6 +274,8 @@ describe('what is in the way', () => {
   it.each([
     ['--port', 'the gateway'],
     ['--secrets-port', 'Secrets Manager'],
+    ['--authority-port', 'the authority'],
+    ['--events-port', 'the event bus'],
     ['--api-port', 'accounts.demo.localhost'],
   ])('a taken %s is one sentence and exit code 1', async (option, who) => {
     const { port, server } = await takenPort();
@@ -312,7 +317,7 @@ describe('what is in the way', () => {
   it('--help lists the options and ends with 0', async () => {
     const run = start(['--help']);
     expect(await run.ended).toBe(0);
-    for (const option of ['--port', '--secrets-port', '--api-port', '--state', '--demo']) {
+    for (const option of [...portOptions, '--state', '--demo']) {
       expect(run.out()).toContain(option);
     }
   });

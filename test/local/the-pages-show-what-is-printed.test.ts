@@ -24,7 +24,8 @@ function timeless(text: string): string {
 it('the call, the diagnosis behind it, and the diagnosis of a host that refuses us', { timeout: 60_000 }, async () => {
   const { path } = privateFolder();
   const fail = (name: string, reason: unknown) => console.error(name, reason);
-  const cloud = await startCloud({ folder: path, ports: { gateway: 0, secrets: 0, api: 0 }, onFailure: fail });
+  const ports = { gateway: 0, secrets: 0, authority: 0, events: 0, api: 0 };
+  const cloud = await startCloud({ folder: path, ports, onFailure: fail });
   onTestFinished(() => cloud.close());
   const [healthy] = cloud.hosts;
   const rejecting = cloud.hosts.find(({ behaviour }) => behaviour.kind === 'rejecting');
