@@ -55,16 +55,21 @@ export function awsPrivateCaIssuer(settings: PrivateCaSettings, options: Private
     const { CertificateAuthority: authority } = await client.send(command, within(signal));
     const key = authority?.CertificateAuthorityConfiguration?.KeyAlgorithm ?? '';
     if (authority?.Status !== undefined && authority.Status !== 'ACTIVE') {
-      throw refused(`The private CA is ${authority.Status}; only an active one signs.`, `status-${authority.Status}`);
+      const sentence = `The private CA is ${authority.Status}; only an active one signs.`;
+      throw refused(sentence, `status-${authority.Status}`, enableHint);
     }
     const end = authority?.NotAfter?.getTime();
     if (end !== undefined && end < now() + days * day) {
       const sentence = `The private CA ends on ${new Date(end).toISOString()}, before a certificate of ${days} days would.`;
-      throw refused(sentence, 'authority-ends-first');
+      throw refused(sentence, 'authority-ends-first', renewHint);
     }
     const found = algorithms[key] ?? (key.startsWith('RSA_') ? 'SHA256WITHRSA' : undefined);
     if (found !== undefined) return found;
-    throw refused('The private CA has a key of a kind that no identity can have in its chain.', 'key-algorithm');
+    throw refused(
+      'The private CA has a key of a kind that no chain of an identity can have.',
+      'key-algorithm',
+      otherHint,
+    );
   }
 
   async function issue(order: SigningOrder): Promise<string> {
@@ -129,6 +134,10 @@ function parseArn(arn: string): { partition: string; region: string } {
   );
 }
 
-function refused(sentence: string, reason: string): CountersignError {
-  return new CountersignError('issuer-refused', sentence, { evidence: { reason } });
+const enableHint = 'The platform must enable the private CA, or name another in issuer.certificateAuthorityArn.';
+const renewHint = 'The platform must renew the certificate of the private CA, or set a shorter issuer.validityDays.';
+const otherHint = 'The platform must name an authority with an RSA or EC key in issuer.certificateAuthorityArn.';
+
+function refused(sentence: string, reason: string, hint: string): CountersignError {
+  return new CountersignError('issuer-refused', sentence, { hint, evidence: { reason } });
 }
