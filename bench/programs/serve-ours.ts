@@ -1,0 +1,5 @@
+// `countersign serve` with options as JSON.
+import { readServeOptions } from '../../server/options.ts';
+import { serveUntilStopped } from '../../server/run.ts';
+
+process.exitCode = await serveUntilStopped(readServeOptions(JSON.parse(process.argv[2] ?? '{}')));
