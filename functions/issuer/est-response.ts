@@ -5,9 +5,6 @@ import type { Certificate } from '@peculiar/asn1-x509';
 import { certificatesIn, notCertificates } from './answered-certificates.ts';
 import { derElement, derTag } from './der-writer.ts';
 
-/** A chain, the roots of an authority, and the cross-signed ones between two of them, at 2 KB each: more is none of that. */
-const mostBytes = 131_072;
-
 /**
  * PEM, in the order of the answer; nothing is verified. Base64 with or without white space, whatever a
  * Content-Transfer-Encoding says (RFC 8951, section 3.1); BER as well as DER, which some servers write. Throws
@@ -17,9 +14,7 @@ export function certificatesOf(body: Buffer): string {
   const base64 = body.toString('latin1').replace(/[\t\n\r ]+/g, '');
   if (base64 === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64))
     throw notCertificates('is not base64', 'answer-malformed');
-  const ber = Buffer.from(base64, 'base64');
-  if (ber.length > mostBytes) throw notCertificates('is larger than 128 KiB', 'answer-too-large');
-  return certificatesIn(signedCertificates(ber).map(pemOf));
+  return certificatesIn(signedCertificates(Buffer.from(base64, 'base64')).map(pemOf));
 }
 
 function signedCertificates(ber: Buffer): Certificate[] {

@@ -110,6 +110,12 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
       expect(error).toMatchObject({ code: 'issued-certificate-unusable', evidence: { reason: 'answer-too-large' } });
     });
 
+    it('it refuses at any length', async () => {
+      if (protocol === 'step-ca' && stage === 'for its authorities') return;
+      const error = await failed((socket) => reply(socket, 403, echo.repeat(50_000)));
+      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 403 } });
+    });
+
     it('it does not speak HTTP', async () => {
       const error = await failed((socket, head) => socket.end(`${echo} ${head}\r\n\r\n`));
       expect(error.code).toBe('issuer-unavailable');
@@ -229,6 +235,21 @@ describe.skipIf(!openssl)('a step-ca that cannot renew (needs openssl)', () => {
     const settings = { kind: 'step-ca', url: `https://localhost:${port}`, roots: root.certificate } as const;
     await stepCaIssuer({ ...settings, ...withToken }).issue(await orderOf({ current }));
     expect(paths).toEqual(['/1.0/rekey', '/1.0/sign']);
+  });
+
+  it('an expired certificate is not shown to it first', async () => {
+    const paths: string[] = [];
+    const { port } = await faulty({ protocol: 'step-ca', isRenewal: true }, (socket, head) => {
+      paths.push(head.split(' ')[1] ?? '');
+      reply(socket, 201, sound['step-ca'].signed);
+    });
+    const dates = { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') };
+    const { certificate, privateKey } = root.issue({ commonName: 'bot', ...dates });
+    const withToken = { provisioner: provisioner.name, provisionerKey: provisioner.key };
+    const settings = { kind: 'step-ca', url: `https://localhost:${port}`, roots: root.certificate } as const;
+    const order = await orderOf({ current: { ...current, certificate, privateKey } });
+    await stepCaIssuer({ ...settings, ...withToken }).issue(order);
+    expect(paths).toEqual(['/1.0/sign']);
   });
 
   it('and is out of order is not asked for a token', async () => {

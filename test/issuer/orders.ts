@@ -89,10 +89,12 @@ export async function failureOf(promise: Promise<unknown>, secrets: readonly str
   return error as CountersignError;
 }
 
-function textOf(error: unknown): string {
-  const texts = [inspect(error, { depth: 10, showHidden: true, maxStringLength: Infinity, maxArrayLength: Infinity })];
-  for (let at = error; at instanceof Error; at = at.cause) {
-    texts.push(JSON.stringify(at, Object.getOwnPropertyNames(at)), at.message, at.stack ?? '');
-  }
-  return texts.join('\n');
+/** Whatever can be reached from it, bytes as the text that they may be. */
+function textOf(value: unknown, seen = new Set<unknown>()): string {
+  if (typeof value === 'string') return value;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
+  if (typeof value !== 'object' || value === null || seen.has(value)) return '';
+  seen.add(value);
+  const properties = Reflect.ownKeys(value).map((key) => textOf(Reflect.get(value, key), seen));
+  return [inspect(value), ...properties].join('\n');
 }
