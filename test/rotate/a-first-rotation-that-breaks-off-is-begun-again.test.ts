@@ -58,7 +58,10 @@ it('ends with the first identity, issued once, and no label but AWSCURRENT', asy
     expect(await pipeline.stages(identity), `${moment} call ${at}`).toEqual({
       [event.ClientRequestToken]: ['AWSCURRENT'],
     });
-    expectUsable(await pipeline.value(identity));
+    const document = await pipeline.value(identity);
+    expectUsable(document);
+    const parts = ['certificate', 'intermediateCertificates', 'privateKey', 'rootCertificate'];
+    expect(Object.keys(document).sort()).toEqual(parts);
     issued += 1;
     expect(pipeline.authority.signed).toBe(issued);
     const told = pipeline.bus.events
