@@ -206,6 +206,12 @@ it('waits for a person who signs, and goes on with what was put in', async () =>
   await expect(pipeline.run(event)).rejects.toMatchObject({ code: 'signature-awaited' });
   expect(await pipeline.value('platform', { VersionStage: 'COUNTERSIGN_REQUEST' })).toEqual(kept);
 
+  // Not the test that Secrets Manager runs alone: this rotation has begun.
+  await expect(pipeline.rotate()({ Step: 'testSecret', ...event }, context())).rejects.toMatchObject({
+    code: 'rotation-refused',
+    evidence: { reason: 'no-value' },
+  });
+
   const signed = pipeline.authorities.platformIssuer.issue({
     commonName: 'bot-platform',
     usage: 'client',
