@@ -1,6 +1,6 @@
 // AWSPREVIOUS, for destinations that do not trust AWSCURRENT yet: read only when one of them rejects that, and let go with it.
 import type { Target } from '../destination/target.ts';
-import { asCountersignError } from '../errors.ts';
+import { asCountersignError, type CountersignError } from '../errors.ts';
 import { createIdentityCache, type IdentityCache, type IdentityCacheOptions } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import { createRefusals } from '../identity/refusals.ts';
@@ -21,16 +21,20 @@ export interface Fallback extends Pick<IdentityCache, 'refreshing'> {
 }
 
 /** `onLetGo` is told of a previous version that is handed out no more. */
-export type FallbackOptions = Pick<IdentityCacheOptions, 'source' | 'ttlMs' | 'now' | 'onLetGo'>;
+export interface FallbackOptions extends Pick<IdentityCacheOptions, 'source' | 'ttlMs' | 'now' | 'onLetGo'> {
+  /** The store did not give it where it was needed. That there is none, or none that is usable, is nothing to tell. */
+  readonly onUnavailable?: (name: string, error: CountersignError) => void;
+}
 
 /** A store that cannot be reached is not asked for each rejected call anew. */
 const retryMs = 5_000;
 const maxFailures = 1_000;
 
 export function createFallback(options: FallbackOptions): Fallback {
-  const { now = Date.now } = options;
+  const { onUnavailable, ...reading } = options;
+  const { now = Date.now } = reading;
   // Nobody is told of a refresh that failed: a version that was removed, or has expired, is what becomes of them all.
-  const identities = createIdentityCache({ ...options, stage: 'AWSPREVIOUS' });
+  const identities = createIdentityCache({ ...reading, stage: 'AWSPREVIOUS' });
   const trusted = createTrustedVersions(now);
   const failures = createRefusals(retryMs, maxFailures);
 
@@ -55,7 +59,11 @@ export function createFallback(options: FallbackOptions): Fallback {
       try {
         return await identities.get(name);
       } catch (thrown) {
-        failures.add(name, asCountersignError(thrown), now());
+        const error = asCountersignError(thrown);
+        // Calls that waited for the same read tell it once.
+        const isFirst = failures.find(name, now()) === undefined;
+        failures.add(name, error, now());
+        if (isFirst && error.code === 'identity-unavailable') onUnavailable?.(name, error);
         return undefined;
       }
     },

@@ -22,7 +22,7 @@ export interface ServiceOptions extends PoolOptions {
 export function openServices({ source, ttlMs, ...options }: ServiceOptions): Services {
   const pool = createPool(options);
   const reading = { source, ttlMs, ...(options.now ? { now: options.now } : {}) };
-  const fallback = createFallback({ ...reading, onLetGo: pool.retire });
+  const fallback = createFallback({ ...reading, onLetGo: pool.retire, onUnavailable: recordRefreshFailure });
   const identities = createIdentityCache({
     ...reading,
     onRefreshFailure: recordRefreshFailure,

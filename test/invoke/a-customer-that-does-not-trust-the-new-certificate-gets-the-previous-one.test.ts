@@ -114,7 +114,7 @@ describe('the rejection stands', () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api, { v1 });
     expectRejection(await platform.call({ url: url(api) }));
-    expect(platform.stage.lines.at(-1)).toMatchObject({ version: 'v2', stage: 'AWSCURRENT' });
+    expect(platform.stage.lines).toMatchObject([{ message: 'invocation', version: 'v2', stage: 'AWSCURRENT' }]);
   });
 
   it.each(['v2', 'v1'])('when AWSPREVIOUS has the same certificate, in version %s', async (version) => {
@@ -146,6 +146,9 @@ describe('the rejection stands', () => {
     };
     for (let call = 0; call < 3; call++) expectRejection(await platform.call({ url: url(api) }));
     expect(othersRead()).toEqual(['AWSPREVIOUS']);
+    const told = platform.stage.lines.filter(({ message }) => message === 'identity refresh failed');
+    // Of AWSCURRENT, which is read again, and of AWSPREVIOUS.
+    expect(told).toMatchObject([{ code: 'identity-unavailable' }, { code: 'identity-unavailable' }]);
     platform.shelf.beforeRead = undefined;
     platform.clock.aheadMs += 5_001;
     expect((await platform.call({ url: url(api) })).body.handshake.client.stage).toBe('AWSPREVIOUS');
