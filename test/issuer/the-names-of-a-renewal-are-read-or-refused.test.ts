@@ -40,6 +40,13 @@ describe('a subject', () => {
     expect(der.includes(Buffer.from('0c0162', 'hex'))).toBe(true);
   });
 
+  it('has the attributes of one part in the order of their bytes, as DER wants it, whatever order they are written in', () => {
+    const der = subjectName('CN=b,OU=Sales+CN=bot+emailAddress=a@b.c');
+    expect(subjectName('CN=b,emailAddress=a@b.c+OU=Sales+CN=bot')).toEqual(der);
+    expect(der.indexOf('bot')).toBeLessThan(der.indexOf('Sales'));
+    expect(der.indexOf('Sales')).toBeLessThan(der.indexOf('a@b.c'));
+  });
+
   it('comes back from its text', () => {
     const value = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((text) => [...text].length <= 64);
     fc.assert(
