@@ -1,6 +1,7 @@
 // Gathers what the files of one import hold: each key and certificate once, with the findings and notes on the way.
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { hasReadableDates } from '../../functions/identity/certificate-dates.ts';
+import { readCertificateFields } from '../../functions/identity/certificate-fields.ts';
 import type { AskPassphrase, Contents, FoundCertificate, FoundKey, PassphraseRequest } from './contents.ts';
 import { type Finding, type FindingCode, finding, findingOf, refused, shown } from './finding.ts';
 import { Allowance } from './limits.ts';
@@ -44,6 +45,8 @@ export class Collector {
       certificate = new X509Certificate(der);
       void certificate.publicKey;
       if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
+      // OpenSSL does not look into extensions that nobody asks for.
+      readCertificateFields(certificate.raw);
     } catch {
       throw refused('certificate-damaged', source, `${source} holds a certificate that cannot be read.`);
     }

@@ -1,15 +1,14 @@
 // Makes an identity document of what was read out of files, or says all that is in the way of it at once.
-import { createPrivateKey, type KeyObject } from 'node:crypto';
 import * as v from 'valibot';
 import { destinationsSchema, issueSentence } from '../../functions/destination/schema.ts';
 import { checkIdentity } from '../../functions/identity/check.ts';
-import { checkPrivateKey } from '../../functions/identity/private-key.ts';
 import { parseRenewal } from '../../functions/identity/renewal.ts';
 import { chainFindings, chainOf, gapFinding } from './chain.ts';
 import type { Contents, FoundCertificate } from './contents.ts';
 import { type Finding, finding, findingOf, shown } from './finding.ts';
 import { issuerOf, placeOf, subjectOf } from './names.ts';
 import { choosePair, type Pair } from './pair.ts';
+import { isSound, keyText } from './private-key.ts';
 
 /** docs/identities.md; `destinations` and `renewal` are there when they were given. */
 export interface ImportedDocument {
@@ -59,8 +58,8 @@ export function identityFrom(contents: Contents, settings: IdentitySettings): Re
   if (!('pair' in choice)) return errorsFirst([...findings, ...choice]);
   const { pair } = choice;
   const { assembled, chain } = chainOf(pair.leaf, contents.certificates);
-  findings.push(...keyFindings(pair), ...chainFindings(chain, assembled, settings));
   if (!('certificate' in assembled)) findings.push(gapFinding(chain, assembled, contents.certificates));
+  findings.push(...keyFindings(pair), ...chainFindings(chain, assembled, settings));
   if (!('certificate' in assembled) || hasError(findings)) return errorsFirst(findings);
 
   const { destinations, renewal } = settings;
@@ -89,11 +88,10 @@ export function identityFrom(contents: Contents, settings: IdentitySettings): Re
 
 function settingsFindings({ destinations, renewal }: IdentitySettings): Finding[] {
   const findings: Finding[] = [];
-  const parsed = v.safeParse(destinationsSchema, destinations, { abortEarly: true });
+  const given = destinations === undefined ? {} : { destinations };
+  const parsed = v.safeParse(v.object({ destinations: destinationsSchema }), given, { abortEarly: true });
   if (!parsed.success) {
-    findings.push(
-      finding('destinations-malformed', 'destinations', `destinations: ${issueSentence(parsed.issues[0])}`),
-    );
+    findings.push(finding('destinations-malformed', 'destinations', issueSentence(parsed.issues[0])));
   }
   try {
     if (renewal !== undefined) parseRenewal(renewal);
@@ -103,16 +101,10 @@ function settingsFindings({ destinations, renewal }: IdentitySettings): Finding[
   return findings;
 }
 
-/** checkIdentity would say the same later, without the file. */
 function keyFindings({ key, leaf }: Pair): Finding[] {
-  if (key.key.asymmetricKeyType !== 'rsa' && key.key.asymmetricKeyType !== 'ec') return [];
-  try {
-    checkPrivateKey(keyText(key.key), leaf.certificate);
-    return [];
-  } catch {
-    const sentence = `The private key in ${key.source} does not sign for its own certificate: its private half is damaged.`;
-    return [finding('key-damaged', key.source, sentence)];
-  }
+  if (isSound(key.key, leaf.certificate)) return [];
+  const sentence = `The private key in ${key.source} is damaged: its private half does not belong to its certificate, or not whole.`;
+  return [finding('key-damaged', key.source, sentence)];
 }
 
 /** Whatever rule the platform has that nothing here has found broken. */
@@ -124,20 +116,6 @@ function refusalOf(document: ImportedDocument, now: number): Finding | undefined
   } catch (thrown) {
     return findingOf(thrown);
   }
-}
-
-/**
- * PEM, PKCS#8, the same for the same key whichever form it came in: of an EC key the public half may be left out in what
- * was read, and OpenSSL would leave it out again.
- */
-function keyText(key: KeyObject): string {
-  let whole = key;
-  try {
-    if (key.asymmetricKeyType === 'ec') whole = createPrivateKey({ key: key.export({ format: 'jwk' }), format: 'jwk' });
-  } catch {
-    // A curve that JWK has no name for; the curve is a finding of its own.
-  }
-  return whole.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
 function chainPart({ certificate, source }: FoundCertificate, index: number, length: number): ChainPart {

@@ -84,11 +84,16 @@ async function shakeHands(identity: Identity, version: SecureVersion): Promise<s
 }
 
 function refusalOf(socket: TLSSocket, identity: Identity): string | undefined {
-  if (!socket.authorized) return String(socket.authorizationError ?? 'no certificate was sent');
+  if (!socket.authorized) return unauthorizedReason(String(socket.authorizationError ?? 'no certificate was sent'));
   const presented = socket.getPeerX509Certificate()?.fingerprint256;
   return presented === new X509Certificate(identity.certificate).fingerprint256
     ? undefined
     : 'another certificate was presented';
+}
+
+/** Node has names for the errors of OpenSSL's verification that it knew when it was written; name constraints are not among them. */
+function unauthorizedReason(code: string): string {
+  return code === 'UNSPECIFIED' ? 'it breaks a rule of X.509 that Node has no name for, name constraints say' : code;
 }
 
 /** OpenSSL's words without its place in the source; they name no value of the identity. */

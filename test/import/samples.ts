@@ -221,10 +221,7 @@ export function convertByKeytool(
 
 /** node-forge has no EC keys. */
 export function exportByForge(subject: Subject, order: Order, algorithm: '3des' | 'aes128' | 'aes256'): Buffer {
-  const certificates = [
-    subject.certificates[0],
-    ...ordered(subject, order).filter((pem) => pem !== subject.certificates[0]),
-  ];
+  const pems = [subject.certificates[0], ...ordered(subject, order).filter((pem) => pem !== subject.certificates[0])];
   const store = forge.pkcs12.toPkcs12Asn1(
     forge.pki.privateKeyFromPem(subject.privateKey),
     pems.map((pem) => forge.pki.certificateFromPem(pem)),
