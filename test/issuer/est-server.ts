@@ -17,6 +17,8 @@ export interface EstRequest {
   readonly body: string;
   /** Common name of the client certificate, whether it was trusted or not. */
   readonly client: string | undefined;
+  /** Its subject alternative names, as OpenSSL prints them. */
+  readonly clientNames: string;
 }
 
 export interface EstAnswer {
@@ -94,6 +96,7 @@ async function read(incoming: IncomingMessage): Promise<EstRequest> {
     headers: Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)])),
     body: Buffer.concat(chunks).toString('latin1'),
     client: peer?.subject ? String(peer.subject.CN) : undefined,
+    clientNames: peer?.subjectaltname ?? '',
   };
 }
 
@@ -134,9 +137,8 @@ function enrol(request: EstRequest, operation: string, service: Service): EstAns
   const text = `-----BEGIN CERTIFICATE REQUEST-----\n${request.body.replace(/\s/g, '').replace(/.{1,64}/g, '$&\n')}-----END CERTIFICATE REQUEST-----\n`;
   const csr = folder.write('request.pem', text);
   try {
-    const subject = openssl(folder, ['req', '-in', csr, '-verify', '-noout', '-subject', '-nameopt', 'RFC2253']).trim();
-    // Section 4.2.2: the names of a renewal are those of the certificate it is asked for with.
-    if (operation === 'simplereenroll' && !subject.includes(`CN=${request.client}`)) return { status: 400 };
+    const asked = openssl(folder, ['req', '-in', csr, '-verify', '-noout', '-text', '-nameopt', 'RFC2253']);
+    if (operation === 'simplereenroll' && !hasNamesOf(request, asked)) return { status: 400 };
   } catch {
     return { status: 400 };
   }
@@ -147,6 +149,13 @@ function enrol(request: EstRequest, operation: string, service: Service): EstAns
   ];
   const options = ['-copy_extensions', 'copy', '-extfile', extensions, '-days', '400'];
   return pkcs7(service, openssl(folder, ['x509', '-req', '-in', csr, ...signer, ...options]));
+}
+
+/** Section 4.2.2: subject and alternative names of a renewal are those of the certificate it is asked for with. */
+function hasNamesOf({ client, clientNames }: EstRequest, asked: string): boolean {
+  const [, subject = ''] = /Subject: (.*)/.exec(asked) ?? [];
+  const [, names = ''] = /Subject Alternative Name:\s+(.*)/.exec(asked) ?? [];
+  return subject.split(',').includes(`CN=${client}`) && names === clientNames;
 }
 
 function pkcs7({ folder, options }: Service, certificates: string): EstAnswer {

@@ -1,5 +1,7 @@
 // smallstep's own certificate authority signs a first certificate for a token, and renews it for whoever presents it.
 import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { usableParts } from '../../functions/issuer/issued.ts';
 import { stepCaIssuer } from '../../functions/issuer/step-ca.ts';
@@ -86,13 +88,13 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
       expect(error).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 403 } });
     });
 
-    it('has the whole subject where the template of the provisioner takes it over', async () => {
-      const template =
-        '{"subject": {{ toJson .Insecure.CR.Subject }}, "sans": {{ toJson .SANs }}, "keyUsage": ["digitalSignature"], "extKeyUsage": ["clientAuth"]}';
-      const { ca, provisioner } = await started('EC P-256', { template });
+    it('has the whole subject with the provisioner of docs/issuers.md', async () => {
+      const { claims, options } = provisionerOfThePage();
+      const { ca, provisioner } = await started('EC P-256', { claims, template: options.x509.template });
       const order = await orderOf({ subject: 'CN=countersign-platform,O=Platform,C=DE', names: ['dns:bot.example'] });
-      const { leaf } = await signed(ca, withToken(provisioner), order);
+      const { leaf } = await signed(ca, { ...withToken(provisioner), validityDays: 90 }, order);
       expect(leaf.subject.split('\n').sort()).toEqual(['C=DE', 'CN=countersign-platform', 'O=Platform']);
+      expect(leaf.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
     });
 
     it('has the common name alone without such a template, which is found out', async () => {
@@ -206,6 +208,16 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
     expect(error).toMatchObject({ code: 'issuer-unavailable', retryable: false });
   });
 });
+
+interface ProvisionerOfThePage {
+  readonly claims: Record<string, string>;
+  readonly options: { readonly x509: { readonly template: string } };
+}
+
+function provisionerOfThePage(): ProvisionerOfThePage {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/issuers.md'), 'utf8');
+  return JSON.parse(/^```jsonc\n(.*?)^```/ms.exec(page)?.[1] ?? '');
+}
 
 type Settings = Partial<Parameters<typeof stepCaIssuer>[0]>;
 
