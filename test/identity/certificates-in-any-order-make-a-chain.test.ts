@@ -1,7 +1,7 @@
 // Certificates come shuffled, doubled, cross-signed and with strangers among them: the chain of the key comes out, or what it lacks.
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type AssembledChain, assembleChain, type IncompleteChain } from '../../functions/identity/assemble.ts';
 import { checkIdentity } from '../../functions/identity/check.ts';
 import { subjectName } from '../../functions/issuer/subject-name.ts';
@@ -213,7 +213,10 @@ describe('hostile certificates', () => {
       keys.map(({ privateKey }) => issuer.intermediate({ commonName: 'Same', privateKey }).certificate),
     );
     const bot = keys[0]?.issue({ commonName: 'bot' }) as IssuedCertificate;
-    const result = assembleChain([bot.certificate, ...crossed.slice(0, 60)], keyOf(bot));
+    const verify = vi.spyOn(X509Certificate.prototype, 'verify');
+    const result = assembleChain([bot.certificate, ...crossed], keyOf(bot));
+    // Each with each would be 7 for each of 49.
+    expect(verify.mock.calls.length).toBeLessThan(100);
     expect('fault' in result ? result.fault : 'complete').toBe('complete');
   });
 
