@@ -141,15 +141,21 @@ export function openVersions(settings: VersionsSettings): SecretVersions {
         await client.send(command, options());
         return 'moved';
       } catch (thrown) {
-        // AWS API reference, UpdateSecretVersionStage: RemoveFromVersionId must be the version that has the label.
-        if (nameOf(thrown) === 'InvalidParameterException') return 'refused';
         const error = failure(thrown, secretId, 'UpdateSecretVersionStage', { stage });
+        if (labelIsElsewhere.has(String(error.evidence?.reason)) && error.code === 'identity-unavailable')
+          return 'refused';
         if (error.evidence?.reason === 'no-version') return 'refused';
         throw error;
       }
     },
   };
 }
+
+/**
+ * AWS API reference, UpdateSecretVersionStage: RemoveFromVersionId must be the version that has the label. Which of the two
+ * says that it is not, the reference leaves open; one that is about a deletion is told apart by `explain`.
+ */
+const labelIsElsewhere = new Set(['InvalidParameterException', 'InvalidRequestException']);
 
 function permissionsFor(action: string): string {
   const onKey = action === 'PutSecretValue' ? 'kms:Decrypt and kms:GenerateDataKey' : 'kms:Decrypt';

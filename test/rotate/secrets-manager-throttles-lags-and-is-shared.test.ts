@@ -99,7 +99,16 @@ describe('two rotations at once', () => {
 
   it('of the same version, whose issuer signs for each of them, agree on one certificate', async () => {
     const { pipeline, versions, event } = await behindADoor();
-    const forgetful = issuerThat(signedBy(pipeline.authorities.platformIssuer));
+    const sign = signedBy(pipeline.authorities.platformIssuer);
+    let asked = 0;
+    const allAsked = Promise.withResolvers<void>();
+    // None has an answer before all have asked.
+    const forgetful = issuerThat(async (order) => {
+      asked += 1;
+      if (asked === 3) allAsked.resolve();
+      await allAsked.promise;
+      return sign(order);
+    });
     const rotate = pipeline.rotate({ versions, ...forgetful });
     await Promise.all([1, 2, 3].map(() => rotate({ Step: 'createSecret', ...event }, context())));
     const outcomes = pipeline.lines.map(({ outcome }) => outcome);
