@@ -17,7 +17,7 @@ import {
 import { startGateway } from './gateway/server.ts';
 import type { Ports } from './options.ts';
 import { storePlatformIdentity } from './platform-identity.ts';
-import { createRotation, setUpRotation } from './rotation.ts';
+import { createRotation, currentFingerprint, scheduleRotation } from './rotation.ts';
 import { startSecretsManager } from './secrets-manager/server.ts';
 import { openFolder, openLog, stateFiles } from './state.ts';
 
@@ -29,6 +29,10 @@ export interface CloudOptions {
   readonly identityTtlSeconds?: number;
   /** Told what a function threw. */
   readonly onFailure: (functionName: string, reason: unknown) => void;
+  /** Whether the platform's identity is rotated on a schedule, where nobody has said otherwise; absent: it is. */
+  readonly isScheduled?: boolean;
+  /** Told of each step of a rotation that the function has taken. */
+  readonly onStep?: (step: string, tookMs: number) => void;
 }
 
 export interface Cloud {
@@ -68,7 +72,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const { ports, identityTtlSeconds } = options;
     await openFolder(options.folder);
     const authorities = await openAuthorities(files.authorities);
-    const rotation = createRotation(options.onFailure);
+    const rotation = createRotation(options);
     const { rotationFunctions } = rotation;
     const secrets = await startSecretsManager({ folder: files.secrets, port: ports.secrets, rotationFunctions });
     const endRotations = () => rotation.end(secrets);
@@ -102,8 +106,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
     const functions = await loadFunctions();
     rotation.serve(await loadRotationFunction());
-    const current = await setUpRotation(client, secretId);
+    const current = await currentFingerprint(client, secretId);
     if (current) api.pinClient(current);
+    if (options.isScheduled ?? true) await scheduleRotation(client, secretId);
     const gateway = await up(startGateway({ functions, port: ports.gateway, onFailure: options.onFailure }));
     return {
       gatewayUrl: gateway.url,

@@ -13,7 +13,12 @@ export interface Answered {
     readonly cipher: string;
     readonly connection: string;
     readonly server: { readonly subject: string; readonly issuer: string; readonly validTo: string };
-    readonly client: { readonly fingerprint256: string; readonly validTo: string; readonly stage: string };
+    readonly client: {
+      readonly fingerprint256: string;
+      readonly validTo: string;
+      readonly version: string;
+      readonly stage: string;
+    };
   };
   readonly timings: {
     readonly identityMs: number;

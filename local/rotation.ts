@@ -10,7 +10,7 @@ import {
 import { localAccountId } from './gateway/event.ts';
 import { invokeFunction, type LocalFunction } from './gateway/function.ts';
 import { localRegion } from './gateway/functions.ts';
-import type { RotationFunctions } from './secrets-manager/rotation.ts';
+import type { RotationEvent, RotationFunctions } from './secrets-manager/rotation.ts';
 import type { SecretsManager } from './secrets-manager/server.ts';
 
 /** For `aws secretsmanager rotate-secret --rotation-lambda-arn`. */
@@ -22,6 +22,13 @@ const schedule = 'rate(30 days)';
 const stepTimeoutMs = 60_000;
 /** How long the end waits for a step that is under way. */
 const patienceMs = 5_000;
+/** The function looks for what may not be shown yet for 3 s; a step that fails is taken again. */
+const testPatienceMs = 15_000;
+
+export interface RotationListeners {
+  readonly onFailure: (functionName: string, reason: unknown) => void;
+  readonly onStep?: ((step: string, tookMs: number) => void) | undefined;
+}
 
 export interface LocalRotation {
   readonly rotationFunctions: RotationFunctions;
@@ -32,15 +39,19 @@ export interface LocalRotation {
 }
 
 /** Secrets Manager is up before the functions are loaded, and may have a rotation to go on with. */
-export function createRotation(onFailure: (functionName: string, reason: unknown) => void): LocalRotation {
+export function createRotation({ onFailure, onStep }: RotationListeners): LocalRotation {
   const loaded = Promise.withResolvers<LocalFunction>();
   const ending = Promise.withResolvers<never>();
   for (const { promise } of [loaded, ending]) promise.catch(() => undefined);
 
-  async function step(event: object): Promise<void> {
+  async function step(event: RotationEvent): Promise<void> {
     const fn = await Promise.race([loaded.promise, ending.promise]);
+    const begunAt = performance.now();
     const outcome = await Promise.race([invokeFunction(fn, event, stepTimeoutMs), ending.promise]);
-    if (outcome.kind === 'answered') return;
+    if (outcome.kind === 'answered') {
+      onStep?.(event.Step, performance.now() - begunAt);
+      return;
+    }
     const reason = outcome.kind === 'failed' ? outcome.reason : outcome.kind;
     onFailure(fn.name, reason);
     throw new Error('The step failed.', { cause: reason });
@@ -60,28 +71,38 @@ export function createRotation(onFailure: (functionName: string, reason: unknown
 }
 
 /**
- * Sets the schedule of an identity that the demo's authority signs, unless somebody has set up another or cancelled it, and
- * waits for the test that Secrets Manager makes of it: until then no rotation can begin.
- * @returns the SHA-256 fingerprint of the current certificate; undefined where there is none
+ * Sets the schedule of an identity that the demo's authority signs, unless somebody has set up another or cancelled it.
+ * Secrets Manager tests it behind that: `untilTested` tells when a rotation can begin.
  */
-export async function setUpRotation(client: SecretsManagerClient, SecretId: string): Promise<string | undefined> {
+export async function scheduleRotation(client: SecretsManagerClient, SecretId: string): Promise<void> {
   const document = await currentDocument(client, SecretId);
-  if (document?.renewal?.issuer?.kind === 'local') {
-    const { RotationEnabled } = await client.send(new DescribeSecretCommand({ SecretId }));
-    if (RotationEnabled === undefined) {
-      await client.send(
-        new RotateSecretCommand({
-          SecretId,
-          RotationLambdaARN: rotationFunctionArn,
-          RotationRules: { ScheduleExpression: schedule },
-          RotateImmediately: false,
-        }),
-      );
-      await untilTested(client, SecretId);
-    }
+  if (document?.renewal?.issuer?.kind !== 'local') return;
+  const { RotationEnabled } = await client.send(new DescribeSecretCommand({ SecretId }));
+  if (RotationEnabled !== undefined) return;
+  await client.send(
+    new RotateSecretCommand({
+      SecretId,
+      RotationLambdaARN: rotationFunctionArn,
+      RotationRules: { ScheduleExpression: schedule },
+      RotateImmediately: false,
+    }),
+  );
+}
+
+/** Resolves when no rotation is under way, and after the patience of a test in any case. */
+export async function untilTested(client: SecretsManagerClient, SecretId: string, signal: AbortSignal): Promise<void> {
+  const giveUpAt = performance.now() + testPatienceMs;
+  while (performance.now() < giveUpAt) {
+    const { VersionIdsToStages = {} } = await client.send(new DescribeSecretCommand({ SecretId }));
+    if (!Object.values(VersionIdsToStages).some((stages) => stages.includes('AWSPENDING'))) return;
+    await wait(20, undefined, { signal });
   }
+}
+
+/** SHA-256, of the certificate that is in use; undefined where there is none. */
+export async function currentFingerprint(client: SecretsManagerClient, SecretId: string): Promise<string | undefined> {
   try {
-    return new X509Certificate(String(document?.certificate)).fingerprint256;
+    return new X509Certificate(String((await currentDocument(client, SecretId))?.certificate)).fingerprint256;
   } catch {
     return undefined;
   }
@@ -99,14 +120,5 @@ async function currentDocument(client: SecretsManagerClient, SecretId: string): 
     return (JSON.parse(SecretString ?? '') as Document | null) ?? undefined;
   } catch {
     return undefined;
-  }
-}
-
-async function untilTested(client: SecretsManagerClient, SecretId: string): Promise<void> {
-  const giveUpAt = performance.now() + patienceMs;
-  while (performance.now() < giveUpAt) {
-    const { VersionIdsToStages = {} } = await client.send(new DescribeSecretCommand({ SecretId }));
-    if (!Object.values(VersionIdsToStages).some((stages) => stages.includes('AWSPENDING'))) return;
-    await wait(20);
   }
 }

@@ -65,7 +65,7 @@ function temporaryFolder(): string {
 async function serve({ isDemo, ports }: StartOptions, folder: string): Promise<number> {
   const { startCloud } = await import('./cloud.ts');
   const onFailure = (name: string, reason: unknown) => console.error(`${name} failed:`, reason);
-  const cloud = await startCloud({ folder, ports, onFailure });
+  const cloud = await startCloud({ folder, ports, isScheduled: !isDemo, onFailure });
   try {
     print(['', ...places(cloud, isDemo ? undefined : folder, paint)]);
     if (cloud.notices.length > 0) print(['', ...cloud.notices]);

@@ -15,7 +15,7 @@ import {
 import { beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { type Cloud, startCloud } from '../../local/cloud.ts';
 import { callThroughGateway, invocationOf } from '../../local/demo-call.ts';
-import { rotationFunctionArn, setUpRotation } from '../../local/rotation.ts';
+import { rotationFunctionArn, scheduleRotation, untilTested } from '../../local/rotation.ts';
 import { startSecretsManager } from '../../local/secrets-manager/server.ts';
 import { privateFolder } from '../support/program.ts';
 
@@ -32,6 +32,7 @@ beforeAll(async () => {
   cloud = await startCloud({ folder, ports, identityTtlSeconds: 1, onFailure });
   client = clientAt(cloud.secretsManagerUrl);
   SecretId = cloud.secretId;
+  await untilTested(client, SecretId, AbortSignal.timeout(20_000));
   return async () => {
     client.destroy();
     await cloud.close();
@@ -131,10 +132,10 @@ it('rotation is not set up again where somebody cancelled it, nor for an identit
   ] as const) {
     const SecretString = JSON.stringify({ renewal: { issuer: { kind } } });
     await other.send(new CreateSecretCommand({ Name, SecretString }));
-    expect(await setUpRotation(other, Name)).toBeUndefined();
+    await scheduleRotation(other, Name);
     expect(await told(Name)).toBe(kind === 'local' ? true : undefined);
   }
   await other.send(new CancelRotateSecretCommand({ SecretId: 'local' }));
-  await setUpRotation(other, 'local');
+  await scheduleRotation(other, 'local');
   expect(await told('local')).toBe(false);
 });
