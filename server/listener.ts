@@ -152,7 +152,7 @@ async function answerTo(
   const body = await readBody(request, parts.limits.maxBodyBytes);
   if (body === undefined) {
     // What ended early has nobody left to answer.
-    if (!request.destroyed) parts.onRefused({ code: '413', caller: caller?.name });
+    if (request.complete || !request.destroyed) parts.onRefused({ code: '413', caller: caller?.name });
     return tooLarge;
   }
   const door = parts.doors[route.routeKey] as Door;
