@@ -2,6 +2,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import { readCertificateFields, readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
+import { sameName } from '../flight/distinguished-name.ts';
 import { comparableNames } from './alternative-names.ts';
 import { alternativeNamesOf } from './certificate-request.ts';
 import { settingUnusable } from './exchange.ts';
@@ -34,10 +35,10 @@ export function askedBefore(certificate: string): Asked {
   throw settingUnusable('The current certificate cannot be read.');
 }
 
-/** The same subject, byte for byte, and the same alternative names in whatever order. */
+/** The same subject (RFC 5280, section 7.1: Go writes PrintableString where a request had UTF8String), the same alternative names in whatever order. */
 export function hasSameNames(one: Asked, other: Asked): boolean {
   const names = ({ alternativeNames }: Asked) => comparableNames(alternativeNames).toSorted().join(' ');
-  return one.subject.equals(other.subject) && names(one) === names(other);
+  return sameName(one.subject, other.subject) && names(one) === names(other);
 }
 
 const commonName = '2.5.4.3';

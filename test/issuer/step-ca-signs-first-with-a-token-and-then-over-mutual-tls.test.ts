@@ -137,6 +137,13 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
       ]);
     });
 
+    it('is renewed where the settings spell out the names it has', async () => {
+      const { ca, provisioner } = await started();
+      const { current } = await firstOf(ca, provisioner);
+      const order = await orderOf({ current, subject: 'CN=countersign-platform', names: ['dns:BOT.example'] });
+      await signed(ca, {}, order);
+    });
+
     it('is for the same key where that is kept', async () => {
       const { ca, provisioner } = await started();
       const { current, leaf: first } = await firstOf(ca, provisioner);
