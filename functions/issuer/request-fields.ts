@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
 import { findAlternativeNames } from './alternative-names.ts';
+import { derTag } from './der-writer.ts';
 
 export interface RequestFields {
   /** DER of the Name. */
@@ -34,7 +35,14 @@ export function readCertificateRequest(pem: string): RequestFields | undefined {
     ) ?? [];
   const [info, algorithm, signature] = readInside(Buffer.from(base64 ?? '', 'base64'), tag.sequence, 3) ?? [];
   const [, subject, spki, attributes] = info?.tag === tag.sequence ? (readElements(info.content, 4) ?? []) : [];
-  if (!info || !algorithm || !signature || subject?.tag !== tag.sequence || !spki) return undefined;
+  if (
+    !info ||
+    algorithm?.tag !== tag.sequence ||
+    signature?.tag !== derTag.bitString ||
+    subject?.tag !== tag.sequence ||
+    !spki
+  )
+    return undefined;
   const publicKey = readKey(spki.whole);
   if (!publicKey) return undefined;
   return {

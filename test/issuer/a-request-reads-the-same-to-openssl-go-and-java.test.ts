@@ -1,11 +1,12 @@
 // Certificate requests are written byte by byte: three readers that nobody here wrote must agree on every one.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readCertificateFields } from '../../functions/flight/der.ts';
 import { keyAlgorithms } from '../../functions/identity/renewal.ts';
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../../functions/issuer/certificate-request.ts';
-import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
+import { type RequestFields, readCertificateRequest } from '../../functions/issuer/request-fields.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { buildGo } from '../servers/go.ts';
 import { findPeer } from '../support/peers.ts';
@@ -176,5 +177,35 @@ describe('a request is not taken for signed', () => {
     const stolen = Buffer.from(der);
     spki(other).copy(stolen, der.indexOf(spki(ecKey)));
     expect(readCertificateRequest(pemOf(stolen))?.isSigned).toBe(false);
+  });
+
+  it('when it is any bytes, and nothing is thrown', () => {
+    const named = certificateRequest({ privateKey: ecKey, subject, names });
+    const sound = Buffer.from(named.split('\n').slice(1, -2).join(''), 'base64');
+    const damaged = fc.tuple(fc.nat(sound.length - 1), fc.nat(255)).map(([at, byte]) => {
+      const bytes = Buffer.from(sound);
+      bytes[at] = byte;
+      return bytes;
+    });
+    const what = (read: RequestFields | undefined) => [
+      read?.subject.toString('hex'),
+      read?.alternativeNames?.toString('hex'),
+      read?.publicKey.export({ type: 'spki', format: 'pem' }),
+    ];
+    const cut = fc.nat(sound.length - 1).map((length) => sound.subarray(0, length));
+    fc.assert(
+      fc.property(fc.oneof(damaged, damaged, cut, fc.uint8Array({ maxLength: 200 }).map(Buffer.from)), (bytes) => {
+        const read = readCertificateRequest(pemOf(bytes));
+        // What the signature does not cover (the tag around it, say) may change; what it covers may not.
+        if (read?.isSigned) expect(what(read)).toEqual(what(readCertificateRequest(named)));
+      }),
+      { numRuns: 2_000 },
+    );
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(readCertificateRequest(text)).toBeUndefined();
+        expect(keyAlgorithmOf(text)).toBeUndefined();
+      }),
+    );
   });
 });
