@@ -77,7 +77,7 @@ function checkRenewal(identity: string, renewal: unknown, privateAuthorities: re
   const secret = ['password', 'provisionerKey'].find((name) => name in issuer);
   if (secret !== undefined) {
     throw new Error(
-      `${key}: ${secret} of ${identity} would be readable in the template and in the console; put the first identity document in by hand.`,
+      `${key}: ${secret} of ${identity} would be readable in the template and in the console; put it into the identity document.`,
     );
   }
   const authority = issuer.certificateAuthorityArn;

@@ -53,7 +53,7 @@ async function inspect(
 ): Promise<ExpiryRecord | undefined> {
   if (remainingMs() < reserveMs) throw outOfTime();
   const [stored, pendingSince] = await Promise.all([
-    readCurrent(source, secret.name),
+    secret.awaitsFirstCertificate ? ('empty' as const) : readCurrent(source, secret.name),
     secret.pendingVersion === undefined ? undefined : secrets.createdAt(secret, secret.pendingVersion),
   ]);
   if (stored === 'gone') return undefined;

@@ -3,7 +3,7 @@ import type { CertificateTimes } from './certificates.ts';
 
 const day = 86_400_000;
 
-export const overdueSigns = ['next-rotation-passed', 'pending-for-a-day', 'last-third-of-life'] as const;
+export const overdueSigns = ['next-rotation-passed', 'pending-for-a-day', 'last-quarter-of-life'] as const;
 export type OverdueSign = (typeof overdueSigns)[number];
 
 export interface RotationState {
@@ -18,8 +18,8 @@ export interface RotationState {
 /**
  * An identity that is renewed by hand is never overdue: its days to expiry tell. With a rotation it is when the date that
  * Secrets Manager named passed a day ago, when a rotation began a day ago and has not ended (a customer rejects the
- * certificate, or nobody has signed the request), or when it does not come in time: two thirds of the leaf's life are over,
- * which is when renewal is commonly due, so that a third is left to find out why.
+ * certificate, or nobody has signed the request), or when it does not come in time: after two thirds of the leaf's life it is
+ * due (docs/rotation.md), so with less than a quarter left it is late, and there is time to find out why.
  */
 export function overdueSignsOf(
   { rotationEnabled, nextRotationAt, pendingSince, leaf }: RotationState,
@@ -29,6 +29,6 @@ export function overdueSignsOf(
   const signs: OverdueSign[] = [];
   if (nextRotationAt !== undefined && now > nextRotationAt + day) signs.push('next-rotation-passed');
   if (pendingSince !== undefined && now > pendingSince + day) signs.push('pending-for-a-day');
-  if (leaf && leaf.validTo - now < (leaf.validTo - leaf.validFrom) / 3) signs.push('last-third-of-life');
+  if (leaf && leaf.validTo - now < (leaf.validTo - leaf.validFrom) / 4) signs.push('last-quarter-of-life');
   return signs;
 }

@@ -16,6 +16,8 @@ export interface IdentitySecret {
   readonly stages: ReadonlySet<string>;
   /** The version that AWSPENDING is on, unless it is the current one: then the rotation is over. */
   readonly pendingVersion: string | undefined;
+  /** What is current is the certificate request of a first rotation: the first value of a secret becomes current, whatever it is. */
+  readonly awaitsFirstCertificate: boolean;
   readonly rotationEnabled: boolean;
   /** Milliseconds since 1970: Secrets Manager rotates on or before it (AWS API reference, DescribeSecret). */
   readonly nextRotationAt: number | undefined;
@@ -80,6 +82,9 @@ function identitySecret(entry: SecretListEntry, prefix: string): IdentitySecret 
     arn: entry.ARN,
     stages: new Set(versions.flatMap(([, stages]) => stages)),
     pendingVersion: pending?.[0],
+    awaitsFirstCertificate: versions.some(
+      ([, stages]) => stages.includes('AWSCURRENT') && stages.includes('COUNTERSIGN_REQUEST'),
+    ),
     rotationEnabled: entry.RotationEnabled === true,
     nextRotationAt: entry.NextRotationDate?.getTime(),
   };

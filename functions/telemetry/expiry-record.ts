@@ -6,7 +6,7 @@ import { writeLine } from './line.ts';
 /** Names, labels and dates alone. Of what is broken or unread, the fields that say why. */
 export interface ExpiryRecord extends Partial<FailureFields> {
   identity: string;
-  /** `usable`, `broken` (the document cannot be used), `empty` (no version yet) or `unread` (the store did not give it). */
+  /** `usable`, `broken` (the document cannot be used), `empty` (no certificate yet) or `unread` (the store did not give it). */
   state: 'usable' | 'broken' | 'empty' | 'unread';
   /** Staging labels on its versions. */
   stages: readonly string[];

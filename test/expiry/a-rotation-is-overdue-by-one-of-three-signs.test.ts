@@ -1,4 +1,4 @@
-// Where each of the signs begins: a day past the date, a day of AWSPENDING, the last third of the leaf's life.
+// Where each of the signs begins: a day past the date, a day of AWSPENDING, the last quarter of the leaf's life.
 import { expect, it } from 'vitest';
 import { overdueSignsOf, type RotationState } from '../../functions/expiry/overdue.ts';
 
@@ -19,14 +19,14 @@ it.each([
   ['there is no date', { nextRotationAt: undefined }, []],
   ['AWSPENDING has been there for a day', { pendingSince: now - day }, []],
   ['AWSPENDING has been there for longer', { pendingSince: now - day - 1 }, ['pending-for-a-day']],
-  ['a third of the life is left', { leaf: { validFrom: now - 60 * day, validTo: now + 30 * day } }, []],
-  ['less is left', { leaf: { validFrom: now - 60 * day - 2, validTo: now + 30 * day } }, ['last-third-of-life']],
-  ['the leaf has expired', { leaf: { validFrom: now - 90 * day, validTo: now - 1 } }, ['last-third-of-life']],
+  ['a quarter of the life is left', { leaf: { validFrom: now - 90 * day, validTo: now + 30 * day } }, []],
+  ['less is left', { leaf: { validFrom: now - 90 * day - 2, validTo: now + 30 * day } }, ['last-quarter-of-life']],
+  ['the leaf has expired', { leaf: { validFrom: now - 90 * day, validTo: now - 1 } }, ['last-quarter-of-life']],
   ['the leaf cannot be read', { leaf: undefined }, []],
   [
     'all of it',
     { nextRotationAt: 0, pendingSince: 0, leaf: { validFrom: 0, validTo: 1 } },
-    ['next-rotation-passed', 'pending-for-a-day', 'last-third-of-life'],
+    ['next-rotation-passed', 'pending-for-a-day', 'last-quarter-of-life'],
   ],
 ])('when %s', (_, state, expected) => {
   expect(signs(state)).toEqual(expected);

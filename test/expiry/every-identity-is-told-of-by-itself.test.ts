@@ -1,11 +1,19 @@
 // One inspection over identities of every kind: each has its line, and the last line counts them.
 
 import { rootCertificates } from 'node:tls';
-import { CreateSecretCommand, DeleteSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
-import { describe, expect, it } from 'vitest';
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  PutSecretValueCommand,
+  RotateSecretCommand,
+} from '@aws-sdk/client-secrets-manager';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../../local/authority/authority.ts';
+import { startSecretsManager } from '../../local/secrets-manager/server.ts';
 import { makeChain, makeKeys } from '../identity/identities.ts';
-import { day, inspect, lastOf, lineOf, now, openStore, prefix } from './inspection.ts';
+import { clientOf, temporaryFolder } from '../secrets-manager/local-server.ts';
+import { day, inspect, lastOf, lineOf, now, openStore, prefix, useStore } from './inspection.ts';
 
 const until = (days: number) => ({ notAfter: new Date(now + days * day) });
 
@@ -43,6 +51,13 @@ describe('days to expiry', () => {
       rotationEnabled: false,
       overdue: [],
     });
+  });
+
+  it('are, of the issuer, those of the root where that expires before the intermediate', async () => {
+    const { put } = await openStore();
+    const root = createAuthority({ commonName: 'Root', ...until(50) });
+    await put('platform', makeKeys({ issuer: root.intermediate({ commonName: 'Issuer', ...until(100) }) }, until(200)));
+    expect(lineOf(await inspect(), 'platform')).toMatchObject({ leafDays: 200, issuerDays: 50 });
   });
 
   it('are, over all, those of the certificate that expires first, be it an issuer', async () => {
@@ -83,6 +98,22 @@ describe('an identity', () => {
     const named = lastOf(lines)._aws?.CloudWatchMetrics.flatMap(({ Metrics }) => Metrics.map(({ Name }) => Name));
     expect(named).not.toContain('DaysToExpiry');
     expect(named).toContain('EmptyIdentities');
+  });
+
+  it('with the request of its first rotation as the current version is empty, too', async () => {
+    const { client } = await openStore();
+    await client.send(new CreateSecretCommand({ Name: `${prefix}platform` }));
+    await client.send(
+      new PutSecretValueCommand({
+        SecretId: `${prefix}platform`,
+        SecretString: '{"privateKey":"…","certificateRequest":"…"}',
+        VersionStages: ['COUNTERSIGN_REQUEST'],
+      }),
+    );
+    expect(lineOf(await inspect(), 'platform')).toMatchObject({
+      state: 'empty',
+      stages: ['AWSCURRENT', 'COUNTERSIGN_REQUEST'],
+    });
   });
 
   it('that holds no document is broken, and is not quoted', async () => {
@@ -156,6 +187,30 @@ describe('an issuer that ends client authentication', () => {
     await put('bought', { ...makeKeys(makeChain()), rootCertificate: rootCertificates[0] });
     expect(lineOf(await inspect(), 'bought')).toMatchObject({ clientAuthenticationEnding: true, state: 'broken' });
   });
+});
+
+it('tells when Secrets Manager rotates next', async () => {
+  const folder = temporaryFolder();
+  const arn = 'arn:aws:lambda:eu-west-1:000000000000:function:rotate';
+  const server = await startSecretsManager({
+    folder,
+    port: 0,
+    now: () => now,
+    rotationFunctions: () => () => Promise.resolve(),
+  });
+  onTestFinished(() => server.close());
+  useStore(server.url);
+  const client = clientOf(server.url);
+  const SecretId = `${prefix}platform`;
+  await client.send(new CreateSecretCommand({ Name: SecretId, SecretString: JSON.stringify(makeKeys(makeChain())) }));
+  const RotationRules = { ScheduleExpression: 'rate(50 days)' };
+  await client.send(
+    new RotateSecretCommand({ SecretId, RotationLambdaARN: arn, RotationRules, RotateImmediately: false }),
+  );
+  const { NextRotationDate } = await client.send(new DescribeSecretCommand({ SecretId }));
+  const line = lineOf(await inspect(), 'platform');
+  expect(line).toMatchObject({ rotationEnabled: true, nextRotation: NextRotationDate?.toISOString(), overdue: [] });
+  expect(Date.parse(String(line?.nextRotation))).toBeGreaterThan(now + 48 * day);
 });
 
 it('reads more identities than a page of the list has', async () => {
