@@ -5,7 +5,7 @@ import { readCertificateFields, readElements, readInside, readObjectIdentifier, 
 import { sameName } from '../flight/distinguished-name.ts';
 import { comparableNames } from './alternative-names.ts';
 import { alternativeNamesOf } from './certificate-request.ts';
-import { settingUnusable } from './exchange.ts';
+import { settingUnusable } from './exchange-failure.ts';
 import { readCertificateRequest } from './request-fields.ts';
 
 export interface Asked {

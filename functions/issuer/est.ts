@@ -4,16 +4,8 @@ import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
 import { askedBefore, hasSameNames, readAsked } from './asked.ts';
 import { certificatesOf } from './est-response.ts';
-import {
-  type ExchangeLimits,
-  exchange,
-  type IssuerAnswer,
-  type IssuerRequest,
-  issuerServer,
-  mayBeTheCertificate,
-  settingUnusable,
-  statusFailure,
-} from './exchange.ts';
+import { type ExchangeLimits, exchange, type IssuerAnswer, type IssuerRequest, issuerServer } from './exchange.ts';
+import { mayBeTheCertificate, settingUnusable, statusFailure } from './exchange-failure.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
 import { retryAfterMs } from './retry-after.ts';
 

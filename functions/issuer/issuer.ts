@@ -28,7 +28,7 @@ export interface Issued {
 }
 
 /**
- * Throws `issuer-unavailable`, `issuer-refused`, `issued-certificate-unusable` (an answer that is not certificates) or
+ * Throws `issuer-unavailable`, `issuer-refused`, `issued-certificate-unusable` (an answer that is not certificates), `renewal-unusable` or
  * `signature-awaited`; none quotes a key, a password, a token or the issuer's answer.
  */
 export interface Issuer {

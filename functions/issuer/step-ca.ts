@@ -5,15 +5,8 @@ import { hasReadableDates } from '../identity/certificate-dates.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
 import { certificatesIn, notCertificates } from './answered-certificates.ts';
 import { type Asked, askedBefore, commonNameOf, hasSameNames, namesOf, readAsked } from './asked.ts';
-import {
-  type ExchangeLimits,
-  exchange,
-  type IssuerRequest,
-  issuerServer,
-  mayBeTheCertificate,
-  settingUnusable,
-  statusFailure,
-} from './exchange.ts';
+import { type ExchangeLimits, exchange, type IssuerRequest, issuerServer } from './exchange.ts';
+import { mayBeTheCertificate, settingUnusable, statusFailure } from './exchange-failure.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
 import { oneTimeToken, type Provisioner } from './step-ca-token.ts';
 
