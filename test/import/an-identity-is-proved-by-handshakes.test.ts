@@ -11,22 +11,25 @@ import { prove } from '../../command/import/prove.ts';
 import { readFiles } from '../../command/import/read-files.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { findPeer } from '../support/peers.ts';
-import { createSubject, keyTypes, textFile } from './samples.ts';
+import { createSubject, type KeyType, textFile } from './samples.ts';
 
-function documentOf(keyType: (typeof keyTypes)[number]): ImportedDocument {
+function documentOf(keyType: KeyType): ImportedDocument {
   const { privateKey, certificates } = createSubject(keyType);
   const [certificate, lower, upper, rootCertificate] = certificates;
   return { privateKey, certificate, intermediateCertificates: `${lower}${upper}`, rootCertificate };
 }
 
 describe('a sound identity', () => {
-  it.each(keyTypes)('of %s shakes hands in TLS 1.2 and 1.3, and opens no port', async (keyType) => {
-    const listen = vi.spyOn(Server.prototype, 'listen');
-    const dial = vi.spyOn(Socket.prototype, 'connect');
-    await prove(documentOf(keyType));
-    expect(listen).not.toHaveBeenCalled();
-    expect(dial).not.toHaveBeenCalled();
-  });
+  it.each(['RSA_2048', 'EC_P256', 'EC_P384'] as const)(
+    'of %s shakes hands in TLS 1.2 and 1.3, and opens no port',
+    async (keyType) => {
+      const listen = vi.spyOn(Server.prototype, 'listen');
+      const dial = vi.spyOn(Socket.prototype, 'connect');
+      await prove(documentOf(keyType));
+      expect(listen).not.toHaveBeenCalled();
+      expect(dial).not.toHaveBeenCalled();
+    },
+  );
 });
 
 describe('what the platform would refuse is refused', () => {

@@ -1,0 +1,229 @@
+// What an import makes of several keys, several certificates, passphrases of every kind, and of the roots of the public web.
+import { createCipheriv, pbkdf2Sync, randomBytes, X509Certificate } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { InputFile, PassphraseRequest } from '../../command/import/contents.ts';
+import { type IdentitySettings, identityFrom } from '../../command/import/identity-from.ts';
+import { Allowance, most } from '../../command/import/limits.ts';
+import { publicRootOf } from '../../command/import/public-authority.ts';
+import { readFiles } from '../../command/import/read-files.ts';
+import { type CertificateRequest, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
+import { findPeer } from '../support/peers.ts';
+import { integer, nothing, octetString, oid, sequence } from './encoded.ts';
+import {
+  convertByKeytool,
+  createSubject,
+  encryptKey,
+  exportPkcs12,
+  keyDerOf,
+  openWorkshop,
+  passphrase,
+  textFile,
+} from './samples.ts';
+
+const now = Date.UTC(2026, 5, 1);
+const dates = { notBefore: new Date(Date.UTC(2026, 0, 1)), notAfter: new Date(Date.UTC(2036, 0, 1)) };
+const root = createAuthority({ commonName: 'Root', ...dates });
+const issuer = root.intermediate({ commonName: 'Issuer', ...dates });
+const issue = (request: Partial<CertificateRequest> = {}) =>
+  issuer.issue({ commonName: 'bot', usage: 'client', ...dates, ...request });
+const bot = issue();
+const all = (issued: IssuedCertificate) =>
+  textFile('all.pem', `${issued.privateKey}${issued.certificate}${issued.intermediates}${issued.root}`);
+const workshop = openWorkshop();
+afterAll(() => workshop.close());
+
+async function imported(files: readonly InputFile[], settings: Partial<IdentitySettings> = {}, secret?: string) {
+  const contents = await readFiles(files, async () => secret);
+  const result = identityFrom(contents, { now, publicRoots: [], ...settings });
+  return 'document' in result ? result : expect.fail(JSON.stringify(result, undefined, 2));
+}
+
+describe('of several keys and certificates', () => {
+  it('the pair for clients is taken, and what it was preferred to is told', async () => {
+    const server = issue({ commonName: 'server', usage: 'server' });
+    const files = [textFile('server.pem', `${server.privateKey}${server.certificate}`), all(bot)];
+    const { document, notes } = await imported(files);
+    expect(document.certificate).toBe(bot.certificate);
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /^CN=server \(server\.pem, block 2\), SHA-256 .* has its private key too, and was passed over\.$/,
+      ),
+      'The private key in server.pem, block 1 is not used.',
+      'CN=server (server.pem, block 2) is not part of the chain, and is not stored.',
+    ]);
+  });
+
+  it('the one that is valid today is taken', async () => {
+    const old = issue({ commonName: 'old', notAfter: new Date(Date.UTC(2026, 4, 1)) });
+    expect(
+      (await imported([textFile('old', `${old.privateKey}${old.certificate}`), all(bot)])).document.certificate,
+    ).toBe(bot.certificate);
+  });
+
+  it('of a certificate that was renewed for the same key the newest is taken', async () => {
+    const renewed = issue({ privateKey: bot.privateKey, notBefore: new Date(Date.UTC(2026, 2, 1)) });
+    for (const files of [
+      [textFile('new', renewed.certificate), all(bot)],
+      [all(bot), textFile('new', renewed.certificate)],
+    ]) {
+      expect((await imported(files)).document.certificate).toBe(renewed.certificate);
+    }
+  });
+
+  it('of what the authority signed and what the key signed itself the first is taken', async () => {
+    const own = createAuthority({ commonName: 'bot', privateKey: bot.privateKey, ...dates });
+    expect((await imported([textFile('own', own.certificate), all(bot)])).document.certificate).toBe(bot.certificate);
+  });
+
+  it('the key of an authority is left alone', async () => {
+    const { document, notes } = await imported([textFile('issuer.key', issuer.privateKey), all(bot)]);
+    expect(document.privateKey).toBe(bot.privateKey);
+    expect(notes.join()).toContain('The private key in issuer.key is not used.');
+  });
+
+  it('the roots of the whole world beside it change nothing', async () => {
+    const { document, chain } = await imported([
+      textFile('ca-certificates.crt', rootCertificates.join('\n')),
+      all(bot),
+    ]);
+    expect(document.rootCertificate).toBe(root.certificate);
+    expect(chain.map(({ role, subject, source }) => [role, subject, source])).toEqual([
+      ['client', 'CN=bot', 'all.pem, block 2'],
+      ['intermediate', 'CN=Issuer', 'all.pem, block 3'],
+      ['root', 'CN=Root', 'all.pem, block 4'],
+    ]);
+  });
+});
+
+describe('the document', () => {
+  it('has the destinations and the renewal that were given, and neither otherwise', async () => {
+    const settings = { destinations: [{ host: 'api.acme.example' }], renewal: { issuer: { kind: 'manual' } } };
+    expect((await imported([all(bot)], settings)).document).toMatchObject(settings);
+    expect(Object.keys((await imported([all(bot)])).document)).toEqual([
+      'privateKey',
+      'certificate',
+      'intermediateCertificates',
+      'rootCertificate',
+    ]);
+  });
+
+  it.each([
+    ['29 days before its end', Date.UTC(2035, 11, 3), ['expires-soon', 'expires-soon', 'expires-soon']],
+    ['31 days before', Date.UTC(2035, 11, 1), []],
+  ] as const)('is warned of %s', async (_when, at, codes) => {
+    const { warnings } = await imported([all(bot)], { now: at });
+    expect(warnings.map(({ code }) => code)).toEqual(codes);
+  });
+
+  it('is warned of in the last third of a short life alone', async () => {
+    const brief = issue({ notBefore: new Date(now - 86_400_000), notAfter: new Date(now + 8 * 86_400_000) });
+    expect((await imported([all(brief)])).warnings).toEqual([]);
+    const { warnings } = await imported([all(brief)], { now: now + 6 * 86_400_000 });
+    expect(warnings.map(({ sentence }) => sentence)).toEqual([
+      'CN=bot (all.pem, block 2) expires on 2026-06-09T00:00:00.000Z, in 2 days.',
+    ]);
+  });
+});
+
+describe('a public web authority', () => {
+  it('is known by its root, by another certificate for its key and name, and by what it signed', () => {
+    const parse = (pem: string) => new X509Certificate(pem);
+    const again = createAuthority({ commonName: 'Root', privateKey: root.privateKey, ...dates });
+    for (const chain of [[root.certificate], [again.certificate], [bot.certificate, issuer.certificate]]) {
+      expect(publicRootOf(chain.map(parse), [root.certificate])?.subject, `${chain.length}`).toBe('CN=Root');
+    }
+    const namesake = createAuthority({ commonName: 'Root', ...dates });
+    expect(publicRootOf([parse(bot.certificate), parse(issuer.certificate)], [namesake.certificate])).toBeUndefined();
+    expect(publicRootOf([parse(root.certificate)])).toBeUndefined();
+  });
+
+  it('is every root that Node carries', () => {
+    for (const pem of rootCertificates) expect(publicRootOf([new X509Certificate(pem)])).toBeDefined();
+  });
+});
+
+describe('the work for passphrases', () => {
+  it('is bounded for one, and for all of an import together, before any of it is done', () => {
+    const allowance = new Allowance();
+    expect(() => allowance.iterations('a.p12', most.iterations + 1, 1)).toThrow('a.p12 asks for 5000001 iterations');
+    for (let count = 0; count < 4; count++) allowance.iterations('b.p12', most.iterations, 1);
+    expect(() => allowance.iterations('c.p12', 1, 1)).toThrow('c.p12 and what was read before it ask for more work');
+  });
+});
+
+describe('passphrases', () => {
+  const subject = createSubject('EC_P256');
+  const asking = async (bytes: Buffer, answer: (request: PassphraseRequest) => string | undefined) => {
+    const asked: PassphraseRequest[] = [];
+    const contents = await readFiles([textFile('bot', bytes)], async (request) => {
+      asked.push(request);
+      return answer(request);
+    });
+    return { asked, contents };
+  };
+
+  /** RFC 5084 and RFC 8018; the tag behind the text, as Bouncy Castle writes it. */
+  it.each([12, 16])('open PKCS#8 with AES-GCM and a tag of %i octets, made by hand', async (tagLength) => {
+    const [salt, iv] = [randomBytes(16), randomBytes(12)];
+    const key = pbkdf2Sync(passphrase, salt, 1_000, 32, 'sha256');
+    const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: tagLength });
+    const text = Buffer.concat([cipher.update(keyDerOf(subject.privateKey)), cipher.final(), cipher.getAuthTag()]);
+    const prf = sequence(oid('1.2.840.113549.2.9'), nothing);
+    const kdf = sequence(oid('1.2.840.113549.1.5.12'), sequence(octetString(salt), integer(1_000), prf));
+    const tag = tagLength === 12 ? [] : [integer(tagLength)];
+    const scheme = sequence(oid('2.16.840.1.101.3.4.1.46'), sequence(octetString(iv), ...tag));
+    const bytes = sequence(sequence(oid('1.2.840.113549.1.5.13'), sequence(kdf, scheme)), octetString(text));
+    expect((await asking(bytes, () => passphrase)).contents).toMatchObject({ findings: [], keys: [{ source: 'bot' }] });
+    const { contents } = await asking(bytes, () => 'guess');
+    expect(contents.findings.map(({ code }) => code)).toEqual(['passphrase-wrong']);
+  });
+
+  describe.skipIf(!findPeer('openssl'))('of what OpenSSL wrote (needs openssl)', () => {
+    it.each([[], ['-legacy'], ['-nomac']])('are read in every script: pkcs12 -export %s', async (...args) => {
+      for (const secret of ['pässwörd €', 'пароль', '鍵🔑', ' spaces ']) {
+        const { contents, asked } = await asking(exportPkcs12(workshop, subject, 'mixed', args, secret), () => secret);
+        expect(contents.findings, secret).toEqual([]);
+        expect(contents.keys).toHaveLength(1);
+        expect(asked).toEqual([{ name: 'bot', kind: 'pkcs12' }]);
+      }
+    });
+
+    it('are asked for once for each block', async () => {
+      const key = encryptKey(workshop, subject.privateKey, ['pkcs8', '-topk8']);
+      const { asked } = await asking(Buffer.concat([key, key]), () => passphrase);
+      expect(asked).toEqual([
+        { name: 'bot, block 1', kind: 'key' },
+        { name: 'bot, block 2', kind: 'key' },
+      ]);
+    });
+
+    it('what the asking throws is thrown on', async () => {
+      const key = encryptKey(workshop, subject.privateKey, ['pkcs8', '-topk8']);
+      const interrupted = new Error('The prompt was left.');
+      await expect(
+        asking(key, () => {
+          throw interrupted;
+        }),
+      ).rejects.toBe(interrupted);
+    });
+  });
+
+  describe.skipIf(!findPeer('openssl') || !findPeer('keytool'))(
+    'of what keytool wrote (needs openssl and keytool)',
+    () => {
+      it.each(['JKS', 'JCEKS'] as const)('may differ between a %s and a key in it', async (type) => {
+        const keyPassphrase = 'Another-Horse-7302';
+        const bytes = convertByKeytool(workshop, exportPkcs12(workshop, subject, 'mixed', []), type, { keyPassphrase });
+        const { asked, contents } = await asking(bytes, ({ kind }) =>
+          kind === 'store-key' ? keyPassphrase : passphrase,
+        );
+        expect(asked.map(({ name, kind }) => [name, kind])).toEqual([
+          ['bot', type.toLowerCase()],
+          ['bot (bot)', 'store-key'],
+        ]);
+        expect(contents).toMatchObject({ findings: [], keys: [{ source: 'bot (bot)' }] });
+      });
+    },
+  );
+});
