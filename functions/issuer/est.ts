@@ -109,7 +109,7 @@ function signatureAwaited(pause: number | undefined): CountersignError {
     'signature-awaited',
     'The issuer has taken the certificate request and not signed it yet.',
     {
-      evidence: { httpStatus: 202, ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }) },
+      evidence: { reason: 'http-202', ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }) },
       hint: 'Whoever runs the EST server must approve the certificate request; the rotation sends the same one again.',
     },
   );
@@ -120,7 +120,7 @@ function succeeded(answer: IssuerAnswer, operation: Operation): IssuerAnswer {
   if (answer.status === 200) return answer;
   if (answer.status === 401 && offersDigestAlone(answer)) {
     throw new CountersignError('issuer-refused', `The issuer asks for HTTP Digest authentication for ${operation}.`, {
-      evidence: { httpStatus: 401 },
+      evidence: { reason: 'http-401' },
       hint: 'The platform must have the EST server accept HTTP Basic authentication over TLS, or the certificate alone.',
     });
   }
@@ -150,7 +150,7 @@ async function followed(origin: string, path: string, ask: (path: string) => Pro
 
 function redirected(status: number): CountersignError {
   return new CountersignError('issuer-refused', 'The issuer redirects to another server, or without end.', {
-    evidence: { httpStatus: status },
+    evidence: { reason: `http-${status}` },
     hint: 'The platform must look at where the EST server sends its clients, and put that into the url in the renewal of the identity if it is right.',
   });
 }

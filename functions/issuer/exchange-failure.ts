@@ -57,7 +57,7 @@ function untrusted(reason: string): CountersignError {
 
 /** What a status other than the one hoped for means: 408, 425, 429 and the 5xx pass, the others are a decision. */
 export function statusFailure(status: number, about: string): CountersignError {
-  const evidence = { httpStatus: status };
+  const evidence = { reason: `http-${status}` };
   if (status >= 500 || status === 408 || status === 425 || status === 429) {
     return new CountersignError('issuer-unavailable', `The issuer answered ${about} with HTTP ${status}.`, {
       evidence,

@@ -80,7 +80,7 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
       const issued = issue(way, { port });
       if (isSubstituted) return expect((await issued).certificates).toContain(root.certificate.trim());
       const error = await failureOf(issued, secrets());
-      expect(error).toMatchObject({ code, evidence: { httpStatus: status } });
+      expect(error).toMatchObject({ code, evidence: { reason: `http-${status}` } });
     });
 
     it.each([
@@ -113,7 +113,7 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
     it('it refuses at any length', async () => {
       if (protocol === 'step-ca' && stage === 'for its authorities') return;
       const error = await failed((socket) => reply(socket, 403, echo.repeat(50_000)));
-      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 403 } });
+      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { reason: 'http-403' } });
     });
 
     it('it does not speak HTTP', async () => {
@@ -160,7 +160,7 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
       const elsewhere = await serveTcp((socket) => socket.destroy());
       const location = `location: https://localhost:${elsewhere.port}/\r\n`;
       const error = await failed((socket) => reply(socket, 307, echo, location));
-      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 307 } });
+      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { reason: 'http-307' } });
       expect(elsewhere.connections).toBe(0);
     });
   });

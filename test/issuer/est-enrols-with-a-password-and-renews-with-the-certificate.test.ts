@@ -33,9 +33,9 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
       const server = await startEstServer({ user });
       const order = await orderOf({ names });
       const none = await failureOf(issueByEst(server, order));
-      expect(none).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 401 } });
+      expect(none).toMatchObject({ code: 'issuer-refused', evidence: { reason: 'http-401' } });
       const wrong = await failureOf(issueByEst(server, order, { ...user, password: 'another one' }), ['another one']);
-      expect(wrong).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 401 } });
+      expect(wrong).toMatchObject({ code: 'issuer-refused', evidence: { reason: 'http-401' } });
       await failureOf(issueByEst(server, order, { password: 'alone' }), ['alone']);
     });
 
@@ -44,7 +44,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
       const order = await orderOf({ names });
       await enrolled(server, order, { ...user, label: 'clients' });
       const error = await failureOf(issueByEst(server, order, { ...user, label: 'others' }));
-      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 404 } });
+      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { reason: 'http-404' } });
     });
 
     it.each([true, false])('in base64 with line breaks: %s', async (lines) => {
@@ -102,7 +102,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
       const current = madeBy(server.issuer, dates);
       const order = await orderOf({ current });
       const error = await failureOf(issueByEst(server, order), [current.privateKey]);
-      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 401 } });
+      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { reason: 'http-401' } });
       await enrolled(server, order, user);
     });
 
@@ -145,7 +145,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
     ])('with Retry-After of %s leaves the request to be signed', async (_, retryAfter, retryAfterSeconds) => {
       const server = await startEstServer({ user, firstAnswers: [pending(retryAfter)] });
       const error = await failureOf(issueByEst(server, await orderOf({ names }), user), [user.password]);
-      expect(error).toMatchObject({ code: 'signature-awaited', retryable: true, evidence: { httpStatus: 202 } });
+      expect(error).toMatchObject({ code: 'signature-awaited', retryable: true, evidence: { reason: 'http-202' } });
       expect(error.evidence?.retryAfterSeconds).toBe(retryAfterSeconds);
       expect(server.requests).toHaveLength(2);
     });
@@ -171,7 +171,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
         const server = await startEstServer({ user, firstAnswers: [{ status, headers: { location } }] });
         const error = await failureOf(issueByEst(server, await orderOf({ names }), user));
         // The stand-in knows no queries.
-        expect(error).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 404 } });
+        expect(error).toMatchObject({ code: 'issuer-refused', evidence: { reason: 'http-404' } });
         const [, first, second] = server.requests;
         expect(second).toEqual({ ...first, path: location });
       },
@@ -185,7 +185,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
     ])('%s is not followed', async (_, location) => {
       const server = await startEstServer({ user, firstAnswers: [{ status: 307, headers: { location } }] });
       const error = await failureOf(issueByEst(server, await orderOf({ names }), user), [user.password]);
-      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { httpStatus: 307 } });
+      expect(error).toMatchObject({ code: 'issuer-refused', evidence: { reason: 'http-307' } });
     });
 
     it('is followed three times', async () => {
