@@ -113,8 +113,8 @@ export function issueSentence(issue: v.BaseIssue<unknown>, root = ''): string {
   return `${path} ${issue.message}.`.trimStart();
 }
 
-/** The strict object's three complaints, told apart by what valibot says it expected. */
-function objectWords({ expected }: { readonly expected: string | null }): string {
+/** A strict object's three complaints, told apart by what valibot says it expected. */
+export function objectWords({ expected }: { readonly expected: string | null }): string {
   if (expected === 'never') return 'is not a known setting';
   return expected === 'Object' ? 'must be an object' : 'is missing';
 }

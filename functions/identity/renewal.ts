@@ -1,6 +1,6 @@
 // The `renewal` of an identity document: who signs the next certificate, for which key, and what to do when a customer rejects it.
 import * as v from 'valibot';
-import { issueSentence } from '../destination/schema.ts';
+import { issueSentence, objectWords } from '../destination/schema.ts';
 import { CountersignError } from '../errors.ts';
 
 /** Keys that an identity may have (docs/identities.md), in AWS Private CA's spelling. */
@@ -33,68 +33,84 @@ const days = v.pipe(
 const issuerSchema = v.variant(
   'kind',
   [
-    v.strictObject({
-      kind: v.literal('aws-private-ca'),
-      certificateAuthorityArn: text,
-      /** Absent: EndEntityClientAuthCertificate/V1. */
-      templateArn: v.exactOptional(text),
-      /** Absent: as long as the current certificate was valid; 90 for the first one. */
-      validityDays: v.exactOptional(days),
-      /** Absent: what fits the key of the authority, which is looked up. */
-      signingAlgorithm: v.exactOptional(
-        v.picklist(signingAlgorithms, `must be one of ${signingAlgorithms.join(', ')}`),
-      ),
-    }),
-    v.strictObject({
-      kind: v.literal('step-ca'),
-      url: httpsUrl,
-      /** PEM; what the server of the authority is verified with. */
-      roots: text,
-      /** Name of a JWK provisioner, for the first certificate; later ones need none. */
-      provisioner: v.exactOptional(text),
-      /** Private JWK (RFC 7517) as JSON text, or step-ca's `encryptedKey` (RFC 7516, compact). */
-      provisionerKey: v.exactOptional(text),
-      /** Of the encrypted form. */
-      provisionerPassword: v.exactOptional(text),
-      validityDays: v.exactOptional(days),
-    }),
-    v.strictObject({
-      kind: v.literal('est'),
-      /** Host and port alone: `/.well-known/est` and the label come behind them. */
-      url: httpsUrl,
-      /** Which of several authorities the server is to use (RFC 7030, section 3.2.2): one path segment. */
-      label: v.exactOptional(v.pipe(text, v.regex(/^[\w.~-]{1,100}$/, 'must be letters, digits and -._~'))),
-      /** PEM; the Explicit Trust Anchor database (RFC 7030, section 3.6.1). */
-      roots: text,
-      /** HTTP authentication of the first enrolment (RFC 7030, section 3.2.3). */
-      username: v.exactOptional(text),
-      password: v.exactOptional(text),
-    }),
-    v.strictObject({ kind: v.literal('manual') }),
-    v.strictObject({
-      kind: v.literal('local'),
-      /** Of the authority that the local cloud runs; loopback alone. */
-      url: text,
-      validityDays: v.exactOptional(days),
-    }),
+    v.strictObject(
+      {
+        kind: v.literal('aws-private-ca'),
+        certificateAuthorityArn: text,
+        /** Absent: EndEntityClientAuthCertificate/V1. */
+        templateArn: v.exactOptional(text),
+        /** Absent: as long as the current certificate was valid; 90 for the first one. */
+        validityDays: v.exactOptional(days),
+        /** Absent: what fits the key of the authority, which is looked up. */
+        signingAlgorithm: v.exactOptional(
+          v.picklist(signingAlgorithms, `must be one of ${signingAlgorithms.join(', ')}`),
+        ),
+      },
+      objectWords,
+    ),
+    v.strictObject(
+      {
+        kind: v.literal('step-ca'),
+        url: httpsUrl,
+        /** PEM; what the server of the authority is verified with. */
+        roots: text,
+        /** Name of a JWK provisioner, for the first certificate; later ones need none. */
+        provisioner: v.exactOptional(text),
+        /** Private JWK (RFC 7517) as JSON text, or step-ca's `encryptedKey` (RFC 7516, compact). */
+        provisionerKey: v.exactOptional(text),
+        /** Of the encrypted form. */
+        provisionerPassword: v.exactOptional(text),
+        validityDays: v.exactOptional(days),
+      },
+      objectWords,
+    ),
+    v.strictObject(
+      {
+        kind: v.literal('est'),
+        /** Host and port alone: `/.well-known/est` and the label come behind them. */
+        url: httpsUrl,
+        /** Which of several authorities the server is to use (RFC 7030, section 3.2.2): one path segment. */
+        label: v.exactOptional(v.pipe(text, v.regex(/^[\w.~-]{1,100}$/, 'must be letters, digits and -._~'))),
+        /** PEM; the Explicit Trust Anchor database (RFC 7030, section 3.6.1). */
+        roots: text,
+        /** HTTP authentication of the first enrolment (RFC 7030, section 3.2.3). */
+        username: v.exactOptional(text),
+        password: v.exactOptional(text),
+      },
+      objectWords,
+    ),
+    v.strictObject({ kind: v.literal('manual') }, objectWords),
+    v.strictObject(
+      {
+        kind: v.literal('local'),
+        /** Of the authority that the local cloud runs; loopback alone. */
+        url: text,
+        validityDays: v.exactOptional(days),
+      },
+      objectWords,
+    ),
   ],
-  'must have a kind: aws-private-ca, step-ca, est, manual or local',
+  ({ expected }) =>
+    expected === 'Object' ? 'must be an object' : 'must be aws-private-ca, step-ca, est, manual or local',
 );
 
 // Strict: a slip in the name of reuseKey or onRejection must not switch it off.
-const renewalSchema = v.strictObject({
-  issuer: issuerSchema,
-  /** Absent: that of the current key; EC_P256 for the first one. */
-  keyAlgorithm: v.exactOptional(v.picklist(keyAlgorithms, `must be one of ${keyAlgorithms.join(', ')}`)),
-  /** For customers that pin the key. */
-  reuseKey: v.exactOptional(v.boolean('must be true or false'), false),
-  /** RFC 4514 text; absent: the subject of the current certificate, byte for byte. */
-  subject: v.exactOptional(text),
-  /** Subject alternative names as `dns:…`, `uri:…`, `email:…` or `ip:…`; absent: those of the current certificate. */
-  names: v.exactOptional(v.array(text, 'must be a list')),
-  /** What testSecret does when a destination rejects the new certificate. */
-  onRejection: v.exactOptional(v.picklist(['block', 'proceed'], 'must be "block" or "proceed"'), 'block'),
-});
+const renewalSchema = v.strictObject(
+  {
+    issuer: issuerSchema,
+    /** Absent: that of the current key; EC_P256 for the first one. */
+    keyAlgorithm: v.exactOptional(v.picklist(keyAlgorithms, `must be one of ${keyAlgorithms.join(', ')}`)),
+    /** For customers that pin the key. */
+    reuseKey: v.exactOptional(v.boolean('must be true or false'), false),
+    /** RFC 4514 text; absent: the subject of the current certificate, byte for byte. */
+    subject: v.exactOptional(text),
+    /** Subject alternative names as `dns:…`, `uri:…`, `email:…` or `ip:…`; absent: those of the current certificate. */
+    names: v.exactOptional(v.array(text, 'must be a list')),
+    /** What testSecret does when a destination rejects the new certificate. */
+    onRejection: v.exactOptional(v.picklist(['block', 'proceed'], 'must be "block" or "proceed"'), 'block'),
+  },
+  objectWords,
+);
 
 export type Renewal = v.InferOutput<typeof renewalSchema>;
 export type IssuerSettings = Renewal['issuer'];

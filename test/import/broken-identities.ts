@@ -142,7 +142,7 @@ export function brokenIdentities(): Broken[] {
       files: [pem(...chain(bot))],
       settings: { renewal: { issuer: { kind: 'fax' } } },
       says: [
-        ['renewal-malformed', 'renewal: issuer.kind must have a kind: aws-private-ca, step-ca, est, manual or local.'],
+        ['renewal-malformed', 'renewal: issuer.kind must be aws-private-ca, step-ca, est, manual or local.'],
       ],
     },
     identity(
