@@ -105,6 +105,23 @@ describe.skipIf(!findPeer('nginx'))('a rejection in HTTP, from nginx (needs ngin
   });
 });
 
+describe('an answer that is no rejection', () => {
+  it.each([
+    ['asks for the certificate after the handshake', 'Reason: Cannot perform Post-Handshake Authentication.<br />'],
+    ['has other reasons', '<h1>Forbidden</h1>'],
+  ])('because the server %s is handed on as it came', async (_why, page) => {
+    const api = await startApi(authorities, {
+      ca: newcomers.platformRoot.certificate,
+      answer: (_request, response) => response.writeHead(403, { 'content-type': 'text/html' }).end(page),
+    });
+    const { platform, othersRead } = rotated(api);
+    expect((await platform.call({ url: url(api) })).body).toMatchObject({ status: 403, body: page });
+    expect(platform.stage.lines.at(-1)).toMatchObject({ attempts: 1, stage: 'AWSCURRENT' });
+    expect(platform.stage.lines.at(-1)).not.toHaveProperty('rejections');
+    expect(othersRead()).toEqual([]);
+  });
+});
+
 describe('the rejection stands', () => {
   it.each([
     ['there is no AWSPREVIOUS', null],
