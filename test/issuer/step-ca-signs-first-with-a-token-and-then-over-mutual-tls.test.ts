@@ -23,8 +23,8 @@ const day = 86_400_000;
 let built: BuiltStepCa;
 
 describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'})`, () => {
-  beforeAll(() => {
-    built = buildStepCa();
+  beforeAll(async () => {
+    built = await buildStepCa();
   }, 300_000);
   afterAll(() => built?.remove());
 
