@@ -60,8 +60,8 @@ export function outcomeLines(shown: Shown, hosts: { healthy: string; pinning: st
   const width = Math.max(hosts.healthy.length, hosts.pinning.length);
   const isAll = isAsItShouldBe(shown);
   return [
-    `  ${hosts.healthy.padEnd(width)}  ${which(after).padEnd(31)}  open connections with the old one: ${open.before} → ${open.after}`,
-    `  ${hosts.pinning.padEnd(width)}  ${which(pinning).padEnd(31)}  trusts only the old one`,
+    `  ${hosts.healthy.padEnd(width)}  ${which(after).padEnd(33)}  open connections with the old one: ${open.before} → ${open.after}`,
+    `  ${hosts.pinning.padEnd(width)}  ${which(pinning).padEnd(33)}  trusts only the old one`,
     '',
     `  ${isAll ? paint('green', '✓') : paint('red', '✗')} ${paint('bold', callCount(calls, failed))}`,
     ...(firstFailure === undefined ? [] : [`    ${firstFailure}`]),

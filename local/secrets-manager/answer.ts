@@ -1,6 +1,8 @@
 // Secrets and versions in AWS's words: field names, dates in seconds, and what is left out when it has no value.
-import { nextRotation } from './rotation.ts';
+import { nextRotation, type Rotation } from './rotation.ts';
 import type { Secret, ValuedVersion, Version } from './secret.ts';
+
+const day = 86_400_000;
 
 export function secretAnswer(secret: Secret) {
   return { ARN: secret.arn, Name: secret.name };
@@ -28,12 +30,19 @@ function rotationAnswer(secret: Secret): object {
   return {
     RotationEnabled: rotation.isEnabled,
     RotationLambdaARN: rotation.functionArn,
-    RotationRules: rotation.rules,
+    RotationRules: toldRules(secret, rotation),
     ...(rotation.isEnabled && {
       ...defined('LastRotatedDate', seconds(rotation.lastRotatedAt)),
       ...defined('NextRotationDate', seconds(nextRotation(secret)?.closesAt)),
     }),
   };
+}
+
+/** The days between the last rotation and the next one are told of any schedule, once there was one (RotationRulesType). */
+function toldRules(secret: Secret, { rules, lastRotatedAt }: Rotation): object {
+  const opensAt = nextRotation(secret)?.opensAt;
+  if (rules.ScheduleExpression === undefined || lastRotatedAt === undefined || opensAt === undefined) return rules;
+  return { AutomaticallyAfterDays: Math.ceil((opensAt - lastRotatedAt) / day), ...rules };
 }
 
 /** Version id to labels, for the versions that have some; undefined when none has. */

@@ -120,7 +120,7 @@ it('the open connections of a host are counted by client certificate', async () 
   });
   const host = 'accounts.demo.localhost';
   const open = () => api.openConnections(host, fingerprint256);
-  await vi.waitFor(() => expect(open()).toBe(0));
+  await vi.waitFor(() => expect(open()).toBe(0), 10_000);
   const target = { host: '127.0.0.1', port: portOf('accounts'), servername: host, path: '/echo', agent };
   const { promise, resolve } = Promise.withResolvers<IncomingMessage>();
   httpsRequest(target, resolve).end();
@@ -128,7 +128,7 @@ it('the open connections of a host are counted by client certificate', async () 
   expect([open(), api.openConnections('one-way.demo.localhost', fingerprint256)]).toEqual([1, 0]);
   expect(api.openConnections(host, 'AB:CD')).toBe(0);
   agent.destroy();
-  await vi.waitFor(() => expect(open()).toBe(0));
+  await vi.waitFor(() => expect(open()).toBe(0), 10_000);
 });
 
 describe('the hosts that fail', () => {

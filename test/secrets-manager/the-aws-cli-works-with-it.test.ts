@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { findPeer } from '../support/peers.ts';
 import { startServer, temporaryFolder } from './local-server.ts';
 
@@ -83,7 +83,7 @@ describe.skipIf(!aws)('the AWS CLI (needs the AWS CLI)', () => {
     await run('create-secret', '--name', 'prod/bot', '--secret-string', '{}');
     const rules = ['--rotation-lambda-arn', functionArn, '--rotation-rules', 'ScheduleExpression=rate(10 days)'];
     expect(await run('rotate-secret', ...id, ...rules, '--no-rotate-immediately')).toMatchObject({ Name: 'prod/bot' });
-    expect(steps).toEqual(['testSecret']);
+    await vi.waitFor(() => expect(steps).toEqual(['testSecret']), 10_000);
     const described = await run('describe-secret', ...id);
     expect(described).toMatchObject({ RotationEnabled: true, RotationLambdaARN: functionArn });
     expect(timeOf(described.NextRotationDate)).toBe('2026-01-26T00:00:00.000Z');
