@@ -7,7 +7,7 @@ import { serve } from './serve.ts';
 
 /**
  * SIGTERM and SIGINT stop it gracefully, a second one at once.
- * @returns the exit code: 0 once it was stopped; what keeps it from starting is thrown, an Error with one sentence
+ * @returns the code for process.exit, which ends what a call that was cut off has still open: 0 once it was stopped; what keeps it from starting is thrown, an Error with one sentence
  */
 export async function serveUntilStopped(options: ServeOptions): Promise<number> {
   const served = await serve(options);

@@ -2,4 +2,4 @@
 import { readServeOptions } from '../../server/options.ts';
 import { serveUntilStopped } from '../../server/run.ts';
 
-process.exitCode = await serveUntilStopped(readServeOptions(JSON.parse(process.argv[2] ?? '{}')));
+process.exit(await serveUntilStopped(readServeOptions(JSON.parse(process.argv[2] ?? '{}'))));

@@ -3,7 +3,7 @@ import { readServeOptions } from '../../server/options.ts';
 import { serveUntilStopped } from '../../server/run.ts';
 
 try {
-  process.exitCode = await serveUntilStopped(readServeOptions(JSON.parse(process.argv[2] ?? '{}')));
+  process.exit(await serveUntilStopped(readServeOptions(JSON.parse(process.argv[2] ?? '{}'))));
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 1;

@@ -1,7 +1,7 @@
 // A directory of identities, `countersign serve` in processes of its own, and requests to it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { join } from 'node:path';
@@ -46,17 +46,20 @@ export interface Serving {
 }
 
 /** Resolves once it serves; throws its own words when it ends instead. Ended with the test at the latest. */
-export async function startServing(options: RawServeOptions): Promise<Serving> {
-  const serving = startProgram({ port: '0', ...options });
+export async function startServing(options: RawServeOptions, environment?: Record<string, string>): Promise<Serving> {
+  const serving = startProgram({ port: '0', ...options }, environment);
   const started = serving.line(({ message }) => message === 'serving');
   const first = await Promise.race([started, serving.ended]);
   if (typeof first !== 'object') throw new Error(`It ended with ${first}: ${serving.errors()}`);
   return { ...serving, url: String(first.url) };
 }
 
-export function startProgram(options: RawServeOptions): Serving {
+export function startProgram(options: RawServeOptions, environment: Record<string, string> = {}): Serving {
   const program = join(import.meta.dirname, 'program.ts');
-  const child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program, JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  });
   let out = '';
   let errors = '';
   const waiting = new Set<() => void>();
@@ -146,4 +149,21 @@ export function invoke(
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ url: target, ...request }),
   });
+}
+
+/** The process ids of its workers. Linux alone can tell (proc(5), /proc/pid/task/tid/children). */
+export function workersOf({ child }: Pick<Serving, 'child'>): number[] {
+  const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
+  return children.split(' ').filter(Boolean).map(Number);
+}
+
+export const canListWorkers = existsSync(`/proc/${process.pid}/task/${process.pid}/children`);
+
+export function isRunning(pid: number): boolean {
+  try {
+    // State Z: it has ended, and nobody has asked how.
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
