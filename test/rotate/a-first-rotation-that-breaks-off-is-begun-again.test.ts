@@ -76,4 +76,4 @@ it('ends with the first identity, issued once, and no label but AWSCURRENT', asy
   for (const moment of ['before', 'after']) {
     for (const at of calls.keys()) await rotated(`${moment}-${at}`, at + 1, moment);
   }
-});
+}, 120_000);

@@ -1,10 +1,14 @@
 // The function as deployed, killed before and after each call it makes, in every step; then run again as Secrets Manager does.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
+import { build } from 'esbuild';
 import { expect, it, onTestFinished } from 'vitest';
 import { checkIdentity } from '../../functions/identity/check.ts';
 import { rotationSteps } from '../../functions/rotate/rotation-event.ts';
+import { esbuildOptions } from '../../infra/bundling.ts';
 import { destinationAt, startApi } from '../connection/customer-api.ts';
+import { privateFolder } from '../support/program.ts';
 import { openPipeline, type Pipeline, type StepEvent } from './rotating.ts';
 import { createTripwire, type Moment } from './tripwire.ts';
 
@@ -17,7 +21,7 @@ interface Case {
 }
 
 /** One way through the pipeline, with its own wires: several are gone at the same time. */
-async function openLane(pipeline: Pipeline, api: { readonly port: number }) {
+async function openLane(pipeline: Pipeline, api: { readonly port: number }, bundle: string) {
   const wire = createTripwire();
   const state = { identity: '', unusable: [] as string[] };
   const secretsUrl = await wire.before(pipeline.secretsUrl, 'secrets', async (call) => {
@@ -43,7 +47,7 @@ async function openLane(pipeline: Pipeline, api: { readonly port: number }) {
   };
 
   async function startFunction(): Promise<ChildProcess> {
-    const child = fork(new URL('./step-process.ts', import.meta.url), {
+    const child = fork(new URL('./step-process.ts', import.meta.url), [bundle], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       env,
     });
@@ -116,7 +120,10 @@ async function openLane(pipeline: Pipeline, api: { readonly port: number }) {
 it('ends with one current certificate, issued once, usable all the time, and no label left', async () => {
   const pipeline = await openPipeline();
   const api = await startApi(pipeline.authorities);
-  const lanes = await Promise.all(Array.from({ length: 4 }, () => openLane(pipeline, api)));
+  const outdir = privateFolder().path;
+  await build({ ...esbuildOptions, sourcemap: false, entryPoints: { index: 'functions/rotate/handler.ts' }, outdir });
+  const bundle = join(outdir, 'index.mjs');
+  const lanes = await Promise.all(Array.from({ length: 4 }, () => openLane(pipeline, api, bundle)));
   const [first] = lanes as [(typeof lanes)[0]];
   const counts = await first.count('uninterrupted');
   expect(counts.get('createSecret')).toContain('issuer');
@@ -140,4 +147,4 @@ it('ends with one current certificate, issued once, usable all the time, and no 
   );
   expect(failures).toEqual([]);
   expect(pipeline.authority.signed).toBe(cases.length + 1);
-}, 180_000);
+}, 300_000);

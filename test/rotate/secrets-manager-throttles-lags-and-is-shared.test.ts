@@ -35,10 +35,12 @@ describe('Secrets Manager', () => {
   });
 
   it('throttles for longer than a step has', async () => {
-    const { pipeline, door, event } = await behindADoor();
-    const versions = openVersions({ prefix, callTimeoutMs: 300 });
+    const { pipeline, door, versions, event } = await behindADoor();
+    const impatient = openVersions({ prefix, callTimeoutMs: 300 });
     door.throttle = { name: 'ThrottlingException', times: 1_000 };
-    const failure = await failureOf(() => pipeline.rotate({ versions })({ Step: 'createSecret', ...event }, context()));
+    const failure = await failureOf(() =>
+      pipeline.rotate({ versions: impatient })({ Step: 'createSecret', ...event }, context()),
+    );
     expect(failure).toMatchObject({ code: 'identity-unavailable', retryable: true });
     door.throttle.times = 0;
     await pipeline.run(event, { versions });

@@ -1,10 +1,12 @@
-// The rotation function as it is deployed, in a process of its own that a test can kill.
-import { handler } from '../../functions/rotate/handler.ts';
-import { lambdaContext } from '../support/stage.ts';
+// A rotation function in a process of its own that a test can kill: the handler whose file is named in the arguments.
+import { pathToFileURL } from 'node:url';
+
+const { handler } = await import(pathToFileURL(process.argv[2] ?? '').href);
+const context = { awsRequestId: 'request-1', getRemainingTimeInMillis: () => 60_000 };
 
 process.on('message', async (event) => {
   try {
-    await handler(event, lambdaContext(60_000));
+    await handler(event, context);
     process.send?.({ failure: undefined });
   } catch (thrown) {
     process.send?.({ failure: thrown instanceof Error ? `${thrown.message}\n${thrown.stack}` : 'not an Error' });

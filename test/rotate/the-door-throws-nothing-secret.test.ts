@@ -1,6 +1,7 @@
 // The function as deployed: what it throws is what Lambda logs, and what Secrets Manager takes for a failure.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';
 import { rotationFailure } from '../../functions/rotate/failure.ts';
@@ -17,8 +18,10 @@ it('says what happened and its code, without stack and cause', () => {
   expect(Reflect.ownKeys(failure).sort()).toEqual(['message', 'name', 'stack']);
 });
 
+const handler = join(import.meta.dirname, '../../functions/rotate/handler.ts');
+
 async function startFunction(env: NodeJS.ProcessEnv) {
-  const child = fork(new URL('./step-process.ts', import.meta.url), {
+  const child = fork(new URL('./step-process.ts', import.meta.url), [handler], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       PATH: process.env.PATH,
