@@ -62,7 +62,7 @@ export function stepCaIssuer(settings: StepCaSettings, options: StepCaOptions = 
     }
     const subject = commonNameOf(asked) ?? order.identity;
     const ott = await oneTimeToken(provisioner, signUrl, { subject, names: namesOf(asked) }, now());
-    const notAfter = validityOf(current, settings.validityDays);
+    const notAfter = validityOf(order, settings.validityDays);
     return post(ask, '/1.0/sign', { csr: order.certificateRequest, ott, ...(notAfter ? { notAfter } : {}) });
   }
 }
@@ -139,10 +139,14 @@ function isWantedAgain(current: Current, asked: Asked, validityDays: number | un
  * certificate when nothing is set, but without its backdate: that would be added once more at each renewal, past the
  * longest that the provisioner allows.
  */
-function validityOf(current: Current | undefined, validityDays: number | undefined): string | undefined {
+function validityOf(
+  { current, currentLifetimeDays }: SigningOrder,
+  validityDays: number | undefined,
+): string | undefined {
   if (validityDays !== undefined) return `${validityDays * 24}h`;
-  if (!current) return undefined;
-  const { lifetime } = datesOf(current);
+  // Of one that has expired, and is not shown any more, the lifetime is still known.
+  const lifetime = current ? datesOf(current).lifetime : (currentLifetimeDays ?? 0) * 24 * 60 * minute;
+  if (lifetime <= 0) return undefined;
   const hour = 60 * minute;
   const overAnHour = lifetime % hour;
   const wanted = lifetime > hour && overAnHour <= backdateAllowance ? lifetime - overAnHour : lifetime;

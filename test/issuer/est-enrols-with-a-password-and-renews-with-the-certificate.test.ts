@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { estIssuer } from '../../functions/issuer/est.ts';
 import { type Authority, createAuthority } from '../../local/authority/authority.ts';
+import { expectUsable, openPipeline } from '../rotate/rotating.ts';
 import { findPeer } from '../support/peers.ts';
 import { type EstAnswer, startEstServer } from './est-server.ts';
 import { type CurrentIdentity, enrolled, failureOf, issueByEst, orderOf, user } from './orders.ts';
@@ -195,6 +196,23 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
       expect(error.code).toBe('issuer-refused');
       expect(server.requests).toHaveLength(1 + 4);
     });
+  });
+
+  it('rotates an identity from the empty secret on', async () => {
+    const server = await startEstServer({ user });
+    const pipeline = await openPipeline();
+    const issuer = { kind: 'est', url: server.url, roots: server.root.certificate };
+    const password = { username: user.name, password: user.password };
+    const renewal = { issuer: { ...issuer, ...password }, subject: 'CN=bot-platform', names };
+    await pipeline.create('acme', undefined);
+    await pipeline.run(await pipeline.rotateSecret('acme'), { renewals: { acme: renewal } });
+    const first = await pipeline.value('acme');
+    // From now on without the password.
+    await pipeline.run(await pipeline.rotateSecret('acme'), { renewals: { acme: { ...renewal, issuer } } });
+    const second = await pipeline.value('acme');
+    expectUsable(second);
+    expect(second.privateKey).not.toBe(first.privateKey);
+    expect(server.requests.at(-1)).toMatchObject({ path: '/.well-known/est/simplereenroll', client: 'bot-platform' });
   });
 
   it('HTTP Digest is not spoken, which is said', async () => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { usableParts } from '../../functions/issuer/issued.ts';
 import { stepCaIssuer } from '../../functions/issuer/step-ca.ts';
 import { type Authority, createAuthority } from '../../local/authority/authority.ts';
+import { expectUsable, openPipeline } from '../rotate/rotating.ts';
 import { type CurrentIdentity, failureOf, orderOf, type TestOrder } from './orders.ts';
 import {
   type BuiltStepCa,
@@ -204,6 +205,32 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
       }
       expect(daysOf(leaf)).toBe(30);
     });
+  });
+
+  it('has an expired one followed by one of the same lifetime, where only that is still known', async () => {
+    const { ca, provisioner } = await started();
+    const order = { ...(await orderOf({ names: ['dns:bot.example'] })), currentLifetimeDays: 17 };
+    expect(daysOf((await signed(ca, withToken(provisioner), order)).leaf)).toBe(17);
+  });
+
+  it('rotates an identity from the empty secret on', async () => {
+    const { ca, provisioner } = await started();
+    const pipeline = await openPipeline();
+    const issuer = { kind: 'step-ca', url: ca.url, roots: ca.roots };
+    const renewal = {
+      issuer: { ...issuer, ...withToken(provisioner) },
+      subject: 'CN=bot-platform',
+      names: ['dns:bot.example'],
+    };
+    await pipeline.create('acme', undefined);
+    await pipeline.run(await pipeline.rotateSecret('acme'), { renewals: { acme: renewal } });
+    const first = await pipeline.value('acme');
+    // From now on without the provisioner's key.
+    await pipeline.run(await pipeline.rotateSecret('acme'), { renewals: { acme: { ...renewal, issuer } } });
+    const second = await pipeline.value('acme');
+    expectUsable(second);
+    expect(second.rootCertificate.trim()).toBe(ca.root.certificate.trim());
+    expect(second.privateKey).not.toBe(first.privateKey);
   });
 
   it('a server that its roots do not vouch for gets no token', async () => {
