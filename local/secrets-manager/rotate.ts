@@ -24,8 +24,10 @@ export async function rotateSecret(input: v.InferOutput<typeof rotateSecretSchem
     const arn = functionArn ?? current.rotation?.functionArn;
     if (arn !== undefined && !context.rotationFunctions(arn)) throw functionNotFound();
     const pending = unfinished(current);
-    isIncomplete = arn !== undefined && pending !== undefined && pending !== token;
-    if (isIncomplete) return withRotationReattempted(current);
+    if (arn !== undefined && pending !== undefined) {
+      isIncomplete = pending !== token;
+      return withRotationReattempted(current);
+    }
     return withRotationBegun(current, { token, functionArn, rules: input.RotationRules, isImmediate }, context.now());
   });
   context.wakeRotations();

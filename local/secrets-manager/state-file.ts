@@ -1,6 +1,7 @@
 // The text of a secret's state file, and back; what is not whole is refused without a word of its content.
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
+import { type RotationRules, windowAfter } from './rotation-schedule.ts';
 import type { Secret } from './secret.ts';
 
 const time = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -20,11 +21,14 @@ const fileSchema = v.object({
     v.object({
       isEnabled: v.boolean(),
       functionArn: v.pipe(v.string(), v.minLength(1)),
-      rules: v.object({
-        AutomaticallyAfterDays: v.exactOptional(v.number()),
-        ScheduleExpression: v.exactOptional(v.string()),
-        Duration: v.exactOptional(v.string()),
-      }),
+      rules: v.pipe(
+        v.object({
+          AutomaticallyAfterDays: v.exactOptional(v.number()),
+          ScheduleExpression: v.exactOptional(v.string()),
+          Duration: v.exactOptional(v.string()),
+        }),
+        v.check(areReadable),
+      ),
       configuredAt: time,
       lastRotatedAt: v.exactOptional(time),
       lastStartedAt: v.exactOptional(time),
@@ -49,6 +53,15 @@ const fileSchema = v.object({
     }),
   ),
 });
+
+function areReadable(rules: RotationRules): boolean {
+  try {
+    windowAfter(rules, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** A name may hold slashes and be longer than a file name, and some file systems ignore case: so its digest. */
 export function fileNameOf(secretName: string): string {

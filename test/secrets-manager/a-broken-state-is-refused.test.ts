@@ -15,6 +15,8 @@ async function folderWithOne(): Promise<{ folder: string; path: string; text: st
   return { folder, path, text: readFileSync(path, 'utf8') };
 }
 
+const rotation = { isEnabled: true, functionArn: 'arn:x', rules: {}, configuredAt: 0 };
+
 type Json = Record<string, unknown>;
 
 describe('a state file', () => {
@@ -30,6 +32,12 @@ describe('a state file', () => {
     ]),
     ['with a version that has no value', (text) => text.replace('"string":', '"number":')],
     ['with a time that is none', (text) => text.replace(/"createdAt":\d+/, '"createdAt":"hunter2"')],
+    ...[{}, { ...rotation, isEnabled: 'yes' }, { ...rotation, rules: { ScheduleExpression: 'hunter2' } }].map(
+      (broken): [string, (text: string) => string] => [
+        `with a rotation that is none: ${Object.keys(broken).length} members`,
+        (text) => JSON.stringify({ ...JSON.parse(text), rotation: broken }),
+      ],
+    ),
     ['with another name in it', (text) => text.replace('"name":"a"', '"name":"b"')],
     [
       'with a version twice',

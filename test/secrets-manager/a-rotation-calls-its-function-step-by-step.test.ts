@@ -140,24 +140,28 @@ describe('a rotation', () => {
     expect(await client.send(new GetSecretValueCommand({ SecretId }))).toMatchObject({ SecretString: 'first' });
   });
 
-  it('that was left is gone on with by the next RotateSecret, which is refused', async () => {
-    let isBroken = true;
-    const { time, events, describe, rotate, create, stepsOf } = await rotatable(({ Step }) => {
-      if (isBroken && Step === 'setSecret') throw new Error('broken');
-    });
-    await create();
-    const { VersionId = '' } = await rotate();
-    for (const [index, delay] of delaysMs.entries()) {
-      await soon(() => expect(events).toHaveLength(2 * (index + 1)));
-      await time.passOnce(delay);
-    }
-    await soon(() => expect(events).toHaveLength(6));
-    await time.passOnce(longestWait);
-    isBroken = false;
-    await expect(rotate()).rejects.toMatchObject({ name: 'InvalidRequestException' });
-    await soon(async () => expect((await describe()).VersionIdsToStages?.[VersionId]).toEqual(['AWSCURRENT']));
-    expect(stepsOf(VersionId).slice(6)).toEqual(steps);
-  });
+  it.each(['another', 'the same'])(
+    'that was left is gone on with by %s RotateSecret, which is refused unless it is the same',
+    async (how) => {
+      let isBroken = true;
+      const { time, events, describe, rotate, create, stepsOf } = await rotatable(({ Step }) => {
+        if (isBroken && Step === 'setSecret') throw new Error('broken');
+      });
+      await create();
+      const { VersionId = '' } = await rotate();
+      for (const [index, delay] of delaysMs.entries()) {
+        await soon(() => expect(events).toHaveLength(2 * (index + 1)));
+        await time.passOnce(delay);
+      }
+      await soon(() => expect(events).toHaveLength(6));
+      await time.passOnce(longestWait);
+      isBroken = false;
+      if (how === 'another') await expect(rotate()).rejects.toMatchObject({ name: 'InvalidRequestException' });
+      else expect(await rotate({ ClientRequestToken: VersionId })).toMatchObject({ VersionId });
+      await soon(async () => expect((await describe()).VersionIdsToStages?.[VersionId]).toEqual(['AWSCURRENT']));
+      expect(stepsOf(VersionId).slice(6)).toEqual(steps);
+    },
+  );
 
   it('that its function reports done without having moved AWSCURRENT is a failed one', async () => {
     let calls = 0;
