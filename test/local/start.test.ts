@@ -7,8 +7,13 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  RotateSecretCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { demoHosts } from '../../local/demo-api/hosts.ts';
 import { setEnvironment } from '../../local/gateway/functions.ts';
@@ -213,6 +218,31 @@ describe('npm start', () => {
     expect(readFileSync(join(state, 'demo-authorities.json'), 'utf8')).toBe(authorities);
   });
 });
+
+it('after kill -9 in the middle of a rotation the next start goes on with it', { timeout: 90_000 }, async () => {
+  const SecretId = 'countersign/identities/platform';
+  const first = await startCloud();
+  const client = secretsOf(first);
+  // Refused while the schedule is being tested.
+  const rotating = () => client.send(new RotateSecretCommand({ SecretId }));
+  const { VersionId = '' } = await vi.waitFor(rotating, { timeout: 30_000, interval: 100 });
+  first.child.kill('SIGKILL');
+  await first.ended;
+  const after = secretsOf(await startCloud());
+  await vi.waitFor(async () => {
+    const { VersionIdsToStages } = await after.send(new DescribeSecretCommand({ SecretId }));
+    expect(VersionIdsToStages?.[VersionId]).toEqual(['AWSCURRENT']);
+    expect(Object.values(VersionIdsToStages ?? {}).flat()).not.toContain('AWSPENDING');
+  }, 30_000);
+});
+
+function secretsOf({ out }: Run): SecretsManagerClient {
+  const endpoint = /secrets manager +(http:\S+)/.exec(out())?.[1] ?? '';
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+  const client = new SecretsManagerClient({ endpoint, region: 'us-east-1', credentials });
+  onTestFinished(() => client.destroy());
+  return client;
+}
 
 describe('an identity of somebody else', () => {
   const secret = 'countersign/identities/platform';
