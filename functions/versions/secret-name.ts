@@ -1,12 +1,8 @@
-// The name of an identity's secret, and the identity that a secret is of.
+// Which identity a secret is of, by its name or its ARN.
 import { identityNamePattern } from '../config.ts';
 
 /** AWS Secrets Manager User Guide, "What's in a Secrets Manager secret?": the name and a hyphen with six characters. */
 const secretArn = /^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:(.+?)(?:-[A-Za-z0-9]{6})?$/;
-
-export function secretNameOf(prefix: string, identity: string): string {
-  return prefix + identity;
-}
 
 /** Of a name; undefined when it is no identity's. */
 export function identityNamed(prefix: string, name: string): string | undefined {
