@@ -12,6 +12,9 @@ export interface Link extends ChainCertificate {
   readonly found: FoundCertificate;
 }
 
+/** Of hostile certificates that all have one name, each would be tried with each: a verification takes up to 5 ms. */
+const mostTried = 16;
+
 /** The whole chain, or as much of it as leads up from the client certificate. */
 export function chainOf(
   leaf: FoundCertificate,
@@ -36,7 +39,7 @@ export function chainOf(
       .sort((one, other) => one.at - other.at);
     return { assembled, chain: inOrder.map(({ found }) => linkOf(found)) };
   }
-  const links = near.map(linkOf);
+  const links = near.slice(0, mostTried).map(linkOf);
   const chain: Link[] = [];
   for (let link = links[0]; link !== undefined; ) {
     chain.push(link);
@@ -55,7 +58,8 @@ export function gapFinding(
   const last = chain.at(-1) as Link;
   const isNamesake = ({ certificate }: FoundCertificate) =>
     certificate.subject === last.certificate.issuer && certificate !== last.certificate;
-  const namesakes = incomplete.fault === 'self-signed' ? [] : certificates.filter(isNamesake);
+  const isMissing = incomplete.fault === 'issuer-missing' || incomplete.fault === 'root-missing';
+  const namesakes = isMissing ? certificates.filter(isNamesake).slice(0, mostTried) : [];
   const signer = namesakes.find(({ certificate }) => hasSigned(certificate, last.certificate));
   if (signer) {
     const sentence = `${placeOf(signer)} signed ${last.where}, but may not: it is not the certificate of an authority (basic constraints, key usage).`;
@@ -85,15 +89,16 @@ function hasSigned(issuer: X509Certificate, certificate: X509Certificate): boole
 }
 
 /** The certificate and those that the names of issuers lead to: a keystore may hold the roots of the whole world besides. */
-function namedAbove(leaf: FoundCertificate, certificates: readonly FoundCertificate[]): FoundCertificate[] {
+function namedAbove(leaf: FoundCertificate, certificates: readonly FoundCertificate[]): readonly FoundCertificate[] {
   const near = new Set([leaf]);
-  const isOther = ({ certificate }: FoundCertificate) => !certificate.publicKey.equals(leaf.certificate.publicKey);
+  const bySubject = Map.groupBy(certificates, ({ certificate }) => certificate.subject);
   for (const { certificate } of near) {
-    for (const other of certificates) {
-      if (other.certificate.subject === certificate.issuer && isOther(other)) near.add(other);
-    }
+    const issuers = bySubject.get(certificate.issuer) ?? [];
+    bySubject.delete(certificate.issuer);
+    for (const issuer of issuers) near.add(issuer);
   }
-  return [...near];
+  const { publicKey } = leaf.certificate;
+  return [...near].filter((found) => found === leaf || !found.certificate.publicKey.equals(publicKey));
 }
 
 const day = 86_400_000;

@@ -1,10 +1,11 @@
 // Gathers what the files of one import hold: each key and certificate once, with the findings and notes on the way.
-import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { hasReadableDates } from '../../functions/identity/certificate-dates.ts';
 import { readCertificateFields } from '../../functions/identity/certificate-fields.ts';
 import type { AskPassphrase, Contents, FoundCertificate, FoundKey, PassphraseRequest } from './contents.ts';
 import { type Finding, type FindingCode, finding, findingOf, refused, shown } from './finding.ts';
 import { Allowance } from './limits.ts';
+import { publicKeyIdentifier } from './public-key.ts';
 import { type Secret, secretOf } from './secret.ts';
 
 /** How the octets of a private key are laid out: RFC 5958, RFC 8017, RFC 5915. */
@@ -30,7 +31,7 @@ export class Collector {
     try {
       key = createPrivateKey({ key: der, format: 'der', type: form });
       // What cannot be read is found here, not where the key is used.
-      identifier = createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64');
+      identifier = publicKeyIdentifier(key);
     } catch {
       throw refused('key-damaged', source, `${source} holds a private key that cannot be read.`);
     }

@@ -1,8 +1,8 @@
 // Which key and which certificate of those that were found are the identity.
-import { createPublicKey } from 'node:crypto';
 import type { Contents, FoundCertificate, FoundKey } from './contents.ts';
 import { type Finding, type FindingCode, finding } from './finding.ts';
 import { fingerprintedPlaceOf, placeOf } from './names.ts';
+import { publicKeyIdentifier } from './public-key.ts';
 
 export interface Pair {
   readonly key: FoundKey;
@@ -29,12 +29,10 @@ const saysWhy: ReadonlySet<FindingCode> = new Set([
 
 /** `now` in milliseconds since 1970. A finding where there is no such pair, or where nothing tells which one is meant. */
 export function choosePair({ keys, certificates, findings }: Contents, now: number): Choice | readonly Finding[] {
-  const pairs = keys.flatMap((key) => {
-    const publicKey = createPublicKey(key.key);
-    return certificates
-      .filter(({ certificate }) => certificate.publicKey.equals(publicKey))
-      .map((leaf): Pair => ({ key, leaf }));
-  });
+  const byKey = Map.groupBy(certificates, ({ certificate }) => publicKeyIdentifier(certificate.publicKey));
+  const pairs = keys.flatMap((key) =>
+    (byKey.get(publicKeyIdentifier(key.key)) ?? []).map((leaf): Pair => ({ key, leaf })),
+  );
   if (pairs.length === 0) return unpaired(keys, certificates, findings);
   const left = narrow(pairs, now);
   const [chosen] = left as [Pair, ...Pair[]];
@@ -44,7 +42,7 @@ export function choosePair({ keys, certificates, findings }: Contents, now: numb
     return [finding('identity-ambiguous', chosen.leaf.source, sentence)];
   }
   const passedOver = pairs.filter((pair) => pair !== chosen);
-  const unused = keys.filter(({ source }) => source !== chosen.key.source);
+  const unused = keys.filter((key) => key !== chosen.key);
   return {
     pair: chosen,
     notes: [

@@ -141,9 +141,7 @@ export function brokenIdentities(): Broken[] {
       given: 'a renewal that is malformed',
       files: [pem(...chain(bot))],
       settings: { renewal: { issuer: { kind: 'fax' } } },
-      says: [
-        ['renewal-malformed', 'renewal: issuer.kind must be aws-private-ca, step-ca, est, manual or local.'],
-      ],
+      says: [['renewal-malformed', 'renewal: issuer.kind must be aws-private-ca, step-ca, est, manual or local.']],
     },
     identity(
       'a certificate of more than 64 KiB',

@@ -181,8 +181,9 @@ export function exportPkcs12(
       .filter((pem) => pem !== subject.certificates[0])
       .join(''),
   );
-  const names = ['-inkey', 'key.pem', '-in', 'leaf.pem', '-certfile', 'rest.pem', '-name', 'bot', '-out', 'out.p12'];
-  openssl('pkcs12', '-export', ...args, ...names, '-passout', `pass:${secret}`);
+  const names = ['-inkey', 'key.pem', '-in', 'leaf.pem', '-certfile', 'rest.pem', '-out', 'out.p12'];
+  const called = args.includes('-name') ? [] : ['-name', 'bot'];
+  openssl('pkcs12', '-export', ...args, ...called, ...names, '-passout', `pass:${secret}`);
   return read('out.p12');
 }
 
@@ -219,13 +220,18 @@ export function convertByKeytool(
   return read(name);
 }
 
-/** node-forge has no EC keys. */
-export function exportByForge(subject: Subject, order: Order, algorithm: '3des' | 'aes128' | 'aes256'): Buffer {
+/** node-forge has no EC keys. Without a passphrase it encrypts nothing, and makes the MAC of no octets. */
+export function exportByForge(
+  subject: Subject,
+  order: Order,
+  algorithm: '3des' | 'aes128' | 'aes256',
+  secret: string | null = passphrase,
+): Buffer {
   const pems = [subject.certificates[0], ...ordered(subject, order).filter((pem) => pem !== subject.certificates[0])];
   const store = forge.pkcs12.toPkcs12Asn1(
     forge.pki.privateKeyFromPem(subject.privateKey),
     pems.map((pem) => forge.pki.certificateFromPem(pem)),
-    passphrase,
+    secret as string,
     {
       algorithm,
       friendlyName: 'bot',

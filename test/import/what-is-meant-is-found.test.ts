@@ -9,11 +9,12 @@ import { publicRootOf } from '../../command/import/public-authority.ts';
 import { readFiles } from '../../command/import/read-files.ts';
 import { type CertificateRequest, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
 import { findPeer } from '../support/peers.ts';
-import { integer, nothing, octetString, oid, sequence } from './encoded.ts';
+import { contentOf, element, inside, integer, nothing, octetString, oid, sequence } from './encoded.ts';
 import {
   convertByKeytool,
   createSubject,
   encryptKey,
+  exportByForge,
   exportPkcs12,
   keyDerOf,
   openWorkshop,
@@ -71,15 +72,33 @@ describe('of several keys and certificates', () => {
     }
   });
 
-  it('of what the authority signed and what the key signed itself the first is taken', async () => {
+  it('of what the authority signed and what the key signed itself as an authority the first is taken', async () => {
     const own = createAuthority({ commonName: 'bot', privateKey: bot.privateKey, ...dates });
     expect((await imported([textFile('own', own.certificate), all(bot)])).document.certificate).toBe(bot.certificate);
   });
+
+  it.skipIf(!findPeer('openssl'))(
+    'and not what the key signed itself, as keytool does at first (needs openssl)',
+    async () => {
+      workshop.write('own.key', bot.privateKey);
+      const args = ['-subj', '/CN=first', '-days', '30', '-addext', 'basicConstraints=critical,CA:FALSE'];
+      workshop.openssl('req', '-x509', '-new', '-key', 'own.key', ...args, '-out', 'own.pem');
+      const own = textFile('own.pem', workshop.read('own.pem'));
+      expect((await imported([own, all(bot)], { now: Date.now() })).document.certificate).toBe(bot.certificate);
+    },
+  );
 
   it('the key of an authority is left alone', async () => {
     const { document, notes } = await imported([textFile('issuer.key', issuer.privateKey), all(bot)]);
     expect(document.privateKey).toBe(bot.privateKey);
     expect(notes.join()).toContain('The private key in issuer.key is not used.');
+  });
+
+  it('hundreds of one name and one key end in a finding', async () => {
+    const same = { commonName: 'Issuer', privateKey: issuer.privateKey, ...dates };
+    const many = Array.from({ length: 300 }, () => root.intermediate(same).certificate);
+    const contents = await readFiles([textFile('many.pem', many.join('')), all(bot)], async () => undefined);
+    expect(identityFrom(contents, { now, publicRoots: [] })).toMatchObject([{ code: 'too-many-objects' }]);
   });
 
   it('the roots of the whole world beside it change nothing', async () => {
@@ -97,6 +116,27 @@ describe('of several keys and certificates', () => {
 });
 
 describe('the document', () => {
+  it('has the public half of an EC key, where it was left out as well', async () => {
+    const [version, algorithm, wrapped] = inside(keyDerOf(bot.privateKey)) as [Buffer, Buffer, Buffer];
+    const [one, privateHalf] = inside(contentOf(wrapped)) as [Buffer, Buffer];
+    const half = sequence(version, algorithm, octetString(sequence(one, privateHalf)));
+    const chain = textFile('chain.pem', `${bot.certificate}${bot.intermediates}${bot.root}`);
+    expect((await imported([textFile('key', half), chain])).document.privateKey).toBe(bot.privateKey);
+  });
+
+  it('is told of without anything that steers a terminal', async () => {
+    const name = 'all\u001b[2J\u202e.pem';
+    const odd = issue({ commonName: 'bot\u001b]0;owned\u0007', notBefore: new Date(Date.UTC(2026, 6, 1)) });
+    const contents = await readFiles([{ ...all(odd), name }, textFile(name, 'nothing')], async () => undefined);
+    const result = identityFrom(contents, { now, publicRoots: [] });
+    const text =
+      'document' in result
+        ? expect.fail('It was imported.')
+        : result.map(({ where, sentence }) => where + sentence).join();
+    expect(text).toContain('owned');
+    expect(text).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
   it('has the destinations and the renewal that were given, and neither otherwise', async () => {
     const settings = { destinations: [{ host: 'api.acme.example' }], renewal: { issuer: { kind: 'manual' } } };
     expect((await imported([all(bot)], settings)).document).toMatchObject(settings);
@@ -130,7 +170,18 @@ describe('a public web authority', () => {
   it('is known by its root, by another certificate for its key and name, and by what it signed', () => {
     const parse = (pem: string) => new X509Certificate(pem);
     const again = createAuthority({ commonName: 'Root', privateKey: root.privateKey, ...dates });
-    for (const chain of [[root.certificate], [again.certificate], [bot.certificate, issuer.certificate]]) {
+    const crossSigned = createAuthority({ commonName: 'Private', ...dates }).intermediate({
+      commonName: 'Root',
+      privateKey: root.privateKey,
+      ...dates,
+    });
+    const chains = [
+      [root.certificate],
+      [again.certificate],
+      [crossSigned.certificate],
+      [bot.certificate, issuer.certificate],
+    ];
+    for (const chain of chains) {
       expect(publicRootOf(chain.map(parse), [root.certificate])?.subject, `${chain.length}`).toBe('CN=Root');
     }
     const namesake = createAuthority({ commonName: 'Root', ...dates });
@@ -179,7 +230,31 @@ describe('passphrases', () => {
     expect(contents.findings.map(({ code }) => code)).toEqual(['passphrase-wrong']);
   });
 
+  it('are not asked for where there is none, which in PKCS#12 is something else than the empty one', async () => {
+    const bytes = exportByForge(createSubject('RSA_2048'), 'mixed', 'aes256', null);
+    const { asked, contents } = await asking(bytes, () => 'guess');
+    expect(asked).toEqual([]);
+    expect(contents).toMatchObject({ findings: [], keys: [{ source: 'bot (bot)' }] });
+  });
+
   describe.skipIf(!findPeer('openssl'))('of what OpenSSL wrote (needs openssl)', () => {
+    it('open all entries of a file, and two identities in it are told apart by their names', async () => {
+      const stores = [subject, createSubject('EC_P384')].map((each, index) => {
+        const args = ['-nomac', '-name', `entry ${index + 1}`];
+        return exportPkcs12(workshop, each, 'mixed', args);
+      });
+      const safes = stores.flatMap((store) => {
+        const data = inside(inside(inside(store)[1] as Buffer)[1] as Buffer)[0] as Buffer;
+        return inside(contentOf(data));
+      });
+      const safe = octetString(sequence(...safes));
+      const merged = sequence(integer(3), sequence(oid('1.2.840.113549.1.7.1'), element(0xa0, safe)));
+      const { contents } = await asking(merged, () => passphrase);
+      const result = identityFrom(contents, { now: Date.now(), publicRoots: [] });
+      const sentence = expect.stringMatching(/CN=Import bot \(bot \(entry 1\)\).*CN=Import bot \(bot \(entry 2\)\)/);
+      expect(result).toMatchObject([{ code: 'identity-ambiguous', sentence }]);
+    });
+
     it.each([[], ['-legacy'], ['-nomac']])('are read in every script: pkcs12 -export %s', async (...args) => {
       for (const secret of ['pässwörd €', 'пароль', '鍵🔑', ' spaces ']) {
         const { contents, asked } = await asking(exportPkcs12(workshop, subject, 'mixed', args, secret), () => secret);
