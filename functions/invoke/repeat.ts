@@ -111,7 +111,7 @@ async function repeat(call: Call, first: Made): Promise<Called> {
   };
   /** The customer may not trust the current version yet. */
   const notYetTrusted: Cause = {
-    isMet: ({ outcome, identity, current }) => identity === current && isRejected(outcome),
+    isMet: ({ outcome }) => isRejected(outcome),
     async next(made) {
       if (!fallback || !mayRepeat(made.outcome)) return undefined;
       const { current } = made;

@@ -1,6 +1,8 @@
 // AWSCURRENT is rejected and there is nothing newer: the call is saved by AWSPREVIOUS, where that is safe and would make a difference.
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';
+import type { Identity } from '../../functions/identity/identity.ts';
+import { createFallback } from '../../functions/invoke/fallback.ts';
 import { startApi } from '../connection/customer-api.ts';
 import { newClient } from '../connection/platform.ts';
 import { startNginx } from '../support/nginx.ts';
@@ -171,6 +173,18 @@ describe('the rejection stands', () => {
     expect((await platform.call({ url: url(api) })).body.handshake.client.stage).toBe('AWSPREVIOUS');
   });
 
+  it('but no longer when AWSCURRENT has changed: what there was none of may be there now', async () => {
+    const api = await startApi(authorities);
+    const { platform } = rotated(api, { v1: null, ttlMs: 1_000 });
+    expectRejection(await platform.call({ url: url(api) }));
+    platform.publish('v3', { client: newClient(newcomers), destinations: platform.destinationsOf(api) });
+    platform.publish('v1', { destinations: platform.destinationsOf(api), stage: 'AWSPREVIOUS' });
+    platform.clock.aheadMs += 1_001;
+    await platform.stage.identities.get('platform');
+    await platform.stage.identities.refreshing('platform');
+    expect((await platform.call({ url: url(api) })).body.handshake.client.stage).toBe('AWSPREVIOUS');
+  });
+
   it('when the store has no answer for AWSPREVIOUS before the deadline', async () => {
     const api = await startApi(authorities);
     const { platform, othersRead } = rotated(api);
@@ -248,4 +262,17 @@ it('50 calls that are rejected together read AWSPREVIOUS once and are all saved'
   const replies = await Promise.all(Array.from({ length: 50 }, () => platform.call({ url: url(api) })));
   for (const { body } of replies) expect(body.handshake?.client.stage).toBe('AWSPREVIOUS');
   expect(othersRead()).toEqual(['AWSPREVIOUS']);
+});
+
+it('50 calls that wait in vain for AWSPREVIOUS tell it once', async () => {
+  const told: string[] = [];
+  const fallback = createFallback({
+    source: { read: () => Promise.reject(new CountersignError('identity-unavailable', 'The store is down.')) },
+    ttlMs: 60_000,
+    onUnavailable: (name, { code }) => told.push(`${name}: ${code}`),
+  });
+  const current = { name: 'platform' } as Identity;
+  const found = await Promise.all(Array.from({ length: 50 }, () => fallback.previousOf(current)));
+  expect(new Set(found)).toEqual(new Set([undefined]));
+  expect(told).toEqual(['platform: identity-unavailable']);
 });
