@@ -64,7 +64,7 @@ describe.skipIf(!findPeer('nginx'))('nginx, which says in HTTP whom it does not 
     expect(failed).toEqual([]);
     expect(calls).toBeGreaterThan(140);
     expect(stages.AWSPREVIOUS).toBeGreaterThan(40);
-  });
+  }, 120_000);
 });
 
 describe.skipIf(!findPeer('haproxy'))('HAProxy, which says by an alert whom it does not trust (needs haproxy)', () => {
@@ -86,7 +86,7 @@ describe.skipIf(!findPeer('haproxy'))('HAProxy, which says by an alert whom it d
     const posts = processed.filter((one) => one.startsWith('POST'));
     expect(new Set(posts).size).toBe(posts.length);
     expect(posts).toHaveLength(Math.ceil(calls / 2));
-  });
+  }, 120_000);
 });
 
 /**
