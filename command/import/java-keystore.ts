@@ -181,9 +181,8 @@ function openJceks(
 ): Buffer | undefined {
   if (given === undefined || given.salt.length !== 8) return undefined;
   allowance.iterations(where, given.iterations, 4);
-  const halves = [Buffer.from(given.salt.subarray(0, 4)), Buffer.from(given.salt.subarray(4))] as const;
-  // Both would make the same octets.
-  if (halves[0].equals(halves[1])) halves[0].reverse();
+  // Java turns one of two equal halves round: of a random salt, one in four thousand million.
+  const halves = [given.salt.subarray(0, 4), given.salt.subarray(4)];
   const derived = Buffer.concat(
     halves.map((half) => {
       let digest: Buffer = half;

@@ -37,8 +37,8 @@ async function readFile({ name, bytes: given }: InputFile, collector: Collector)
   const text = textOf(bytes);
   if (text.includes('-----BEGIN ')) return await readPem(text, name, collector);
   const isSequence = bytes[0] === 0x30;
-  // DER in base64 without the lines around it: every SEQUENCE of some length begins so.
-  const bare = text.startsWith('M') ? fromBase64(text) : undefined;
+  // DER in base64 without the lines around it: every SEQUENCE of 64 bytes and more begins so, and hardly a word does.
+  const bare = /^M[EFGHI]/.test(text) && text.length > 80 ? fromBase64(text) : undefined;
   if (bare) return await readObjects(bare, name, collector);
   if (isSequence) return await readObjects(bytes, name, collector);
   throw refused('format-unknown', name, `${name} is neither a key nor a certificate nor a keystore.`);

@@ -38,6 +38,14 @@ function dentedRsa(): Buffer {
   return flipped(der, der.length - 1);
 }
 
+/** The bit string of the key usage says a length that it does not have; OpenSSL looks when it is asked, not before. */
+function dentedExtension(): Buffer {
+  const der = Buffer.from(derOf(bot.certificate));
+  const bitString = der.indexOf(oid('2.5.29.15')) + 5 + 3 + 2;
+  der[bitString + 1] = 0x84;
+  return der;
+}
+
 export function brokenFiles(): Broken[] {
   const der = keyDerOf(bot.privateKey);
   const request = sequence(
@@ -199,6 +207,11 @@ export function brokenFiles(): Broken[] {
           ),
         ),
       ],
+      says: [['certificate-damaged', 'bot.crt holds a certificate that cannot be read.']],
+    },
+    {
+      given: 'a certificate with a damaged extension in it',
+      files: [key, certificates, textFile('bot.crt', dentedExtension())],
       says: [['certificate-damaged', 'bot.crt holds a certificate that cannot be read.']],
     },
     {

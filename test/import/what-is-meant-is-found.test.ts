@@ -115,6 +115,40 @@ describe('of several keys and certificates', () => {
   });
 });
 
+describe.skipIf(!findPeer('openssl'))('what OpenSSL writes beside keys and certificates (needs openssl)', () => {
+  const subject = createSubject('EC_P256');
+  const certificates = textFile('chain.pem', subject.certificates.join(''));
+  const files = {
+    'the attributes of the bags of PKCS#12': () => {
+      workshop.write('bot.p12', exportPkcs12(workshop, subject, 'mixed', []));
+      const secrets = ['-passin', `pass:${passphrase}`, '-nodes'];
+      workshop.openssl('pkcs12', '-in', 'bot.p12', ...secrets, '-out', 'bags.pem');
+      return [textFile('bags.pem', workshop.read('bags.pem'))];
+    },
+    'the parameters of an EC key, and the key as text': () => {
+      workshop.write('key.pem', subject.privateKey);
+      workshop.openssl('ecparam', '-name', 'prime256v1', '-out', 'param.pem');
+      workshop.openssl('pkey', '-in', 'key.pem', '-text', '-out', 'text.pem');
+      return [
+        textFile('key.pem', Buffer.concat([workshop.read('param.pem'), workshop.read('text.pem')])),
+        certificates,
+      ];
+    },
+    'what a certificate is trusted for': () => {
+      workshop.write('root.pem', subject.certificates[3]);
+      workshop.openssl('x509', '-in', 'root.pem', '-trustout', '-addtrust', 'clientAuth', '-out', 'trusted.pem');
+      const rest = `${subject.privateKey}${subject.certificates.slice(0, 3).join('')}`;
+      return [textFile('trusted.pem', workshop.read('trusted.pem')), textFile('rest.pem', rest)];
+    },
+  };
+
+  it.each(Object.entries(files))('is passed over: %s', async (_what, make) => {
+    const { document } = await imported(make(), { now: Date.now() });
+    expect(document.privateKey).toBe(subject.privateKey);
+    expect(document.rootCertificate).toBe(subject.certificates[3]);
+  });
+});
+
 describe('the document', () => {
   it('has the public half of an EC key, where it was left out as well', async () => {
     const [version, algorithm, wrapped] = inside(keyDerOf(bot.privateKey)) as [Buffer, Buffer, Buffer];
