@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+// The command `countersign`: its verbs, and what it ends with.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { asCountersignError } from '../functions/errors.ts';
+import { type CommandContext, openContext } from './context.ts';
+import { exitCodeOf, exitCodes } from './exit-code.ts';
+
+/** Each verb is `add<Verb>` of a file of its own, which loads what the verb needs when it is called and not before. */
+const verbs: readonly ((program: Command, context: CommandContext) => void)[] = [];
+
+const context = openContext(process);
+// Whoever reads the answer may have had enough of it: `countersign identity list | head -1`.
+process.stdout.on('error', () => process.exit(context.exitCode));
+const code = await run(process.argv);
+// Node would wait for connections that the SDK keeps open.
+process.stdout.write('', () => process.exit(code));
+
+async function run(words: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(words);
+    return context.exitCode;
+  } catch (thrown) {
+    return failed(thrown);
+  }
+}
+
+function program(): Command {
+  const command = new Command('countersign')
+    .description(
+      'Client certificates for mutual TLS: import them, see them, renew them, try them, serve calls with them.',
+    )
+    .version(version(), '--version')
+    .helpOption('-h, --help', 'what there is, and how it is written')
+    .exitOverride()
+    .showHelpAfterError('Add --help to see what there is.')
+    .hook('preAction', (_program, verb) => {
+      context.isJson = verb.opts().json === true;
+    });
+  for (const add of verbs) add(command, context);
+  return command;
+}
+
+function failed(thrown: unknown): number {
+  // What inquirer throws when Ctrl-C answers a question.
+  if (context.exitCode === exitCodes.interrupted || (thrown instanceof Error && thrown.name === 'ExitPromptError')) {
+    return exitCodes.interrupted;
+  }
+  if (context.exitCode === exitCodes.terminated) return exitCodes.terminated;
+  if (thrown instanceof CommanderError) {
+    const { code, message, exitCode } = thrown;
+    // Commander has said its own already, and ends with 1 where it was called wrongly.
+    if (code.startsWith('commander.')) return exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    context.output.fail({ code, detail: message });
+    return exitCode;
+  }
+  const { code: reason, message } = thrown as NodeJS.ErrnoException;
+  const missing = reason === 'ERR_MODULE_NOT_FOUND' && /Cannot find package '([^']+)'/.exec(message)?.[1];
+  if (missing) {
+    context.output.fail({
+      code: 'not-installed',
+      detail: `The package ${missing} is not installed: run npm ci first.`,
+    });
+    return exitCodes.unavailable;
+  }
+  const error = asCountersignError(thrown);
+  const isDefect = error.code === 'internal-error';
+  context.output.fail({ code: error.code, detail: error.message, hint: isDefect ? placeOf(thrown) : error.hint });
+  return exitCodeOf(error);
+}
+
+/** Of a defect: its class and where it came from, without its message, which may quote anything. */
+function placeOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return 'This is a defect of Countersign.';
+  const frames = (thrown.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line));
+  return [`This is a defect of Countersign (${thrown.constructor.name}):`, ...frames.slice(0, 5)].join('\n');
+}
+
+function version(): string {
+  return (JSON.parse(readFileSync(`${import.meta.dirname}/../package.json`, 'utf8')) as { version: string }).version;
+}
