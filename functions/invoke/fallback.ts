@@ -13,7 +13,10 @@ export interface Fallback extends Pick<IdentityCache, 'refreshing'> {
   previousOf(current: Identity): Promise<Identity | undefined>;
   /** The destination accepts `previous`, and not `current`. */
   remember(current: Identity, previous: Identity, target: Target): void;
-  forget(current: Identity, target: Target): void;
+  /** The destination says that it does not accept `current`; `previous` could not be tried there in this call. */
+  suppose(current: Identity, previous: Identity, target: Target): void;
+  /** The destination does not accept the previous version, which was remembered or supposed. */
+  ruleOut(current: Identity, target: Target): void;
   /** `current` is handed out no more; what came before it may be another version now. */
   letGo(current: Identity): void;
   /** Destinations remembered. */
@@ -68,7 +71,8 @@ export function createFallback(options: FallbackOptions): Fallback {
       }
     },
     remember: trusted.remember,
-    forget: trusted.forget,
+    suppose: trusted.suppose,
+    ruleOut: trusted.ruleOut,
     letGo(current) {
       trusted.forgetAll(current);
       failures.delete(current.name);

@@ -101,7 +101,7 @@ async function repeat(call: Call, first: Made): Promise<Called> {
   const rejection: Cause = {
     isMet: ({ outcome }) => isRejected(outcome),
     async next({ identity, current }) {
-      if (identity !== current) fallback?.forget(current, target);
+      if (identity !== current) fallback?.ruleOut(current, target);
       const now = await reloaded();
       // The new version may have kept a dead connection of its own, which is the other cause.
       return now && now.version !== identity.version
@@ -113,10 +113,13 @@ async function repeat(call: Call, first: Made): Promise<Called> {
   const notYetTrusted: Cause = {
     isMet: ({ outcome }) => isRejected(outcome),
     async next(made) {
-      if (!fallback || !mayRepeat(made.outcome)) return undefined;
-      const { current } = made;
+      const { current, outcome } = made;
+      // A server that says so will say it again, and again to requests that are never repeated; one that only closed may have had other reasons.
+      const isSaid = 'answer' in outcome;
+      if (!fallback || !(mayRepeat(outcome) || isSaid)) return undefined;
       const identity = await within(deadline, fallback.previousOf(current), () => undefined);
       if (!identity || all.some((one) => one.identity.fingerprint256 === identity.fingerprint256)) return undefined;
+      if (!mayRepeat(outcome)) fallback.suppose(current, identity, target);
       return { current, identity, freshConnection: false };
     },
   };

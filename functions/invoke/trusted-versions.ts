@@ -3,9 +3,13 @@ import type { Target } from '../destination/target.ts';
 import type { Identity } from '../identity/identity.ts';
 
 export interface TrustedVersions {
-  /** The version found for this destination while `current` was in use, or undefined once its time is over. */
+  /** The version to begin with at this destination while `current` is in use, or undefined once its time is over. */
   find(current: Identity, target: Target): Identity | undefined;
   remember(current: Identity, previous: Identity, target: Target): void;
+  /** As `remember`, where nothing is known yet: the destination turned `current` down, and `previous` was not tried. */
+  suppose(current: Identity, previous: Identity, target: Target): void;
+  /** The destination turned the previous version down too: until the time is over, nothing is supposed. */
+  ruleOut(current: Identity, target: Target): void;
   forget(current: Identity, target: Target): void;
   /** All that was found while it was in use: another one may be trusted everywhere. */
   forgetAll(current: Identity): void;
@@ -14,7 +18,8 @@ export interface TrustedVersions {
 
 interface Found {
   readonly current: Identity;
-  readonly previous: Identity;
+  /** Undefined: it was turned down. */
+  readonly previous: Identity | undefined;
   /** Milliseconds since 1970. */
   readonly until: number;
 }
@@ -24,21 +29,30 @@ const lifeMs = 600_000;
 /** Bounded by `capacity`, oldest out first: all live equally long. `now` is milliseconds since 1970. */
 export function createTrustedVersions(now: () => number = Date.now, capacity = 1_000): TrustedVersions {
   const versions = new Map<string, Found>();
+
+  function find(current: Identity, target: Target): Found | undefined {
+    const key = keyOf(current, target);
+    const found = versions.get(key);
+    if (found === undefined) return undefined;
+    if (found.current === current && now() < found.until) return found;
+    versions.delete(key);
+    return undefined;
+  }
+
+  function remember(current: Identity, previous: Identity | undefined, target: Target): void {
+    const key = keyOf(current, target);
+    versions.delete(key);
+    versions.set(key, { current, previous, until: now() + lifeMs });
+    if (versions.size > capacity) versions.delete(versions.keys().next().value as string);
+  }
+
   return {
-    find(current, target) {
-      const key = keyOf(current, target);
-      const found = versions.get(key);
-      if (found === undefined) return undefined;
-      if (found.current === current && now() < found.until) return found.previous;
-      versions.delete(key);
-      return undefined;
+    find: (current, target) => find(current, target)?.previous,
+    remember,
+    suppose(current, previous, target) {
+      if (find(current, target) === undefined) remember(current, previous, target);
     },
-    remember(current, previous, target) {
-      const key = keyOf(current, target);
-      versions.delete(key);
-      versions.set(key, { current, previous, until: now() + lifeMs });
-      if (versions.size > capacity) versions.delete(versions.keys().next().value as string);
-    },
+    ruleOut: (current, target) => remember(current, undefined, target),
     forget(current, target) {
       versions.delete(keyOf(current, target));
     },

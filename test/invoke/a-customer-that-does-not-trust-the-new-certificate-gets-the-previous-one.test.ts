@@ -56,12 +56,22 @@ describe('a POST and a rejection without a word', () => {
     expect(api.connections.flatMap(({ requests }) => requests)).toHaveLength(1);
   });
 
-  it('is not over TLS 1.3, and AWSPREVIOUS is not read for it', async () => {
+  it('is not over TLS 1.3, and nothing is concluded: the server may have had other reasons', async () => {
     const api = await startApi(authorities, { maxVersion: 'TLSv1.3' });
     const { platform, othersRead } = rotated(api);
-    expectRejection(await platform.call({ url: url(api), method: 'POST', body: 'paid once' }));
-    expect(platform.attempts()).toEqual([1]);
+    for (let call = 0; call < 2; call++) {
+      expectRejection(await platform.call({ url: url(api), method: 'POST', body: 'paid once' }));
+    }
+    expect(platform.attempts()).toEqual([1, 1]);
     expect(othersRead()).toEqual([]);
+  });
+
+  it('is over TLS 1.3 made with AWSPREVIOUS from the start, once that has saved a GET', async () => {
+    const api = await startApi(authorities, { maxVersion: 'TLSv1.3' });
+    const { platform } = rotated(api);
+    await platform.call({ url: url(api) });
+    const reply = await platform.call({ url: url(api), method: 'POST', body: 'paid once' });
+    expect(reply.body).toMatchObject({ status: 200, handshake: { client: { stage: 'AWSPREVIOUS' } } });
   });
 });
 
@@ -88,13 +98,36 @@ describe.skipIf(!findPeer('nginx'))('a rejection in HTTP, from nginx (needs ngin
     expect(othersRead()).toEqual([]);
   });
 
-  it('a POST is not: what the page says of it is only likely', async () => {
+  it('a POST is not, for that it was not processed is only likely; those after it begin with AWSPREVIOUS', async () => {
     const api = await startNginx(server(), { clientRoots });
     const { platform } = rotated(api);
-    const { body } = await platform.call({ url: url(api), method: 'POST', body: 'paid once' });
+    const pay = () => platform.call({ url: url(api), method: 'POST', body: 'paid once' });
+    const { body } = await pay();
     expect(body).toMatchObject({ status: 400, handshake: { client: { version: 'v2', stage: 'AWSCURRENT' } } });
     expect(body.advice).toMatch(/refused the client certificate/);
-    expect(platform.attempts()).toEqual([1]);
+    for (let call = 0; call < 2; call++) {
+      expect((await pay()).body).toMatchObject({ status: 200, handshake: { client: { stage: 'AWSPREVIOUS' } } });
+    }
+    expect(platform.attempts()).toEqual([1, 1, 1]);
+  });
+
+  it('POSTs that AWSPREVIOUS cannot save either go back to AWSCURRENT, and stay there for ten minutes', async () => {
+    const api = await startNginx(server(), { clientRoots });
+    const { platform } = rotated(api, { v1: { client: newClient(newcomers) } });
+    const presented = async () => {
+      const { body } = await platform.call({ url: url(api), method: 'POST' });
+      expect(body.status).toBe(400);
+      return body.handshake.client.version;
+    };
+    expect([await presented(), await presented(), await presented(), await presented()]).toEqual([
+      'v2',
+      'v1',
+      'v2',
+      'v2',
+    ]);
+    platform.clock.aheadMs += 600_001;
+    expect([await presented(), await presented()]).toEqual(['v2', 'v1']);
+    expect(new Set(platform.attempts())).toEqual(new Set([1]));
   });
 
   it('when AWSPREVIOUS fares no better, the first answer is the one that is given', async () => {
