@@ -118,6 +118,9 @@ export function plainSamples(subject: Subject, order: Order): Record<string, Sam
     'PEM, the key in its older form': [textFile('key.pem', older), textFile('chain.pem', chain.join('\n\n'))],
     'PEM with CRLF and a byte order mark': [textFile('all.pem', `\ufeff${crlf}`)],
     'PEM in UTF-16': [textFile('all.pem', utf16)],
+    'PEM in UTF-16, big-endian, behind a long text': [
+      textFile('all.pem', Buffer.from(`\ufeff${'A text. '.repeat(100)}\n${together}`, 'utf16le').swap16()),
+    ],
     'PEM in UTF-16, big-endian, without a mark': [textFile('all.pem', Buffer.from(utf16.subarray(2)).swap16())],
     'PEM with text around, indented': [
       textFile('all.yaml', `secret: |\n${together.replaceAll(/^/gm, '    ')}\n# end\n`),
