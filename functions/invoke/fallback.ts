@@ -15,8 +15,10 @@ export interface Fallback extends Pick<IdentityCache, 'refreshing'> {
   remember(current: Identity, previous: Identity, target: Target): void;
   /** The destination says that it does not accept `current`; `previous` could not be tried there in this call. */
   suppose(current: Identity, previous: Identity, target: Target): void;
-  /** The destination does not accept the previous version, which was remembered or supposed. */
+  /** The destination says that it does not accept the previous version, which was remembered or supposed. */
   ruleOut(current: Identity, target: Target): void;
+  /** What was remembered or supposed holds no longer. */
+  forget(current: Identity, target: Target): void;
   /** `current` is handed out no more; what came before it may be another version now. */
   letGo(current: Identity): void;
   /** Destinations remembered. */
@@ -73,6 +75,7 @@ export function createFallback(options: FallbackOptions): Fallback {
     remember: trusted.remember,
     suppose: trusted.suppose,
     ruleOut: trusted.ruleOut,
+    forget: trusted.forget,
     letGo(current) {
       trusted.forgetAll(current);
       failures.delete(current.name);

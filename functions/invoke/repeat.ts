@@ -100,8 +100,11 @@ async function repeat(call: Call, first: Made): Promise<Called> {
   /** The identity may have been rotated, and the customer may trust only the new version: by now also where it did not. */
   const rejection: Cause = {
     isMet: ({ outcome }) => isRejected(outcome),
-    async next({ identity, current }) {
-      if (identity !== current) fallback?.ruleOut(current, target);
+    async next({ outcome, identity, current }) {
+      if (identity !== current) {
+        if (isSaid(outcome)) fallback?.ruleOut(current, target);
+        else fallback?.forget(current, target);
+      }
       const now = await reloaded();
       // The new version may have kept a dead connection of its own, which is the other cause.
       return now && now.version !== identity.version
@@ -114,9 +117,7 @@ async function repeat(call: Call, first: Made): Promise<Called> {
     isMet: ({ outcome }) => isRejected(outcome),
     async next(made) {
       const { current, outcome } = made;
-      // A server that says so will say it again, and again to requests that are never repeated; one that only closed may have had other reasons.
-      const isSaid = 'answer' in outcome;
-      if (!fallback || !(mayRepeat(outcome) || isSaid)) return undefined;
+      if (!fallback || !(mayRepeat(outcome) || isSaid(outcome))) return undefined;
       const identity = await within(deadline, fallback.previousOf(current), () => undefined);
       if (!identity || all.some((one) => one.identity.fingerprint256 === identity.fingerprint256)) return undefined;
       if (!mayRepeat(outcome)) fallback.suppose(current, identity, target);
@@ -172,6 +173,11 @@ async function repeat(call: Call, first: Made): Promise<Called> {
   function isOver(): boolean {
     return performance.now() >= deadline.at;
   }
+}
+
+/** In HTTP, to a request that may never be repeated: it will be said of the next one too. A close may have had other reasons. */
+function isSaid(rejected: Outcome): boolean {
+  return 'answer' in rejected;
 }
 
 /**

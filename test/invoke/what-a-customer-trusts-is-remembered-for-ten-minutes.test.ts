@@ -110,6 +110,31 @@ describe('it ends', () => {
     expect(platform.attempts()).toEqual([2, 2, 1]);
   });
 
+  it('when a connection of AWSPREVIOUS is only closed, which rules out nothing', async () => {
+    // As nginx does it, which does not close by itself.
+    const page = '<html><head><title>400 The SSL certificate error</title></head></html>';
+    let closes = false;
+    const api = await startApi(authorities, {
+      rejectUnauthorized: false,
+      answer: (request, response, { fingerprint256 }) => {
+        if (closes) request.socket.destroy();
+        else if (fingerprint256 === fingerprints.v1) response.end();
+        else response.writeHead(400, { 'content-type': 'text/html' }).end(page);
+      },
+    });
+    const { platform, fingerprints } = rotated(api);
+    await platform.call({ url: url(api) });
+    const pay = async () => (await platform.call({ url: url(api), method: 'POST' })).body;
+    closes = true;
+    api.forgetSessions();
+    await api.closeConnections();
+    platform.clock.aheadMs += 5_000;
+    expect(await pay()).toMatchObject({ code: 'client-certificate-rejected', evidence: { certainty: 'inferred' } });
+    closes = false;
+    expect(await pay()).toMatchObject({ status: 400, handshake: { client: { stage: 'AWSCURRENT' } } });
+    expect(await pay()).toMatchObject({ status: 200, handshake: { client: { stage: 'AWSPREVIOUS' } } });
+  });
+
   it('when AWSCURRENT is another version', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api);
