@@ -1,6 +1,6 @@
 // What the command writes: the answer on stdout, as lines or as JSON; everything else on stderr; colours on a terminal alone.
 import { styleText } from 'node:util';
-import { harmless, harmlessJson } from '../local/terminal-text.ts';
+import { harmless, harmlessJson } from './terminal-text.ts';
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 export type Paint = (style: Style, text: string) => string;
@@ -24,6 +24,10 @@ export interface Failure {
   readonly code: string;
   readonly detail: string;
   readonly hint?: string | undefined;
+  /** A line above the detail. */
+  readonly heading?: string;
+  /** What --json gives in place of code, detail and hint. */
+  readonly document?: object;
 }
 
 interface Streams {
@@ -48,14 +52,16 @@ export function openOutput({ stdout, stderr }: Streams, noColor: boolean, isJson
     raw: (content) => void stdout.write(content),
     progress: (sentence) => aside('dim', sentence),
     warn: (sentence) => aside('yellow', `warning: ${sentence}`),
-    fail({ code, detail, hint }) {
-      if (isJson()) stdout.write(`${harmlessJson({ error: { code, detail, ...(hint ? { hint } : {}) } })}\n`);
-      aside('red', detail);
+    fail({ code, detail, hint, heading, document = { code, detail, ...(hint ? { hint } : {}) } }) {
+      if (isJson()) stdout.write(`${harmlessJson({ error: document })}\n`);
+      if (heading) aside('red', heading);
+      aside(heading ? undefined : 'red', detail);
       if (hint) aside(undefined, hint);
     },
   };
 }
 
-function painter(isColoured: boolean): Paint {
+/** Colours for a terminal; the same text everywhere. */
+export function painter(isColoured: boolean): Paint {
   return (style, text) => (isColoured ? styleText(style, text, { validateStream: false }) : text);
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { painter } from './print.ts';
+import { painter } from '../command/output.ts';
 
 const help = `Usage: npm run demo:rotation
 

@@ -1,16 +1,8 @@
 // What the local cloud prints: what runs where, a call, a table of the hosts that fail, lines to try.
-import { styleText } from 'node:util';
+import type { Paint } from '../command/output.ts';
 import type { Cloud } from './cloud.ts';
 import type { RunningHost } from './demo-api/server.ts';
 import { type CallResult, type Failed, invocationOf, invocationPath } from './demo-call.ts';
-
-export type Style = 'bold' | 'dim' | 'green' | 'red';
-export type Paint = (style: Style, text: string) => string;
-
-/** Colours for a terminal, unless NO_COLOR says otherwise (no-color.org); the same text everywhere. */
-export function painter(isColoured: boolean): Paint {
-  return (style, text) => (isColoured ? styleText(style, text, { validateStream: false }) : text);
-}
 
 export function places(cloud: Cloud, folder: string | undefined, paint: Paint): string[] {
   const [first] = cloud.hosts;

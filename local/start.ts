@@ -2,13 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openly } from '../command/api/access.ts';
+import { askDiagnosis } from '../command/api/ask.ts';
+import { openOverHttp } from '../command/api/over-http.ts';
+import { diagnosisLines } from '../command/diagnosis-text.ts';
+import { painter } from '../command/output.ts';
 import { platformIdentity, variables } from '../functions/config.ts';
 import type { Cloud } from './cloud.ts';
 import { callThroughGateway, invocationOf } from './demo-call.ts';
-import { diagnoseThroughGateway } from './diagnosis-call.ts';
-import { diagnosisLines } from './diagnosis-text.ts';
 import { helpText, readOptions, type StartOptions } from './options.ts';
-import { callLines, diagnoseLine, type HostOutcome, linesToTry, outcomeTable, painter, places } from './print.ts';
+import { callLines, diagnoseLine, type HostOutcome, linesToTry, outcomeTable, places } from './print.ts';
 
 // As the stack sets it for the functions; libuv reads it when it first uses a thread, which nothing has done up to here.
 process.env.UV_THREADPOOL_SIZE ??= '64';
@@ -104,10 +107,10 @@ async function showCall(cloud: Cloud): Promise<boolean> {
 async function showDiagnosis(cloud: Cloud): Promise<boolean> {
   const [healthy] = cloud.hosts;
   const url = `https://${healthy?.host}:${healthy?.port}`;
-  const result = await diagnoseThroughGateway(cloud.gatewayUrl, platformIdentity, { url });
-  if ('failed' in result) return false;
-  print(['', `The same host diagnosed: ${diagnoseLine(cloud, url)}`, '', ...diagnosisLines(result.diagnosis, paint)]);
-  return result.diagnosis.verdict === 'access-granted';
+  const result = await askDiagnosis(openOverHttp(new URL(cloud.gatewayUrl), openly), platformIdentity, { url });
+  if ('problem' in result) return false;
+  print(['', `The same host diagnosed: ${diagnoseLine(cloud, url)}`, '', ...diagnosisLines(result.answer, paint)]);
+  return result.answer.verdict === 'access-granted';
 }
 
 /** @returns whether every host failed as it should */

@@ -1,10 +1,10 @@
 // The demo of a rotation from its start to its end: calls flow, the certificate is replaced, and what became of everybody is told.
 import { setTimeout as wait } from 'node:timers/promises';
 import { RotateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { Paint } from '../../command/output.ts';
 import { startCloud } from '../cloud.ts';
 import { healthyHost, pinningHost } from '../demo-api/hosts.ts';
 import { localCredentials, localRegion } from '../gateway/functions.ts';
-import type { Paint } from '../print.ts';
 import { untilTested } from '../rotation.ts';
 import { startLoad } from './load.ts';
 import { callCount, certificateLine, isAsItShouldBe, outcomeLines, type Shown, stepLine } from './text.ts';

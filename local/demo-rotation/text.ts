@@ -1,6 +1,7 @@
 // What `npm run demo:rotation` prints, line by line.
+
+import type { Paint } from '../../command/output.ts';
 import type { BusEvent } from '../event-bus/event.ts';
-import type { Paint } from '../print.ts';
 
 interface Client {
   readonly fingerprint256: string;

@@ -4,7 +4,7 @@ import type { TlsOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { pinOf } from '../../functions/connection/server-certificate.ts';
 import { createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
-import { diagnosisLines } from '../../local/diagnosis-text.ts';
+import { diagnosisLines } from '../../command/diagnosis-text.ts';
 import { startOpenssl } from '../support/openssl.ts';
 import { findPeer } from '../support/peers.ts';
 import { serveHttps } from '../support/servers.ts';

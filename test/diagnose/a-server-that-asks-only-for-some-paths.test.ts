@@ -1,6 +1,6 @@
 // Apache asking for one path alone: the handshake and `/` say nothing of it, and naming the path with the probe does.
 import { afterEach, describe, expect, it } from 'vitest';
-import { diagnosisLines } from '../../local/diagnosis-text.ts';
+import { diagnosisLines } from '../../command/diagnosis-text.ts';
 import { modules } from '../servers/apache.ts';
 import { accepting, freePort, openScope } from '../servers/scope.ts';
 import { findPeer } from '../support/peers.ts';

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { isAsItShouldBe, outcomeLines, type Shown } from '../../local/demo-rotation/text.ts';
-import { painter } from '../../local/print.ts';
+import { painter } from '../../command/output.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 

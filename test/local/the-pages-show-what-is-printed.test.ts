@@ -1,12 +1,15 @@
 // README.md and docs/diagnosis.md show what `npm start` and `npm run diagnose` print today, but for times, ports and what is new in each run.
 import { readFileSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
+import { openly } from '../../command/api/access.ts';
+import { askDiagnosis } from '../../command/api/ask.ts';
+import { openOverHttp } from '../../command/api/over-http.ts';
+import { diagnosisLines } from '../../command/diagnosis-text.ts';
+import { painter } from '../../command/output.ts';
 import { platformIdentity } from '../../functions/config.ts';
 import { startCloud } from '../../local/cloud.ts';
 import { callThroughGateway, invocationOf } from '../../local/demo-call.ts';
-import { diagnoseThroughGateway } from '../../local/diagnosis-call.ts';
-import { diagnosisLines } from '../../local/diagnosis-text.ts';
-import { callLines, painter } from '../../local/print.ts';
+import { callLines } from '../../local/print.ts';
 import { privateFolder } from '../support/program.ts';
 
 const readme = readFileSync('README.md', 'utf8');
@@ -33,9 +36,9 @@ it('the call, the diagnosis behind it, and the diagnosis of a host that refuses 
 
   const diagnosed = async ({ host, port }: typeof healthy): Promise<string> => {
     const url = `https://${host}:${port}`;
-    const result = await diagnoseThroughGateway(cloud.gatewayUrl, platformIdentity, { url });
-    if ('failed' in result) throw new Error(JSON.stringify(result.failed));
-    return timeless(diagnosisLines(result.diagnosis, plain).join('\n'));
+    const result = await askDiagnosis(openOverHttp(new URL(cloud.gatewayUrl), openly), platformIdentity, { url });
+    if ('problem' in result) throw new Error(JSON.stringify(result.problem));
+    return timeless(diagnosisLines(result.answer, plain).join('\n'));
   };
   const call = callLines(await callThroughGateway(cloud.gatewayUrl, invocationOf(healthy)), plain);
   expect(timeless(readme)).toContain(timeless(call.join('\n')));

@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
+import { diagnosisLines } from '../../command/diagnosis-text.ts';
+import { painter } from '../../command/output.ts';
+import { harmlessJson } from '../../command/terminal-text.ts';
 import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
-import { diagnosisLines } from '../../local/diagnosis-text.ts';
-import { painter } from '../../local/print.ts';
-import { harmlessJson } from '../../local/terminal-text.ts';
 
 const evil = '\u001b[31m\u001b[2J\u009b31m\u202e\u2028\u{e0041}red';
 const steering = /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u;
@@ -59,7 +59,7 @@ it.each([
   onTestFinished(() => void gateway.close());
   const api = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
   for (const more of [[], ['--json']]) {
-    const args = ['local/diagnose.ts', 'https://api.example', '--api', api, ...more];
+    const args = ['command/main.ts', 'diagnose', 'https://api.example', '--api', api, ...more];
     const printed = await new Promise<string>((done) => {
       execFile(process.execPath, args, { cwd: root, env: { PATH: process.env.PATH } }, (_error, out, error) =>
         done(out + error),

@@ -1,18 +1,16 @@
-// `npm run diagnose` as a process: what it prints, as text and as JSON, and its exit codes.
-import { spawn, spawnSync } from 'node:child_process';
+// `countersign diagnose` as a process: what it prints, as text and as JSON, and its exit codes.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
-import { readDiagnoseOptions } from '../../local/diagnose-options.ts';
-import { diagnoseInLocalCloud } from '../../local/diagnosis-call.ts';
 import { privateFolder } from '../support/program.ts';
 import { serveHttps } from '../support/servers.ts';
 import { createAuthorities } from '../support/stage.ts';
+import { mainFile, runCommand } from './run-command.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const { platformRoot, platformIssuer, customerRoot } = createAuthorities();
 const server = customerRoot.issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
 const client = platformIssuer.issue({ commonName: 'platform', usage: 'client' });
@@ -36,27 +34,15 @@ function directoryFor(port: number): string {
   return folder.path;
 }
 
-async function run(args: readonly string[], environment: Record<string, string> = {}, program?: string) {
-  const env = { PATH: process.env.PATH ?? '', ...environment };
-  const [path, all] = program ? [program, args] : [process.execPath, ['local/diagnose.ts', ...args]];
-  const child = spawn(path, all, { cwd: root, env });
-  let [out, error] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    error += chunk;
-  });
-  const code = await new Promise<number | null>((done) => child.once('close', done));
-  return { code, out, error };
-}
+const run = (args: readonly string[], environment: Record<string, string> = {}, program?: string) =>
+  runCommand(program ? args : ['diagnose', ...args], { environment, ...(program ? { program } : {}) });
 
 /** Of util-linux: what it runs has a terminal. */
 const hasScript = spawnSync('script', ['--version'], { stdio: 'ignore' }).status === 0;
 
 const serve = (ca: string) => serveHttps(server, (socket) => socket.write(ok), { rejectUnauthorized: true, ca });
 
-describe('npm run diagnose', () => {
+describe('countersign diagnose', () => {
   it('prints five lines and a verdict, and ends with 0 where access is granted', async () => {
     const { port } = await serve(platformRoot.certificate);
     const source = `directory:${directoryFor(port)}`;
@@ -101,13 +87,24 @@ describe('npm run diagnose', () => {
     const { port } = await serve(platformRoot.certificate);
     const source = `directory:${directoryFor(port)}`;
     const forbidden = await run(['https://other.example', '--source', source]);
-    expect([forbidden.code, forbidden.out]).toEqual([1, expect.stringMatching(/^destination-forbidden: .+\n.+\.\n$/)]);
+    expect([forbidden.code, forbidden.out, forbidden.error]).toEqual([
+      3,
+      '',
+      expect.stringMatching(
+        /^This identity .+ \(destination-forbidden\)\nother\.example is none .+\nThe platform .+\.\n$/,
+      ),
+    ]);
+    const asJson = await run(['https://other.example', '--source', source, '--json']);
+    expect([asJson.code, JSON.parse(asJson.out).error]).toEqual([
+      3,
+      expect.objectContaining({ code: 'destination-forbidden', status: 403, evidence: expect.anything() }),
+    ]);
     const nobody = await run(['https://localhost', '--source', source, '--identity', 'nobody']);
-    expect(nobody.out).toMatch(/^identity-not-found: /);
+    expect([nobody.code, nobody.error]).toEqual([3, expect.stringMatching(/\(identity-not-found\)\n/)]);
     const nowhere = await run(['https://localhost', '--api', 'http://127.0.0.1:1']);
     expect([nowhere.code, nowhere.error]).toEqual([
-      1,
-      'The API at http://127.0.0.1:1 gives no diagnosis (ECONNREFUSED).\n',
+      3,
+      'The API at http://127.0.0.1:1 gives no answer (ECONNREFUSED).\n',
     ]);
   });
 
@@ -117,18 +114,17 @@ describe('npm run diagnose', () => {
     onTestFinished(() => void other.close());
     const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
     const { code, out, error } = await run(['https://localhost', '--api', url]);
-    expect([code, out, error]).toEqual([1, '', `The API at ${url} gives no diagnosis (HTTP 404).\n`]);
-    const question = { url: 'https://localhost' };
-    await expect(diagnoseInLocalCloud(url, 'platform', question)).rejects.toThrow('gives no diagnosis (HTTP 404).');
-    await expect(diagnoseInLocalCloud('http://127.0.0.1:1', 'platform', question)).rejects.toThrow(
-      'There is no local cloud on http://127.0.0.1:1: run npm start',
-    );
+    expect([code, out, error]).toEqual([
+      3,
+      '',
+      `The API at ${url} answers with HTTP 404 and nothing of Countersign's. It has no such route: check the path of --api.\n`,
+    ]);
   });
 
   it.skipIf(!hasScript)('has colours on a terminal, and none with NO_COLOR (needs script)', async () => {
     const { port } = await serve(customerRoot.certificate);
     const source = `directory:${directoryFor(port)}`;
-    const command = `'${process.execPath}' local/diagnose.ts https://localhost:${port} --source '${source}'`;
+    const command = `'${process.execPath}' '${mainFile}' diagnose https://localhost:${port} --source '${source}'`;
     const onTerminal = (environment: Record<string, string>) =>
       run(['-qec', command, '/dev/null'], { TERM: 'xterm', ...environment }, 'script');
     const coloured = await onTerminal({});
@@ -141,29 +137,26 @@ describe('npm run diagnose', () => {
   });
 
   it.each([
-    [[], 'Give one URL'],
-    [['a', 'b'], 'Give one URL'],
-    [['a', '--bogus'], 'Unknown option'],
+    [[], "missing required argument 'url'"],
+    [['a', 'b'], 'too many arguments'],
+    [['a', '--bogus'], "unknown option '--bogus'"],
     [['a', '--identity', 'A b'], '--identity'],
     [['a', '--probe', 'health'], '--probe'],
     [['a', '--timeout', '0'], '--timeout'],
-    [['a', '--source', 'secrets-manager', '--api', 'http://localhost'], '--source or --api'],
-    [['a', '--api', 'localhost'], '--api'],
-    [['a', '--source', 'foo'], '--source must be secrets-manager, or directory: and a path.'],
+    [['a', '--timeout', '28001'], '--timeout'],
+    [['a', '--source', 'secrets-manager', '--api', 'http://localhost'], 'Give --api, or --source'],
+    [['a', '--api', 'localhost'], '--api must be an http or https URL.'],
+    [['a', '--api', 'https://user:word@localhost'], '--api must be a URL without a user'],
+    [['a', '--api', 'http://api.example'], '--api must be https, unless it is on loopback.'],
+    [['a', '--source', 'foo'], '--source must be'],
     [['a', '--source', 'directory:'], '--source'],
-  ])('%j is a wrong command line', (args, named) => {
-    expect(() => readDiagnoseOptions(args)).toThrow(named);
+    [['a', '--source', 'directory:/', '--cert', 'c'], 'are for an API: name it with --api.'],
+  ])('%j is a wrong command line', async (args, named) => {
+    const { code, out, error } = await run(args);
+    expect([code, out, error]).toEqual([2, '', expect.stringContaining(named)]);
   });
 
-  it('ends with 2 for one, and with 0 for --help', async () => {
-    const source = await run(['localhost', '--source', 'foo']);
-    expect([source.code, source.error]).toEqual([2, expect.stringMatching(/^--source must be .+\.\n$/)]);
-    const wrong = await run(['--bogus']);
-    expect([wrong.code, wrong.out, wrong.error]).toEqual([
-      2,
-      '',
-      expect.stringMatching(/^Unknown option .+--help.+\n$/),
-    ]);
+  it('has help, which names every option', async () => {
     const help = await run(['--help']);
     expect([help.code, help.out]).toEqual([0, expect.stringContaining('--identity')]);
   });

@@ -1,6 +1,6 @@
 // A diagnosis for a terminal: five lines that can be read at a glance, then the findings and who must do what.
 import type { Diagnosis, Finding, StepReport, StepStatus, Verdict } from '../functions/diagnosis/diagnosis.ts';
-import type { Paint, Style } from './print.ts';
+import type { Paint, Style } from './output.ts';
 import { harmlessly } from './terminal-text.ts';
 
 const marks: Readonly<Record<StepStatus, readonly [string, Style]>> = {

@@ -1,0 +1,127 @@
+// What an API may answer, held against its shape before anything is read of it: an invocation, a diagnosis, or a problem.
+import * as v from 'valibot';
+import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
+import type { InvocationAnswer } from '../../functions/message/answer.ts';
+import { unavailable } from '../exit-code.ts';
+import type { Api, ApiAnswer } from './api.ts';
+
+/** A problem document (RFC 9457), with the members that docs/errors.md describes. */
+export type Problem = v.InferOutput<typeof problem>;
+
+export type Result<Answer> = { readonly answer: Answer } | { readonly problem: Problem };
+
+const problem = v.looseObject({
+  code: v.string(),
+  detail: v.string(),
+  title: v.optional(v.string()),
+  hint: v.optional(v.string()),
+  step: v.optional(v.number()),
+  retryable: v.optional(v.boolean()),
+});
+
+const certificates = v.array(v.looseObject({ subject: v.string(), issuer: v.string(), validTo: v.string() }));
+const certainty = v.picklist(['observed', 'inferred']);
+
+const diagnosis = v.looseObject({
+  verdict: v.picklist([
+    'access-granted',
+    'access-refused',
+    'not-mutual',
+    'server-not-trusted',
+    'unreachable',
+    'identity-unusable',
+  ]),
+  certainty,
+  url: v.string(),
+  identity: v.looseObject({ name: v.string(), version: v.optional(v.string()), stage: v.optional(v.string()) }),
+  steps: v.array(
+    v.looseObject({
+      step: v.number(),
+      name: v.string(),
+      status: v.picklist(['passed', 'failed', 'warning', 'skipped']),
+      durationMs: v.number(),
+      findings: v.array(
+        v.looseObject({
+          code: v.string(),
+          severity: v.picklist(['failure', 'warning', 'note']),
+          detail: v.string(),
+          certainty,
+        }),
+      ),
+    }),
+  ),
+  remedies: v.array(v.looseObject({ who: v.string(), do: v.string() })),
+  server: v.optional(
+    v.looseObject({ chain: certificates, address: v.optional(v.string()), protocol: v.optional(v.string()) }),
+  ),
+  request: v.optional(v.looseObject({ acceptableIssuers: v.array(v.string()), asked: v.optional(v.boolean()) })),
+  client: v.optional(v.looseObject({ chain: certificates })),
+  probe: v.optional(v.looseObject({ method: v.string(), path: v.string(), status: v.optional(v.number()) })),
+});
+
+const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i;
+
+const invocation = v.looseObject({
+  status: v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(999)),
+  headers: v.record(v.pipe(v.string(), v.regex(headerName)), v.union([v.string(), v.array(v.string())])),
+  body: v.string(),
+  bodyEncoding: v.picklist(['utf8', 'base64']),
+  handshake: v.looseObject({
+    protocol: v.string(),
+    cipher: v.string(),
+    connection: v.string(),
+    server: v.looseObject({ subject: v.string(), issuer: v.string(), validTo: v.string() }),
+    client: v.looseObject({ fingerprint256: v.string(), validTo: v.string(), version: v.string(), stage: v.string() }),
+  }),
+  timings: v.record(v.string(), v.number()),
+  advice: v.optional(v.string()),
+});
+
+/** Throws `unavailable` for what is neither a diagnosis nor a problem. */
+export function readDiagnosis(api: Api, answer: ApiAnswer): Result<Diagnosis> {
+  return read(api, answer, diagnosis) as Result<Diagnosis>;
+}
+
+/** Throws `unavailable` for what is neither an invocation's answer nor a problem. */
+export function readInvocation(api: Api, answer: ApiAnswer): Result<InvocationAnswer> {
+  return read(api, answer, invocation) as Result<InvocationAnswer>;
+}
+
+function read(api: Api, { status, body }: ApiAnswer, schema: v.GenericSchema): Result<unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    throw strange(api, status);
+  }
+  if (status === 200) {
+    const read = v.safeParse(schema, value);
+    if (read.success) return { answer: value };
+  } else {
+    const read = v.safeParse(problem, value);
+    if (read.success) return { problem: read.output };
+  }
+  throw strange(api, status);
+}
+
+/** What API Gateway and proxies say by themselves is not repeated: with a wrong signature it quotes the headers that were sent. */
+export function strange({ place }: Api, status: number): Error {
+  return unavailable(
+    'api-strange',
+    `${place} answers with HTTP ${status} and nothing of Countersign's.${advice(status)}`,
+  );
+}
+
+function advice(status: number): string {
+  const advised: Readonly<Record<number, string>> = {
+    200: ' Something else may listen there.',
+    401: ' It does not know who asks.',
+    403: ' It does not let the caller in: check the credentials, their region, and what they are allowed.',
+    404: ' It has no such route: check the path of --api.',
+    413: ' The request is too large for it.',
+    429: ' It has too many requests: try again shortly.',
+    503: ' Try again shortly.',
+    504: ' Try again shortly.',
+  };
+  return advised[status] ?? '';
+}

@@ -1,0 +1,110 @@
+// An API over HTTP: one request on a connection of its own, an answer of bounded size within a bounded time.
+import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
+import { request as requestTls } from 'node:https';
+import { routes } from '../../functions/config.ts';
+import { unavailable } from '../exit-code.ts';
+import type { Access } from './access.ts';
+import { type Api, type ApiAnswer, type ApiQuestion, patienceBeyondMs } from './api.ts';
+
+/** Lambda's answers have 6 MB at most, as JSON inside JSON twice that at worst. */
+const maxAnswerBytes = 16 * 1024 * 1024;
+
+/** `url` without query and fragment; its path, where it has one, stands before the routes. `nobody` is said where nobody listens. */
+export function openOverHttp(url: URL, access: Access, nobody?: string): Api {
+  const shown = url.href.replace(/\/$/, '');
+  const place = `The API at ${shown}`;
+  return {
+    place,
+    async ask({ route, identity = '', body, patienceMs }: ApiQuestion): Promise<ApiAnswer> {
+      const [method = '', path = ''] = routes[route].split(' ');
+      const target = new URL(shown + path.replace('{identity}', identity));
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const headers = await access.headers({
+        method,
+        url: target,
+        headers: {
+          accept: 'application/json, application/problem+json',
+          ...(text === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
+        },
+        body: text,
+      });
+      try {
+        return await exchange(target, { method, headers, body: text, access, withinMs: patienceMs + patienceBeyondMs });
+      } catch (thrown) {
+        throw explained(thrown as NodeJS.ErrnoException, place, access, nobody);
+      }
+    },
+    close() {},
+  };
+}
+
+interface Exchange {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body: string | undefined;
+  readonly access: Access;
+  readonly withinMs: number;
+}
+
+function exchange(url: URL, { method, headers, body, access, withinMs }: Exchange): Promise<ApiAnswer> {
+  return new Promise((resolve, reject) => {
+    const options = { method, headers, agent: false, signal: AbortSignal.timeout(withinMs) } as const;
+    const outgoing: ClientRequest =
+      url.protocol === 'https:'
+        ? requestTls(url, { ...options, ...access.tls }, take)
+        : requestPlain(url, options, take);
+    outgoing.once('error', reject);
+    outgoing.end(body);
+
+    function take(incoming: IncomingMessage): void {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      incoming.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes > maxAnswerBytes) incoming.destroy(coded('too-large'));
+      });
+      incoming.once('error', reject);
+      incoming.once('end', () => {
+        const { statusCode: status = 0, headers: answered } = incoming;
+        resolve({ status, headers: answered, body: Buffer.concat(chunks).toString('utf8') });
+      });
+    }
+  });
+}
+
+function coded(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+/** Never the error's own words: a certificate's names stand there, and what a parser stumbled over. */
+function explained(error: NodeJS.ErrnoException, place: string, access: Access, nobody: string | undefined) {
+  const { code = error.name } = error;
+  if (error.name === 'CommanderError') return error;
+  if (code === 'ECONNREFUSED' && nobody !== undefined) return unavailable('api-unreachable', nobody);
+  const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
+  const why = isLate ? 'in time' : `(${code})`;
+  return unavailable('api-unreachable', `${place} gives no answer ${why}.${advice(code, access)}`);
+}
+
+const untrusted = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+function advice(code: string, { kind }: Access): string {
+  if (untrusted.has(code))
+    return ' Its certificate is of an authority that is not known here: name that with --cacert.';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return ' Its certificate is for another name.';
+  if (/^ERR_SSL_.*ALERT/.test(code)) {
+    return kind === 'certificate'
+      ? ' It does not take the certificate of --cert.'
+      : ' It may want a client certificate: --cert and --key.';
+  }
+  return code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? ' It may speak http, not https.' : '';
+}
