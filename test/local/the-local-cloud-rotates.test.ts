@@ -118,6 +118,20 @@ it('a rotation replaces the certificate, announces it, drains what the old one o
   expect(failures).toHaveLength(1);
 });
 
+it('a first rotation brings an identity that has no certificate its first one', { timeout: 60_000 }, async () => {
+  const Name = 'countersign/identities/second';
+  const renewal = { issuer: { kind: 'local', url: cloud.authorityUrl }, subject: 'CN=second' };
+  await client.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify({ renewal }) }));
+  const rotate = new RotateSecretCommand({ SecretId: Name, RotationLambdaARN: rotationFunctionArn });
+  const { VersionId } = await client.send(rotate);
+  await vi.waitFor(async () => {
+    const { VersionIdsToStages } = await client.send(new DescribeSecretCommand({ SecretId: Name }));
+    expect(VersionIdsToStages?.[String(VersionId)]).toEqual(['AWSCURRENT']);
+  }, 30_000);
+  const published = await fetch(`${cloud.gatewayUrl}/v1/identities/second/certificate`);
+  expect(await published.json()).toMatchObject({ version: VersionId, certificate: { subject: 'CN=second' } });
+});
+
 it('rotation is not set up again where somebody cancelled it, nor for an identity that another authority renews', async () => {
   const { path } = privateFolder();
   const secrets = await startSecretsManager({ folder: path, port: 0, rotationFunctions: () => async () => {} });
