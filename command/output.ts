@@ -8,6 +8,8 @@ export type Paint = (style: Style, text: string) => string;
 export interface Output {
   /** For what goes to stdout. What comes from elsewhere goes through `harmless` before it is painted. */
   readonly paint: Paint;
+  /** Stdout is one. */
+  readonly isTerminal: boolean;
   /** The one answer of a verb: JSON with --json, else the lines. Must hold no key and no passphrase. */
   answer(value: unknown, lines: () => readonly string[]): void;
   /** To stdout as it is, for a verb whose answer is a file: a certificate request, the body of an answer. */
@@ -45,6 +47,7 @@ export function openOutput({ stdout, stderr }: Streams, noColor: boolean, isJson
   };
   return {
     paint,
+    isTerminal: stdout.isTTY === true,
     answer(value, lines) {
       const text = isJson() ? [harmlessJson(value)] : lines();
       if (text.length > 0) stdout.write(`${text.join('\n')}\n`);

@@ -23,6 +23,11 @@ export interface InvocationQuestion {
   readonly requireMutual?: boolean;
 }
 
+/** A host is what people have at hand; anything with a scheme of its own is left for the guard to judge. */
+export function urlOf(text: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
+}
+
 /** Throws `unavailable` when there is no answer, or one that is neither a diagnosis nor a problem. */
 export async function askDiagnosis(
   api: Api,

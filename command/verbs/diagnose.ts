@@ -7,6 +7,7 @@ import { tellProblem } from '../api/problem.ts';
 import { type CommandContext, withExamples, withJson } from '../context.ts';
 import { diagnosisLines } from '../diagnosis-text.ts';
 import { exitCodes } from '../exit-code.ts';
+import { withPatience } from '../patience.ts';
 import { harmless } from '../terminal-text.ts';
 
 interface DiagnoseOptions extends ApiOptions {
@@ -43,15 +44,15 @@ export function addDiagnose(program: Command, context: CommandContext): void {
 async function diagnose(text: string, options: DiagnoseOptions, context: CommandContext): Promise<void> {
   const { identity: name, probe, timeout, ...apiOptions } = options;
   const identity = identityOf(name);
-  // A host is what people have at hand; anything with a scheme of its own is left for the guard to judge.
-  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
   const api = await openApi(apiOptions, context);
-  const { askDiagnosis } = await import('../api/ask.ts');
-  const result = await askDiagnosis(api, identity, {
+  const { askDiagnosis, urlOf } = await import('../api/ask.ts');
+  const url = urlOf(text);
+  const asked = askDiagnosis(api, identity, {
     url,
     ...(probe === undefined ? {} : { probe: probe === 'none' ? false : { path: probe } }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
   });
+  const result = await withPatience(context, `Waiting for ${url} …`, asked);
   api.close();
   if ('problem' in result) {
     tellProblem(result.problem, context);
