@@ -1,0 +1,102 @@
+// Destinations as people write them on a command line, made into those of an identity document (docs/destinations.md).
+import { readFile } from 'node:fs/promises';
+import * as v from 'valibot';
+import { destinationsSchema, issueSentence } from '../../functions/destination/schema.ts';
+import { usageError } from '../exit-code.ts';
+import { readInput, readJson } from './input-files.ts';
+
+/** Settings for every destination that one command names. */
+export interface DestinationOptions {
+  readonly requireMutual?: boolean;
+  readonly network?: string;
+  readonly serverName?: string;
+  /** Path of a PEM file. */
+  readonly serverRoots?: string;
+  readonly pin?: readonly string[];
+  readonly probe?: string;
+}
+
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `https://host:port`, `host:port`, `host`, `*.domain`, `[::1]:8443`. Throws a usage error. */
+export function placeFrom(text: string): Place {
+  if (text.startsWith('http://')) throw usageError(`${text} is not https: an identity goes over TLS alone.`);
+  const isUrl = text.startsWith('https://');
+  const [, host = '', port] = /^(\[[^\]]+\]|[^:/?#]+)(?::(\d{1,5}))?$/.exec(isUrl ? authorityOf(text) : text) ?? [];
+  if (host === '') throw usageError(`${text} is no destination: write host, host:port or https://host:port.`);
+  return { host: host.replace(/^\[|\]$/g, '').toLowerCase(), port: port === undefined ? 443 : Number(port) };
+}
+
+function authorityOf(url: string): string {
+  const [, authority = ''] = /^https:\/\/([^/?#]*)/.exec(url) ?? [];
+  if (authority.includes('@')) throw usageError('A destination holds no user and no password.');
+  return authority;
+}
+
+/** As they are to be stored: the port is left out where it is 443. Throws a usage error. */
+export async function destinationsFrom(
+  texts: readonly string[],
+  options: DestinationOptions,
+): Promise<readonly object[]> {
+  const { requireMutual, network, serverName, serverRoots, pin, probe } = options;
+  const roots = serverRoots === undefined ? undefined : (await readInput(serverRoots)).toString('utf8');
+  const settings = {
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(roots === undefined ? {} : { serverRoots: roots }),
+    ...(pin === undefined || pin.length === 0 ? {} : { serverPins: pin }),
+    ...(requireMutual ? { requireMutual } : {}),
+    ...(network === undefined ? {} : { network }),
+    ...(probe === undefined ? {} : { probe: { path: probe } }),
+  };
+  const destinations = texts.map((text) => {
+    const { host, port } = placeFrom(text);
+    return { host, ...(port === 443 ? {} : { port }), ...settings };
+  });
+  return checkedDestinations(destinations);
+}
+
+/** A JSON list in a file. Throws a usage error. */
+export async function destinationsInFile(path: string): Promise<readonly object[]> {
+  return checkedDestinations(await readJson(path, '--destinations'));
+}
+
+/** The list itself, not what the check makes of it: what a person wrote is what is stored. */
+export function checkedDestinations(value: unknown): readonly object[] {
+  const result = v.safeParse(
+    v.object({ destinations: destinationsSchema }),
+    { destinations: value },
+    { abortEarly: true },
+  );
+  if (!result.success) throw usageError(issueSentence(result.issues[0]));
+  return value as readonly object[];
+}
+
+/** Whether a stored destination is the one at that place; what cannot be read is none. */
+export function isAt(destination: unknown, place: Place): boolean {
+  const { host, port = 443 } = (destination ?? {}) as Record<string, unknown>;
+  return (
+    String(host)
+      .toLowerCase()
+      .replace(/^\[|\]$/g, '')
+      .replace(/\.$/, '') === place.host.replace(/\.$/, '') && port === place.port
+  );
+}
+
+/** `manual`, or a file that holds a `renewal` (docs/identities.md), with or without the key around it. Throws a usage error. */
+export async function renewalFrom(text: string): Promise<unknown> {
+  if (/^[a-z-]+$/.test(text) && !(await exists(text))) return { issuer: { kind: text } };
+  const value = await readJson(text, '--renewal');
+  const isWrapped =
+    typeof value === 'object' && value !== null && 'renewal' in value && Object.keys(value).length === 1;
+  return isWrapped ? (value as { renewal: unknown }).renewal : value;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await readFile(path).then(
+    () => true,
+    () => false,
+  );
+}

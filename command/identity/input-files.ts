@@ -1,0 +1,74 @@
+// Files that a person names, and standard input where the name is `-`: bounded, and told in a sentence when they cannot be read.
+import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { usageError } from '../exit-code.ts';
+import type { InputFile } from '../import/contents.ts';
+import { most } from '../import/limits.ts';
+
+/** What is larger than an import may read is cut behind that, so that the import can say so. */
+const mostBytes = most.fileBytes + 1;
+
+/** Once for a command: who asks a second time gets nothing. */
+let isStandardInputTaken = false;
+
+/** Throws a usage error. */
+export async function readInput(path: string): Promise<Buffer> {
+  if (path === '-') return await readStandardInput();
+  try {
+    const handle = await open(path);
+    try {
+      if ((await handle.stat()).isDirectory()) throw usageError(`${path} is a folder: name the files in it.`);
+      return await bounded(handle.createReadStream({ autoClose: false }));
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw usageError(`There is no file ${path}.`);
+    if (typeof code === 'string' && /^E[A-Z]+$/.test(code))
+      throw usageError(`The file ${path} cannot be read (${code}).`);
+    throw thrown;
+  }
+}
+
+export async function readInputFiles(paths: readonly string[]): Promise<readonly InputFile[]> {
+  const files: InputFile[] = [];
+  const names = paths.map((path) => basename(path));
+  for (const [index, path] of paths.entries()) {
+    const name =
+      path === '-'
+        ? 'standard input'
+        : names.indexOf(names[index] ?? '') === names.lastIndexOf(names[index] ?? '')
+          ? (names[index] ?? path)
+          : path;
+    files.push({ name, bytes: await readInput(path) });
+  }
+  return files;
+}
+
+/** JSON in a file. Throws a usage error that quotes nothing of it. */
+export async function readJson(path: string, option: string): Promise<unknown> {
+  const bytes = await readInput(path);
+  try {
+    return JSON.parse(bytes.toString('utf8').replace(/^\uFEFF/, ''));
+  } catch {
+    throw usageError(`${option}: ${path === '-' ? 'standard input' : path} is not JSON.`);
+  }
+}
+
+async function readStandardInput(): Promise<Buffer> {
+  if (isStandardInputTaken) throw usageError('Standard input (-) can be read only once.');
+  isStandardInputTaken = true;
+  return await bounded(process.stdin);
+}
+
+async function bounded(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length >= mostBytes) break;
+  }
+  return Buffer.concat(chunks).subarray(0, mostBytes);
+}

@@ -1,0 +1,144 @@
+// Identities in a directory: read as the functions read them, replaced at one moment, with the version before kept beside.
+import { randomUUID } from 'node:crypto';
+import { chmod, chown, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { identityNamePattern } from '../../functions/config.ts';
+import { CountersignError } from '../../functions/errors.ts';
+import { directorySource } from '../../functions/identity/directory.ts';
+import { unavailable, usageError } from '../exit-code.ts';
+import { whileLocked } from './folder-lock.ts';
+import { createFolder, fingerprintOf, previousFolder, replaceFiles, swapWithPrevious } from './folder-versions.ts';
+import type { IdentityStore, KeptRequest, StoredDocument } from './identity-store.ts';
+import { createWhole, ownerLike } from './whole-files.ts';
+
+/** Beside the identities: locks, and keys that wait for their certificate. No identity can have that name. */
+const ownFolder = '.countersign';
+
+/** Throws an error of the command where the directory is not there. */
+export async function openDirectoryStore(path: string): Promise<IdentityStore> {
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats?.isDirectory())
+    throw usageError(`There is no directory ${path}: make it first, for one folder for each identity.`);
+  const folderOf = (name: string) => join(path, name);
+  const requestFile = (name: string) => join(path, ownFolder, `${name}.request.json`);
+
+  async function changing<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await whileLocked(await openLockFile(path, name), work);
+    } catch (thrown) {
+      throw told(thrown, path);
+    }
+  }
+
+  async function readRequest(name: string): Promise<KeptRequest | undefined> {
+    const text = await readFile(requestFile(name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw told(error, path);
+    });
+    return text === undefined ? undefined : (JSON.parse(text) as KeptRequest);
+  }
+
+  return {
+    place: `the directory ${path}`,
+    keepsRenewal: false,
+    async names() {
+      const entries = await readdir(path, { withFileTypes: true }).catch((thrown: unknown) => {
+        throw told(thrown, path);
+      });
+      return entries
+        .filter((entry) => identityNamePattern.test(entry.name) && !entry.isFile())
+        .map(({ name }) => name)
+        .sort();
+    },
+    async look(name) {
+      const holder = await fingerprintOf(folderOf(name)).catch((thrown: unknown) => {
+        throw told(thrown, path);
+      });
+      if (holder === undefined && (await readRequest(name)) === undefined) return undefined;
+      return {
+        place: folderOf(name),
+        holder,
+        hasCurrent: holder !== undefined,
+        hasPrevious: (await previousFolder(folderOf(name))) !== undefined,
+        pending: undefined,
+      };
+    },
+    async read(name, stage) {
+      if (stage === 'AWSCURRENT') return await readFolder(path, name);
+      const previous = stage === 'AWSPREVIOUS' ? await previousFolder(folderOf(name)) : undefined;
+      return previous === undefined ? undefined : await readFolder(dirname(previous), basename(previous));
+    },
+    activate: (name, document, { instead, keepsPrevious = false }) =>
+      changing(name, async () => {
+        if ((await fingerprintOf(folderOf(name))) !== instead) return 'changed';
+        if (instead !== undefined) await replaceFiles(folderOf(name), filesOf(document), { keepsPrevious });
+        else await createFolder(path, name, filesOf(document));
+        return 'activated';
+      }),
+    rollBack: (name, instead) =>
+      changing(name, async () => {
+        if ((await fingerprintOf(folderOf(name))) !== instead) return 'changed';
+        await swapWithPrevious(folderOf(name));
+        return 'done';
+      }),
+    request: readRequest,
+    keepRequest: (name, request) =>
+      changing(name, async () => {
+        const content = JSON.stringify({ ...request, for: randomUUID() });
+        const isKept = await createWhole(requestFile(name), content, { ...(await ownerLike(path)), fileMode: 0o600 });
+        return isKept ? 'kept' : 'exists';
+      }),
+    dropRequest: (name) => changing(name, () => rm(requestFile(name), { force: true })),
+  };
+}
+
+/** Through the source that serves calls; a folder without files is none. The name of a version's folder is taken as it is. */
+async function readFolder(parent: string, name: string): Promise<StoredDocument | undefined> {
+  try {
+    const { version, document } = await directorySource(parent).read(name, 'AWSCURRENT');
+    return { version, document };
+  } catch (thrown) {
+    if (thrown instanceof CountersignError && thrown.code === 'identity-not-found') return undefined;
+    throw thrown;
+  }
+}
+
+function filesOf(document: string): ReadonlyMap<string, string> {
+  const members = JSON.parse(document) as Record<string, unknown>;
+  const text = (key: string) => String(members[key] ?? '');
+  return new Map([
+    ['private-key.pem', text('privateKey')],
+    ['certificate.pem', text('certificate')],
+    ['intermediates.pem', text('intermediateCertificates')],
+    ['root.pem', text('rootCertificate')],
+    ...(members.destinations === undefined
+      ? []
+      : ([['destinations.json', `${JSON.stringify(members.destinations, undefined, 2)}\n`]] as const)),
+  ]);
+}
+
+/** Of whom the directory is, so that root and the service's own user can both work on it. */
+async function openLockFile(path: string, name: string): Promise<string> {
+  const { ids } = await ownerLike(path);
+  const folder = join(path, ownFolder);
+  const lock = join(folder, `${name}.lock`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  await (await open(lock, 'a', 0o600)).close();
+  if (ids) for (const one of [folder, lock]) await chown(one, ids.uid, ids.gid);
+  return lock;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not read or write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'it can only be read',
+  ENOSPC: 'the disk is full',
+};
+
+/** What the file system says, as a sentence; anything else as it is. */
+function told(thrown: unknown, path: string): unknown {
+  const { code } = thrown as NodeJS.ErrnoException;
+  if (!(thrown instanceof Error) || !/^E[A-Z]+$/.test(code ?? '')) return thrown;
+  return unavailable('store-unwritable', `The directory ${path} cannot be used: ${reasons[code ?? ''] ?? code}.`);
+}
