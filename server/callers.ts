@@ -1,7 +1,7 @@
 // Who may call: the callers file, read as a whole or refused as a whole.
 import { hash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import { identityNamePattern } from '../functions/config.ts';
-import { commonNameOf, parseSubject, subjectKey, subjectOf } from './subject.ts';
+import { namesOf, parseSubject, subjectKey } from './subject.ts';
 
 export interface Caller {
   /** For lines. */
@@ -80,9 +80,8 @@ export function parseCallers(text: string, file: string): Callers {
       return found;
     },
     byCertificate(certificate) {
-      const subject = subjectOf(certificate);
-      if (subject === undefined) return undefined;
-      return subjects.get(subjectKey(subject)) ?? commonNames.get(commonNameOf(subject) ?? '');
+      const { key = '', commonName = '' } = namesOf(certificate);
+      return subjects.get(key) ?? commonNames.get(commonName);
     },
     needsClientCa: subjects.size + commonNames.size > 0,
   };

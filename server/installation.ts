@@ -132,10 +132,13 @@ async function open(
     snapshot: metrics.snapshot,
     async close(deadlineMs) {
       readiness.shutDown();
-      let cutOff = 0;
-      const late = setTimeout(() => {
-        cutOff = load.callsInFlight;
-      }, deadlineMs - 1);
+      let cutOff = deadlineMs === 0 ? load.callsInFlight : 0;
+      const late = setTimeout(
+        () => {
+          cutOff = load.callsInFlight;
+        },
+        Math.max(1, deadlineMs - 1),
+      );
       await closeServer(server, deadlineMs);
       clearTimeout(late);
       close();

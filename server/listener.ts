@@ -93,7 +93,7 @@ async function serveOne(parts: ListenerParts, server: Server, request: IncomingM
       release = taken;
     });
     sendAnswer(request, response, answer, !server.listening);
-    if (!response.writableFinished && request.socket.writableLength > 0) limitReading(response, parts.limits.requestMs);
+    if (!response.writableFinished && !response.destroyed) await read(response, parts.limits.requestMs);
   } catch (thrown) {
     recordInternalError(asCountersignError(thrown), '');
     response.destroy();
@@ -227,9 +227,15 @@ async function turnAway(
   return answer;
 }
 
-function limitReading(response: ServerResponse, ms: number): void {
-  const timer = setTimeout(() => response.destroy(), ms).unref();
-  response.once('close', () => clearTimeout(timer));
+/** An answer that its caller has not read yet takes as much room as a call in flight, and counts as one. */
+function read(response: ServerResponse, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => response.destroy(), ms).unref();
+    response.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 function ignored(): void {}

@@ -35,6 +35,20 @@ export function subjectOf(certificate: X509Certificate): Subject | undefined {
   return text === undefined || text === '' || text.endsWith('…') ? undefined : parseSubject(text);
 }
 
+/** Of its subject: read once for each certificate, as a connection asks again with every request. */
+export function namesOf(certificate: X509Certificate): { readonly key?: string; readonly commonName?: string } {
+  let names = known.get(certificate);
+  if (names === undefined) {
+    const subject = subjectOf(certificate);
+    const commonName = subject && commonNameOf(subject);
+    names = { ...(subject && { key: subjectKey(subject) }), ...(commonName !== undefined && { commonName }) };
+    known.set(certificate, names);
+  }
+  return names;
+}
+
+const known = new WeakMap<X509Certificate, ReturnType<typeof namesOf>>();
+
 /** Two subjects are the same exactly when this is. */
 export function subjectKey(subject: Subject): string {
   return JSON.stringify(subject.map((attributes) => attributes.map(keyOf)));

@@ -78,8 +78,11 @@ describe('time', () => {
     deaf.pause();
     const open = async () => /^countersign_inbound_connections (\d+)$/m.exec((await ask(url, '/metrics')).text)?.[1];
     await expect.poll(open, { timeout: 20_000 }).toBe('2');
+    // It takes as much room as a call that is not answered yet.
+    await expect.poll(async () => (await ask(url, '/metrics')).text).toContain('\ncountersign_calls_in_flight 1\n');
     // Only the one that asks is left.
     await expect.poll(open, { timeout: 20_000, interval: 200 }).toBe('1');
+    expect((await ask(url, '/metrics')).text).toContain('\ncountersign_calls_in_flight 0\n');
   });
 });
 
