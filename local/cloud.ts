@@ -3,6 +3,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { defaults, platformIdentity } from '../functions/config.ts';
 import { sendLinesTo } from '../functions/telemetry/line.ts';
 import { startAuthority } from './authority/server.ts';
+import { openLocalConsole } from './console.ts';
 import { openAuthorities } from './demo-api/authorities.ts';
 import { type RunningHost, startDemoApi } from './demo-api/server.ts';
 import type { BusEvent } from './event-bus/event.ts';
@@ -109,7 +110,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const current = await currentFingerprint(client, secretId);
     if (current) api.pinClient(current);
     if (options.isScheduled ?? true) await scheduleRotation(client, secretId);
-    const gateway = await up(startGateway({ functions, port: ports.gateway, onFailure: options.onFailure }));
+    const console = openLocalConsole(client, bus.events);
+    const { onFailure } = options;
+    const gateway = await up(startGateway({ functions, port: ports.gateway, onFailure, console }));
     return {
       gatewayUrl: gateway.url,
       secretsManagerUrl: secrets.url,

@@ -1,11 +1,16 @@
 // The local API Gateway: HTTP in, payload 2.0 to the same handlers that are deployed, HTTP out, with the limits kept.
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
+import type { Console } from '../../console/console.ts';
+import { type ConsolePage, isVisit, openPage } from '../../console/files.ts';
+import { answerOfConsole, consoleRouteOf } from '../../console/routes.ts';
+import { verdictOf } from '../../console/verdicts.ts';
+import { routes } from '../../functions/config.ts';
 import { gatewayAnswer, type HttpAnswer, sendAnswer, toHttpAnswer } from '../../gateway/answer.ts';
 import { readBody } from '../../gateway/body.ts';
 import { refusal } from '../../gateway/guard.ts';
 import { closeServer, listen, urlOf } from '../../gateway/listen.ts';
-import { isLoopback } from '../../gateway/loopback.ts';
+import { isLoopback, isLoopbackHeader } from '../../gateway/loopback.ts';
 import { matchRoute, type RouteKey } from '../../gateway/route.ts';
 import { toEvent } from './event.ts';
 import { invokeFunction, type LocalFunction } from './function.ts';
@@ -29,6 +34,8 @@ export interface GatewayOptions {
   readonly closeDeadlineMs?: number;
   /** Told what a function threw; API Gateway tells its caller nothing. */
   readonly onFailure?: (functionName: string, reason: unknown) => void;
+  /** Absent: no page is served beside the API. */
+  readonly console?: Console;
 }
 
 export interface Gateway {
@@ -43,6 +50,7 @@ export interface Gateway {
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', closeDeadlineMs = 5_000 } = options;
   if (!isLoopback(host)) throw new Error(`The local gateway listens on loopback only, not on ${host}.`);
+  const page = options.console && openPage();
   let underWay = 0;
   const server = createServer({ keepAliveTimeout: 5_000 }, (request, response) => {
     underWay += 1;
@@ -53,7 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     const requestId = randomBytes(11).toString('base64');
-    answer(request, requestId, options).then((made) => {
+    answer(request, requestId, options, page).then((made) => {
       const headers = [...made.headers, 'apigw-requestid', requestId];
       sendAnswer(request, response, { ...made, headers }, !server.listening);
     });
@@ -62,18 +70,31 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return { url: urlOf(host, port), callsUnderWay: () => underWay, close: () => closeServer(server, closeDeadlineMs) };
 }
 
-async function answer(request: IncomingMessage, requestId: string, options: GatewayOptions): Promise<HttpAnswer> {
-  const refused = refusal(request.headers, 'the local gateway');
+async function answer(
+  request: IncomingMessage,
+  requestId: string,
+  options: GatewayOptions,
+  page: ConsolePage | undefined,
+): Promise<HttpAnswer> {
+  const { method = '', url: target = '/', httpVersion, rawHeaders, socket, headers } = request;
+  const path = target.split('?', 1)[0] ?? '/';
+  const refused = refusal(headers, 'the local gateway');
+  const file = refused && !isVisitOfThisMachine(headers) ? undefined : page?.file(method, path, headers);
+  if (file) return file;
   if (refused) return gatewayAnswer(403, refused);
   if (headerBytes(request) > gatewayLimits.maxHeaderBytes) {
     return gatewayAnswer(431, 'Request Header Fields Too Large');
   }
-  const { method = '', url: target = '/', httpVersion, rawHeaders, socket } = request;
   const receivedAt = new Date();
   const body = await readBody(request, gatewayLimits.maxPayloadBytes);
   if (!body) return gatewayAnswer(413, 'Request Entity Too Large');
   try {
-    const route = matchRoute(Object.keys(options.functions), method, target.split('?', 1)[0] ?? '/');
+    const own = options.console && consoleRouteOf(method, path);
+    if (own && options.console) {
+      const question = { contentType: headers['content-type'], body, caller: undefined };
+      return await answerOfConsole(options.console, own, question);
+    }
+    const route = matchRoute(Object.keys(options.functions), method, path);
     const fn = route && options.functions[route.routeKey];
     if (!fn) return gatewayAnswer(404, 'Not Found');
     const { remoteAddress: sourceIp = '', localPort: port = 0 } = socket;
@@ -81,7 +102,11 @@ async function answer(request: IncomingMessage, requestId: string, options: Gate
     const event = toEvent(received, route);
     const outcome = await invokeFunction(fn, event, options.integrationTimeoutMs ?? gatewayLimits.integrationTimeoutMs);
     if (outcome.kind === 'failed') options.onFailure?.(fn.name, outcome.reason);
-    return outcome.kind === 'answered' ? toHttpAnswer(outcome.payload) : failures[outcome.kind];
+    const made = outcome.kind === 'answered' ? toHttpAnswer(outcome.payload) : failures[outcome.kind];
+    if (route.routeKey === routes.diagnoses && made.status === 200) {
+      options.console?.parts.verdicts.add(verdictOf(String(made.body), Date.now()));
+    }
+    return made;
   } catch (error) {
     if (error instanceof URIError) return gatewayAnswer(400, 'Bad Request');
     options.onFailure?.('gateway', error);
@@ -95,6 +120,10 @@ const failures = {
   failed: gatewayAnswer(500, 'Internal Server Error'),
   'timed-out': gatewayAnswer(503, 'Service Unavailable'),
 } as const;
+
+function isVisitOfThisMachine(headers: IncomingMessage['headers']): boolean {
+  return isVisit(headers) && isLoopbackHeader(headers.host ?? '');
+}
 
 function headerBytes({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): number {
   const values = rawHeaders.filter((_, index) => index % 2 === 1);

@@ -26,6 +26,7 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   unshare: 'util-linux',
   ip: 'iproute2',
   pki: 'strongswan-pki',
+  chromium: 'chromium',
   smallstep: 'golang-github-smallstep-certificates-dev',
 };
 

@@ -26,6 +26,7 @@ export const peers = {
   ip: '-V',
   // strongSwan's, which enrols by EST.
   pki: '--help',
+  chromium: '--version',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type Peer = keyof typeof peers;

@@ -1,0 +1,114 @@
+// The console's data: read from where the identities are, kept for a moment, handed out to whoever may use them.
+import { createGate } from '../functions/identity/gate.ts';
+import type { IdentitySource, Stage } from '../functions/identity/identity.ts';
+import { type SeenIdentity, seeIdentity, withVerdicts } from './identities.ts';
+import type { ConsoleState, EventState, RotationState } from './state.ts';
+import type { Verdicts } from './verdicts.ts';
+
+export interface ConsoleParts {
+  readonly place: ConsoleState['place'];
+  readonly source: IdentitySource;
+  /** Those that the source can have. */
+  readonly stages: readonly Stage[];
+  /** Of all identities; may reject. */
+  names(): Promise<readonly string[]>;
+  readonly verdicts: Verdicts;
+  /** Absent where nothing rotates. */
+  readonly rotations?: Rotations;
+  /** The latest first; absent where there is no bus. */
+  events?(): readonly EventState[];
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+export interface Rotations {
+  /** Undefined when there is no such identity. */
+  state(name: string): Promise<RotationState | undefined>;
+  /** Begins one; `under-way` when there is one already. May reject. */
+  begin(name: string): Promise<'begun' | 'under-way' | 'not-set-up'>;
+}
+
+/** Who asks; undefined where nobody is known, and everybody may use all. */
+export interface ConsoleCaller {
+  readonly name: string;
+  mayUse(identity: string): boolean;
+}
+
+export interface Console {
+  readonly parts: ConsoleParts;
+  /** Rejects when the names cannot be listed. */
+  state(caller: ConsoleCaller | undefined): Promise<ConsoleState>;
+  /** Something was done to the identity: it is read anew. */
+  forget(name: string): void;
+}
+
+const mostIdentities = 200;
+const mostEvents = 50;
+const readsAtOnce = 8;
+/** Several pages, each asking every few seconds, cost one read; a rotation is seen within it. In milliseconds. */
+const holdsMs = 1_000;
+/** Kept at most; those of the callers who look at the moment. */
+const mostKept = 2_000;
+
+interface Kept {
+  readonly at: number;
+  readonly seen: Promise<SeenIdentity>;
+  readonly rotation: Promise<RotationState | undefined> | undefined;
+}
+
+export function openConsole(parts: ConsoleParts): Console {
+  const { source, stages, verdicts, rotations, now = Date.now } = parts;
+  const gate = createGate(readsAtOnce, 100_000);
+  const kept = new Map<string, Kept>();
+  let listed: { readonly at: number; readonly names: Promise<readonly string[]> } | undefined;
+
+  function names(): Promise<readonly string[]> {
+    const time = now();
+    if (listed === undefined || time - listed.at >= holdsMs) listed = { at: time, names: parts.names() };
+    return listed.names;
+  }
+
+  function see(name: string): Kept {
+    const time = now();
+    const known = kept.get(name);
+    if (known !== undefined && time - known.at < holdsMs) return known;
+    if (kept.size >= mostKept) kept.clear();
+    const fresh = {
+      at: time,
+      seen: gate.run(() => seeIdentity(source, name, stages, time)),
+      rotation: rotations?.state(name).catch(() => undefined),
+    };
+    kept.set(name, fresh);
+    return fresh;
+  }
+
+  return {
+    parts,
+    forget: (name) => kept.delete(name),
+    async state(caller) {
+      const all = [...(await names())].filter((name) => caller?.mayUse(name) ?? true).sort();
+      const shown = all.slice(0, mostIdentities).map(see);
+      const identities = await Promise.all(
+        shown.map(async ({ seen, rotation }) => {
+          const identity = await seen;
+          const rotating = await rotation;
+          return {
+            ...identity.shown,
+            destinations: withVerdicts(identity.destinations, verdicts.of(identity.shown.name)),
+            ...(rotating && { rotation: rotating }),
+          };
+        }),
+      );
+      const events = parts.events?.().filter(({ identity }) => caller?.mayUse(identity) ?? true);
+      return {
+        now: new Date(now()).toISOString(),
+        place: parts.place,
+        ...(caller && { caller: caller.name }),
+        mayRotate: rotations !== undefined,
+        identities,
+        furtherIdentities: all.length - shown.length,
+        ...(events && { events: events.slice(0, mostEvents) }),
+      };
+    },
+  };
+}

@@ -1,0 +1,125 @@
+// One identity as the console shows it: its versions with their chains, its destinations with what was last found there.
+
+import type { Destination } from '../functions/destination/destination.ts';
+import { matchDestination } from '../functions/destination/match.ts';
+import { reportCertificate } from '../functions/diagnosis/certificate-report.ts';
+import type { CertificateReport } from '../functions/diagnosis/diagnosis.ts';
+import { asCountersignError, type CountersignError } from '../functions/errors.ts';
+import { readCertificate, readCertificates } from '../functions/identity/chain.ts';
+import { checkIdentity } from '../functions/identity/check.ts';
+import { hasCertificates, parseCertificateKeys, parseDocument } from '../functions/identity/document.ts';
+import type { IdentitySource, Stage, StoredIdentity } from '../functions/identity/identity.ts';
+import type { DestinationState, IdentityState, ProblemState, VerdictState, VersionState } from './state.ts';
+import type { NotedVerdict } from './verdicts.ts';
+
+/** A page that lists more is read by nobody. */
+const mostDestinations = 200;
+const mostVerdictsEach = 20;
+
+/** What the store holds of an identity, without its verdicts, which change with each diagnosis. */
+export interface SeenIdentity {
+  readonly shown: Omit<IdentityState, 'destinations' | 'rotation'>;
+  readonly destinations: readonly Destination[];
+}
+
+/** Reads `stages` of it; `now` in milliseconds since 1970. Never throws: what is wrong is part of what is shown. */
+export async function seeIdentity(
+  source: IdentitySource,
+  name: string,
+  stages: readonly Stage[],
+  now: number,
+): Promise<SeenIdentity> {
+  const [current, next, previous] = await Promise.all([
+    read(source, name, 'AWSCURRENT'),
+    stages.includes('AWSPENDING') ? read(source, name, 'AWSPENDING') : undefined,
+    stages.includes('AWSPREVIOUS') ? read(source, name, 'AWSPREVIOUS') : undefined,
+  ]);
+  if (current === undefined || 'error' in current) {
+    return { shown: { name, ...(current && { problem: problemOf(current.error) }) }, destinations: [] };
+  }
+  // AWSPENDING stays on the version that is current where a rotation was not tidied up.
+  const isNext = next !== undefined && 'document' in next && next.version !== current.version;
+  const shown = {
+    name,
+    current: versionOf(name, current, now),
+    ...(isNext && { next: versionOf(name, next, now) }),
+    ...(previous !== undefined && 'document' in previous && { previous: versionOf(name, previous, now) }),
+  };
+  return { shown, destinations: destinationsOf(current) };
+}
+
+type Read = StoredIdentity | { readonly error: CountersignError };
+
+async function read(source: IdentitySource, name: string, stage: Stage): Promise<Read> {
+  try {
+    return await source.read(name, stage);
+  } catch (thrown) {
+    return { error: asCountersignError(thrown) };
+  }
+}
+
+function versionOf(name: string, stored: StoredIdentity, now: number): VersionState {
+  const { version } = stored;
+  try {
+    if (stored.stage !== 'AWSCURRENT' && !hasCertificates(stored.document)) return { version, chain: [] };
+    checkIdentity(name, stored, now);
+    return { version, chain: chainOf(stored) };
+  } catch (thrown) {
+    return { version, problem: problemOf(asCountersignError(thrown)), chain: chainOf(stored) };
+  }
+}
+
+/** An expired chain is shown as well; one that cannot be read is empty. */
+function chainOf({ document }: StoredIdentity): CertificateReport[] {
+  try {
+    const keys = parseCertificateKeys(document);
+    const chain = [
+      readCertificate(keys.certificate, 'certificate'),
+      ...readCertificates(keys.intermediateCertificates, 'intermediateCertificates', true),
+      readCertificate(keys.rootCertificate, 'rootCertificate'),
+    ];
+    return chain.map(({ certificate }) => reportCertificate(certificate));
+  } catch {
+    return [];
+  }
+}
+
+function destinationsOf({ document }: StoredIdentity): readonly Destination[] {
+  try {
+    return parseDocument(document).destinations;
+  } catch {
+    return [];
+  }
+}
+
+/** The cause of a defect is for the log, which has it. */
+export function problemOf({ code, message, hint }: CountersignError): ProblemState {
+  return { code, detail: message, ...(hint === undefined ? {} : { hint }) };
+}
+
+export function withVerdicts(
+  destinations: readonly Destination[],
+  verdicts: readonly NotedVerdict[],
+): DestinationState[] {
+  const byDestination = new Map<Destination, VerdictState[]>();
+  for (const { identity: _, ...verdict } of verdicts) {
+    const destination = matchDestination(destinations, verdict.host, verdict.port);
+    if (destination === undefined) continue;
+    const list = byDestination.get(destination) ?? [];
+    if (list.length < mostVerdictsEach) list.push(verdict);
+    byDestination.set(destination, list);
+  }
+  return destinations.slice(0, mostDestinations).map((destination) => {
+    const { host, port, network, requireMutual, serverPins, serverRoots, probe } = destination;
+    return {
+      host,
+      port,
+      network,
+      requireMutual,
+      isPinned: serverPins !== undefined,
+      hasOwnRoots: serverRoots !== undefined,
+      ...(probe && { probe: `${probe.method} ${probe.path}` }),
+      verdicts: byDestination.get(destination) ?? [],
+    };
+  });
+}

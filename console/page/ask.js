@@ -1,0 +1,96 @@
+// Asks the server: with the token where there is one, within a time, and what fails is told in words.
+
+/** In this module's memory alone: no storage, no cookie, no address. */
+let token = '';
+
+/** @param {string} value */
+export function setToken(value) {
+  token = value;
+}
+
+export function hasToken() {
+  return token !== '';
+}
+
+/** Calls may take 28 s. */
+const patienceMs = 35_000;
+
+/** Why there is no answer. `status` is 0 when the server said nothing. */
+export class Failure extends Error {
+  /**
+   * @param {string} message
+   * @param {{ status?: number, code?: string, step?: number, hint?: string, retryable?: boolean, evidence?: object, requestId?: string }} more
+   */
+  constructor(message, more = {}) {
+    super(message);
+    this.status = more.status ?? 0;
+    this.code = more.code;
+    this.step = more.step;
+    this.hint = more.hint;
+    this.retryable = more.retryable;
+    this.evidence = more.evidence;
+    this.requestId = more.requestId;
+  }
+}
+
+/**
+ * The JSON of the answer. Throws a Failure.
+ * @param {string} path of this origin
+ * @param {object} [body] POSTs it
+ * @returns {Promise<any>}
+ */
+export async function ask(path, body) {
+  /** @type {Record<string, string>} */
+  const headers = { accept: 'application/json' };
+  if (token !== '') headers.authorization = `Bearer ${token}`;
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  const response = await reach(path, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers,
+    cache: 'no-store',
+    redirect: 'error',
+    signal: AbortSignal.timeout(patienceMs),
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await response.text().catch(() => {
+    throw new Failure('The answer broke off.', { status: response.status });
+  });
+  const answer = parse(text);
+  if (response.ok && answer !== undefined) return answer;
+  throw failureOf(response.status, answer);
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} init
+ */
+async function reach(path, init) {
+  try {
+    return await fetch(path, init);
+  } catch (thrown) {
+    const isLate = thrown instanceof DOMException && thrown.name === 'TimeoutError';
+    throw new Failure(isLate ? 'The server has not answered within 35 seconds.' : 'The server cannot be reached.');
+  }
+}
+
+/** @param {string} text */
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A problem document, what a gateway says by itself, or neither.
+ * @param {number} status
+ * @param {any} answer
+ */
+function failureOf(status, answer) {
+  const { detail, message, code, step, hint, retryable, evidence, requestId } = answer ?? {};
+  const words = [detail, message].find((one) => typeof one === 'string');
+  if (status < 400) return new Failure('The server answered with something that is not JSON.', { status });
+  const known = { status, code, step, hint, retryable, evidence, requestId };
+  return new Failure(words ?? `The server answered with HTTP ${status}.`, known);
+}

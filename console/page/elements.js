@@ -1,0 +1,116 @@
+// Makes elements: whatever is put in is text, never HTML, so that nothing from a server can become part of the page.
+
+/** @typedef {Node | string | undefined | false} Child */
+/** @typedef {Readonly<Record<string, string | number | boolean | undefined>>} Attributes */
+
+/**
+ * `true` sets an attribute without a value; `false` and `undefined` leave it out.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Attributes} [attributes]
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  fill(element, attributes, children);
+  return element;
+}
+
+/**
+ * @param {string} tag
+ * @param {Attributes} [attributes]
+ * @param {...Child} children
+ */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  fill(element, attributes, children);
+  return element;
+}
+
+/**
+ * @param {Element} element
+ * @param {Attributes} attributes
+ * @param {readonly Child[]} children
+ */
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== false) element.setAttribute(name, value === true ? '' : String(value));
+  }
+  element.append(...children.filter((child) => child !== undefined && child !== false));
+}
+
+/**
+ * The element of the page with that id.
+ * @template {HTMLElement} [Kind=HTMLElement]
+ * @param {string} id
+ * @returns {Kind}
+ */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`The page has no element ${id}.`);
+  return /** @type {Kind} */ (element);
+}
+
+/** @type {WeakMap<Element, string>} */
+const shown = new WeakMap();
+
+/**
+ * Puts the children into the container, unless what they are made of has not changed: who reads or types there is not disturbed.
+ * What had the focus has it again, where it is still there.
+ * @param {HTMLElement} container
+ * @param {unknown} madeOf JSON
+ * @param {() => Child[]} make
+ * @returns {boolean} whether anything changed
+ */
+export function show(container, madeOf, make) {
+  const text = JSON.stringify(madeOf) ?? '';
+  if (shown.get(container) === text) return false;
+  shown.set(container, text);
+  const focused = container.contains(document.activeElement) ? document.activeElement : undefined;
+  const key = focused instanceof HTMLElement ? focused.dataset.key : undefined;
+  const open = new Set([...container.querySelectorAll('details[open]')].map((one) => one.getAttribute('data-key')));
+  container.replaceChildren(...make().filter((child) => child !== undefined && child !== false));
+  for (const details of container.querySelectorAll('details')) {
+    if (open.has(details.dataset.key ?? '')) details.open = true;
+  }
+  if (key === undefined) return true;
+  const again = [...container.querySelectorAll('[data-key]')].find((one) => one.getAttribute('data-key') === key);
+  if (again instanceof HTMLElement) again.focus({ preventScroll: true });
+  return true;
+}
+
+/**
+ * Told to screen readers; the same words twice are told twice.
+ * @param {string} words
+ */
+export function say(words) {
+  const said = byId('said');
+  said.textContent = said.textContent === words ? `${words}\u00a0` : words;
+}
+
+/**
+ * A sign that is never the only bearer of what it means.
+ * @param {'good' | 'bad' | 'warn' | 'none'} kind
+ */
+export function mark(kind) {
+  const paths = { good: 'M3.5 8.5l3 3 6-7', bad: 'M4.5 4.5l7 7m0-7l-7 7', warn: 'M8 3.5v5.5m0 3v.1', none: 'M4.5 8h7' };
+  return svg(
+    'svg',
+    { class: `mark ${kind}`, viewBox: '0 0 16 16', 'aria-hidden': 'true' },
+    svg('path', { d: paths[kind] }),
+  );
+}
+
+/**
+ * @param {readonly (readonly [string, Child])[]} rows those without a value are left out
+ */
+export function facts(rows) {
+  const list = el('dl', { class: 'facts' });
+  for (const [name, value] of rows) {
+    if (value !== undefined && value !== '' && value !== false) {
+      list.append(el('div', {}, el('dt', {}, name), el('dd', {}, value)));
+    }
+  }
+  return list;
+}

@@ -1,0 +1,91 @@
+// Dates, times and names in words, the same everywhere on the page.
+
+const day = 86_400_000;
+const dates = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+const times = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+});
+
+/**
+ * `20 Feb 2027`, in UTC as certificates have it.
+ * @param {string} iso
+ */
+export function date(iso) {
+  return dates.format(new Date(iso));
+}
+
+/**
+ * In the reader's own time zone.
+ * @param {string} iso
+ */
+export function moment(iso) {
+  return times.format(new Date(iso));
+}
+
+/**
+ * Whole days from one moment to another, rounded down: a certificate with half a day left has 0.
+ * @param {string} from
+ * @param {string} to
+ */
+export function daysBetween(from, to) {
+  return Math.floor((Date.parse(to) - Date.parse(from)) / day);
+}
+
+/** @param {number} days */
+export function daysLeft(days) {
+  if (days < -1) return `expired ${-days} days ago`;
+  if (days < 0) return 'expired';
+  if (days === 0) return 'less than a day';
+  return days === 1 ? '1 day' : `${days.toLocaleString('en')} days`;
+}
+
+/** @param {number} days */
+export function urgency(days) {
+  if (days < 7) return 'bad';
+  return days < 30 ? 'warn' : 'good';
+}
+
+/** @param {number} value */
+export function ms(value) {
+  return value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(1)} ms`;
+}
+
+/**
+ * The common name of a name as RFC 4514 writes it, or the whole.
+ * @param {string} name
+ */
+export function commonName(name) {
+  const found = /(?:^|[,+])CN=((?:\\.|[^,+\\])*)/i.exec(name)?.[1];
+  return found ? found.replace(/\\([,+"\\<>;=# ])/g, '$1') : name || 'no name';
+}
+
+/**
+ * @param {number} count
+ * @param {string} one
+ * @param {string} many
+ */
+export function counted(count, one, many) {
+  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+}
+
+/** @type {Readonly<Record<string, readonly [string, 'good' | 'bad' | 'warn']>>} */
+const verdicts = {
+  'access-granted': ['Access is granted', 'good'],
+  'access-refused': ['The server refuses the client certificate', 'bad'],
+  'not-mutual': ['The server does not verify the client: this is not mutual TLS', 'warn'],
+  'server-not-trusted': ['The server is not trusted', 'bad'],
+  unreachable: ['No TLS connection can be made', 'bad'],
+  'identity-unusable': ['The identity cannot be used', 'bad'],
+};
+
+/**
+ * @param {string} verdict
+ * @returns {readonly [string, 'good' | 'bad' | 'warn']}
+ */
+export function verdictWords(verdict) {
+  return Object.hasOwn(verdicts, verdict) ? (verdicts[verdict] ?? [verdict, 'warn']) : [verdict, 'warn'];
+}

@@ -1,0 +1,70 @@
+// The console's own routes: what it shows, and a rotation begun where one can be; everything else it does through the API.
+import { isUtf8 } from 'node:buffer';
+import { gatewayAnswer, type HttpAnswer } from '../gateway/answer.ts';
+import { matchRoute, type RouteMatch } from '../gateway/route.ts';
+import type { Console, ConsoleCaller } from './console.ts';
+
+export const consoleRoutes = {
+  state: 'GET /console/api/state',
+  rotations: 'POST /console/api/identities/{identity}/rotations',
+} as const;
+
+const routeKeys: readonly string[] = Object.values(consoleRoutes);
+
+/** `path` without its query. Throws URIError when it is not valid percent-encoding. */
+export function consoleRouteOf(method: string, path: string): RouteMatch | undefined {
+  return path.startsWith('/console/') ? matchRoute(routeKeys, method, path) : undefined;
+}
+
+export interface ConsoleQuestion {
+  readonly contentType: string | undefined;
+  readonly body: Buffer;
+  /** Undefined where everybody may use every identity. */
+  readonly caller: ConsoleCaller | undefined;
+}
+
+/** Rejects when the store of identities cannot be asked. */
+export async function answerOfConsole(
+  console: Console,
+  { routeKey, pathParameters }: RouteMatch,
+  { contentType, body, caller }: ConsoleQuestion,
+): Promise<HttpAnswer> {
+  if (routeKey === consoleRoutes.state) return json(200, await console.state(caller));
+  const { rotations } = console.parts;
+  if (rotations === undefined)
+    return gatewayAnswer(404, 'Nothing rotates here: files are replaced by whoever owns them.');
+  const identity = pathParameters?.identity ?? '';
+  if (caller !== undefined && !caller.mayUse(identity))
+    return gatewayAnswer(403, 'The caller may not use that identity.');
+  // A form of another page can send anything but this type, and Origin is looked at besides.
+  if (!/^application\/json\s*(;|$)/i.test(contentType ?? '')) {
+    return gatewayAnswer(415, 'A rotation is begun with content-type application/json.');
+  }
+  if (!isEmptyObject(body)) return gatewayAnswer(400, 'A rotation is begun with the body {}.');
+  if ((await rotations.state(identity)) === undefined) return gatewayAnswer(404, 'There is no such identity.');
+  const outcome = await rotations.begin(identity);
+  console.forget(identity);
+  return begun[outcome];
+}
+
+const begun = {
+  begun: json(202, { rotation: 'begun' }),
+  'under-way': gatewayAnswer(409, 'A rotation is under way already; it goes on.'),
+  'not-set-up': gatewayAnswer(409, 'Rotation is not set up for this identity.'),
+} as const;
+
+function isEmptyObject(body: Buffer): boolean {
+  return isUtf8(body) && /^\s*\{\s*\}\s*$/.test(body.toString('utf8'));
+}
+
+function json(status: number, content: object): HttpAnswer {
+  const headers = [
+    'content-type',
+    'application/json',
+    'cache-control',
+    'no-store',
+    'x-content-type-options',
+    'nosniff',
+  ];
+  return { status, headers, body: JSON.stringify(content) };
+}

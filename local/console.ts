@@ -1,0 +1,110 @@
+// The console of the local cloud: its identities, their rotations and what the bus was told, out of the local services.
+import {
+  DescribeSecretCommand,
+  type DescribeSecretCommandOutput,
+  InvalidRequestException,
+  ListSecretsCommand,
+  ResourceNotFoundException,
+  RotateSecretCommand,
+  type SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { type Console, openConsole, type Rotations } from '../console/console.ts';
+import type { EventState, RotationState } from '../console/state.ts';
+import { createVerdicts } from '../console/verdicts.ts';
+import { defaults, eventSource, identityNamePattern } from '../functions/config.ts';
+import { secretsManagerSource } from '../functions/identity/secrets-manager.ts';
+import type { BusEvent } from './event-bus/event.ts';
+
+const prefix = defaults.secretPrefix;
+const mostRejections = 10;
+
+/** After setEnvironment, which the source reads. `events` has the oldest first. */
+export function openLocalConsole(client: SecretsManagerClient, events: readonly BusEvent[]): Console {
+  return openConsole({
+    place: 'local-cloud',
+    source: secretsManagerSource({ prefix }),
+    stages: ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'],
+    names: () => listNames(client),
+    verdicts: createVerdicts(),
+    rotations: rotationsOf(client),
+    events: () => events.flatMap((event) => eventState(event) ?? []).reverse(),
+  });
+}
+
+async function listNames(client: SecretsManagerClient): Promise<string[]> {
+  const names: string[] = [];
+  let NextToken: string | undefined;
+  do {
+    const Filters = [{ Key: 'name' as const, Values: [prefix] }];
+    const page = await client.send(new ListSecretsCommand({ Filters, MaxResults: 100, NextToken }));
+    for (const { Name = '' } of page.SecretList ?? []) {
+      const name = Name.startsWith(prefix) ? Name.slice(prefix.length) : '';
+      if (identityNamePattern.test(name)) names.push(name);
+    }
+    NextToken = page.NextToken;
+  } while (NextToken !== undefined);
+  return names;
+}
+
+function rotationsOf(client: SecretsManagerClient): Rotations {
+  const describe = async (name: string) => {
+    if (!identityNamePattern.test(name)) return undefined;
+    try {
+      return await client.send(new DescribeSecretCommand({ SecretId: `${prefix}${name}` }));
+    } catch (thrown) {
+      if (thrown instanceof ResourceNotFoundException) return undefined;
+      throw thrown;
+    }
+  };
+  return {
+    async state(name) {
+      const secret = await describe(name);
+      return secret && rotationState(secret);
+    },
+    async begin(name) {
+      const secret = await describe(name);
+      if (!secret?.RotationEnabled) return 'not-set-up';
+      if (isUnderWay(secret)) return 'under-way';
+      try {
+        await client.send(new RotateSecretCommand({ SecretId: `${prefix}${name}` }));
+        return 'begun';
+      } catch (thrown) {
+        // Somebody else has begun one meanwhile.
+        if (thrown instanceof InvalidRequestException) return 'under-way';
+        throw thrown;
+      }
+    },
+  };
+}
+
+function rotationState(secret: DescribeSecretCommandOutput): RotationState {
+  const { RotationEnabled = false, RotationRules, NextRotationDate, LastRotatedDate } = secret;
+  const schedule = RotationRules?.ScheduleExpression;
+  return {
+    isEnabled: RotationEnabled,
+    isUnderWay: isUnderWay(secret),
+    ...(schedule !== undefined && { schedule }),
+    ...(NextRotationDate && { nextAt: NextRotationDate.toISOString() }),
+    ...(LastRotatedDate && { lastAt: LastRotatedDate.toISOString() }),
+  };
+}
+
+function isUnderWay({ VersionIdsToStages = {} }: DescribeSecretCommandOutput): boolean {
+  return Object.values(VersionIdsToStages).some(
+    (stages) => stages.includes('AWSPENDING') && !stages.includes('AWSCURRENT'),
+  );
+}
+
+/** Undefined for what others put on the bus. */
+function eventState({ id, time, source, detail, 'detail-type': type }: BusEvent): EventState | undefined {
+  const { identity, rejectedBy } = detail as { identity?: unknown; rejectedBy?: unknown };
+  if (source !== eventSource || typeof identity !== 'string') return undefined;
+  const hosts = Array.isArray(rejectedBy)
+    ? rejectedBy.slice(0, mostRejections).flatMap((one) => placeOf(one) ?? [])
+    : [];
+  return { id, time, type, identity, ...(hosts.length > 0 && { rejectedBy: hosts }) };
+}
+
+function placeOf(rejection: { readonly host?: unknown; readonly port?: unknown } | null): string | undefined {
+  return typeof rejection?.host === 'string' ? `${rejection.host}:${rejection.port}` : undefined;
+}
