@@ -6,12 +6,19 @@ import { asCountersignError } from '../functions/errors.ts';
 import { type CommandContext, openContext } from './context.ts';
 import { exitCodeOf, exitCodes } from './exit-code.ts';
 import { addDiagnose } from './verbs/diagnose.ts';
+import { addDoctor } from './verbs/doctor.ts';
 import { addIdentity } from './verbs/identity.ts';
 import { addInvoke } from './verbs/invoke.ts';
 import { addServe } from './verbs/serve.ts';
 
 /** Each verb is `add<Verb>` of a file of its own, which loads what the verb needs when it is called and not before. */
-const verbs: readonly ((program: Command, context: CommandContext) => void)[] = [addIdentity, addDiagnose, addInvoke, addServe];
+const verbs: readonly ((program: Command, context: CommandContext) => void)[] = [
+  addIdentity,
+  addDiagnose,
+  addInvoke,
+  addDoctor,
+  addServe,
+];
 
 const context = openContext(process);
 // Whoever reads the answer may have had enough of it: `countersign identity list | head -1`.
