@@ -5,9 +5,11 @@ import type { DistinguishedName } from './flight.ts';
 /** A name of a hostile server stays small, and so does a line of a report. */
 const most = { attributes: 64, characters: 512 } as const;
 
+const commonName = '2.5.4.3';
+
 /** The short names of RFC 4514, section 3, and those that OpenSSL prints for what certificates carry besides. */
 const attributeNames = new Map([
-  ['2.5.4.3', 'CN'],
+  [commonName, 'CN'],
   ['2.5.4.4', 'SN'],
   ['2.5.4.5', 'serialNumber'],
   ['2.5.4.6', 'C'],
@@ -30,6 +32,14 @@ const attributeNames = new Map([
 interface Attribute {
   readonly type: string;
   readonly value: DerElement;
+}
+
+/** The last common name that is a string and not empty; undefined when there is none. */
+export function commonNameOf(der: Buffer): string | undefined {
+  return (readParts(der) ?? [])
+    .flat()
+    .map(({ type, value }) => (type === commonName ? stringOf(value) : undefined))
+    .findLast((text) => text);
 }
 
 /** Never fails: what is no Name is shown as `#` and hex, as RFC 4514, section 2.4 shows what has no string form. */

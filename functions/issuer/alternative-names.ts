@@ -1,7 +1,7 @@
 // Subject alternative names: written out of `renewal.names`, and read out of requests and certificates (RFC 5280, section 4.2.1.6).
 import ipaddr from 'ipaddr.js';
 import { CountersignError } from '../errors.ts';
-import { readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
+import { type DerElement, readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
 import { derElement, derObjectIdentifier, derTag } from './der-writer.ts';
 
 const subjectAltName = '2.5.29.17';
@@ -62,12 +62,26 @@ export function findAlternativeNames(extensions: Buffer): Buffer | undefined {
 
 /** Each name of the extension, comparable as text: host names in lower case, everything else byte for byte. */
 export function comparableNames(extension: Buffer | undefined): readonly string[] {
-  const parts = extension && readInside(extension, tag.sequence, 3);
-  const value = parts?.find(({ tag: found }) => found === derTag.octetString);
-  const names = value && readInside(value.content, tag.sequence, 10 * mostNames);
-  return (names ?? []).map(({ tag: found, content, whole }) =>
+  return generalNamesIn(extension).map(({ tag: found, content, whole }) =>
     found === kinds.dns ? `dns:${content.toString('latin1').toLowerCase()}` : whole.toString('hex'),
   );
+}
+
+/** DNS names, mail addresses, URIs and addresses as text without their kind; other kinds are left out. */
+export function plainNames(extension: Buffer | undefined): readonly string[] {
+  return generalNamesIn(extension).flatMap(({ tag: found, content }) => {
+    if (found !== kinds.ip) return isText.has(found) ? [content.toString('latin1')] : [];
+    const isAddress = content.length === 4 || content.length === 16;
+    return isAddress ? [ipaddr.fromByteArray([...content]).toString()] : [];
+  });
+}
+
+const isText = new Set<number>([kinds.email, kinds.dns, kinds.uri]);
+
+function generalNamesIn(extension: Buffer | undefined): readonly DerElement[] {
+  const parts = extension && readInside(extension, tag.sequence, 3);
+  const value = parts?.find(({ tag: found }) => found === derTag.octetString);
+  return (value && readInside(value.content, tag.sequence, 10 * mostNames)) ?? [];
 }
 
 function malformed(what: string): CountersignError {

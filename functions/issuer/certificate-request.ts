@@ -2,9 +2,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import { CountersignError } from '../errors.ts';
-import { readCertificateFields, readElements, readInside, tag } from '../flight/der.ts';
 import type { KeyAlgorithm } from '../identity/renewal.ts';
-import { alternativeNamesExtension, findAlternativeNames } from './alternative-names.ts';
+import { alternativeNamesExtension } from './alternative-names.ts';
+import { type CertificateNames, namesOfCertificate } from './certificate-names.ts';
 import { derElement, derObjectIdentifier, derSetOf, derTag } from './der-writer.ts';
 import { subjectName } from './subject-name.ts';
 
@@ -109,21 +109,12 @@ function readKey(privateKey: string) {
 }
 
 /** Undefined for what is no certificate. */
-function readModel(pem: string): { subject: Buffer; alternativeNames: Buffer | undefined } | undefined {
+function readModel(pem: string): CertificateNames | undefined {
   try {
-    const { raw } = new X509Certificate(pem);
-    const subject = readCertificateFields(raw)?.subject;
-    return subject && { subject, alternativeNames: alternativeNamesOf(raw) };
+    return namesOfCertificate(new X509Certificate(pem).raw);
   } catch {
     return undefined;
   }
-}
-
-/** The extension subjectAltName of a certificate (DER), as it stands there. */
-export function alternativeNamesOf(certificate: Buffer): Buffer | undefined {
-  const [tbs] = readInside(certificate, tag.sequence, 3) ?? [];
-  const extensions = readElements(tbs?.content ?? Buffer.alloc(0), 10)?.find((field) => field.tag === 0xa3);
-  return extensions && findAlternativeNames(extensions.content);
 }
 
 function unusable(reason: string, what: string): CountersignError {

@@ -2,11 +2,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
-import { askedBefore, hasSameNames, readAsked } from './asked.ts';
+import { hasSameNames } from './certificate-names.ts';
 import { certificatesOf } from './est-response.ts';
 import { type ExchangeLimits, exchange, type IssuerAnswer, type IssuerRequest, issuerServer } from './exchange.ts';
 import { mayBeTheCertificate, settingUnusable, statusFailure } from './exchange-failure.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
+import { currentNames, requestedNames } from './order-names.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 type EstSettings = Extract<IssuerSettings, { kind: 'est' }>;
@@ -61,7 +62,7 @@ export function estIssuer(settings: EstSettings, options: EstOptions = {}): Issu
     const password = authorization === undefined ? {} : { authorization };
     const body = bodyOf(certificateRequest);
     if (!current) return answered(order, () => ask('simpleenroll', password, body), 'simpleenroll');
-    if (!hasSameNames(askedBefore(current.certificate), readAsked(certificateRequest))) {
+    if (!hasSameNames(currentNames(current), requestedNames(order))) {
       const both = { client: current, ...password };
       return answered(order, () => ask('simpleenroll', both, body), 'simpleenroll');
     }

@@ -2,14 +2,11 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
 import { findAlternativeNames } from './alternative-names.ts';
+import type { CertificateNames } from './certificate-names.ts';
 import { derTag } from './der-writer.ts';
 
-export interface RequestFields {
-  /** DER of the Name. */
-  readonly subject: Buffer;
+export interface RequestFields extends CertificateNames {
   readonly publicKey: KeyObject;
-  /** The extension subjectAltName that is asked for, DER. */
-  readonly alternativeNames: Buffer | undefined;
   /** False when the request was not signed with the key that is in it. */
   readonly isSigned: boolean;
 }

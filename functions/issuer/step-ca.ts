@@ -1,13 +1,16 @@
 // smallstep's step-ca as the issuer: a one-time token for a first certificate, mutual TLS with the current one for those after it.
 import { X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
+import { commonNameOf } from '../flight/distinguished-name.ts';
 import { hasReadableDates } from '../identity/certificate-dates.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
+import { plainNames } from './alternative-names.ts';
 import { certificatesIn, notCertificates } from './answered-certificates.ts';
-import { type Asked, askedBefore, commonNameOf, hasSameNames, namesOf, readAsked } from './asked.ts';
+import { hasSameNames } from './certificate-names.ts';
 import { type ExchangeLimits, exchange, type IssuerRequest, issuerServer } from './exchange.ts';
 import { mayBeTheCertificate, settingUnusable, statusFailure } from './exchange-failure.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
+import { currentNames, type NamedKey, requestedNames } from './order-names.ts';
 import { oneTimeToken, type Provisioner } from './step-ca-token.ts';
 
 type StepCaSettings = Extract<IssuerSettings, { kind: 'step-ca' }>;
@@ -34,7 +37,7 @@ export function stepCaIssuer(settings: StepCaSettings, options: StepCaOptions = 
 
   return {
     async issue(order) {
-      const asked = readAsked(order.certificateRequest);
+      const requested = requestedNames(order);
       const ask: Ask = async (request) => {
         const answer = await exchange(server, { ...request, path: base + request.path }, order.signal, limits);
         if (answer.status === 200 || answer.status === 201) return answer.body.toString('utf8');
@@ -42,17 +45,17 @@ export function stepCaIssuer(settings: StepCaSettings, options: StepCaOptions = 
       };
       // Before anything is signed: a certificate whose root cannot be had would be signed for nothing.
       const roots = await rootsOf(ask, server.roots);
-      const signed = await certificateFor(order, asked, ask);
+      const signed = await certificateFor(order, requested, ask);
       return { certificates: signed + roots };
     },
   };
 
   /** Renewed where the current certificate is what is wanted again; anew, with a token, where it is not or is turned down. */
-  async function certificateFor(order: SigningOrder, asked: Asked, ask: Ask): Promise<string> {
+  async function certificateFor(order: SigningOrder, requested: NamedKey, ask: Ask): Promise<string> {
     const { current } = order;
-    if (current && (provisioner === undefined || isWantedAgain(current, asked, settings.validityDays, now()))) {
+    if (current && (provisioner === undefined || isWantedAgain(current, requested, settings.validityDays, now()))) {
       try {
-        return await renew(order.certificateRequest, current, asked, ask);
+        return await renew(order.certificateRequest, current, requested, ask);
       } catch (error) {
         if (provisioner === undefined || !mayBeTheCertificate(error)) throw error;
       }
@@ -60,22 +63,23 @@ export function stepCaIssuer(settings: StepCaSettings, options: StepCaOptions = 
     if (provisioner === undefined) {
       throw settingUnusable('renewal: for a first certificate step-ca needs issuer.provisioner and provisionerKey.');
     }
-    const subject = commonNameOf(asked) ?? order.identity;
-    const ott = await oneTimeToken(provisioner, signUrl, { subject, names: namesOf(asked) }, now());
+    const subject = commonNameOf(requested.subject) ?? order.identity;
+    const names = plainNames(requested.alternativeNames);
+    const ott = await oneTimeToken(provisioner, signUrl, { subject, names }, now());
     const notAfter = validityOf(order, settings.validityDays);
     return post(ask, '/1.0/sign', { csr: order.certificateRequest, ott, ...(notAfter ? { notAfter } : {}) });
   }
 }
 
 /** `/renew` signs the key that the handshake showed, `/rekey` that of a request; both copy everything else. */
-function renew(certificateRequest: string, current: Current, asked: Asked, ask: Ask): Promise<string> {
-  const before = askedBefore(current.certificate);
-  if (!hasSameNames(before, asked)) {
+function renew(certificateRequest: string, current: Current, requested: NamedKey, ask: Ask): Promise<string> {
+  const before = currentNames(current);
+  if (!hasSameNames(before, requested)) {
     throw settingUnusable(
       'renewal: step-ca renews a certificate with the names it has; for others it needs issuer.provisioner and provisionerKey.',
     );
   }
-  if (before.publicKey.equals(asked.publicKey)) return post(ask, '/1.0/renew', undefined, current);
+  if (before.publicKey.equals(requested.publicKey)) return post(ask, '/1.0/renew', undefined, current);
   return post(ask, '/1.0/rekey', { csr: certificateRequest }, current);
 }
 
@@ -128,9 +132,9 @@ function provisionerOf({ provisioner, provisionerKey, provisionerPassword }: Ste
   return { name: provisioner, key: provisionerKey, password: provisionerPassword };
 }
 
-function isWantedAgain(current: Current, asked: Asked, validityDays: number | undefined, now: number): boolean {
+function isWantedAgain(current: Current, requested: NamedKey, validityDays: number | undefined, now: number): boolean {
   const { validTo, lifetime } = datesOf(current);
-  if (validTo <= now || !hasSameNames(askedBefore(current.certificate), asked)) return false;
+  if (validTo <= now || !hasSameNames(currentNames(current), requested)) return false;
   return validityDays === undefined || Math.abs(lifetime - validityDays * 24 * 60 * minute) < backdateAllowance;
 }
 
