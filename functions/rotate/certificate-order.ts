@@ -14,8 +14,16 @@ export interface CertificateOrder {
   readonly wasKept: boolean;
 }
 
-/** The value of the version at COUNTERSIGN_REQUEST; `for` is the version that it will become. */
-const orderSchema = v.object({ privateKey: v.string(), certificateRequest: v.string(), for: v.string() });
+/**
+ * The value of the version at COUNTERSIGN_REQUEST; `for` is the version that it will become, `replaces` the fingerprint of the
+ * certificate that was current then, null when there was none.
+ */
+const orderSchema = v.object({
+  privateKey: v.string(),
+  certificateRequest: v.string(),
+  for: v.string(),
+  replaces: v.exactOptional(v.nullable(v.string())),
+});
 
 /**
  * Get or put: the order of this rotation, made once. Of two runs at the same time the first to put it wins, and both go on
@@ -28,12 +36,20 @@ export async function keptOrder(rotation: Rotation, current: CurrentDocument): P
   if (kept) return parseOrder(kept.document, token);
 
   const order = await newOrder(rotation.identity, current);
-  const document = JSON.stringify({ ...order, for: token });
+  const replaces = current.certificate?.fingerprint256 ?? null;
+  const document = JSON.stringify({ ...order, for: token, replaces });
   const version = { version: requestVersion, document, stages: [labels.request], rotationToken };
   if ((await services.versions.put(secretArn, version)) === 'stored') return { ...order, wasKept: false };
   const other = await untilThere(read, services.sleep);
   if (other) return parseOrder(other.document, token);
   throw refused('contended', 'The certificate request of this rotation was kept, but is not shown yet.', token);
+}
+
+/** SHA-256 fingerprint; null when there was none, undefined when nothing is kept of it: a version that was put in by hand. */
+export async function replacedCertificateOf(rotation: Rotation): Promise<string | null | undefined> {
+  const { services, secretArn, token, requestVersion } = rotation;
+  const kept = await services.versions.read(secretArn, { version: requestVersion });
+  return kept && parsed(kept.document, token)?.replaces;
 }
 
 async function newOrder(identity: string, current: CurrentDocument) {
@@ -50,15 +66,20 @@ async function newOrder(identity: string, current: CurrentDocument) {
   return { privateKey, certificateRequest: request };
 }
 
-function parseOrder(document: string, token: string): CertificateOrder {
-  let parsed: unknown;
+function parsed(document: string, token: string): v.InferOutput<typeof orderSchema> | undefined {
+  let value: unknown;
   try {
-    parsed = JSON.parse(document);
+    value = JSON.parse(document);
   } catch {
-    parsed = undefined;
+    return undefined;
   }
-  const result = v.safeParse(orderSchema, parsed);
-  if (result.success && result.output.for === token) return { ...result.output, wasKept: true };
+  const result = v.safeParse(orderSchema, value);
+  return result.success && result.output.for === token ? result.output : undefined;
+}
+
+function parseOrder(document: string, token: string): CertificateOrder {
+  const order = parsed(document, token);
+  if (order) return { ...order, wasKept: true };
   throw refused(
     'request-malformed',
     `What is kept for this rotation at ${labels.request} is no certificate request of it.`,

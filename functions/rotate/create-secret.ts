@@ -6,7 +6,17 @@ import { usableParts } from '../issuer/issued.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { type CertificateOrder, keptOrder } from './certificate-order.ts';
 import { type CurrentDocument, currentDocument, nextMembers } from './current-document.ts';
-import { idempotencyTokenOf, labels, prove, type Rotation, readCurrent, readPending, refused } from './rotation.ts';
+import { requireUnchanged } from './current-unchanged.ts';
+import {
+  holderOf,
+  idempotencyTokenOf,
+  labels,
+  prove,
+  type Rotation,
+  readCurrent,
+  readPending,
+  refused,
+} from './rotation.ts';
 
 /** Kept back from the time of the step for putting what was issued. */
 const reserveMs = 10_000;
@@ -35,10 +45,12 @@ export async function createSecret(rotation: Rotation): Promise<void> {
   }
   const other = await readPending(rotation);
   if (!other) throw refused('contended', 'The version has a value, but it is not shown yet.', token);
-  goOnWith(other);
+  return goOnWith(other);
 
-  function goOnWith(stored: StoredVersion): void {
+  /** What an earlier run made may have been overtaken by hand since: nothing is announced of what will not be promoted. */
+  async function goOnWith(stored: StoredVersion): Promise<void> {
     prove(rotation, stored, labels.pending);
+    await requireUnchanged(rotation, stored, holderOf(rotation.state, labels.current));
     record.outcome = 'found';
   }
 }

@@ -1,9 +1,9 @@
 // What the next document is made from: the current one, its renewal, and what of its certificate the next one takes over.
 import { X509Certificate } from 'node:crypto';
-import { CountersignError } from '../errors.ts';
 import { hasReadableDates } from '../identity/certificate-dates.ts';
 import { parseDocument } from '../identity/document.ts';
 import { parseRenewal, type Renewal } from '../identity/renewal.ts';
+import { renewalUnusable } from '../identity/renewal-unusable.ts';
 import { unusable } from '../identity/unusable.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { type Rotation, usableOf } from './rotation.ts';
@@ -34,7 +34,7 @@ const day = 86_400_000;
 export function currentDocument(rotation: Rotation, stored: StoredVersion | undefined): CurrentDocument {
   const members = stored === undefined ? {} : membersOf(stored.document);
   const renewal = renewalOf(rotation, members);
-  parseDocument(JSON.stringify(nextMembers(members, placeholders)));
+  parseDocument(JSON.stringify(nextMembers(members, noParts)));
   const certificate = certificateOf(members.certificate);
   const usable = usableOf(rotation, stored);
   return {
@@ -52,8 +52,13 @@ export function currentDocument(rotation: Rotation, stored: StoredVersion | unde
   };
 }
 
-/** Only to see whether the rest would be accepted, before an issuer is asked. */
-const placeholders: Parts = { privateKey: '-', certificate: '-', intermediateCertificates: '-', rootCertificate: '-' };
+/** In the place of the four parts, where only the rest is looked at: whether it would be accepted, or was changed. */
+export const noParts: Parts = {
+  privateKey: '-',
+  certificate: '-',
+  intermediateCertificates: '-',
+  rootCertificate: '-',
+};
 
 /** Everything but the four parts is carried over as it is. */
 export function nextMembers(members: CurrentDocument['members'], parts: Parts): Readonly<Record<string, unknown>> {
@@ -68,9 +73,7 @@ export function renewalOf(
   const renewal =
     members.renewal ?? (Object.hasOwn(services.renewals, identity) ? services.renewals[identity] : undefined);
   if (renewal !== undefined) return parseRenewal(renewal);
-  throw new CountersignError('renewal-unusable', 'The identity has no renewal: it is renewed by hand.', {
-    evidence: { reason: 'renewal-missing' },
-  });
+  throw renewalUnusable('renewal-missing', 'The identity has no renewal: it is renewed by hand.');
 }
 
 /** Throws `identity-unusable` for what is no JSON object; nothing of it is quoted. */

@@ -1,14 +1,15 @@
 // finishSecret: makes the new version the current one, says so, and leaves no label of the rotation behind.
-import type { SecretState } from '../versions/versions.ts';
-import { holderOf, labels, type Rotation, readPending, refused, usableOf } from './rotation.ts';
+import type { SecretState, StoredVersion } from '../versions/versions.ts';
+import { requireUnchanged } from './current-unchanged.ts';
+import { holderOf, isRequest, labels, type Rotation, readPending, refused, usableOf } from './rotation.ts';
 import { announceCertificate, requirePending } from './set-secret.ts';
 
 /** Somebody else may move the label between our look and our move, and what we see may be old. */
 const attempts = 6;
 
 export async function finishSecret(rotation: Rotation): Promise<void> {
-  await requirePending(rotation);
-  await activate(rotation);
+  const { stored } = await requirePending(rotation);
+  await activate(rotation, stored);
   await tidyUp(rotation);
   rotation.record.outcome = 'activated';
 }
@@ -18,16 +19,18 @@ export async function finishSecret(rotation: Rotation): Promise<void> {
  * calls a step again when it did not get its answer.
  */
 export async function finishUp(rotation: Rotation): Promise<void> {
-  const isDone = !isLabelled(rotation.state, rotation.token, labels.pending) && requestLabelOf(rotation) === undefined;
+  const isDone = !isLabelled(rotation.state, rotation.token, labels.pending) && requestsLeftIn(rotation).length === 0;
   if (!isDone) await tidyUp(rotation);
   rotation.record.outcome = isDone ? 'already-current' : 'activated';
 }
 
-async function activate({ services, secretArn, token, state }: Rotation): Promise<void> {
+async function activate(rotation: Rotation, pending: StoredVersion): Promise<void> {
+  const { services, secretArn, token, state } = rotation;
   let seen = state;
   for (let attempt = 0; attempt < attempts; attempt++) {
     const from = holderOf(seen, labels.current);
     if (from === token) return;
+    await requireUnchanged(rotation, pending, from);
     if ((await services.versions.moveStage(secretArn, labels.current, { from, to: token })) === 'moved') return;
     await services.sleep(100 * 2 ** attempt);
     seen = await services.versions.describe(secretArn);
@@ -36,15 +39,20 @@ async function activate({ services, secretArn, token, state }: Rotation): Promis
 }
 
 /**
- * The labels go last: they are what tells the next run that the event may not have been sent. AWSPREVIOUS goes as well
- * where it is at the request: the first rotation of a secret made it the current version.
+ * The labels go last, AWSPENDING after the others: they are what tells the next run that the event may not have been sent.
+ * AWSPREVIOUS goes as well where it is at a request: the first rotation of a secret made that the current version.
  */
 async function tidyUp(rotation: Rotation): Promise<void> {
   const { services, secretArn, token, requestVersion } = rotation;
-  await announceActivation(rotation);
-  await takeOff(labels.pending, token);
+  const previous = await services.versions.read(secretArn, { stage: labels.previous });
+  const isIdentity = previous && previous.version !== token && !isRequest(previous);
+  await announceActivation(rotation, isIdentity ? previous : undefined);
+  if (previous && isRequest(previous)) await takeOff(labels.previous, previous.version);
   await takeOff(labels.previous, requestVersion);
-  await takeOff(labels.request, requestVersion);
+  for (const version of requestsLeftIn({ ...rotation, state: await services.versions.describe(secretArn) })) {
+    await takeOff(labels.request, version);
+  }
+  await takeOff(labels.pending, token);
 
   async function takeOff(label: string, version: string): Promise<void> {
     for (let attempt = 0; attempt < attempts; attempt++) {
@@ -59,21 +67,26 @@ async function tidyUp(rotation: Rotation): Promise<void> {
 }
 
 /** Of one that has expired meanwhile there is nothing to say, and its labels go all the same. */
-async function announceActivation(rotation: Rotation): Promise<void> {
-  const { services, secretArn, token, requestVersion } = rotation;
+async function announceActivation(rotation: Rotation, previous: StoredVersion | undefined): Promise<void> {
   const stored = await readPending(rotation);
-  if (!stored) throw refused('no-value', 'The value of the version is not shown yet.', token);
+  if (!stored) throw refused('no-value', 'The value of the version is not shown yet.', rotation.token);
   const identity = usableOf(rotation, stored);
-  if (!identity) return;
-  const previous = await services.versions.read(secretArn, { stage: labels.previous });
-  const isOther = previous?.version !== requestVersion && previous?.version !== token;
-  await announceCertificate(rotation, 'Certificate Activated', identity, isOther ? previous : undefined);
+  if (identity) await announceCertificate(rotation, 'Certificate Activated', identity, previous);
 }
 
 function isLabelled(state: SecretState, version: string, label: string): boolean {
   return state.stages.get(version)?.includes(label) === true;
 }
 
-function requestLabelOf({ state, requestVersion }: Rotation): string | undefined {
-  return state.stages.get(requestVersion)?.find((label) => label === labels.request || label === labels.previous);
+/**
+ * Versions at the label of a request: that of this rotation, and that of one that was given up, or whose certificate was put in
+ * under another version. It holds a private key. That of another rotation under way is none of ours.
+ */
+function requestsLeftIn({ state, token, requestVersion }: Rotation): readonly string[] {
+  const isUnderWay = [...state.stages].some(([version, all]) => version !== token && all.includes(labels.pending));
+  return [...state.stages].flatMap(([version, all]) => {
+    const isOwn =
+      version === requestVersion && all.some((label) => label === labels.request || label === labels.previous);
+    return isOwn || (!isUnderWay && all.includes(labels.request)) ? [version] : [];
+  });
 }

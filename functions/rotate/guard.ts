@@ -46,6 +46,16 @@ export async function guard(
       token,
     );
   }
+  // AWSPREVIOUS is where AWSCURRENT was taken from (AWS API reference, UpdateSecretVersionStage): it was promoted, and somebody
+  // moved back before its labels were off.
+  if (stages.includes(labels.previous)) {
+    throw refused(
+      'moved-back',
+      'The version of that token was current already, and AWSCURRENT was moved back from it: no rotation undoes that.',
+      token,
+      'The platform must give the rotation up: cancel it, and take AWSPENDING off; docs/rotation.md, "When a step fails", has the commands.',
+    );
+  }
   return { identity, state, standing: 'pending' };
 }
 

@@ -79,15 +79,21 @@ export function readPending({ services, secretArn, token }: Rotation): Promise<S
 
 /**
  * What is in use. Undefined when there is none: the first version of a secret becomes its current one whatever it is
- * (AWS API reference, PutSecretValue), and the request of the first rotation is no identity.
+ * (AWS API reference, PutSecretValue), and the request of a first rotation, this one or one that was given up, is no identity.
  */
-export async function readCurrent({
-  services,
-  secretArn,
-  requestVersion,
-}: Rotation): Promise<StoredVersion | undefined> {
+export async function readCurrent({ services, secretArn }: Rotation): Promise<StoredVersion | undefined> {
   const stored = await services.versions.read(secretArn, { stage: labels.current });
-  return stored?.version === requestVersion ? undefined : stored;
+  return stored && isRequest(stored) ? undefined : stored;
+}
+
+/** The value of a version that was made for COUNTERSIGN_REQUEST (certificate-order.ts). */
+export function isRequest({ document }: StoredVersion): boolean {
+  try {
+    const { certificateRequest, for: version, certificate } = JSON.parse(document);
+    return typeof certificateRequest === 'string' && typeof version === 'string' && certificate === undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Throws `identity-unusable` by the rules of today, whoever put it there. */

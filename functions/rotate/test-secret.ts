@@ -17,8 +17,9 @@ const concurrency = 8;
 /** Kept back from the time of the step for telling what came of it. */
 const reserveMs = 5_000;
 const mostNamed = 20;
-/** EventBridge takes 256 KB for an entry (AWS: EventBridge quotas). */
+/** EventBridge takes 256 KB for an entry (AWS: EventBridge quotas); in each sentence are names that the server chose. */
 const mostAnnounced = 100;
+const mostDetail = 300;
 
 interface Tried {
   readonly destination: Destination;
@@ -91,7 +92,10 @@ async function announceRejections(
   onRejection: Renewal['onRejection'],
 ): Promise<void> {
   const detailType = 'Certificate Rejected';
-  const more = { onRejection, rejectedBy: rejections.slice(0, mostAnnounced), rejectedByCount: rejections.length };
+  const rejectedBy = rejections
+    .slice(0, mostAnnounced)
+    .map((one) => ({ ...one, detail: one.detail.slice(0, mostDetail).toWellFormed() }));
+  const more = { onRejection, rejectedBy, rejectedByCount: rejections.length };
   try {
     await announceCertificate(rotation, detailType, pending, current, more);
   } catch (thrown) {

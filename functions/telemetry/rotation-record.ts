@@ -13,6 +13,8 @@ export interface RotationRecord extends Partial<FailureFields> {
   version?: string;
   /** What the step did: `issued`, `found`, `announced`, `tested`, `activated`, `already-current`, … */
   outcome?: string;
+  /** The chain of the new certificate ends at another root than that of the other one in use. */
+  newRoot?: boolean;
   /** Of testSecret: destinations, by what came of them. */
   accepted?: number;
   rejected?: number;

@@ -1,4 +1,5 @@
 // A secret without any value: its first rotation broken off before and after each call, then run again; no request is left as an identity.
+import { CancelRotateSecretCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from 'vitest';
 import { openAnnouncements } from '../../functions/announcement/announcement.ts';
 import { openIssuer } from '../../functions/issuer/open-issuer.ts';
@@ -77,3 +78,22 @@ it('ends with the first identity, issued once, and no label but AWSCURRENT', asy
     for (const at of calls.keys()) await rotated(`${moment}-${at}`, at + 1, moment);
   }
 }, 120_000);
+
+it('is given up, and another one makes an identity with nothing of the first request in it', async () => {
+  const pipeline = await openPipeline();
+  const { renewal } = pipeline.document() as { renewal: object };
+  await pipeline.create('platform', undefined);
+  const first = await pipeline.rotateSecret('platform');
+  const byHand = { renewals: { platform: { issuer: { kind: 'manual' } } } };
+  await expect(pipeline.run(first, byHand)).rejects.toThrow('waits for whoever holds the authority');
+  const SecretId = `${prefix}platform`;
+  await pipeline.client.send(new CancelRotateSecretCommand({ SecretId }));
+  const pending = { VersionStage: 'AWSPENDING', RemoveFromVersionId: first.ClientRequestToken };
+  await pipeline.client.send(new UpdateSecretVersionStageCommand({ SecretId, ...pending }));
+
+  const second = await pipeline.rotateSecret('platform');
+  await pipeline.run(second, { renewals: { platform: renewal } });
+  expect(await pipeline.stages('platform')).toEqual({ [second.ClientRequestToken]: ['AWSCURRENT'] });
+  const parts = ['certificate', 'intermediateCertificates', 'privateKey', 'rootCertificate'];
+  expect(Object.keys(await pipeline.value('platform')).sort()).toEqual(parts);
+});

@@ -1,8 +1,10 @@
 // testSecret before real TLS servers: who rejects the new certificate holds it back, who rejects everything does not.
+import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { LookupFunction } from '../../functions/destination/resolve.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { type CustomerApiOptions, destinationAt, newServer, startApi } from '../connection/customer-api.ts';
 import { failureOf } from '../identity/identities.ts';
@@ -91,6 +93,7 @@ describe('a destination', () => {
           identity: 'platform',
           version: event.ClientRequestToken,
           onRejection: 'block',
+          newRoot: true,
           rejectedByCount: 1,
           rejectedBy: [{ host: 'localhost', port: rejecting.port, step: 5, reason: 'client-certificate-rejected' }],
         },
@@ -232,6 +235,34 @@ describe.skipIf(!findPeer('nginx'))('a real nginx (needs nginx)', () => {
       expect(pipeline.lines.at(-1)).toMatchObject({ accepted: 1, rejected: 1 });
     },
   );
+});
+
+/** PEM: an authority whose name has as many characters as X.520 lets nine attributes have. */
+function ofLongName(index: number): string {
+  const subject = `/CN=${index}${'/OU='.concat('証'.repeat(64)).repeat(8)}`;
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-keyout', '/dev/null'];
+  const args = ['req', '-x509', '-utf8', '-subj', subject, ...key];
+  return execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' });
+}
+
+it('tells of sixty that reject it in one event that the bus takes, however long the names they send are', async () => {
+  const { pipeline, api, at, begin, trusts } = await changingRoots();
+  const named = [...Array.from({ length: 5 }, (_, index) => ofLongName(index)), trusts.old];
+  const { port } = await api('old', { ca: named, rejectUnauthorized: false });
+  const hosts = Array.from({ length: 60 }, (_, index) => `h${index}.localhost`);
+  const event = await begin(hosts.map((host) => at(port, { host, serverName: 'localhost' })));
+  const lookup: LookupFunction = async () => [{ address: '127.0.0.1', family: 4 }];
+  const failure = await failureOf(() =>
+    pipeline.rotate({ lookup })({ Step: 'testSecret', ...event }, context(120_000)),
+  );
+  expect(failure).toMatchObject({
+    code: 'new-certificate-rejected',
+    evidence: { reason: 'client-issuer-not-accepted' },
+  });
+  const [told] = pipeline.bus.events;
+  expect(told?.detail.rejectedBy).toHaveLength(60);
+  expect(told?.detail.newRoot).toBe(true);
+  expect(Buffer.byteLength(JSON.stringify(told?.detail))).toBeLessThan(256 * 1024);
 });
 
 it('tries many destinations side by side', async () => {

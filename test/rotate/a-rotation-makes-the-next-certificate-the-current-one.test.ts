@@ -34,6 +34,7 @@ it('goes through the four steps', async () => {
     privateKey: next.privateKey,
     certificateRequest: expect.stringContaining('BEGIN CERTIFICATE REQUEST'),
     for: token,
+    replaces: new X509Certificate(String(before.certificate)).fingerprint256,
   });
   expect(pipeline.bus.events).toEqual([]);
 

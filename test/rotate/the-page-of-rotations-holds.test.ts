@@ -4,11 +4,12 @@ import { X509Certificate } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it } from 'vitest';
 import { destinationAt, startApi } from '../connection/customer-api.ts';
 import { findPeer } from '../support/peers.ts';
 import { privateFolder } from '../support/program.ts';
-import { openPipeline } from './rotating.ts';
+import { context, openPipeline, type Pipeline, prefix } from './rotating.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/rotation.md'), 'utf8');
 const blocks = (language: string) =>
@@ -36,6 +37,11 @@ it('shows events with every member that one has', async () => {
   expect(keysOf({ ...rest, current: previous })).toEqual(keysOf(pending?.detail));
 });
 
+async function holders(pipeline: Pipeline): Promise<Record<string, string>> {
+  const stages = Object.entries(await pipeline.stages('acme'));
+  return Object.fromEntries(stages.flatMap(([version, labels]) => labels.map((label) => [label, version])));
+}
+
 /** Every path through objects and lists. */
 function keysOf(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
@@ -47,12 +53,12 @@ function keysOf(value: unknown): string[] {
 const aws = findPeer('aws');
 
 describe.skipIf(!aws || !findPeer('jq'))('the commands (need the AWS CLI and jq)', () => {
-  it('begin a rotation, give it up, clear its label, begin another one, and roll back', {
+  it('begin a rotation, give it up, clear its label, begin another one, take a change over into it, and roll back', {
     timeout: 120_000,
   }, async () => {
     const pipeline = await openPipeline();
     await pipeline.create('acme', pipeline.document());
-    const [first] = Object.keys(await pipeline.stages('acme'));
+    let [first] = Object.keys(await pipeline.stages('acme'));
     await pipeline.rotateSecret('acme');
     const folder = privateFolder();
     folder.write('aws', `#!/bin/sh\nexec ${aws} --endpoint-url ${pipeline.secretsUrl} "$@"\n`);
@@ -66,7 +72,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (need the AWS CLI and jq)
       AWS_PAGER: '',
     };
     const shell = (script: string) => promisify(execFile)('/bin/sh', ['-ec', script], { env });
-    const [beginAndGiveUp = '', clear = '', , rollBack = ''] = blocks('sh');
+    const [beginAndGiveUp = '', clear = '', takeOver = '', , rollBack = ''] = blocks('sh');
     const [begin = '', giveUp = ''] = beginAndGiveUp.split(/(?=^aws secretsmanager cancel)/m);
 
     await expect(shell(begin)).rejects.toThrow('A previous rotation isn');
@@ -75,9 +81,21 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (need the AWS CLI and jq)
     await shell(clear);
     expect(Object.values(await pipeline.stages('acme')).flat()).toEqual(['AWSCURRENT']);
 
-    const event = await pipeline.rotateSecret('acme');
-    await pipeline.run(event);
-    const next = event.ClientRequestToken;
+    const begun = await pipeline.rotateSecret('acme');
+    await pipeline.rotate()({ Step: 'createSecret', ...begun }, context());
+    const SecretString = JSON.stringify({
+      ...(await pipeline.value('acme')),
+      destinations: [{ host: '*.one.example' }],
+    });
+    await pipeline.client.send(new PutSecretValueCommand({ SecretId: `${prefix}acme`, SecretString }));
+    first = (await holders(pipeline)).AWSCURRENT;
+    await expect(pipeline.run(begun)).rejects.toThrow('differ in destinations');
+    await shell(takeOver);
+    const next = (await holders(pipeline)).AWSPENDING as string;
+    expect(next).not.toBe(begun.ClientRequestToken);
+    await pipeline.run({ ...begun, ClientRequestToken: next });
+    expect((await pipeline.value('acme')).destinations).toEqual([{ host: '*.one.example' }]);
+    expect(pipeline.authority.signed).toBe(1);
     const filled = rollBack.replace('ID_OF_AWSPREVIOUS', first as string).replace('ID_OF_AWSCURRENT', next);
     await shell(filled);
     expect(await pipeline.stages('acme')).toEqual({ [first as string]: ['AWSCURRENT'], [next]: ['AWSPREVIOUS'] });
