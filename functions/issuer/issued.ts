@@ -1,12 +1,13 @@
 // Makes a usable chain of what an issuer sent, or says what is wrong with it: nothing of it is trusted before that.
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { CountersignError, type Evidence } from '../errors.ts';
+import { readCertificateFields } from '../flight/der.ts';
 import { sameName } from '../flight/distinguished-name.ts';
 import { type AssembledChain, assembleChain } from '../identity/assemble.ts';
 import { checkIdentity } from '../identity/check.ts';
 import { pemBlocks } from '../identity/pem.ts';
 import { comparableNames } from './alternative-names.ts';
-import { namesOfCertificate } from './certificate-names.ts';
+import { alternativeNamesOf } from './certificate-request.ts';
 import type { Issued } from './issuer.ts';
 import { readCertificateRequest } from './request-fields.ts';
 
@@ -49,6 +50,7 @@ export const issuedReasons = [
   'not-yet-valid',
   'expired',
   'no-client-authentication',
+  'is-authority',
   'wrong-subject',
   'names-missing',
   'valid-shorter',
@@ -64,13 +66,15 @@ const clientAuth = '1.3.6.1.5.5.7.3.2';
 
 /**
  * Throws `issued-certificate-unusable` with `evidence.reason`, for the first fault in this order: size and form, key, chain,
- * everything that checkIdentity asks of an identity, client authentication, subject, names, end. Quotes no certificate.
+ * everything that checkIdentity asks of an identity, client authentication, no authority, subject, names, end. Quotes no
+ * certificate.
  */
 export function usableParts(issued: Issued, expected: ExpectedCertificate): UsableParts {
   const parts = assembled(issued, expected);
   const leaf = new X509Certificate(parts.certificate);
   checkAsIdentity(parts, leaf, expected);
   checkClientAuthentication(leaf);
+  checkNoAuthority(leaf);
   checkAskedFor(leaf, expected.certificateRequest);
   checkEnd(leaf, expected.current?.certificate);
   return parts;
@@ -158,14 +162,23 @@ function checkClientAuthentication(leaf: X509Certificate): void {
   );
 }
 
+/** No request asks for one (RFC 5280, section 4.2.1.9): whoever has the key of the identity could sign for everybody below it. */
+function checkNoAuthority(leaf: X509Certificate): void {
+  if (!leaf.ca) return;
+  throw unusable(
+    'is-authority',
+    'The issuer sent the certificate of an authority where that of a client was asked for.',
+  );
+}
+
 /** Authorities that put their own profile over the request are found here, before a customer's rules on names are. */
 function checkAskedFor(leaf: X509Certificate, certificateRequest: string): void {
   const request = readCertificateRequest(certificateRequest);
-  const issued = namesOfCertificate(leaf.raw);
-  if (!request || !issued || !sameName(request.subject, issued.subject)) {
+  const subject = readCertificateFields(leaf.raw)?.subject;
+  if (!request || !subject || !sameName(request.subject, subject)) {
     throw unusable('wrong-subject', 'The subject of the certificate is not the one that was asked for.');
   }
-  const names = new Set(comparableNames(issued.alternativeNames));
+  const names = new Set(comparableNames(alternativeNamesOf(leaf.raw)));
   const missing = comparableNames(request.alternativeNames).filter((name) => !names.has(name)).length;
   if (missing === 0) return;
   throw unusable(

@@ -1,5 +1,7 @@
 // Of an issuer's answer nothing is trusted: each way in which it can be wrong has its reason, and a chain out of order is put in order.
+import { execFileSync } from 'node:child_process';
 import { createPublicKey, X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';
@@ -10,6 +12,7 @@ import { readCertificateRequest } from '../../functions/issuer/request-fields.ts
 import { subjectName } from '../../functions/issuer/subject-name.ts';
 import { type Authority, createAuthority, type PublicRequest } from '../../local/authority/authority.ts';
 import { failureOf } from '../identity/identities.ts';
+import { privateFolder } from '../support/program.ts';
 
 const day = 86_400_000;
 const now = Date.now();
@@ -120,6 +123,35 @@ describe('what is sound is used', () => {
   });
 });
 
+/** Below the root, for the key and with the names of the request, with such basic constraints. */
+function signedWithOpenssl(basicConstraints: string): string {
+  const folder = privateFolder();
+  folder.write('request.pem', request);
+  folder.write('root.pem', root.certificate);
+  folder.write('root.key', root.privateKey);
+  folder.write(
+    'extensions',
+    `basicConstraints=${basicConstraints}\nkeyUsage=digitalSignature,keyCertSign\nextendedKeyUsage=clientAuth\n`,
+  );
+  const at = (name: string) => join(folder.path, name);
+  const files = [
+    '-in',
+    at('request.pem'),
+    '-CA',
+    at('root.pem'),
+    '-CAkey',
+    at('root.key'),
+    '-extfile',
+    at('extensions'),
+  ];
+  const more = ['-days', '90', '-copy_extensions', 'copy', '-set_serial', '7'];
+  return execFileSync('openssl', ['x509', '-req', ...files, ...more], { encoding: 'utf8', stdio: 'pipe' });
+}
+
+it('takes the certificate of OpenSSL that is refused below as that of an authority, where it is none', () => {
+  expect(use(signedWithOpenssl('CA:FALSE') + root.certificate).rootCertificate).toBe(root.certificate);
+});
+
 describe('what is not is refused', () => {
   const others = createAuthority({ commonName: 'Other' });
   const namesOf = (names: string[]) =>
@@ -146,6 +178,7 @@ describe('what is not is refused', () => {
     'a certificate for code': [() => sign({ usage: 'codeSigning' }) + above, 'no-client-authentication'],
     // Servers that are built on OpenSSL do not take it.
     'a certificate for any use': [() => sign({ usage: 'any' }) + above, 'no-client-authentication'],
+    'an authority, which also is a client': [() => signedWithOpenssl('CA:TRUE') + root.certificate, 'is-authority'],
     'another common name': [() => sign({ subject: subjectName('CN=other,O=Acme') }) + above, 'wrong-subject'],
     'a part of the subject left out': [() => sign({ subject: subjectName('CN=bot') }) + above, 'wrong-subject'],
     'a part of the subject more': [() => sign({ subject: subjectName('CN=bot,O=Acme,C=DE') }) + above, 'wrong-subject'],
