@@ -1,13 +1,12 @@
 // Makes a usable chain of what an issuer sent, or says what is wrong with it: nothing of it is trusted before that.
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { CountersignError, type Evidence } from '../errors.ts';
-import { readCertificateFields } from '../flight/der.ts';
 import { sameName } from '../flight/distinguished-name.ts';
 import { type AssembledChain, assembleChain } from '../identity/assemble.ts';
 import { checkIdentity } from '../identity/check.ts';
 import { pemBlocks } from '../identity/pem.ts';
 import { comparableNames } from './alternative-names.ts';
-import { alternativeNamesOf } from './certificate-request.ts';
+import { namesOfCertificate } from './certificate-names.ts';
 import type { Issued } from './issuer.ts';
 import { readCertificateRequest } from './request-fields.ts';
 
@@ -174,11 +173,11 @@ function checkNoAuthority(leaf: X509Certificate): void {
 /** Authorities that put their own profile over the request are found here, before a customer's rules on names are. */
 function checkAskedFor(leaf: X509Certificate, certificateRequest: string): void {
   const request = readCertificateRequest(certificateRequest);
-  const subject = readCertificateFields(leaf.raw)?.subject;
-  if (!request || !subject || !sameName(request.subject, subject)) {
+  const issued = namesOfCertificate(leaf.raw);
+  if (!request || !issued || !sameName(request.subject, issued.subject)) {
     throw unusable('wrong-subject', 'The subject of the certificate is not the one that was asked for.');
   }
-  const names = new Set(comparableNames(alternativeNamesOf(leaf.raw)));
+  const names = new Set(comparableNames(issued.alternativeNames));
   const missing = comparableNames(request.alternativeNames).filter((name) => !names.has(name)).length;
   if (missing === 0) return;
   throw unusable(
