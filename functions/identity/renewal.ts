@@ -1,7 +1,7 @@
 // The `renewal` of an identity document: who signs the next certificate, for which key, and what to do when a customer rejects it.
 import * as v from 'valibot';
 import { issueSentence, objectWords } from '../destination/schema.ts';
-import { CountersignError } from '../errors.ts';
+import { renewalUnusable } from './renewal-unusable.ts';
 
 /** Keys that an identity may have (docs/identities.md), in AWS Private CA's spelling. */
 export const keyAlgorithms = ['EC_P256', 'EC_P384', 'RSA_2048', 'RSA_3072', 'RSA_4096'] as const;
@@ -30,68 +30,71 @@ const days = v.pipe(
   ),
 );
 
-const issuerSchema = v.variant(
-  'kind',
-  [
-    v.strictObject(
-      {
-        kind: v.literal('aws-private-ca'),
-        certificateAuthorityArn: text,
-        /** Absent: EndEntityClientAuthCertificate/V1. */
-        templateArn: v.exactOptional(text),
-        /** Absent: as long as the current certificate was valid; 90 for the first one. */
-        validityDays: v.exactOptional(days),
-        /** Absent: what fits the key of the authority, which is looked up. */
-        signingAlgorithm: v.exactOptional(
-          v.picklist(signingAlgorithms, `must be one of ${signingAlgorithms.join(', ')}`),
-        ),
-      },
-      objectWords,
-    ),
-    v.strictObject(
-      {
-        kind: v.literal('step-ca'),
-        url: httpsUrl,
-        /** PEM; what the server of the authority is verified with. */
-        roots: text,
-        /** Name of a JWK provisioner, for the first certificate; later ones need none. */
-        provisioner: v.exactOptional(text),
-        /** Private JWK (RFC 7517) as JSON text, or step-ca's `encryptedKey` (RFC 7516, compact). */
-        provisionerKey: v.exactOptional(text),
-        /** Of the encrypted form. */
-        provisionerPassword: v.exactOptional(text),
-        validityDays: v.exactOptional(days),
-      },
-      objectWords,
-    ),
-    v.strictObject(
-      {
-        kind: v.literal('est'),
-        /** Host and port alone: `/.well-known/est` and the label come behind them. */
-        url: httpsUrl,
-        /** Which of several authorities the server is to use (RFC 7030, section 3.2.2): one path segment. */
-        label: v.exactOptional(v.pipe(text, v.regex(/^[\w.~-]{1,100}$/, 'must be letters, digits and -._~'))),
-        /** PEM; the Explicit Trust Anchor database (RFC 7030, section 3.6.1). */
-        roots: text,
-        /** HTTP authentication of the first enrolment (RFC 7030, section 3.2.3). */
-        username: v.exactOptional(text),
-        password: v.exactOptional(text),
-      },
-      objectWords,
-    ),
-    v.strictObject({ kind: v.literal('manual') }, objectWords),
-    v.strictObject(
-      {
-        kind: v.literal('local'),
-        /** Of the authority that the local cloud runs; loopback alone. */
-        url: text,
-        validityDays: v.exactOptional(days),
-      },
-      objectWords,
-    ),
-  ],
-  ({ expected }) =>
-    expected === 'Object' ? 'must be an object' : 'must be aws-private-ca, step-ca, est, manual or local',
+const issuers = [
+  v.strictObject(
+    {
+      kind: v.literal('aws-private-ca'),
+      certificateAuthorityArn: text,
+      /** Absent: EndEntityClientAuthCertificate/V1. */
+      templateArn: v.exactOptional(text),
+      /** Absent: as long as the current certificate was valid; 90 for the first one. */
+      validityDays: v.exactOptional(days),
+      /** Absent: what fits the key of the authority, which is looked up. */
+      signingAlgorithm: v.exactOptional(
+        v.picklist(signingAlgorithms, `must be one of ${signingAlgorithms.join(', ')}`),
+      ),
+    },
+    objectWords,
+  ),
+  v.strictObject(
+    {
+      kind: v.literal('step-ca'),
+      url: httpsUrl,
+      /** PEM; what the server of the authority is verified with. */
+      roots: text,
+      /** Name of a JWK provisioner, for the first certificate; later ones need none. */
+      provisioner: v.exactOptional(text),
+      /** Private JWK (RFC 7517) as JSON text, or step-ca's `encryptedKey` (RFC 7516, compact). */
+      provisionerKey: v.exactOptional(text),
+      /** Of the encrypted form. */
+      provisionerPassword: v.exactOptional(text),
+      validityDays: v.exactOptional(days),
+    },
+    objectWords,
+  ),
+  v.strictObject(
+    {
+      kind: v.literal('est'),
+      /** Host and port alone: `/.well-known/est` and the label come behind them. */
+      url: httpsUrl,
+      /** Which of several authorities the server is to use (RFC 7030, section 3.2.2): one path segment. */
+      label: v.exactOptional(v.pipe(text, v.regex(/^[\w.~-]{1,100}$/, 'must be letters, digits and -._~'))),
+      /** PEM; the Explicit Trust Anchor database (RFC 7030, section 3.6.1). */
+      roots: text,
+      /** HTTP authentication of the first enrolment (RFC 7030, section 3.2.3). */
+      username: v.exactOptional(text),
+      password: v.exactOptional(text),
+    },
+    objectWords,
+  ),
+  v.strictObject({ kind: v.literal('manual') }, objectWords),
+  v.strictObject(
+    {
+      kind: v.literal('local'),
+      /** Of the authority that the local cloud runs; loopback alone. */
+      url: text,
+      validityDays: v.exactOptional(days),
+    },
+    objectWords,
+  ),
+] as const;
+
+export const issuerKinds = issuers.map(({ entries }) => entries.kind.literal);
+
+const issuerSchema = v.variant('kind', issuers, ({ expected }) =>
+  expected === 'Object'
+    ? 'must be an object'
+    : `must be ${issuerKinds.slice(0, -1).join(', ')} or ${issuerKinds.at(-1)}`,
 );
 
 // Strict: a slip in the name of reuseKey or onRejection must not switch it off.
@@ -120,7 +123,5 @@ export function parseRenewal(value: unknown): Renewal {
   const result = v.safeParse(renewalSchema, value, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
-  throw new CountersignError('renewal-unusable', `renewal: ${issueSentence(issue)}`, {
-    evidence: { reason: 'renewal-malformed' },
-  });
+  throw renewalUnusable('renewal-malformed', `renewal: ${issueSentence(issue)}`);
 }

@@ -1,7 +1,8 @@
 // Subject alternative names: written out of `renewal.names`, and read out of requests and certificates (RFC 5280, section 4.2.1.6).
 import ipaddr from 'ipaddr.js';
-import { CountersignError } from '../errors.ts';
+import type { CountersignError } from '../errors.ts';
 import { type DerElement, readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
+import { renewalUnusable } from '../identity/renewal-unusable.ts';
 import { derElement, derObjectIdentifier, derTag } from './der-writer.ts';
 
 const subjectAltName = '2.5.29.17';
@@ -85,5 +86,5 @@ function generalNamesIn(extension: Buffer | undefined): readonly DerElement[] {
 }
 
 function malformed(what: string): CountersignError {
-  return new CountersignError('renewal-unusable', `renewal: ${what}.`, { evidence: { reason: 'names-malformed' } });
+  return renewalUnusable('names-malformed', `renewal: ${what}.`);
 }

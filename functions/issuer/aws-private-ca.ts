@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-acm-pca';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
+import { renewalUnusable } from '../identity/renewal-unusable.ts';
 import { explainPrivateCa, isInProgress } from './aws-private-ca-errors.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
 
@@ -125,13 +126,7 @@ function parseArn(arn: string): { partition: string; region: string } {
   const [, partition, region] =
     /^arn:(aws[a-z-]{0,20}):acm-pca:([a-z0-9-]{1,40}):\d{12}:certificate-authority\/[0-9a-f-]{36}$/.exec(arn) ?? [];
   if (partition !== undefined && region !== undefined) return { partition, region };
-  throw new CountersignError(
-    'renewal-unusable',
-    'renewal: issuer.certificateAuthorityArn is not the ARN of a private CA.',
-    {
-      evidence: { reason: 'authority-arn' },
-    },
-  );
+  throw renewalUnusable('authority-arn', 'renewal: issuer.certificateAuthorityArn is not the ARN of a private CA.');
 }
 
 const enableHint = 'The platform must enable the private CA, or name another in issuer.certificateAuthorityArn.';

@@ -1,8 +1,8 @@
 // Makes the key and the request that an issuer signs: PKCS#10 (RFC 2986), with the names that the next certificate is to bear.
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
-import { CountersignError } from '../errors.ts';
 import type { KeyAlgorithm } from '../identity/renewal.ts';
+import { renewalUnusable } from '../identity/renewal-unusable.ts';
 import { alternativeNamesExtension } from './alternative-names.ts';
 import { type CertificateNames, namesOfCertificate } from './certificate-names.ts';
 import { derElement, derObjectIdentifier, derSetOf, derTag } from './der-writer.ts';
@@ -65,7 +65,10 @@ export function certificateRequest({ privateKey, subject, names, like }: Request
   const model = like === undefined ? undefined : readModel(like);
   const name = subject === undefined ? model?.subject : subjectName(subject);
   if (name === undefined)
-    throw unusable('subject-missing', 'subject is missing, and there is no certificate to take it from');
+    throw renewalUnusable(
+      'subject-missing',
+      'renewal: subject is missing, and there is no certificate to take it from.',
+    );
   const extension = names === undefined ? model?.alternativeNames : alternativeNamesExtension(names);
   const info = derElement(
     derTag.sequence,
@@ -105,7 +108,7 @@ function readKey(privateKey: string) {
   } catch {
     // Without the cause: nothing of what the key is goes further.
   }
-  throw unusable('key-unusable', 'the private key of the identity is neither an RSA nor an EC key');
+  throw renewalUnusable('key-unusable', 'renewal: the private key of the identity is neither an RSA nor an EC key.');
 }
 
 /** Undefined for what is no certificate. */
@@ -115,8 +118,4 @@ function readModel(pem: string): CertificateNames | undefined {
   } catch {
     return undefined;
   }
-}
-
-function unusable(reason: string, what: string): CountersignError {
-  return new CountersignError('renewal-unusable', `renewal: ${what}.`, { evidence: { reason } });
 }

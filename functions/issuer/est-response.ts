@@ -2,7 +2,7 @@
 import { ContentInfo, id_signedData, SignedData } from '@peculiar/asn1-cms';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import type { Certificate } from '@peculiar/asn1-x509';
-import { certificatesIn, notCertificates } from './answered-certificates.ts';
+import { certificatesIn, notCertificates } from './answer-certificates.ts';
 import { derElement, derTag } from './der-writer.ts';
 
 /**

@@ -2,10 +2,17 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
+import { settingUnusable } from '../identity/renewal-unusable.ts';
 import { hasSameNames } from './certificate-names.ts';
 import { certificatesOf } from './est-response.ts';
-import { type ExchangeLimits, exchange, type IssuerAnswer, type IssuerRequest, issuerServer } from './exchange.ts';
-import { mayBeTheCertificate, settingUnusable, statusFailure } from './exchange-failure.ts';
+import {
+  type ExchangeLimits,
+  exchange,
+  type IssuerAnswer,
+  type IssuerRequest,
+  issuerServer,
+} from './https-exchange.ts';
+import { mayBeTheCertificate, statusFailure } from './https-failure.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
 import { currentNames, requestedNames } from './order-names.ts';
 import { retryAfterMs } from './retry-after.ts';

@@ -1,6 +1,7 @@
 // The authority of the local cloud as an issuer: the request goes in over loopback HTTP, PEM certificates come out.
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
+import { renewalUnusable } from '../identity/renewal-unusable.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
 
 export type LocalSettings = Extract<IssuerSettings, { kind: 'local' }>;
@@ -40,12 +41,9 @@ function loopbackUrl(text: string): URL {
   const isPlain = url?.protocol === 'http:' && url.username === '' && url.password === '';
   // Names are resolved by whoever is asked: only what says of itself that it is this machine is taken.
   if (url && isPlain && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)) return url;
-  throw new CountersignError(
-    'renewal-unusable',
+  throw renewalUnusable(
+    'not-loopback',
     'renewal: issuer.url of the kind local must be http on 127.0.0.1, ::1 or localhost.',
-    {
-      evidence: { reason: 'not-loopback' },
-    },
   );
 }
 

@@ -1,7 +1,7 @@
 // The names that an order asks for and those that the identity presents today: issuers that renew copy the latter.
 import { type KeyObject, X509Certificate } from 'node:crypto';
+import { settingUnusable } from '../identity/renewal-unusable.ts';
 import { type CertificateNames, namesOfCertificate } from './certificate-names.ts';
-import { settingUnusable } from './exchange-failure.ts';
 import type { SigningOrder } from './issuer.ts';
 import { readCertificateRequest } from './request-fields.ts';
 

@@ -1,6 +1,7 @@
 // Reads a subject written as text (RFC 4514) into the DER that a certificate request carries.
-import { CountersignError } from '../errors.ts';
+import type { CountersignError } from '../errors.ts';
 import { readElements } from '../flight/der.ts';
+import { renewalUnusable } from '../identity/renewal-unusable.ts';
 import { derElement, derObjectIdentifier, derSetOf, derTag } from './der-writer.ts';
 
 interface AttributeKind {
@@ -128,7 +129,5 @@ function unescaped(value: string): string {
 }
 
 function malformed(what: string): CountersignError {
-  return new CountersignError('renewal-unusable', `renewal: subject ${what}.`, {
-    evidence: { reason: 'subject-malformed' },
-  });
+  return renewalUnusable('subject-malformed', `renewal: subject ${what}.`);
 }

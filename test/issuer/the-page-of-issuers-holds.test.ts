@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { parseRenewal } from '../../functions/identity/renewal.ts';
+import { issuerKinds, parseRenewal } from '../../functions/identity/renewal.ts';
+import { renewalReasons } from '../../functions/identity/renewal-unusable.ts';
 import { issuedReasons } from '../../functions/issuer/issued.ts';
 import { startAuthority } from '../../local/authority/server.ts';
 import { failureOf } from '../identity/identities.ts';
@@ -32,6 +33,17 @@ it.each([...fenced(page, 'json'), ...fenced(read('identities.md').split('## `ren
     expect(parseRenewal(renewal).issuer.kind).toMatch(/^[a-z-]+$/);
   },
 );
+
+it('each issuer has its section', () => {
+  const titles = [...page.matchAll(/^## (.+)$/gm)].map(([, title = '']) => title.toLowerCase());
+  for (const kind of issuerKinds) expect(titles).toContain(kind);
+});
+
+it('each reason for which a renewal cannot be used is on the page of errors', () => {
+  const [, told = ''] = read('errors.md').split('\n## renewal-unusable\n');
+  const named = [...(told.split('\n## ')[0] ?? '').matchAll(/`([a-z]+(?:-[a-z]+)+)`/g)].map(([, reason]) => reason);
+  expect(new Set(named)).toEqual(new Set(renewalReasons));
+});
 
 it('each reason for which a certificate is not used has its row', () => {
   const rows = [...section('What is checked of what comes back').matchAll(/^\| `([a-z-]+)` \|/gm)].map(
