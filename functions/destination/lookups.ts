@@ -7,9 +7,11 @@ export interface FoundAddress {
 /** Rejects with an error that has a `code`, as dns.lookup does. */
 export type LookupFunction = (host: string) => Promise<readonly FoundAddress[]>;
 
+export const tooManyLookups = 'too-many-lookups';
+
 /** Its `code` ends up in `evidence.reason`. */
 export class TooManyLookups extends Error {
-  readonly code = 'too-many-lookups';
+  readonly code = tooManyLookups;
 }
 
 /**

@@ -1,6 +1,7 @@
 // Tries the new certificate at one destination, and tells what the certificate changed from what was so before.
 import { deadlineIn } from '../connection/attempt.ts';
 import type { Destination } from '../destination/destination.ts';
+import { tooManyLookups } from '../destination/lookups.ts';
 import { parseTarget } from '../destination/target.ts';
 import { assess, type Report } from '../diagnosis/assess.ts';
 import { observe } from '../diagnosis/observe.ts';
@@ -53,7 +54,7 @@ export async function tryDestination(
   const rejection = rejectionIn(second);
   return rejection ? { outcome: 'rejected', rejection } : { outcome: 'untested' };
 
-  /** Undefined when there is no time left to come to a verdict. */
+  /** Undefined when there is no time left, or no look-up, to come to a verdict. */
   async function contact(identity: Identity): Promise<Report | undefined> {
     const leftMs = endsAt - performance.now();
     if (leftMs <= 0) return undefined;
@@ -68,6 +69,9 @@ export async function tryDestination(
     };
     try {
       const seen = await observe(terms);
+      // Our own doing: the names of other destinations hang. Neither certificate was shown, which must not look like "neither
+      // is accepted".
+      if (seen.failure?.evidence?.reason === tooManyLookups) return undefined;
       const { report } = assess(seen, { ...terms, now: services.now() });
       // Cut off by the end of the step, not by its own slowness.
       return report.verdict !== 'access-granted' && performance.now() >= endsAt ? undefined : report;

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { LookupFunction } from '../../functions/destination/resolve.ts';
+import { type LookupFunction, lookUp } from '../../functions/destination/lookups.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { type CustomerApiOptions, destinationAt, newServer, startApi } from '../connection/customer-api.ts';
 import { failureOf } from '../identity/identities.ts';
@@ -235,6 +235,22 @@ describe.skipIf(!findPeer('nginx'))('a real nginx (needs nginx)', () => {
       expect(pipeline.lines.at(-1)).toMatchObject({ accepted: 1, rejected: 1 });
     },
   );
+});
+
+it('is untested, and not passed over, where the names of others that hang take up all look-ups', async () => {
+  const { pipeline, api, at, begin } = await changingRoots();
+  const customer = await api('old');
+  const lookup: LookupFunction = (host) =>
+    host === 'rejects.test' ? Promise.resolve([{ address: '127.0.0.1' }]) : new Promise(() => {});
+  const event = await begin([at(customer.port, { host: 'rejects.test', serverName: 'localhost' })]);
+  const test = () => pipeline.rotate({ lookup })({ Step: 'testSecret', ...event }, context());
+  expect((await failureOf(test)).code).toBe('new-certificate-rejected');
+  // As other destinations of the same test leave them behind.
+  for (let index = 0; index < 24; index++) void lookUp(`hangs-${index}.test`, {}, lookup);
+  expect(await failureOf(test)).toMatchObject({
+    code: 'new-certificate-untested',
+    evidence: { destinations: [`rejects.test:${customer.port}`] },
+  });
 });
 
 /** PEM: an authority whose name has as many characters as X.520 lets nine attributes have. */
