@@ -70,7 +70,7 @@ function certificateCard({ subject, validFrom, validTo, key, signature, fingerpr
       'p',
       { class: 'dates' },
       el('strong', { class: urgency(days) }, daysLeft(days)),
-      ` ${date(validFrom)} to ${date(validTo)}`,
+      el('span', {}, `${date(validFrom)} to ${date(validTo)}`),
     ),
     facts([
       ['Key', key],

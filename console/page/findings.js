@@ -36,7 +36,11 @@ export function waitingStep(index) {
     'li',
     { class: 'step waiting' },
     el('span', { class: 'ball', 'aria-hidden': 'true' }, String(index + 1)),
-    el('div', { class: 'step-in' }, el('p', { class: 'step-name' }, stepNames[index])),
+    el(
+      'div',
+      { class: 'step-in' },
+      el('p', { class: 'step-name' }, el('span', { class: 'step-title' }, stepNames[index])),
+    ),
   );
 }
 
@@ -56,7 +60,7 @@ export function knownStep({ name, status, durationMs, findings }, fact) {
       el(
         'p',
         { class: 'step-name' },
-        name,
+        el('span', { class: 'step-title' }, name),
         el('span', { class: `step-status ${kind}` }, ` ${words}`),
         status !== 'skipped' && el('span', { class: 'step-time' }, ` ${ms(durationMs)}`),
       ),

@@ -118,7 +118,12 @@ export function stepStrip(failed) {
       'li',
       { class: `strip-step ${kind}` },
       el('span', { class: 'ball', 'aria-hidden': 'true' }, mark(kind)),
-      el('span', {}, name, el('span', { class: 'unseen' }, ` ${words}`)),
+      el(
+        'span',
+        { class: 'strip-in' },
+        el('span', { class: 'strip-name' }, name),
+        el('span', { class: 'unseen' }, ` ${words}`),
+      ),
     );
   });
   return el('ol', { class: 'strip', 'aria-label': `Step ${failed} of 5 failed` }, ...balls);

@@ -119,7 +119,12 @@ function versionCard(title, version, now, otherwise, note) {
     { class: `version ${kind}` },
     el('h3', {}, title),
     lifeBar(leaf.validFrom, end, now),
-    el('p', { class: 'dates' }, el('strong', { class: urgency(days) }, daysLeft(days)), ` until ${date(end)}`),
+    el(
+      'p',
+      { class: 'dates' },
+      el('strong', { class: urgency(days) }, daysLeft(days)),
+      el('span', {}, `until ${date(end)}`),
+    ),
     version.problem && el('p', { class: 'life-problem' }, mark('bad'), version.problem.detail),
     facts([
       ['SHA-256', el('code', {}, leaf.fingerprint256)],

@@ -101,7 +101,7 @@ function life({ identity, end }, now, last, selected) {
         'span',
         {},
         el('strong', {}, words),
-        end !== undefined && el('span', { class: 'until' }, ` until ${date(end)}`),
+        end !== undefined && el('span', { class: 'until' }, ` ${days < 0 ? 'on' : 'until'} ${date(end)}`),
       ),
     ),
     trouble && el('p', { class: 'life-problem' }, trouble.detail),

@@ -27,7 +27,7 @@ export function moment(iso) {
 }
 
 /**
- * Whole days from one moment to another, rounded down: a certificate with half a day left has 0.
+ * Whole days from one moment to another, rounded down: a certificate with half a day left has 0, one that ended since has -1.
  * @param {string} from
  * @param {string} to
  */
@@ -37,7 +37,7 @@ export function daysBetween(from, to) {
 
 /** @param {number} days */
 export function daysLeft(days) {
-  if (days < -1) return `expired ${-days} days ago`;
+  if (days < -1) return `expired ${counted(-days - 1, 'day', 'days')} ago`;
   if (days < 0) return 'expired';
   if (days === 0) return 'less than a day';
   return days === 1 ? '1 day' : `${days.toLocaleString('en')} days`;

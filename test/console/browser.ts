@@ -34,10 +34,7 @@ export async function openPage(context: BrowserContext): Promise<Watched> {
   });
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('request', (request) => requested.push(request.url()));
-  await page.addInitScript(() => {
-    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
-      console.error(`policy violated: ${violatedDirective} ${blockedURI}`);
-    });
-  });
+  await page.addInitScript(`addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+    console.error('policy violated: ' + violatedDirective + ' ' + blockedURI))`);
   return { page, complaints, requested };
 }
