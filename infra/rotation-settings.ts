@@ -74,7 +74,7 @@ function checkRenewal(identity: string, renewal: unknown, privateAuthorities: re
   if (!isObject(issuer) || typeof issuer.kind !== 'string') {
     throw new Error(`${key}: renewal of ${identity} must have an issuer with a kind.`);
   }
-  const secret = ['password', 'provisionerKey'].find((name) => name in issuer);
+  const secret = Object.entries(issuer).find(isSecret)?.[0];
   if (secret !== undefined) {
     throw new Error(
       `${key}: ${secret} of ${identity} would be readable in the template and in the console; put it into the identity document.`,
@@ -84,6 +84,12 @@ function checkRenewal(identity: string, renewal: unknown, privateAuthorities: re
   if (issuer.kind === 'aws-private-ca' && !privateAuthorities.includes(String(authority))) {
     throw new Error(`${key}: the authority of ${identity} must be in countersign:privateCas as well.`);
   }
+}
+
+/** By its name, also of one that is misspelt: it is deployed before the function finds that; or credentials in an address, a key among certificates. */
+function isSecret([name, value]: [string, unknown]): boolean {
+  if (/pass|secret|token|key$/i.test(name)) return true;
+  return typeof value === 'string' && /^[a-z]+:\/\/[^/?#]*@|PRIVATE KEY/i.test(value);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -126,6 +126,26 @@ describe('the rotations', () => {
       'provisionerKey of platform would be readable',
     ],
     [
+      'the passphrase of a key',
+      [{ ...monthly, renewal: { issuer: { kind: 'step-ca', provisionerPassword: 'swordfish' } } }],
+      'provisionerPassword of platform would be readable',
+    ],
+    [
+      'a password whose name is misspelt',
+      [{ ...monthly, renewal: { issuer: { kind: 'est', Passwort: 'x', passwd: 'swordfish' } } }],
+      'Passwort of platform would be readable',
+    ],
+    [
+      'a password in an address',
+      [{ ...monthly, renewal: { issuer: { kind: 'est', url: 'https://countersign:swordfish@est.example' } } }],
+      'url of platform would be readable',
+    ],
+    [
+      'a key among the roots',
+      [{ ...monthly, renewal: { issuer: { kind: 'est', roots: '-----BEGIN PRIVATE KEY-----' } } }],
+      'roots of platform would be readable',
+    ],
+    [
       'an authority that the function may not ask',
       [{ ...monthly, renewal: { issuer: { kind: 'aws-private-ca', certificateAuthorityArn: authority } } }],
       'the authority of platform must be in countersign:privateCas',
