@@ -8,9 +8,10 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { CountersignError } from '../../functions/errors.ts';
-import { secretList } from '../../functions/expiry/secrets.ts';
 import { clientSettings, explain } from '../../functions/identity/secrets-manager.ts';
-import { labels, requestVersionOf } from '../../functions/rotate/rotation.ts';
+import { holderOf, labels } from '../../functions/versions/labels.ts';
+import { requestVersionOf } from '../../functions/versions/rotation-ids.ts';
+import { secretList } from '../../functions/versions/secret-list.ts';
 import { openVersions, type SecretState } from '../../functions/versions/versions.ts';
 import { type ChosenSecretsManager, placeOf } from './chosen-store.ts';
 import type { IdentityStore, KeptRequest, Rotations } from './identity-store.ts';
@@ -197,11 +198,6 @@ export async function openSecretsManagerStore(
       };
     });
   }
-}
-
-function holderOf(state: SecretState, label: string): string | undefined {
-  for (const [version, stages] of state.stages) if (stages.includes(label)) return version;
-  return undefined;
 }
 
 function isMissing({ code }: CountersignError): boolean {

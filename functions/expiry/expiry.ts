@@ -6,9 +6,9 @@ import type { IdentitySource, StoredIdentity } from '../identity/identity.ts';
 import { recordInternalError } from '../telemetry/events.ts';
 import { type ExpiryRecord, recordExpiry, recordInspection } from '../telemetry/expiry-record.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
+import type { IdentitySecret, SecretList } from '../versions/secret-list.ts';
 import { publicAuthorityKeys, readCertificateSet } from './certificates.ts';
 import { overdueSignsOf } from './overdue.ts';
-import type { IdentitySecret, SecretList } from './secrets.ts';
 
 export interface ExpiryOptions {
   readonly secrets: SecretList;

@@ -2,8 +2,8 @@
 import type { Context } from 'aws-lambda';
 import { readSettings } from '../config.ts';
 import { secretsManagerSource } from '../identity/secrets-manager.ts';
+import { secretList } from '../versions/secret-list.ts';
 import { inspectIdentities } from './expiry.ts';
-import { secretList } from './secrets.ts';
 
 const settings = readSettings(process.env);
 const source = secretsManagerSource({ prefix: settings.secretPrefix });

@@ -1,9 +1,11 @@
 // Keeps the next key and its certificate request in Secrets Manager before the issuer is asked: who is killed asks again for the same.
 import * as v from 'valibot';
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../issuer/certificate-request.ts';
+import { labels } from '../versions/labels.ts';
 import type { CurrentDocument } from './current-document.ts';
 import { untilThere } from './patience.ts';
-import { labels, type Rotation, refused } from './rotation.ts';
+import { refused } from './refused.ts';
+import type { Rotation } from './rotation.ts';
 
 export interface CertificateOrder {
   /** PEM. */

@@ -3,20 +3,14 @@ import { remainingMs } from '../connection/attempt.ts';
 import { CountersignError } from '../errors.ts';
 import { maxDocumentBytes } from '../identity/document.ts';
 import { usableParts } from '../issuer/issued.ts';
+import { holderOf, labels } from '../versions/labels.ts';
+import { idempotencyTokenOf } from '../versions/rotation-ids.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { type CertificateOrder, keptOrder } from './certificate-order.ts';
 import { type CurrentDocument, currentDocument, nextMembers } from './current-document.ts';
 import { requireUnchanged } from './current-unchanged.ts';
-import {
-  holderOf,
-  idempotencyTokenOf,
-  labels,
-  prove,
-  type Rotation,
-  readCurrent,
-  readPending,
-  refused,
-} from './rotation.ts';
+import { refused } from './refused.ts';
+import { prove, type Rotation, readCurrent, readPending } from './rotation.ts';
 
 /** Kept back from the time of the step for putting what was issued. */
 const reserveMs = 10_000;

@@ -4,7 +4,8 @@ import type { StoredVersion } from '../versions/versions.ts';
 import { replacedCertificateOf } from './certificate-order.ts';
 import { certificateOf, membersOf, nextMembers, noParts } from './current-document.ts';
 import { untilThere } from './patience.ts';
-import { isRequest, type Rotation, refused } from './rotation.ts';
+import { refused } from './refused.ts';
+import { isRequest, type Rotation } from './rotation.ts';
 
 /**
  * `currentVersion` is where AWSCURRENT is, `pending` what is to take its place. Throws `rotation-refused`: with the reason

@@ -1,8 +1,11 @@
 // Lets a step through only where there is a rotation to go on with: enabled, its version known, pending, not yet current.
+
+import { labels } from '../versions/labels.ts';
 import { identityNamed } from '../versions/secret-name.ts';
 import type { SecretState } from '../versions/versions.ts';
 import { patiently } from './patience.ts';
-import { labels, type RotationServices, refused } from './rotation.ts';
+import { refused } from './refused.ts';
+import type { RotationServices } from './rotation.ts';
 import type { RotationEvent } from './rotation-event.ts';
 
 export interface Passed {

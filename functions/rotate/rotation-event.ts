@@ -1,6 +1,6 @@
 // What Secrets Manager hands a rotation function: the step, the secret, and the version that is to become the current one.
 import * as v from 'valibot';
-import { CountersignError } from '../errors.ts';
+import { refused } from './refused.ts';
 
 export const rotationSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
 export type RotationStep = (typeof rotationSteps)[number];
@@ -33,7 +33,5 @@ export function parseRotationEvent(event: unknown): RotationEvent {
   }
   const key = result.issues[0].path?.[0]?.key;
   const what = typeof key === 'string' ? `its ${key} is missing or not of the form it has there` : 'it is no object';
-  throw new CountersignError('rotation-refused', `The event is none of a rotation by Secrets Manager: ${what}.`, {
-    evidence: { reason: 'event-malformed' },
-  });
+  throw refused('event-malformed', `The event is none of a rotation by Secrets Manager: ${what}.`, undefined);
 }

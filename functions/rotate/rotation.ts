@@ -1,5 +1,4 @@
 // One rotation as its four steps see it: which secret, which version, what is known of both, and what the steps work with.
-import { createHash } from 'node:crypto';
 import type { Announce } from '../announcement/announcement.ts';
 import type { Deadline } from '../connection/attempt.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
@@ -9,8 +8,10 @@ import type { Identity, Stage } from '../identity/identity.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
 import type { Issuer } from '../issuer/issuer.ts';
 import type { RotationRecord } from '../telemetry/rotation-record.ts';
+import { labels } from '../versions/labels.ts';
 import type { SecretState, SecretVersions, StoredVersion } from '../versions/versions.ts';
 import { type Sleep, untilThere } from './patience.ts';
+import { refused } from './refused.ts';
 
 export interface RotationServices {
   /** Goes before an identity's name to make a secret's name. */
@@ -41,35 +42,6 @@ export interface Rotation {
   /** By when the step must have ended. */
   readonly deadline: Deadline;
   readonly record: RotationRecord;
-}
-
-export const labels = {
-  current: 'AWSCURRENT',
-  pending: 'AWSPENDING',
-  previous: 'AWSPREVIOUS',
-  /** Ours: the certificate request of the rotation that is under way. */
-  request: 'COUNTERSIGN_REQUEST',
-} as const;
-
-/** Name-based, the same for the same rotation: whoever runs it again finds what was kept (RFC 9562, section 5.8). */
-export function requestVersionOf(token: string): string {
-  return uuidOf(`countersign certificate request ${token}`);
-}
-
-/** 36 characters: what AWS Private CA takes at most. */
-export function idempotencyTokenOf(token: string): string {
-  return uuidOf(`countersign order ${token}`);
-}
-
-function uuidOf(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex');
-  const variant = '89ab'[Number.parseInt(hex.charAt(16), 16) % 4];
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
-
-export function holderOf(state: SecretState, label: string): string | undefined {
-  for (const [version, stages] of state.stages) if (stages.includes(label)) return version;
-  return undefined;
 }
 
 /** What the rotation is to become. Undefined when it has no value; asked for a few times. */
@@ -111,6 +83,15 @@ export function prove({ identity, services }: Rotation, stored: StoredVersion, s
   }
 }
 
+/** The next version, whole and usable by the rules of today. Throws `rotation-refused` when createSecret has not made it. */
+export async function requirePending(rotation: Rotation): Promise<{ identity: Identity; stored: StoredVersion }> {
+  const stored = await readPending(rotation);
+  if (!stored) {
+    throw refused('no-value', 'The version has no value yet: createSecret comes first.', rotation.token);
+  }
+  return { identity: prove(rotation, stored, labels.pending), stored };
+}
+
 /** Undefined when there is none, or none that may be presented: a rotation is the way out of that. */
 export function usableOf(rotation: Rotation, stored: StoredVersion | undefined): Identity | undefined {
   if (stored === undefined) return undefined;
@@ -120,11 +101,4 @@ export function usableOf(rotation: Rotation, stored: StoredVersion | undefined):
     if (thrown instanceof CountersignError && thrown.code === 'identity-unusable') return undefined;
     throw thrown;
   }
-}
-
-export function refused(reason: string, sentence: string, token: string, hint?: string): CountersignError {
-  return new CountersignError('rotation-refused', sentence, {
-    evidence: { reason, version: token },
-    ...(hint === undefined ? {} : { hint }),
-  });
 }

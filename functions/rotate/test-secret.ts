@@ -6,10 +6,12 @@ import type { Identity } from '../identity/identity.ts';
 import type { Renewal } from '../identity/renewal.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { recordAnnouncementFailure } from '../telemetry/rotation-record.ts';
+import { labels } from '../versions/labels.ts';
 import type { StoredVersion } from '../versions/versions.ts';
+import { announceCertificate } from './announce-certificate.ts';
 import { membersOf, renewalOf } from './current-document.ts';
-import { labels, prove, type Rotation, readCurrent, readPending, refused, usableOf } from './rotation.ts';
-import { announceCertificate } from './set-secret.ts';
+import { refused } from './refused.ts';
+import { prove, type Rotation, readCurrent, readPending, usableOf } from './rotation.ts';
 import { type Rejection, type Trial, tryDestination } from './try-destination.ts';
 
 /** Connections at the same time; a handshake is 1 to 5 ms of a CPU, and mostly waiting. */

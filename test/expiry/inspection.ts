@@ -2,9 +2,9 @@
 import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { onTestFinished, vi } from 'vitest';
 import { type ExpiryOptions, inspectIdentities } from '../../functions/expiry/expiry.ts';
-import { secretList } from '../../functions/expiry/secrets.ts';
 import { secretsManagerSource } from '../../functions/identity/secrets-manager.ts';
 import { sendLinesTo } from '../../functions/telemetry/line.ts';
+import { secretList } from '../../functions/versions/secret-list.ts';
 import { startServer } from '../secrets-manager/local-server.ts';
 
 export const prefix = 'countersign/identities/';

@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Context } from 'aws-lambda';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { secretList } from '../../functions/expiry/secrets.ts';
 import { sendLinesTo } from '../../functions/telemetry/line.ts';
+import { secretList } from '../../functions/versions/secret-list.ts';
 import { makeChain, makeKeys } from '../identity/identities.ts';
 import { day, type Line, lastOf, openStore, prefix, useStore } from './inspection.ts';
 

@@ -5,8 +5,9 @@ import {
   type SecretListEntry,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { identityNamePattern } from '../config.ts';
 import { clientSettings, explain } from '../identity/secrets-manager.ts';
+import { labels } from './labels.ts';
+import { identityNamed } from './secret-name.ts';
 
 export interface IdentitySecret {
   /** Name of the identity. */
@@ -73,17 +74,17 @@ export function secretList(prefix: string): SecretList {
 }
 
 function identitySecret(entry: SecretListEntry, prefix: string): IdentitySecret | undefined {
-  const name = entry.Name?.startsWith(prefix) ? entry.Name.slice(prefix.length) : '';
-  if (!identityNamePattern.test(name) || entry.ARN === undefined) return undefined;
+  const name = identityNamed(prefix, entry.Name ?? '');
+  if (name === undefined || entry.ARN === undefined) return undefined;
   const versions = Object.entries(entry.SecretVersionsToStages ?? {});
-  const pending = versions.find(([, stages]) => stages.includes('AWSPENDING') && !stages.includes('AWSCURRENT'));
+  const pending = versions.find(([, stages]) => stages.includes(labels.pending) && !stages.includes(labels.current));
   return {
     name,
     arn: entry.ARN,
     stages: new Set(versions.flatMap(([, stages]) => stages)),
     pendingVersion: pending?.[0],
     awaitsFirstCertificate: versions.some(
-      ([, stages]) => stages.includes('AWSCURRENT') && stages.includes('COUNTERSIGN_REQUEST'),
+      ([, stages]) => stages.includes(labels.current) && stages.includes(labels.request),
     ),
     rotationEnabled: entry.RotationEnabled === true,
     nextRotationAt: entry.NextRotationDate?.getTime(),

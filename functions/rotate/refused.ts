@@ -1,0 +1,32 @@
+// The ways in which there is no rotation to go on with, each with a reason a machine can act on.
+import { CountersignError } from '../errors.ts';
+
+/** `evidence.reason` of `rotation-refused`; docs/errors.md has them. */
+export const refusalReasons = [
+  'event-malformed',
+  'foreign-secret',
+  'not-enabled',
+  'unknown-version',
+  'not-pending',
+  'moved-back',
+  'no-value',
+  'request-malformed',
+  'document-changed',
+  'certificate-replaced',
+  'contended',
+] as const;
+
+export type RefusalReason = (typeof refusalReasons)[number];
+
+/** `version` is the one that the rotation is for; undefined where that is not known. */
+export function refused(
+  reason: RefusalReason,
+  sentence: string,
+  version: string | undefined,
+  hint?: string,
+): CountersignError {
+  return new CountersignError('rotation-refused', sentence, {
+    evidence: { reason, ...(version === undefined ? {} : { version }) },
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
