@@ -7,6 +7,7 @@ const root = resolve(import.meta.dirname, '..');
 
 /** From the bottom up: a room may import the rooms to its left. */
 const rooms = [
+  'aws',
   'telemetry',
   'destination',
   'identity',

@@ -7,8 +7,9 @@ import {
   RotateSecretCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
+import { clientSettings } from '../../functions/aws/client.ts';
 import { CountersignError } from '../../functions/errors.ts';
-import { clientSettings, explain } from '../../functions/identity/secrets-manager.ts';
+import { explain } from '../../functions/identity/secrets-manager.ts';
 import { holderOf, labels } from '../../functions/versions/labels.ts';
 import { requestVersionOf } from '../../functions/versions/rotation-ids.ts';
 import { secretList } from '../../functions/versions/secret-list.ts';

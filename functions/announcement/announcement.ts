@@ -1,7 +1,8 @@
 // Puts what happens to an identity's certificate on an EventBridge bus, for whoever has to tell customers.
+
+import { clientSettings } from '../aws/client.ts';
 import { eventSource } from '../config.ts';
 import { CountersignError } from '../errors.ts';
-import { clientSettings } from '../identity/secrets-manager.ts';
 import { recordNotAnnounced } from '../telemetry/rotation-record.ts';
 
 export type DetailType = 'Certificate Pending' | 'Certificate Rejected' | 'Certificate Activated';

@@ -1,9 +1,7 @@
 // Reads identities from AWS Secrets Manager, one secret each, and says what went wrong in this project's words.
-import {
-  GetSecretValueCommand,
-  SecretsManagerClient,
-  type SecretsManagerClientConfig,
-} from '@aws-sdk/client-secrets-manager';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { clientSettings } from '../aws/client.ts';
+import { networkCodeOf, quotableCause } from '../aws/failure.ts';
 import { CountersignError } from '../errors.ts';
 import type { IdentitySource, Stage, StoredIdentity } from './identity.ts';
 import { requireIdentityName } from './name.ts';
@@ -17,25 +15,6 @@ export interface SecretsManagerSettings {
 }
 
 const maxAttempts = 3;
-
-/** For one client of AWS: how often it asks, and how long each time. */
-export function clientSettings(
-  attempts: number,
-  attemptTimeoutMs: number,
-): Pick<SecretsManagerClientConfig, 'maxAttempts' | 'retryMode' | 'requestHandler'> {
-  return {
-    // A connection that died while the function was frozen costs one attempt: ECONNRESET and EPIPE are retried.
-    maxAttempts: attempts,
-    retryMode: 'standard',
-    requestHandler: {
-      connectionTimeout: 1_000,
-      requestTimeout: attemptTimeoutMs,
-      socketTimeout: attemptTimeoutMs,
-      // Without it the SDK only warns that the time is over, and waits on.
-      throwOnRequestTimeout: true,
-    },
-  };
-}
 
 /**
  * Region, credentials and endpoint are the SDK's own settings (AWS_REGION, AWS_ENDPOINT_URL_SECRETS_MANAGER, …). Made
@@ -143,15 +122,4 @@ function reasonOf(thrown: unknown): string {
   // The SDK throws a bare Error for it.
   if (thrown.message === 'Region is missing') return 'no-region';
   return networkCodeOf(thrown) ?? thrown.name;
-}
-
-function networkCodeOf(error: Error): string | undefined {
-  return 'code' in error && typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code) ? error.code : undefined;
-}
-
-/** An answer that cannot be parsed is quoted in the SDK's error, secret and all; only errors of service and network are kept. */
-function quotableCause(thrown: unknown): Error | undefined {
-  if (!(thrown instanceof Error)) return undefined;
-  const isOfService = '$fault' in thrown && /^[A-Za-z]+(Exception|Failure|Error)$/.test(thrown.name);
-  return isOfService || networkCodeOf(thrown) !== undefined ? thrown : undefined;
 }

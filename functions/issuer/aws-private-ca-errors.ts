@@ -1,4 +1,5 @@
 // What AWS Private CA or the way to it says, in this project's words.
+import { networkCodeOf, quotableCause } from '../aws/failure.ts';
 import { CountersignError, type ErrorCode } from '../errors.ts';
 
 interface Explanation {
@@ -101,15 +102,4 @@ function reasonOf(thrown: unknown): string {
   const network = networkCodeOf(thrown);
   if (network !== undefined) return network;
   return thrown.name === 'TimeoutError' || thrown.name === 'AbortError' ? 'timeout' : thrown.name;
-}
-
-function networkCodeOf(error: Error): string | undefined {
-  return 'code' in error && typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code) ? error.code : undefined;
-}
-
-/** An answer that cannot be parsed is quoted in the SDK's error; only errors of service and network are kept. */
-function quotableCause(thrown: unknown): Error | undefined {
-  if (!(thrown instanceof Error)) return undefined;
-  const isOfService = '$fault' in thrown && /^[A-Za-z]+(Exception|Failure|Error)$/.test(thrown.name);
-  return isOfService || networkCodeOf(thrown) !== undefined ? thrown : undefined;
 }

@@ -8,6 +8,7 @@ import {
   IssueCertificateCommand,
   type SigningAlgorithm,
 } from '@aws-sdk/client-acm-pca';
+import { clientSettings } from '../aws/client.ts';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
 import { renewalUnusable } from '../identity/renewal-unusable.ts';
@@ -39,12 +40,7 @@ export function awsPrivateCaIssuer(settings: PrivateCaSettings, options: Private
   const { attemptTimeoutMs = 5_000, pollMs = 250, now = Date.now } = options;
   const { certificateAuthorityArn: CertificateAuthorityArn, templateArn, signingAlgorithm, validityDays } = settings;
   const { partition, region } = parseArn(CertificateAuthorityArn);
-  const client = new ACMPCAClient({
-    region,
-    maxAttempts,
-    retryMode: 'standard',
-    requestHandler: { connectionTimeout: 1_000, requestTimeout: attemptTimeoutMs },
-  });
+  const client = new ACMPCAClient({ region, ...clientSettings(maxAttempts, attemptTimeoutMs) });
   const within = (signal: AbortSignal) => ({
     abortSignal: AbortSignal.any([signal, AbortSignal.timeout(maxAttempts * attemptTimeoutMs)]),
   });

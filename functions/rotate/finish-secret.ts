@@ -1,5 +1,4 @@
 // finishSecret: makes the new version the current one, says so, and leaves no label of the rotation behind.
-
 import { holderOf, labels } from '../versions/labels.ts';
 import type { SecretState, StoredVersion } from '../versions/versions.ts';
 import { announceCertificate } from './announce-certificate.ts';

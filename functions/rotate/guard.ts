@@ -1,5 +1,4 @@
 // Lets a step through only where there is a rotation to go on with: enabled, its version known, pending, not yet current.
-
 import { labels } from '../versions/labels.ts';
 import { identityNamed } from '../versions/secret-name.ts';
 import type { SecretState } from '../versions/versions.ts';

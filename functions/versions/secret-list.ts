@@ -5,7 +5,8 @@ import {
   type SecretListEntry,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { clientSettings, explain } from '../identity/secrets-manager.ts';
+import { clientSettings } from '../aws/client.ts';
+import { explain } from '../identity/secrets-manager.ts';
 import { labels } from './labels.ts';
 import { identityNamed } from './secret-name.ts';
 

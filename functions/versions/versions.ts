@@ -6,8 +6,9 @@ import {
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
+import { clientSettings } from '../aws/client.ts';
 import { CountersignError } from '../errors.ts';
-import { binarySecret, clientSettings, explain } from '../identity/secrets-manager.ts';
+import { binarySecret, explain } from '../identity/secrets-manager.ts';
 import { identityOf } from './secret-name.ts';
 
 /** A secret without its values. `secretId` is everywhere what AWS calls SecretId: the name or, better, the ARN. */
