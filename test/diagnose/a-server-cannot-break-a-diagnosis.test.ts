@@ -1,7 +1,7 @@
 // Hostile and broken servers: no diagnosis crashes, hangs past its deadline, grows without bound, or leaves a connection open.
 import { describe, expect, it } from 'vitest';
-import { createAuthority } from '../../local/authority/authority.ts';
 import { diagnosisLines } from '../../command/diagnosis-text.ts';
+import { createAuthority } from '../../local/authority/authority.ts';
 import { serveBetween, serveHttps, serveTcp, serveTls } from '../support/servers.ts';
 import { codes, statuses, useDiagnosing } from './diagnosing.ts';
 

@@ -2,9 +2,9 @@
 import { X509Certificate } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { diagnosisLines } from '../../command/diagnosis-text.ts';
 import { pinOf } from '../../functions/connection/server-certificate.ts';
 import { createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
-import { diagnosisLines } from '../../command/diagnosis-text.ts';
 import { startOpenssl } from '../support/openssl.ts';
 import { findPeer } from '../support/peers.ts';
 import { serveHttps } from '../support/servers.ts';

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { isAsItShouldBe, outcomeLines, type Shown } from '../../local/demo-rotation/text.ts';
 import { painter } from '../../command/output.ts';
+import { isAsItShouldBe, outcomeLines, type Shown } from '../../local/demo-rotation/text.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
