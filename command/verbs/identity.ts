@@ -2,7 +2,9 @@
 import type { Command } from 'commander';
 import { type CommandContext, withExamples, withJson } from '../context.ts';
 import { withStore } from '../store/chosen-store.ts';
+import { addDestinations, addTrustPack } from './identity/destinations.ts';
 import { addImport } from './identity/import.ts';
+import { addRenewal } from './identity/renew.ts';
 
 export function addIdentity(program: Command, context: CommandContext): void {
   const identity = program.command('identity').description('import, look at, renew and change identities');
@@ -23,4 +25,7 @@ export function addIdentity(program: Command, context: CommandContext): void {
     'countersign identity inspect acme',
     'countersign identity inspect acme --stage pending --json',
   ).action(async (name, options) => (await import('../identity/inspect.ts')).inspectIdentity(name, options, context));
+  addRenewal(identity, context);
+  addDestinations(identity, context);
+  addTrustPack(identity, context);
 }

@@ -1,0 +1,93 @@
+// `identity complete`: the certificate that came back joins the key that waits for it, is proved like an import, and goes into use.
+
+import type { CommandContext } from '../context.ts';
+import { refusal } from '../exit-code.ts';
+import type { KeptRequest } from '../store/identity-store.ts';
+import { openStore, type WriteOptions } from '../store/open-store.ts';
+import { harmless } from '../terminal-text.ts';
+import { carriedOver, requireName, wasChanged } from './change.ts';
+import { certificatesOf } from './described.ts';
+import {
+  anyHostWarning,
+  judgedIdentity,
+  noRenewal,
+  refuse,
+  requireSize,
+  type SettingOptions,
+  settingsFrom,
+} from './import.ts';
+import { readInputFiles } from './input-files.ts';
+
+export interface CompleteOptions extends WriteOptions, SettingOptions {
+  readonly certificate: string;
+  readonly chain?: readonly string[];
+}
+
+export async function completeIdentity(name: string, options: CompleteOptions, context: CommandContext): Promise<void> {
+  requireName(name);
+  const given = await settingsFrom(options);
+  const inputs = await readInputFiles([options.certificate, ...(options.chain ?? [])]);
+  const store = await openStore(options, context);
+  if (given.renewal !== undefined && !store.keepsRenewal) throw noRenewal();
+  const { interrupted } = context;
+  const state = await store.look(name);
+  const request = await store.request(name);
+  if (request === undefined) {
+    throw refusal(
+      'no-request',
+      `No request of "${name}" waits in ${store.place}: countersign identity csr makes one, import takes a key and its certificate.`,
+    );
+  }
+  const isRotation = state?.pending?.version === request.for;
+  if (state?.pending && !isRotation) {
+    throw refusal(
+      'rotation-under-way',
+      `The request of "${name}" is not the one that the rotation under way waits for (docs/rotation.md says how that one is given up).`,
+    );
+  }
+  const members = await carriedOver(name, state, store, given.destinations !== undefined);
+  const { destinations = members.destinations, renewal = members.renewal } = given;
+  // Where the authority left its chain out, the one in use may lead there.
+  const known = { name: 'the chain in use', bytes: Buffer.from(certificatesOf(members).slice(1).join('')) };
+  const key = { name: 'the key that waits', bytes: Buffer.from(request.privateKey) };
+  const files = [key, ...inputs, ...(known.bytes.length > 0 ? [known] : [])];
+  const judged = await judgedIdentity(files, async () => undefined, { destinations, renewal }, context);
+  if (!('document' in judged)) return refuse(name, judged, context);
+
+  const text = JSON.stringify({ ...members, ...judged.document });
+  requireSize(text);
+  interrupted.throwIfAborted();
+  if (isRotation) {
+    context.output.progress(`Putting it in for the rotation, in ${store.place}.`);
+    await goOn(name, request, text);
+  } else {
+    context.output.progress(`Storing it in ${store.place}.`);
+    const activation = { instead: state?.holder, ...(store.rotations ? { version: request.for } : {}) };
+    if ((await store.activate(name, text, activation)) === 'changed') throw wasChanged(name);
+    await store.dropRequest(name);
+  }
+  if (destinations === undefined) context.output.warn(anyHostWarning);
+  for (const { sentence } of judged.warnings) context.output.warn(sentence);
+  const { chain, warnings, notes } = judged;
+  const { paint } = context.output;
+  const outcome = isRotation ? 'rotation-resumed' : 'activated';
+  context.output.answer({ identity: name, outcome, place: store.place, chain, warnings, notes }, () => [
+    ...chain.map(
+      ({ role, subject, validTo }) => `  ${role.padEnd(12)}  ${harmless(subject)}, to ${validTo.slice(0, 10)}`,
+    ),
+    `${paint('green', '✓')} proved by handshakes over TLS 1.2 and TLS 1.3`,
+    isRotation
+      ? `${paint('green', '✓')} The rotation goes on with it: countersign identity rotate ${name} --wait follows it.`
+      : `${paint('green', '✓')} "${name}" is in use in ${store.place}.`,
+  ]);
+
+  async function goOn(identity: string, { for: version }: KeptRequest, document: string): Promise<void> {
+    if ((await store.rotations?.fill(identity, version, document)) === 'exists') {
+      throw refusal(
+        'already-complete',
+        `The rotation of "${identity}" has its certificate already, and a value stays: countersign identity rotate ${identity} goes on with it.`,
+      );
+    }
+    await store.rotations?.begin(identity, version);
+  }
+}

@@ -1,0 +1,101 @@
+// The page that comes first in a trust pack: what to trust, until when, and how to tell that it is genuine.
+import type { DescribedCertificate } from '../identity/described.ts';
+
+export interface Pack {
+  readonly identity: string;
+  readonly certificates: readonly DescribedCertificate[];
+  /** Of the rotation that is under way; empty where there is none. */
+  readonly next: readonly DescribedCertificate[];
+  readonly host: string;
+  readonly port: number;
+  readonly folder: string;
+  /** ISO 8601. */
+  readonly madeAt: string;
+  /** Names of all files, sorted. */
+  readonly files: readonly string[];
+}
+
+const meanings: Readonly<Record<string, string>> = {
+  'platform-root.pem': 'the root: **what your server trusts**, and nothing else',
+  'platform-root.cer': 'the same in DER, for Windows and Java',
+  'platform-intermediates.pem':
+    'the authorities below it; they come with the client certificate, only some clouds want them',
+  'client.pem': 'the client certificate as it is now; it is replaced regularly',
+  'client.cer': 'the same in DER',
+  'chain.pem': 'all of them in PEM: client certificate, intermediates, root',
+  'chain.p7b': 'all of them in PKCS#7',
+};
+
+export function readMe(pack: Pack): string {
+  const { identity, certificates, next, host, port, folder, madeAt, files } = pack;
+  const root = certificates.find(({ role }) => role === 'root');
+  return `${[
+    `# Let the identity \`${identity}\` in`,
+    '',
+    `A bot platform calls your API at https://${host}:${port} and shows a client certificate. This folder has all that your server needs to accept it. Nothing in it is secret.`,
+    `Made on ${madeAt.slice(0, 10)}.`,
+    '',
+    '## What to do',
+    '',
+    ...(root
+      ? [
+          `1. Compare the fingerprint of the root over a second channel, by telephone say: \`${root.fingerprint256}\`.`,
+          '',
+          '   ```sh',
+          '   openssl x509 -in platform-root.pem -noout -subject -enddate -fingerprint -sha256',
+          '   ```',
+          `2. Put \`platform-root.pem\` at \`${folder}/platform-root.pem\` of your server, and let it trust that for clients, and nothing else.`,
+          '3. Take the configuration of your server out of `servers/`. `for-your-server.md` has what there is to know of each, and what to look at when it fails.',
+          '4. Tell the platform that it is done: it tries your server and sees which step is missing.',
+        ]
+      : ['The chain of this identity could not be read whole: ask the platform for another pack.']),
+    '',
+    '## The certificates',
+    '',
+    ...certificates.flatMap(certificateText),
+    ...(next.length > 0
+      ? [
+          '## The next certificate',
+          '',
+          'A rotation is under way: this one takes the place of the client certificate. Whoever trusts the root has nothing to do. Whoever pins the client certificate or its key adds this one **beside** the current one. Its files are in `next/`.',
+          '',
+          ...certificateText(next[0] as DescribedCertificate),
+        ]
+      : []),
+    '## The files',
+    '',
+    '| file | what |',
+    '| --- | --- |',
+    ...files.flatMap((file) => (meanings[file] ? [`| \`${file}\` | ${meanings[file]} |`] : [])),
+    '| `servers/` | a configuration for each of the usual servers |',
+    '| `for-your-server.md` | the same with explanations |',
+    ...(next.length > 0 ? ['| `next/` | the next certificate, in the same forms |'] : []),
+  ].join('\n')}\n`;
+}
+
+function certificateText({
+  role,
+  subject,
+  issuer,
+  validFrom,
+  validTo,
+  fingerprint256,
+  pin,
+  key,
+  serialNumber,
+}: DescribedCertificate): readonly string[] {
+  return [
+    `### ${role === 'client' ? 'Client certificate' : role === 'root' ? 'Root' : 'Intermediate'}`,
+    '',
+    `| | |`,
+    `| --- | --- |`,
+    `| subject | \`${subject}\` |`,
+    `| issuer | \`${issuer}\` |`,
+    `| valid | ${validFrom} to **${validTo}** |`,
+    `| SHA-256 | \`${fingerprint256}\` |`,
+    `| pin of the key | \`${pin}\` |`,
+    `| serial number | \`${serialNumber}\` |`,
+    `| key | ${key} |`,
+    '',
+  ].map((line) => line.replaceAll('\u2028', ' '));
+}

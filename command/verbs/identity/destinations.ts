@@ -1,0 +1,57 @@
+// `identity destinations` and `identity trust-pack`: their words.
+import { Argument, type Command } from 'commander';
+import { type CommandContext, withExamples, withJson } from '../../context.ts';
+import { usageError } from '../../exit-code.ts';
+import { withStore } from '../../store/chosen-store.ts';
+import { withDestinationSettings } from './import.ts';
+
+const actions = ['list', 'add', 'remove', 'set'] as const;
+
+export function addDestinations(identity: Command, context: CommandContext): void {
+  const command = identity
+    .command('destinations <name>')
+    .addArgument(new Argument('<action>', 'what to do').choices(actions))
+    .argument('[places...]', 'https://host:port or host:port')
+    .summary('where an identity may go: list, add, remove, set')
+    .description('Lists where an identity may be presented, or changes it as a new version of the identity.');
+  withDestinationSettings(withStore(withJson(command)).optionsGroup('Of those that are added or set:'))
+    .optionsGroup('Options:')
+    .option('--file <file>', 'set: a JSON list in place of places (docs/destinations.md; - is standard input)')
+    .option('--dry-run', 'show the list as it would be, and store nothing');
+  withExamples(
+    command,
+    'countersign identity destinations acme list',
+    'countersign identity destinations acme add https://api.acme.example:8443 --require-mutual',
+    'countersign identity destinations acme remove api.acme.example:8443',
+    'countersign identity destinations acme set --file destinations.json',
+  ).action(async (name: string, action: (typeof actions)[number], places: readonly string[], options) => {
+    const story = await import('../../identity/destinations.ts');
+    if (action !== 'set' && options.file !== undefined) throw usageError('--file is for set.');
+    if (action === 'list') {
+      if (places.length > 0) throw usageError('list takes no places.');
+      return await story.listDestinations(name, options, context);
+    }
+    if (action === 'set') return await story.setDestinations(name, places, options, context);
+    if (places.length === 0) throw usageError(`Say what to ${action}: host, host:port or https://host:port.`);
+    if (action === 'add') return await story.addDestinations(name, places, options, context);
+    return await story.removeDestinations(name, places, options, context);
+  });
+}
+
+export function addTrustPack(identity: Command, context: CommandContext): void {
+  withExamples(
+    withStore(withJson(identity.command('trust-pack <name>')))
+      .summary('the folder a customer gets to let the identity in')
+      .description(
+        "Writes a folder for a customer: the chain in PEM, DER and PKCS#7, fingerprints, pins and dates, the next certificate while a rotation is under way, and the configuration of the customer's server.",
+      )
+      .requiredOption('--out <folder>', 'that does not exist yet, or is empty')
+      .option('--host <place>', "the customer's host or host:port; without it the first destination that is one host")
+      .option('--files <folder>', "where the customer's server has its certificates", '/etc/ssl/api')
+      .option('--behind <place>', "host:port of what answers behind the customer's server", '127.0.0.1:8080'),
+    'countersign identity trust-pack acme --out acme-trust-pack',
+    'countersign identity trust-pack acme --host api.acme.example:8443 --out acme-trust-pack',
+  ).action(async (name, options) =>
+    (await import('../../identity/trust-pack.ts')).makeTrustPack(name, options, context),
+  );
+}
