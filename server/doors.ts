@@ -10,6 +10,7 @@ import { createInvoke } from '../functions/invoke/invoke.ts';
 import { openServices } from '../functions/invoke/services.ts';
 import { type Door, openDoor } from '../functions/message/door.ts';
 import { recordInternalError } from '../functions/telemetry/events.ts';
+import { readEveryMs } from './kept-identities.ts';
 import type { ServeOptions } from './options.ts';
 
 export interface Doors {
@@ -28,7 +29,7 @@ export async function openDoors(
   options: Pick<ServeOptions, 'identities' | 'identityTtlMs' | 'docsUrl'>,
 ): Promise<Doors> {
   const source = directorySource(options.identities);
-  const { identities, pool, close } = openServices({ source, ttlMs: options.identityTtlMs });
+  const { identities, pool, close } = openServices({ source, ttlMs: readEveryMs(options.identityTtlMs) });
   await warmUp();
   const settings = { docsUrl: options.docsUrl, onInternalError: recordInternalError };
   const keepsDeadline = { ...settings, storyKeepsDeadline: true };

@@ -9,7 +9,7 @@ import { createAuthentication } from './authentication.ts';
 import { type Callers, parseCallers } from './callers.ts';
 import { openDoors } from './doors.ts';
 import { keepFiles } from './kept-files.ts';
-import { keepIdentities } from './kept-identities.ts';
+import { keepIdentities, readEveryMs } from './kept-identities.ts';
 import { createListener } from './listener.ts';
 import { createLoad } from './load.ts';
 import { createServeMetrics, type MetricsSnapshot } from './metrics.ts';
@@ -70,7 +70,7 @@ async function open(
 
   const doors = await openDoors(options);
   closing.push(doors.close);
-  const kept = keepIdentities(doors.identities, options.identityTtlMs);
+  const kept = keepIdentities(doors.identities, readEveryMs(options.identityTtlMs));
   closing.push(kept.close);
 
   const { limits } = options;

@@ -1,16 +1,18 @@
 // The small parts around a call: lines in one write, refusals in few lines, identities asked for in turn, counts that never fall.
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';
+import { createIdentityCache } from '../../functions/identity/cache.ts';
 import { newRecord } from '../../functions/telemetry/invocation-record.ts';
 import { sendLinesTo } from '../../functions/telemetry/line.ts';
 import { addEnded, expose } from '../../server/exposition.ts';
 import { createInspection } from '../../server/inspection.ts';
-import { keepIdentities } from '../../server/kept-identities.ts';
+import { keepIdentities, readEveryMs } from '../../server/kept-identities.ts';
 import { createLineWriter } from '../../server/lines.ts';
 import { createLoad } from '../../server/load.ts';
 import { createServeMetrics } from '../../server/metrics.ts';
 import { createRefusalLines } from '../../server/refusals.ts';
 import { privateFolder } from '../support/program.ts';
+import { documentOf } from '../support/stage.ts';
 import { authorities, newIdentity } from './installation.ts';
 import { writeIdentity } from './serving.ts';
 
@@ -65,10 +67,10 @@ describe('identities in use', () => {
     for (const name of ['gone', ...names]) kept.used(name);
     kept.ask();
     await new Promise(setImmediate);
-    expect(asked.splice(0)).toEqual(['gone', ...names.slice(0, 49)]);
+    expect(asked.splice(0)).toEqual(['gone', ...names.slice(0, 24)]);
     kept.ask();
     await new Promise(setImmediate);
-    expect(asked.splice(0)).toEqual([...names.slice(49), ...names.slice(0, 39)]);
+    expect(asked.splice(0)).toEqual(names.slice(24, 49));
     now = 3_600_001;
     kept.used('identity-3');
     for (let n = 0; n < 4; n++) kept.ask();
@@ -76,6 +78,39 @@ describe('identities in use', () => {
     kept.ask();
     expect(new Set(asked)).toEqual(new Set(['identity-3']));
   });
+});
+
+describe('an identity in use', () => {
+  it.each([0, 1, 1_249, 2_499, 2_500, 2_501, 4_999])(
+    'is read again within the time to live, whenever it was first read: here %i ms after the start',
+    async (firstReadAt) => {
+      const ttlMs = 5_000;
+      const document = documentOf(newIdentity(), []);
+      const start = Date.now();
+      let time = 0;
+      const reads: number[] = [];
+      const read = async () => {
+        reads.push(time);
+        return { version: 'v1', stage: 'AWSCURRENT' as const, document };
+      };
+      const now = () => start + time;
+      const identities = createIdentityCache({ source: { read }, ttlMs: readEveryMs(ttlMs), now });
+      const kept = keepIdentities(identities, 1_000_000_000, now);
+      onTestFinished(kept.close);
+      for (; time < 60_000; time += 1) {
+        if (time === firstReadAt) {
+          kept.used('platform');
+          await identities.get('platform');
+        }
+        if (time % readEveryMs(ttlMs) !== 0) continue;
+        kept.ask();
+        await new Promise(setImmediate);
+      }
+      const gaps = reads.slice(1).map((at, index) => at - (reads[index] as number));
+      expect(gaps.length).toBeGreaterThan(10);
+      expect(Math.max(...gaps)).toBeLessThanOrEqual(ttlMs);
+    },
+  );
 });
 
 describe('the load', () => {
