@@ -52,7 +52,7 @@ function keysOf(value: unknown): string[] {
 
 const aws = findPeer('aws');
 
-describe.skipIf(!aws || !findPeer('jq'))('the commands (need the AWS CLI and jq)', () => {
+describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq)', () => {
   it('begin a rotation, give it up, clear its label, begin another one, take a change over into it, and roll back', {
     timeout: 120_000,
   }, async () => {
