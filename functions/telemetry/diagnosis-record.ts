@@ -1,5 +1,5 @@
 // The one line that each diagnosis leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
-import { metricsNamespace } from '../config.ts';
+import { embeddedMetrics } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { writeLine } from './line.ts';
 import { meterInUse } from './meter.ts';
@@ -32,29 +32,14 @@ export function recordDiagnosis(record: DiagnosisRecord, now: number = Date.now(
     writeLine({ level, message: 'diagnosis', ...record });
     return;
   }
-  const byVerdict = record.verdict === undefined ? [] : [{ Name: 'DiagnosisVerdicts', Unit: 'Count' }];
   writeLine({
     level,
     message: 'diagnosis',
     ...record,
-    Diagnoses: 1,
-    diagnosisMs: record.totalMs,
-    ...(byVerdict.length > 0 ? { DiagnosisVerdicts: 1 } : {}),
-    _aws: {
-      Timestamp: now,
-      CloudWatchMetrics: [
-        {
-          Namespace: metricsNamespace,
-          Dimensions: [[]],
-          Metrics: [
-            { Name: 'Diagnoses', Unit: 'Count' },
-            { Name: 'diagnosisMs', Unit: 'Milliseconds' },
-          ],
-        },
-        ...(byVerdict.length > 0
-          ? [{ Namespace: metricsNamespace, Dimensions: [['verdict']], Metrics: byVerdict }]
-          : []),
-      ],
-    },
+    ...embeddedMetrics(
+      now,
+      { values: { Diagnoses: 1, diagnosisMs: record.totalMs }, units: { diagnosisMs: 'Milliseconds' } },
+      record.verdict === undefined ? undefined : { values: { DiagnosisVerdicts: 1 }, dimensions: [['verdict']] },
+    ),
   });
 }

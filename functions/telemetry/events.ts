@@ -1,6 +1,6 @@
 // What happens beside an invocation and must not go unseen: an identity that cannot be read again, a defect of our own.
-import { metricsNamespace } from '../config.ts';
 import type { CountersignError } from '../errors.ts';
+import { embeddedMetrics } from './embedded-metrics.ts';
 import { failureFields } from './failure-fields.ts';
 import { writeLine } from './line.ts';
 import { meterInUse } from './meter.ts';
@@ -14,20 +14,7 @@ export function recordRefreshFailure(identity: string, error: CountersignError, 
     writeLine(fields);
     return;
   }
-  writeLine({
-    ...fields,
-    IdentityRefreshFailures: 1,
-    _aws: {
-      Timestamp: now,
-      CloudWatchMetrics: [
-        {
-          Namespace: metricsNamespace,
-          Dimensions: [[]],
-          Metrics: [{ Name: 'IdentityRefreshFailures', Unit: 'Count' }],
-        },
-      ],
-    },
-  });
+  writeLine({ ...fields, ...embeddedMetrics(now, { values: { IdentityRefreshFailures: 1 } }) });
 }
 
 /** The certificates of an identity could not be given. `identity` is undefined when the path has no name that one can have. */

@@ -1,5 +1,5 @@
 // What the hourly inspection of all identities leaves: two lines for each identity, one for all, with CloudWatch's metrics in them.
-import { metricsNamespace } from '../config.ts';
+import { embeddedMetrics } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { writeLine } from './line.ts';
 
@@ -51,17 +51,11 @@ export function recordExpiry(record: ExpiryRecord, now: number): void {
 function daysMetric(certificate: 'leaf' | 'issuer', DaysToExpiry: number, now: number): object {
   return {
     certificate,
-    DaysToExpiry,
-    _aws: {
-      Timestamp: now,
-      CloudWatchMetrics: [
-        {
-          Namespace: metricsNamespace,
-          Dimensions: [['identity', 'certificate']],
-          Metrics: [{ Name: 'DaysToExpiry', Unit: 'None' }],
-        },
-      ],
-    },
+    ...embeddedMetrics(now, {
+      values: { DaysToExpiry },
+      units: { DaysToExpiry: 'None' },
+      dimensions: [['identity', 'certificate']],
+    }),
   };
 }
 
@@ -73,34 +67,19 @@ export function recordInspection(records: readonly ExpiryRecord[], now: number):
   writeLine({
     level: 'INFO',
     message: 'identities inspected',
-    IdentitiesInspected: records.length,
-    BrokenIdentities: count(({ state }) => state === 'broken'),
-    EmptyIdentities: count(({ state }) => state === 'empty'),
-    UnreadIdentities: count(({ state }) => state === 'unread'),
-    ClientAuthenticationEnding: count(({ clientAuthenticationEnding }) => clientAuthenticationEnding),
-    RotationsOverdue: count(({ overdue }) => overdue.length > 0),
-    PendingVersions: count(({ stages }) => stages.includes('AWSPENDING')),
-    PreviousVersions: count(({ stages }) => stages.includes('AWSPREVIOUS')),
-    ...(least === undefined ? {} : { DaysToExpiry: least }),
-    _aws: {
-      Timestamp: now,
-      CloudWatchMetrics: [
-        {
-          Namespace: metricsNamespace,
-          Dimensions: [[]],
-          Metrics: [
-            { Name: 'IdentitiesInspected', Unit: 'Count' },
-            { Name: 'BrokenIdentities', Unit: 'Count' },
-            { Name: 'EmptyIdentities', Unit: 'Count' },
-            { Name: 'UnreadIdentities', Unit: 'Count' },
-            { Name: 'ClientAuthenticationEnding', Unit: 'Count' },
-            { Name: 'RotationsOverdue', Unit: 'Count' },
-            { Name: 'PendingVersions', Unit: 'Count' },
-            { Name: 'PreviousVersions', Unit: 'Count' },
-            ...(least === undefined ? [] : [{ Name: 'DaysToExpiry', Unit: 'None' }]),
-          ],
-        },
-      ],
-    },
+    ...embeddedMetrics(now, {
+      values: {
+        IdentitiesInspected: records.length,
+        BrokenIdentities: count(({ state }) => state === 'broken'),
+        EmptyIdentities: count(({ state }) => state === 'empty'),
+        UnreadIdentities: count(({ state }) => state === 'unread'),
+        ClientAuthenticationEnding: count(({ clientAuthenticationEnding }) => clientAuthenticationEnding),
+        RotationsOverdue: count(({ overdue }) => overdue.length > 0),
+        PendingVersions: count(({ stages }) => stages.includes('AWSPENDING')),
+        PreviousVersions: count(({ stages }) => stages.includes('AWSPREVIOUS')),
+        ...(least === undefined ? {} : { DaysToExpiry: least }),
+      },
+      units: { DaysToExpiry: 'None' },
+    }),
   });
 }

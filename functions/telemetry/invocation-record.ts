@@ -1,5 +1,5 @@
 // The one line that each invocation leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
-import { metricsNamespace } from '../config.ts';
+import { directive } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { writeText } from './line.ts';
 import { meterInUse } from './meter.ts';
@@ -96,35 +96,17 @@ function directivesOf(record: InvocationRecord): string {
   const shape = `${connection ?? ''} ${earlierConnections} ${failed} ${rejections ? 'rejected' : ''} ${isByPrevious(record) ? 'previous' : ''}`;
   let text = directives.get(shape);
   if (text === undefined) {
+    const counts = [...countsOf(record).keys(), ...(rejections ? ['CertificateRejections'] : [])];
     text = JSON.stringify([
-      {
-        Namespace: metricsNamespace,
-        Dimensions: [[]],
-        Metrics: [
-          { Name: 'Invocations', Unit: 'Count' },
-          { Name: 'totalMs', Unit: 'Milliseconds' },
-          ...[...countsOf(record).keys()].map((Name) => ({ Name, Unit: 'Count' })),
-          ...(rejections ? [{ Name: 'CertificateRejections', Unit: 'Count' }] : []),
-        ],
-      },
-      ...(isByPrevious(record)
-        ? [
-            {
-              Namespace: metricsNamespace,
-              Dimensions: [[], ['identity', 'host']],
-              Metrics: [{ Name: 'PreviousCertificateUsed', Unit: 'Count' }],
-            },
-          ]
-        : []),
+      directive({
+        Invocations: 'Count',
+        totalMs: 'Milliseconds',
+        ...Object.fromEntries(counts.map((name) => [name, 'Count'])),
+      }),
+      ...(isByPrevious(record) ? [directive({ PreviousCertificateUsed: 'Count' }, [[], ['identity', 'host']])] : []),
       ...(code === undefined
         ? []
-        : [
-            {
-              Namespace: metricsNamespace,
-              Dimensions: failedStep === undefined ? [['code']] : [['code'], ['failedStep']],
-              Metrics: [{ Name: 'Failures', Unit: 'Count' }],
-            },
-          ]),
+        : [directive({ Failures: 'Count' }, failedStep === undefined ? [['code']] : [['code'], ['failedStep']])]),
     ]);
     directives.set(shape, text);
   }

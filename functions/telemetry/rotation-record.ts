@@ -1,5 +1,5 @@
 // The one line that each step of a rotation leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
-import { metricsNamespace } from '../config.ts';
+import { embeddedMetrics } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { writeLine } from './line.ts';
 
@@ -33,38 +33,19 @@ export interface RotationRecord extends Partial<FailureFields> {
  */
 export function recordRotation(record: RotationRecord, now: number = Date.now()): void {
   const failed = record.code !== undefined;
-  const counts = [
-    { Name: 'RotationSteps', Unit: 'Count' },
-    ...(failed ? [{ Name: 'RotationStepFailures', Unit: 'Count' }] : []),
-  ];
-  const finished = record.outcome === 'activated';
   const byStep = record.identity !== undefined && record.step !== undefined;
   writeLine({
     level: failed ? 'WARN' : 'INFO',
     message: 'rotation',
     ...record,
-    RotationSteps: 1,
-    ...(failed ? { RotationStepFailures: 1 } : {}),
-    ...(finished ? { RotationsFinished: 1 } : {}),
-    _aws: {
-      Timestamp: now,
-      CloudWatchMetrics: [
-        {
-          Namespace: metricsNamespace,
-          Dimensions: byStep ? [[], ['identity', 'step']] : [[]],
-          Metrics: counts,
-        },
-        ...(finished
-          ? [
-              {
-                Namespace: metricsNamespace,
-                Dimensions: [[]],
-                Metrics: [{ Name: 'RotationsFinished', Unit: 'Count' }],
-              },
-            ]
-          : []),
-      ],
-    },
+    ...embeddedMetrics(
+      now,
+      {
+        values: { RotationSteps: 1, ...(failed ? { RotationStepFailures: 1 } : {}) },
+        dimensions: byStep ? [[], ['identity', 'step']] : [[]],
+      },
+      record.outcome === 'activated' ? { values: { RotationsFinished: 1 } } : undefined,
+    ),
   });
 }
 

@@ -1,13 +1,7 @@
 // What wakes somebody: each alarm watches a metric that is emitted, and leads to an article that says what to do.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { CountersignError } from '../../functions/errors.ts';
-import { recordRefreshFailure } from '../../functions/telemetry/events.ts';
-import { recordInspection } from '../../functions/telemetry/expiry-record.ts';
-import { failureFields } from '../../functions/telemetry/failure-fields.ts';
-import { newRecord, recordInvocation } from '../../functions/telemetry/invocation-record.ts';
-import { sendLinesTo } from '../../functions/telemetry/line.ts';
-import { recordRotation } from '../../functions/telemetry/rotation-record.ts';
+import { emittedMetrics } from '../telemetry/emitted.ts';
 import { synthesize } from './synthesize.ts';
 
 interface Alarm {
@@ -92,7 +86,7 @@ describe('an alarm', () => {
   });
 
   it('watches metrics that lines carry, by the dimensions that they carry them by', () => {
-    const emitted = metricsOfLines();
+    const emitted = emittedMetrics().map(({ name, dimensions }) => [name, ...dimensions].join(' '));
     const ours = alarms
       .flatMap((alarm) => alarm.Metrics?.flatMap(({ MetricStat }) => MetricStat?.Metric ?? []) ?? [alarm])
       .filter(({ Namespace }) => Namespace === 'Countersign');
@@ -103,49 +97,6 @@ describe('an alarm', () => {
     }
   });
 });
-
-/** As CloudWatch takes them in: a metric whose value is no number, or a dimension whose value is no text, is lost. */
-function metricsOfLines(): ReadonlySet<string> {
-  const lines: string[] = [];
-  sendLinesTo((line) => lines.push(line));
-  const now = 1_800_000_000_000;
-  for (const code of ['identity-unusable', 'identity-unavailable', 'internal-error'] as const) {
-    recordInvocation({ ...newRecord('r'), ...failureFields(new CountersignError(code, 'No.')) }, now);
-  }
-  const byPrevious = { identity: 'platform', host: 'api.acme.example', stage: 'AWSPREVIOUS' as const, rejections: 1 };
-  recordInvocation({ ...newRecord('r'), ...byPrevious }, now);
-  recordRefreshFailure('platform', new CountersignError('identity-unusable', 'No.'), now);
-  recordRotation({ requestId: 'r', totalMs: 1, ...failureFields(new CountersignError('issuer-refused', 'No.')) }, now);
-  const times = {
-    leafDays: 20,
-    issuerDays: 900,
-    validTo: undefined,
-    issuerValidTo: undefined,
-    nextRotation: undefined,
-  };
-  const state = { identity: 'platform', state: 'usable' as const, stages: [], overdue: [] };
-  recordInspection([{ ...state, ...times, clientAuthenticationEnding: false, rotationEnabled: true }], now);
-  return new Set(
-    lines.flatMap((text) => {
-      const line = JSON.parse(text);
-      expect(line._aws.Timestamp).toBe(now);
-      return line._aws.CloudWatchMetrics.flatMap(({ Namespace, Dimensions, Metrics }: Directive) => {
-        expect(Namespace).toBe('Countersign');
-        return Metrics.filter(({ Name }) => typeof line[Name] === 'number').flatMap(({ Name }) =>
-          Dimensions.filter((names) => names.every((one) => typeof line[one] === 'string')).map((names) =>
-            [Name, ...names.map((one) => `${one}=${line[one]}`)].join(' '),
-          ),
-        );
-      });
-    }),
-  );
-}
-
-interface Directive {
-  readonly Namespace: string;
-  readonly Dimensions: readonly (readonly string[])[];
-  readonly Metrics: readonly { readonly Name: string }[];
-}
 
 describe('the alarms for', () => {
   const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `Countersign-${name}`);

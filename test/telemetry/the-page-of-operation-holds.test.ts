@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { metricsNamespace } from '../../functions/config.ts';
+import { metricNames } from './emitted.ts';
 
 const root = join(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/operate.md'), 'utf8');
@@ -16,8 +17,7 @@ function section(title: string): string {
 
 describe('docs/operate.md', () => {
   it('has each metric, and the namespace', () => {
-    const named = [...source.matchAll(/Name: '(\w+)'/g), ...source.matchAll(/(?:new|resumed|reused): '(\w+)'/g)];
-    const metrics = new Set(named.map(([, name]) => name));
+    const metrics = metricNames();
     expect(metrics.size).toBe(24);
     for (const name of metrics) expect(section('Metrics')).toContain(`\`${name}\``);
     expect(section('Metrics')).toContain(`\`${metricsNamespace}\``);
