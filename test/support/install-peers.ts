@@ -27,6 +27,7 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   ip: 'iproute2',
   pki: 'strongswan-pki',
   chromium: 'chromium',
+  'strongswan-openssl': 'libstrongswan-standard-plugins',
   smallstep: 'golang-github-smallstep-certificates-dev',
 };
 

@@ -34,6 +34,8 @@ export type Peer = keyof typeof peers;
 /** Libraries, by a file that stands where Debian puts it. */
 const libraries = {
   smallstep: '/usr/share/gocode/src/github.com/smallstep/certificates/api/api.go',
+  // Without it pki reads no certificate with a key of an elliptic curve.
+  'strongswan-openssl': '/usr/lib/ipsec/plugins/libstrongswan-openssl.so',
 } as const;
 
 export type Library = keyof typeof libraries;
