@@ -172,6 +172,25 @@ const cases: readonly (readonly [ErrorCode, string, () => Promise<Reply>])[] = [
   ],
 ];
 
+/** What no call of the function ends in. Of rotations and of `countersign serve`, the files named have the same promise. */
+const elsewhere: ReadonlySet<string> = new Set([
+  // test/rotate/the-door-throws-nothing-secret.test.ts
+  'rotation-refused',
+  'renewal-unusable',
+  'new-certificate-rejected',
+  'new-certificate-untested',
+  'announcement-failed',
+  // test/issuer/an-issuer-that-fails-is-told-apart-and-quoted-nowhere.test.ts
+  'issuer-unavailable',
+  'issuer-refused',
+  'issued-certificate-unusable',
+  'signature-awaited',
+  // test/server/who-may-do-what.test.ts
+  'not-authenticated',
+  'caller-forbidden',
+  'too-busy',
+]);
+
 describe('nothing secret gets out', () => {
   it.each(cases)('%s: %s', async (code, _what, fail) => {
     const reply = await fail();
@@ -221,8 +240,8 @@ describe('nothing secret gets out', () => {
     expectSilence(reply);
   });
 
-  it('and every code of the table was among them', () => {
-    const missing = Object.keys(errorTable).filter((code) => !seen.has(code));
+  it('and every code that a call can end in was among them', () => {
+    const missing = Object.keys(errorTable).filter((code) => !seen.has(code) && !elsewhere.has(code));
     // A full accept queue, in the test of step one; nothing is sent before it.
     expect(missing).toEqual(['connection-timeout']);
   });
