@@ -20,6 +20,7 @@ export const consoleFiles = [
   'icon.svg',
   'main.js',
   'address.js',
+  'answer.js',
   'ask.js',
   'chain.js',
   'destinations.js',

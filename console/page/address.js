@@ -1,4 +1,4 @@
-// What the part of the address after the # says: which view, which identity, which endpoint.
+// What the part of the address after the # says: which view, which identity. No endpoint: its query may be secret, and browsers keep addresses.
 
 /** @typedef {'identities' | 'diagnose' | 'call' | 'events'} View */
 
@@ -6,25 +6,21 @@
 export const views = ['identities', 'diagnose', 'call', 'events'];
 
 /**
- * `#/diagnose/platform/https%3A%2F%2Fapi.example%2F`
- * @returns {{ view: View, identity: string | undefined, url: string | undefined }}
+ * `#/diagnose/platform`
+ * @returns {{ view: View, identity: string | undefined }}
  */
 export function readAddress() {
-  const [, view, identity, url] = location.hash.split('/').map(decoded);
+  const [, view, identity] = location.hash.split('/').map(decoded);
   const known = views.find((one) => one === view) ?? 'identities';
-  return { view: known, identity: identity || undefined, url: url || undefined };
+  return { view: known, identity: identity || undefined };
 }
 
 /**
  * @param {View} view
  * @param {string} [identity]
- * @param {string} [url]
  */
-export function addressOf(view, identity, url) {
-  return ['#', view, identity, url]
-    .filter((part) => part !== undefined)
-    .map(encoded)
-    .join('/');
+export function addressOf(view, identity) {
+  return identity === undefined ? `#/${view}` : `#/${view}/${encodeURIComponent(identity)}`;
 }
 
 /** @param {string} part */
@@ -34,12 +30,4 @@ function decoded(part) {
   } catch {
     return '';
   }
-}
-
-/**
- * @param {string} part
- * @param {number} index
- */
-function encoded(part, index) {
-  return index === 0 ? part : encodeURIComponent(part);
 }

@@ -2,7 +2,7 @@
 import { ask } from './ask.js';
 import { byId, el, mark, say } from './elements.js';
 import { factsOf, knownStep, remedyList, shownBy, statusOf, stepNames, waitingStep } from './findings.js';
-import { failureCard, fieldError, isUrlRight, withBusyButton } from './form.js';
+import { failureCard, fieldError, hasIdentity, isUrlRight, withBusyButton } from './form.js';
 import { ms, verdictWords } from './words.js';
 
 /** @import { Diagnosis } from '../../functions/diagnosis/diagnosis.ts' */
@@ -41,8 +41,9 @@ export function runDiagnosis() {
 /** @param {() => void} onDone */
 async function run(onDone) {
   const url = /** @type {HTMLInputElement} */ (byId('diagnose-url'));
-  const identity = /** @type {HTMLSelectElement} */ (byId('diagnose-identity')).value;
-  if (!isUrlRight(url)) return;
+  const choice = /** @type {HTMLSelectElement} */ (byId('diagnose-identity'));
+  const identity = choice.value;
+  if (!isUrlRight(url) || !hasIdentity(choice)) return;
   const thisRun = ++runs;
   const isStale = () => thisRun !== runs;
   const result = byId('diagnosis');
@@ -67,7 +68,7 @@ async function run(onDone) {
     showVerdict(diagnosis, banner, after);
   } catch (thrown) {
     if (isStale()) return;
-    if (!fieldError(url, thrown)) result.replaceChildren(failureCard(thrown));
+    if (!fieldError({ url }, thrown)) result.replaceChildren(failureCard(thrown));
     else result.replaceChildren();
   } finally {
     if (!isStale()) result.removeAttribute('aria-busy');

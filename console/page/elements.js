@@ -3,6 +3,8 @@
 /** @typedef {Node | string | undefined | false} Child */
 /** @typedef {Readonly<Record<string, string | number | boolean | undefined>>} Attributes */
 
+const turning = /[\u202a-\u202e\u2066-\u2069]/g;
+
 /**
  * `true` sets an attribute without a value; `false` and `undefined` leave it out.
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -37,7 +39,19 @@ function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== undefined && value !== false) element.setAttribute(name, value === true ? '' : String(value));
   }
-  element.append(...children.filter((child) => child !== undefined && child !== false));
+  for (const child of children) {
+    if (child === undefined || child === false) continue;
+    element.append(typeof child === 'string' ? inOrder(child) : child);
+  }
+}
+
+/**
+ * Text in the order in which it is written: a name from far away could otherwise turn around what stands beside it
+ * (Unicode TR 36, section 2.5; the characters are those of CVE-2021-42574). They are shown as JSON writes them.
+ * @param {string} text
+ */
+export function inOrder(text) {
+  return text.replace(turning, (one) => `\\u${one.charCodeAt(0).toString(16)}`);
 }
 
 /**
@@ -86,7 +100,8 @@ export function show(container, madeOf, make) {
  */
 export function say(words) {
   const said = byId('said');
-  said.textContent = said.textContent === words ? `${words}\u00a0` : words;
+  const text = inOrder(words);
+  said.textContent = said.textContent === text ? `${text}\u00a0` : text;
 }
 
 /**

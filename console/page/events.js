@@ -20,7 +20,7 @@ export function eventList(events) {
 
 /** @param {EventState} event */
 function eventRow({ time, type, identity, rejectedBy = [] }) {
-  const [kind, words] = kinds[type] ?? ['none', ''];
+  const [kind, words] = (Object.hasOwn(kinds, type) ? kinds[type] : undefined) ?? ['none', ''];
   return el(
     'li',
     { class: 'event' },

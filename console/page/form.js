@@ -1,9 +1,9 @@
 // What both forms share: errors beside their field, a button that is busy but keeps the focus, and a failure in the place of the answer.
 import { Failure } from './ask.js';
-import { el, facts, mark, say } from './elements.js';
+import { el, facts, inOrder, mark, say } from './elements.js';
 import { stepNames } from './findings.js';
 
-/** @typedef {HTMLInputElement | HTMLTextAreaElement} Field */
+/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 
 /**
  * Shows the sentence beside the field, or takes it away.
@@ -11,8 +11,8 @@ import { stepNames } from './findings.js';
  * @param {string} [sentence]
  */
 export function setError(field, sentence = '') {
-  const place = document.getElementById(`${field.id}-error`) ?? document.getElementById('token-error');
-  if (place) place.textContent = sentence;
+  const place = document.getElementById(`${field.id}-error`);
+  if (place) place.textContent = inOrder(sentence);
   if (sentence === '') field.removeAttribute('aria-invalid');
   else field.setAttribute('aria-invalid', 'true');
   if (sentence === '') return;
@@ -29,27 +29,41 @@ export function setError(field, sentence = '') {
 export function isUrlRight(field) {
   const url = field.value.trim();
   field.value = url;
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const sentence =
-    url === ''
-      ? 'Give the URL of the API.'
-      : parsed?.protocol !== 'https:'
-        ? 'The URL must begin with https:// and name a host.'
-        : '';
+  const sentence = wrongWithUrl(url);
   setError(field, sentence);
   return sentence === '';
 }
 
+/** @param {string} url */
+function wrongWithUrl(url) {
+  if (url === '') return 'Give the URL of the API.';
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed?.protocol !== 'https:') return 'The URL must begin with https:// and name a host.';
+  // Refused by the server as well; a password goes nowhere before that.
+  if (parsed.username !== '' || parsed.password !== '')
+    return 'Leave out everything up to the "@": credentials belong into a header.';
+  return '';
+}
+
 /**
- * True when the failure is about the URL, and is told beside it.
- * @param {HTMLInputElement} field
+ * Where nothing is set up yet, or the caller may use nothing, there is none to choose.
+ * @param {HTMLSelectElement} choice
+ */
+export function hasIdentity(choice) {
+  setError(choice, choice.value === '' ? 'There is no identity that could be presented.' : '');
+  return choice.value !== '';
+}
+
+/**
+ * True when the failure is about one of the fields, and is told beside it.
+ * @param {Readonly<Record<string, Field>>} fields by their name in the request
  * @param {unknown} thrown
  */
-export function fieldError(field, thrown) {
+export function fieldError(fields, thrown) {
   if (!(thrown instanceof Failure) || thrown.code !== 'invalid-request') return false;
   const named = /** @type {{ field?: unknown } | undefined} */ (thrown.evidence)?.field;
-  if (named !== 'url') return false;
-  setError(field, thrown.message);
+  if (typeof named !== 'string' || !Object.hasOwn(fields, named)) return false;
+  setError(/** @type {Field} */ (fields[named]), thrown.message);
   return true;
 }
 

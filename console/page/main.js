@@ -23,6 +23,8 @@ let state;
 /** Why the last question had no answer. @type {Failure | undefined} */
 let trouble;
 let isTokenWanted = false;
+/** The last that an address named: the links between the views keep it. @type {string | undefined} */
+let followed;
 /** Rotations that were asked for here, by identity, with the version that was current then. @type {Map<string, { version: string | undefined, isBegun: boolean }>} */
 const asked = new Map();
 /** @type {Map<string, string>} */
@@ -114,9 +116,19 @@ function render() {
     .join(', ');
   byId('events-link').hidden = events === undefined;
   const identity = identities.find(({ name }) => name === wanted) ?? identities[0];
-  fillChoices(state, identity);
+  const isNewlyWanted = identity?.name === wanted && wanted !== followed;
+  if (isNewlyWanted) follow(wanted);
+  fillChoices(state, identity, isNewlyWanted);
   if (view === 'identities') renderIdentities(state, identity);
   if (view === 'events') show(byId('event-list'), events, () => eventList(events ?? []));
+}
+
+/** @param {string | undefined} name */
+function follow(name) {
+  followed = name;
+  for (const view of /** @type {const} */ (['identities', 'diagnose', 'call'])) {
+    document.querySelector(`[data-view=${view}]`)?.setAttribute('href', addressOf(view, name));
+  }
 }
 
 function troubleParts() {
@@ -217,12 +229,13 @@ function diagnose(identity, url) {
  * Never while somebody chooses: only what has changed is put in.
  * @param {ConsoleState} state
  * @param {IdentityState | undefined} identity
+ * @param {boolean} isNewlyWanted whether it takes the place of what was chosen
  */
-function fillChoices({ identities }, identity) {
+function fillChoices({ identities }, identity, isNewlyWanted) {
   const names = identities.map(({ name }) => name);
   for (const select of document.querySelectorAll('select[data-identities]')) {
     if (!(select instanceof HTMLSelectElement)) continue;
-    const chosen = select.value || identity?.name;
+    const chosen = isNewlyWanted ? identity?.name : select.value || identity?.name;
     show(select, names, () => names.map((name) => el('option', { value: name }, name)));
     if (chosen !== undefined && names.includes(chosen)) select.value = chosen;
   }

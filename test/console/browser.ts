@@ -8,12 +8,17 @@ const args = [
   '--disable-component-update',
   '--disable-default-apps',
   '--disable-sync',
+  '--disable-gpu',
+  '--disable-quic',
   '--disable-domain-reliability',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost',
 ];
 
-export function openBrowser(executablePath: string): Promise<Browser> {
-  return chromium.launch({ executablePath, headless: true, args });
+const resolverRules = ['MAP * ~NOTFOUND', 'EXCLUDE 127.0.0.1', 'EXCLUDE localhost', 'EXCLUDE *.localhost'];
+
+/** `rules` come before its own: `MAP <name> <address>`. */
+export function openBrowser(executablePath: string, rules: readonly string[] = []): Promise<Browser> {
+  const resolver = `--host-resolver-rules=${[...rules, ...resolverRules].join(', ')}`;
+  return chromium.launch({ executablePath, headless: true, args: [...args, resolver] });
 }
 
 export interface Watched {
