@@ -20,6 +20,9 @@ const rooms = [
   'announcement',
 ];
 
+/** The folders of the repository, the same way; bench/ and test/ stand on all of them and on each other. */
+const folders = ['functions', 'gateway', 'console', 'server', 'command', 'infra', 'local'];
+
 const door = rooms.length + 2;
 
 function sources(folder: string): string[] {
@@ -51,6 +54,17 @@ describe('imports run one way', () => {
       expect(imported, `${file} leaves functions/`).toMatch(/^functions\//);
       const inside = dirname(imported) === dirname(file) && level(file) !== door && level(imported) !== door;
       if (!inside) expect(level(imported), `${file} imports ${imported}`).toBeLessThan(level(file));
+    }
+  });
+
+  it.each(folders)('%s/ imports only the folders that are below it', (folder) => {
+    const below = folders.slice(0, folders.indexOf(folder) + 1);
+    for (const file of sources(folder)) {
+      for (const imported of importsOf(file)) {
+        const [there] = imported.split('/');
+        if (imported === 'package.json') continue;
+        expect(below, `${file} imports ${imported}`).toContain(there);
+      }
     }
   });
 
