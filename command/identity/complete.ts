@@ -48,7 +48,9 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   const members = await carriedOver(name, state, store, given.destinations !== undefined);
   const { destinations = members.destinations, renewal = members.renewal } = given;
   // Where the authority left its chain out, the one in use may lead there.
-  const known = { name: 'the chain in use', bytes: Buffer.from(certificatesOf(members).slice(1).join('')) };
+  const issuers = certificatesOf(members).filter(({ role }) => role !== 'client');
+  const pems = issuers.map(({ certificate }) => certificate.toString());
+  const known = { name: 'the chain in use', bytes: Buffer.from(pems.join('')) };
   const key = { name: 'the key that waits', bytes: Buffer.from(request.privateKey) };
   const files = [key, ...inputs, ...(known.bytes.length > 0 ? [known] : [])];
   const judged = await judgedIdentity(files, async () => undefined, { destinations, renewal }, context);

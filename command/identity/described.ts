@@ -55,13 +55,7 @@ export function describeIdentity(
     stage,
     isUsable: problem === undefined,
     ...(problem === undefined ? {} : { problem }),
-    certificates: certificatesOf(members).map((certificate, index, all) =>
-      describeCertificate(
-        certificate,
-        index === 0 ? 'client' : index === all.length - 1 ? 'root' : 'intermediate',
-        now,
-      ),
-    ),
+    certificates: certificatesOf(members).map(({ role, certificate }) => describeCertificate(certificate, role, now)),
     ...(Array.isArray(members.destinations) ? { destinations: members.destinations.map(describeDestination) } : {}),
     ...(members.renewal === undefined ? {} : { renewal: describeRenewal(members.renewal) }),
   };
@@ -81,15 +75,29 @@ export function describeCertificate(
   };
 }
 
+export interface CertificateInRole {
+  /** By the key of the document that it stands at: where the root cannot be read, no intermediate is taken for it. */
+  readonly role: DescribedCertificate['role'];
+  readonly certificate: X509Certificate;
+}
+
+const roles = { certificate: 'client', intermediateCertificates: 'intermediate', rootCertificate: 'root' } as const;
+
 /** The client certificate, its issuers in order, the root: as far as each key of the document can be read. */
-export function certificatesOf(members: Readonly<Record<string, unknown>>): readonly X509Certificate[] {
-  return (['certificate', 'intermediateCertificates', 'rootCertificate'] as const).flatMap((key) => {
+export function certificatesOf(members: Readonly<Record<string, unknown>>): readonly CertificateInRole[] {
+  return (Object.keys(roles) as (keyof typeof roles)[]).flatMap((key) => {
     try {
-      return readCertificates(String(members[key] ?? ''), key, true).map(({ certificate }) => certificate);
+      const read = readCertificates(String(members[key] ?? ''), key, true);
+      return read.map(({ certificate }) => ({ role: roles[key], certificate }));
     } catch {
       return [];
     }
   });
+}
+
+/** Undefined where it cannot be read. */
+export function clientCertificateOf(members: Readonly<Record<string, unknown>>): X509Certificate | undefined {
+  return certificatesOf(members).find(({ role }) => role === 'client')?.certificate;
 }
 
 /** Empty for what is no JSON object. */

@@ -16,6 +16,25 @@ export interface DestinationOptions {
   readonly probe?: string;
 }
 
+/** How each is written, for the sentence that names it. */
+const written: Readonly<Record<keyof DestinationOptions, string>> = {
+  requireMutual: '--require-mutual',
+  network: '--network',
+  serverName: '--server-name',
+  serverRoots: '--server-roots',
+  pin: '--pin',
+  probe: '--probe',
+};
+
+/**
+ * Throws a usage error where one is given and no destination that it could be for: whoever says --require-mutual beside a
+ * file of destinations must not believe that it counts. `where` ends the sentence.
+ */
+export function requireNoSettings(options: DestinationOptions, where: string): void {
+  const given = (Object.keys(written) as (keyof DestinationOptions)[]).find((key) => options[key] !== undefined);
+  if (given !== undefined) throw usageError(`${written[given]} is about destinations that ${where}.`);
+}
+
 export interface Place {
   readonly host: string;
   readonly port: number;

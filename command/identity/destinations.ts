@@ -6,7 +6,7 @@ import { refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { currentMembers, requireIdentity, requireNoRotation, wasChanged } from './change.ts';
-import { certificatesOf, describeDestination, membersOrNone } from './described.ts';
+import { clientCertificateOf, describeDestination, membersOrNone } from './described.ts';
 import {
   checkedDestinations,
   type DestinationOptions,
@@ -14,6 +14,7 @@ import {
   destinationsInFile,
   isAt,
   placeFrom,
+  requireNoSettings,
 } from './destination-words.ts';
 import { requireSize } from './import.ts';
 import { destinationLines } from './lines.ts';
@@ -28,9 +29,11 @@ type Change = (present: readonly unknown[] | undefined) => readonly unknown[];
 /** Somebody else was first: looked at again and done again, this often. */
 const attempts = 3;
 
-export async function listDestinations(name: string, options: WriteOptions, context: CommandContext): Promise<void> {
+export async function listDestinations(name: string, options: ChangeOptions, context: CommandContext): Promise<void> {
+  requireNoSettings(options, 'are added or set');
+  if (options.dryRun) throw usageError('--dry-run is for add, remove and set.');
   const store = await openStore(options, context);
-  const state = await requireIdentity(name, store);
+  const state = await requireValue(name, store);
   show(name, presentOf(await currentMembers(name, state, store)), 'unchanged', store, context);
 }
 
@@ -60,6 +63,7 @@ export async function removeDestinations(
   options: ChangeOptions,
   context: CommandContext,
 ): Promise<void> {
+  requireNoSettings(options, 'are added or set');
   const removed = places.map(placeFrom);
   await change(name, options, context, (present) => {
     if (present === undefined) {
@@ -88,6 +92,7 @@ export async function setDestinations(
 ): Promise<void> {
   if (places.length > 0 === (options.file !== undefined))
     throw usageError('Give destinations, or a list of them with --file.');
+  if (options.file !== undefined) requireNoSettings(options, 'the command line names; in a file each has its own');
   const wanted =
     options.file === undefined ? await destinationsFrom(places, options) : await destinationsInFile(options.file);
   await change(name, options, context, () => wanted);
@@ -97,8 +102,7 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
   const store = await openStore(options, context);
   const { interrupted } = context;
   for (let attempt = 0; attempt < attempts; attempt += 1) {
-    const state = await requireIdentity(name, store);
-    if (!state.hasCurrent) throw refusal('no-version', `"${name}" has no value yet: import it first.`);
+    const state = await requireValue(name, store);
     requireNoRotation(name, state);
     const members = await currentMembers(name, state, store);
     const present = presentOf(members);
@@ -122,6 +126,16 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
   throw wasChanged(name);
 }
 
+/** A request that waits for its first certificate has no destinations, which is not the same as any public host. */
+async function requireValue(name: string, store: IdentityStore): Promise<IdentityState> {
+  const state = await requireIdentity(name, store);
+  if (state.hasCurrent) return state;
+  throw refusal(
+    'no-version',
+    `"${name}" waits for its first certificate and has no destinations yet: say them with countersign identity complete.`,
+  );
+}
+
 /** What a rollback goes back to, and what customers are served with that do not trust the current one yet, is another certificate: it stays. */
 async function hasAnotherPrevious(
   name: string,
@@ -131,8 +145,8 @@ async function hasAnotherPrevious(
 ): Promise<boolean> {
   if (!hasPrevious) return false;
   const previous = await store.read(name, 'AWSPREVIOUS').catch(() => undefined);
-  const before = certificatesOf(membersOrNone(previous?.document ?? ''))[0]?.fingerprint256;
-  return before !== undefined && before !== certificatesOf(members)[0]?.fingerprint256;
+  const before = clientCertificateOf(membersOrNone(previous?.document ?? ''))?.fingerprint256;
+  return before !== undefined && before !== clientCertificateOf(members)?.fingerprint256;
 }
 
 /** A rotation that had read the document before may put its value after: then its end undoes this. */

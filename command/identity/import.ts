@@ -13,7 +13,13 @@ import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
 import { carriedOver, requireName, requireNoRotation, wasChanged } from './change.ts';
 import { describeDestination } from './described.ts';
-import { type DestinationOptions, destinationsFrom, destinationsInFile, renewalFrom } from './destination-words.ts';
+import {
+  type DestinationOptions,
+  destinationsFrom,
+  destinationsInFile,
+  renewalFrom,
+  requireNoSettings,
+} from './destination-words.ts';
 import { readInputFiles } from './input-files.ts';
 import { destinationLines } from './lines.ts';
 import { type PassphraseOptions, passphraseFrom } from './passphrase.ts';
@@ -121,6 +127,7 @@ export async function settingsFrom(
   const { destination = [], destinations, renewal } = options;
   if (destination.length > 0 && destinations !== undefined)
     throw usageError('Give --destination or --destinations, not both.');
+  if (destination.length === 0) requireNoSettings(options, '--destination names; in a file each has its own');
   const list =
     destinations === undefined
       ? destination.length === 0

@@ -59,7 +59,7 @@ async function entryOf(identity: string, store: IdentityStore, now: number): Pro
       };
     }
     const { isUsable, problem, certificates, destinations } = describeIdentity(identity, 'AWSCURRENT', stored, now);
-    const [leaf] = certificates;
+    const leaf = certificates.find(({ role }) => role === 'client');
     return {
       identity,
       isUsable,

@@ -8,13 +8,15 @@ import { readInput } from './input-files.ts';
 export interface PassphraseOptions {
   readonly passphraseFile?: string;
   readonly passphraseEnv?: string;
-  /** Only to say why not. */
+  /** These only to say why not. */
   readonly passphrase?: unknown;
+  readonly password?: unknown;
+  readonly pass?: unknown;
 }
 
 /** Throws a usage error. One passphrase of a file or variable is tried for everything that needs one. */
 export async function passphraseFrom(options: PassphraseOptions, context: CommandContext): Promise<AskPassphrase> {
-  if (options.passphrase !== undefined) {
+  if ((options.passphrase ?? options.password ?? options.pass) !== undefined) {
     throw usageError(
       'A passphrase in an argument can be seen by every user of the machine and stays in the history of the shell: use --passphrase-file or --passphrase-env, or give none and be asked.',
     );

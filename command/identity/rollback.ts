@@ -7,7 +7,7 @@ import type { StoreOptions } from '../store/chosen-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
 import { requireIdentity, wasChanged } from './change.ts';
-import { type DescribedIdentity, describeIdentity } from './described.ts';
+import { type DescribedCertificate, type DescribedIdentity, describeIdentity } from './described.ts';
 import { daysText, destinationLines } from './lines.ts';
 
 export interface RollbackOptions extends StoreOptions {
@@ -36,7 +36,7 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
   await requireYes(`Roll "${name}" back?`, options.yes, context);
   interrupted.throwIfAborted();
   if ((await store.rollBack(name, state.holder)) === 'changed') throw wasChanged(name);
-  const [leaf] = before.certificates;
+  const leaf = clientOf(before);
   const { paint } = context.output;
   context.output.answer(
     { identity: name, outcome: 'rolled-back', place: store.place, current: before, previous: current ?? null },
@@ -53,10 +53,10 @@ function whatItMeans(
   current: DescribedIdentity | undefined,
   { output: { paint } }: CommandContext,
 ): readonly string[] {
-  const [then, now] = [before.certificates[0], current?.certificates[0]];
+  const [then, now] = [clientOf(before), current && clientOf(current)];
   const isSame = then?.fingerprint256 === now?.fingerprint256;
   const certificate = (described: DescribedIdentity | undefined) => {
-    const leaf = described?.certificates[0];
+    const leaf = described && clientOf(described);
     return leaf
       ? `${harmless(leaf.subject)}, SHA-256 ${leaf.fingerprint256.slice(0, 23)}…, ${daysText(leaf.daysLeft, paint)}`
       : 'nothing that can be read';
@@ -70,4 +70,8 @@ function whatItMeans(
       ? []
       : ['  and with these destinations again:', ...destinationLines(before.destinations).map((line) => `  ${line}`)]),
   ];
+}
+
+function clientOf({ certificates }: DescribedIdentity): DescribedCertificate | undefined {
+  return certificates.find(({ role }) => role === 'client');
 }

@@ -8,12 +8,12 @@ import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityState, IdentityStore, StageName } from '../store/identity-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
-import { certificateFiles } from '../trust-pack/certificates.ts';
+import { type Chain, certificateFiles } from '../trust-pack/certificates.ts';
 import { type CustomerServer, configurationFiles } from '../trust-pack/configurations.ts';
 import { readMe } from '../trust-pack/read-me.ts';
 import { requireIdentity } from './change.ts';
 import { certificatesOf, describeIdentity, membersOrNone } from './described.ts';
-import { placeFrom } from './destination-words.ts';
+import { type Place, placeFrom } from './destination-words.ts';
 
 export interface TrustPackOptions extends StoreOptions {
   readonly out: string;
@@ -29,9 +29,11 @@ export async function makeTrustPack(name: string, options: TrustPackOptions, con
   const { interrupted } = context;
   const state = await requireIdentity(name, store);
   const { described, chain, members } = await partsOf(name, 'AWSCURRENT', store, context);
-  if (chain.length < 2) throw refusal('identity-unusable', `The certificates of "${name}" cannot be read.`);
-  if (!described.isUsable)
-    context.output.warn(`The identity cannot be used as it is: ${described.problem?.detail ?? ''}`);
+  const { isUsable, problem } = described;
+  // What customers are to trust must be what the platform presents: dates pass, everything else is wrong from the start.
+  if (chain === undefined || !(isUsable || mendedByRenewal.has(problem?.reason ?? '')))
+    throw refusal('identity-unusable', `"${name}" cannot be used, so nobody is to trust it: ${problem?.detail ?? ''}`);
+  if (!isUsable) context.output.warn(`The identity cannot be used as it is: ${problem?.detail ?? ''}`);
   const next = await nextOf(name, state, store, context);
   const server = serverFrom(options, members);
 
@@ -78,17 +80,29 @@ export async function makeTrustPack(name: string, options: TrustPackOptions, con
   );
 }
 
+const mendedByRenewal = new Set(['expired', 'not-yet-valid']);
+
 async function partsOf(name: string, stage: StageName, store: IdentityStore, context: CommandContext) {
   const stored = await store.read(name, stage);
   if (stored === undefined) throw refusal('no-version', `"${name}" has nothing at ${stage}.`);
   const members = membersOrNone(stored.document);
-  return { described: describeIdentity(name, stage, stored, context.now()), chain: certificatesOf(members), members };
+  return { described: describeIdentity(name, stage, stored, context.now()), chain: chainOf(members), members };
+}
+
+/** Undefined where the client certificate or the root cannot be read. */
+function chainOf(members: Readonly<Record<string, unknown>>): Chain | undefined {
+  const found = certificatesOf(members);
+  const those = (wanted: string) => found.filter(({ role }) => role === wanted).map(({ certificate }) => certificate);
+  const [[client], intermediates, [root]] = [those('client'), those('intermediate'), those('root')];
+  return client && root && { client, intermediates, root };
 }
 
 async function nextOf(name: string, { pending }: IdentityState, store: IdentityStore, context: CommandContext) {
   if (!pending?.hasValue) return undefined;
-  const parts = await partsOf(name, 'AWSPENDING', store, context);
-  return parts.chain.length < 2 ? undefined : parts;
+  const { described, chain } = await partsOf(name, 'AWSPENDING', store, context);
+  if (chain !== undefined && described.isUsable) return { described, chain };
+  context.output.warn('The next version cannot be used, and is left out.');
+  return undefined;
 }
 
 /** The customer's server: named, or the first destination that is one host. */
@@ -99,30 +113,39 @@ function serverFrom(
   if (!/^\/[\w./-]*$/.test(files))
     throw usageError('--files must be the absolute path of a folder, of letters, digits and ./_-.');
   const [, behindHost = '', behindPort = ''] = /^([\w.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(behind) ?? [];
-  if (behindHost === '') throw usageError('--behind must be host:port.');
-  const place = host === undefined ? firstExact(members.destinations) : placeFrom(host);
+  if (behindHost === '' || !isPort(Number(behindPort))) throw usageError('--behind must be host:port.');
+  const place = host === undefined ? firstNamed(members.destinations) : named(placeFrom(host));
   if (place === undefined) {
     throw usageError(
-      'The identity lists no single host: say with --host for which server the configurations are to be.',
+      host === undefined
+        ? 'The identity lists no single host: say with --host for which server the configurations are to be.'
+        : '--host must be the name or the IPv4 address of one host, with or without a port.',
     );
   }
-  // It goes into files of configuration: only what a name or an address is made of.
-  if (!/^[a-z0-9._-]{1,253}$/.test(domainToASCII(place.host) || place.host))
-    throw usageError('--host must be the name of one host.');
   return {
-    host: place.host,
-    port: place.port,
+    ...place,
     folder: files.replace(/\/+$/, ''),
     behind: { host: behindHost, port: Number(behindPort) },
   };
 }
 
-function firstExact(destinations: unknown) {
-  const places = (Array.isArray(destinations) ? destinations : []).map((one: { host?: unknown; port?: unknown }) => ({
-    host: String(one?.host ?? '*').toLowerCase(),
-    port: Number(one?.port ?? 443),
-  }));
-  return places.find(({ host }) => !host.includes('*'));
+function firstNamed(destinations: unknown): Place | undefined {
+  for (const one of Array.isArray(destinations) ? (destinations as unknown[]) : []) {
+    const { host, port = 443 } = (one ?? {}) as { host?: unknown; port?: unknown };
+    const place = typeof host === 'string' ? named({ host, port: Number(port) }) : undefined;
+    if (place !== undefined) return place;
+  }
+  return undefined;
+}
+
+/** It goes into files of configuration: only what a name or an address is made of, as it goes over the wire. */
+function named({ host, port }: Place): Place | undefined {
+  const ascii = domainToASCII(host);
+  return /^[a-z0-9._-]{1,253}$/.test(ascii) && isPort(port) ? { host: ascii, port } : undefined;
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
 
 async function requireRoom(out: string): Promise<void> {

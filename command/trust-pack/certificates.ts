@@ -15,24 +15,31 @@ export function certificatesOnly(chain: readonly X509Certificate[]): Buffer {
     version1,
     derElement(set),
     derElement(derTag.sequence, derObjectIdentifier(data)),
-    derElement(explicit0, ...chain.map(({ raw }) => Buffer.from(raw))),
+    // A SET OF is sorted in DER (X.690, section 11.6): the order of the chain is not in it.
+    derElement(explicit0, ...chain.map(({ raw }) => Buffer.from(raw)).sort(Buffer.compare)),
     derElement(set),
   );
   return derElement(derTag.sequence, derObjectIdentifier(signedData), derElement(explicit0, content));
 }
 
-/** Name and content of each file; the client certificate is first in `chain`, the root last. */
-export function certificateFiles(chain: readonly X509Certificate[]): readonly (readonly [string, string | Buffer])[] {
-  const [client, ...issuers] = chain as readonly [X509Certificate, ...X509Certificate[]];
-  const root = issuers.at(-1);
-  const intermediates = issuers.slice(0, -1);
+/** The same in the order of a chain, each by its role: no intermediate may be taken for the root that is to be trusted. */
+export interface Chain {
+  readonly client: X509Certificate;
+  /** In issuer order; may be empty. */
+  readonly intermediates: readonly X509Certificate[];
+  readonly root: X509Certificate;
+}
+
+/** Name and content of each file. */
+export function certificateFiles({
+  client,
+  intermediates,
+  root,
+}: Chain): readonly (readonly [string, string | Buffer])[] {
+  const chain = [client, ...intermediates, root];
   return [
-    ...(root
-      ? ([
-          ['platform-root.pem', root.toString()],
-          ['platform-root.cer', Buffer.from(root.raw)],
-        ] as const)
-      : []),
+    ['platform-root.pem', root.toString()],
+    ['platform-root.cer', Buffer.from(root.raw)],
     ...(intermediates.length > 0 ? ([['platform-intermediates.pem', intermediates.join('')]] as const) : []),
     ...intermediates.map((one, index) => [`platform-intermediate-${index + 1}.cer`, Buffer.from(one.raw)] as const),
     ['client.pem', client.toString()],

@@ -42,19 +42,44 @@ export async function configurationFiles(server: CustomerServer): Promise<readon
   const blocks = [...configurations.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
   const files = blocks.flatMap(([, language = '', block = '']) => {
     const name = fileNames[language];
-    return name === undefined ? [] : [[name, localized(block, server)] as const];
+    return name === undefined ? [] : [[name, withListen(name, localized(block, server), server)] as const];
   });
   const whole = text.replace(/\[([^\]]+)\]\([^)\s]+\)/g, '$1');
   return [...files, ['for-your-server.md', localized(whole, server)]];
 }
 
-/** `:` and a port are what Caddy and a URL need where it is not 443; everywhere else the number stands alone. */
-function localized(text: string, { host, port, folder, behind }: CustomerServer): string {
-  return text
-    .replaceAll('/etc/ssl/api', folder)
-    .replaceAll('"host" => "127.0.0.1", "port" => 8080', `"host" => "${behind.host}", "port" => ${behind.port}`)
-    .replaceAll('127.0.0.1:8080', `${behind.host}:${behind.port}`)
-    .replaceAll(/^api\.acme\.example \{/gm, port === 443 ? `${host} {` : `${host}:${port} {`)
-    .replaceAll('api.acme.example', host)
-    .replaceAll(/\b443\b/g, String(port));
+const port = 443;
+
+/**
+ * What stands on the page for the customer's own; all in one go, so that nothing of a name or an address that was put in
+ * is taken for something to replace.
+ */
+const replaced = new RegExp(
+  [
+    '(?<folder>/etc/ssl/api)',
+    '"host" => "127\\.0\\.0\\.1", "port" => 8080(?<lighttpd>)',
+    '(?<behind>127\\.0\\.0\\.1:8080)',
+    // Caddy and a URL have the port behind the name; everywhere else it stands alone.
+    '(?<site>^api\\.acme\\.example(?= \\{))',
+    '(?<host>api\\.acme\\.example)',
+    `\\b(?<port>${port})\\b`,
+  ].join('|'),
+  'gm',
+);
+
+function localized(text: string, server: CustomerServer): string {
+  const behind = `${server.behind.host}:${server.behind.port}`;
+  return text.replace(replaced, (...found: unknown[]) => {
+    const groups = found.at(-1) as Record<string, string | undefined>;
+    if (groups.folder !== undefined) return server.folder;
+    if (groups.lighttpd !== undefined) return `"host" => "${server.behind.host}", "port" => ${server.behind.port}`;
+    if (groups.behind !== undefined) return behind;
+    if (groups.site !== undefined) return server.port === port ? server.host : `${server.host}:${server.port}`;
+    return groups.host === undefined ? String(server.port) : server.host;
+  });
+}
+
+/** Apache listens on 443 by itself where mod_ssl is there, and on other ports only where it is told to. */
+function withListen(name: string, text: string, server: CustomerServer): string {
+  return name === 'apache.conf' && server.port !== port ? `Listen ${server.port}\n\n${text}` : text;
 }

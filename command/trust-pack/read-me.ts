@@ -28,7 +28,8 @@ const meanings: Readonly<Record<string, string>> = {
 
 export function readMe(pack: Pack): string {
   const { identity, certificates, next, host, port, folder, madeAt, files } = pack;
-  const root = certificates.find(({ role }) => role === 'root');
+  const root = rootOf(certificates);
+  const isOtherRoot = next.length > 0 && rootOf(next)?.fingerprint256 !== root?.fingerprint256;
   return `${[
     `# Let the identity \`${identity}\` in`,
     '',
@@ -37,18 +38,14 @@ export function readMe(pack: Pack): string {
     '',
     '## What to do',
     '',
-    ...(root
-      ? [
-          `1. Compare the fingerprint of the root over a second channel, by telephone say: \`${root.fingerprint256}\`.`,
-          '',
-          '   ```sh',
-          '   openssl x509 -in platform-root.pem -noout -subject -enddate -fingerprint -sha256',
-          '   ```',
-          `2. Put \`platform-root.pem\` at \`${folder}/platform-root.pem\` of your server, and let it trust that for clients, and nothing else.`,
-          '3. Take the configuration of your server out of `servers/`. `for-your-server.md` has what there is to know of each, and what to look at when it fails.',
-          '4. Tell the platform that it is done: it tries your server and sees which step is missing.',
-        ]
-      : ['The chain of this identity could not be read whole: ask the platform for another pack.']),
+    `1. Compare the fingerprint of the root over a second channel, by telephone say: \`${root?.fingerprint256}\`.`,
+    '',
+    '   ```sh',
+    '   openssl x509 -in platform-root.pem -noout -subject -enddate -fingerprint -sha256',
+    '   ```',
+    `2. Put \`platform-root.pem\` at \`${folder}/platform-root.pem\` of your server, and let it trust that for clients, and nothing else.`,
+    '3. Take the configuration of your server out of `servers/`. `for-your-server.md` has what there is to know of each, and what to look at when it fails.',
+    '4. Tell the platform that it is done: it tries your server and sees which step is missing.',
     '',
     '## The certificates',
     '',
@@ -57,16 +54,20 @@ export function readMe(pack: Pack): string {
       ? [
           '## The next certificate',
           '',
-          'A rotation is under way: this one takes the place of the client certificate. Whoever trusts the root has nothing to do. Whoever pins the client certificate or its key adds this one **beside** the current one. Its files are in `next/`.',
+          `A rotation is under way: this one takes the place of the client certificate. ${isOtherRoot ? 'Its root is **another one**: trust `next/platform-root.pem` **beside** `platform-root.pem` from now on, after you have compared its fingerprint.' : 'Whoever trusts the root has nothing to do.'} Whoever pins the client certificate or its key adds this one **beside** the current one. Its files are in \`next/\`.`,
           '',
-          ...certificateText(next[0] as DescribedCertificate),
+          ...next.filter(({ role }) => role === 'client' || isOtherRoot).flatMap(certificateText),
         ]
       : []),
     '## The files',
     '',
     '| file | what |',
     '| --- | --- |',
-    ...files.flatMap((file) => (meanings[file] ? [`| \`${file}\` | ${meanings[file]} |`] : [])),
+    ...files.flatMap((file) => {
+      const meaning =
+        meanings[file] ?? (/^platform-intermediate-\d+\.cer$/.test(file) ? 'one of them in DER' : undefined);
+      return meaning === undefined ? [] : [`| \`${file}\` | ${meaning} |`];
+    }),
     '| `servers/` | a configuration for each of the usual servers |',
     '| `for-your-server.md` | the same with explanations |',
     ...(next.length > 0 ? ['| `next/` | the next certificate, in the same forms |'] : []),
@@ -89,13 +90,25 @@ function certificateText({
     '',
     `| | |`,
     `| --- | --- |`,
-    `| subject | \`${subject}\` |`,
-    `| issuer | \`${issuer}\` |`,
+    `| subject | ${code(subject)} |`,
+    `| issuer | ${code(issuer)} |`,
     `| valid | ${validFrom} to **${validTo}** |`,
     `| SHA-256 | \`${fingerprint256}\` |`,
     `| pin of the key | \`${pin}\` |`,
     `| serial number | \`${serialNumber}\` |`,
     `| key | ${key} |`,
     '',
-  ].map((line) => line.replaceAll('\u2028', ' '));
+  ];
+}
+
+/**
+ * A name as code in a table. Whoever ordered the certificate chose it: what would end the code or the cell is written as
+ * RFC 4514, section 2.4 writes any octet, and what steers a terminal is written so already.
+ */
+function code(name: string): string {
+  return `\`${name.replace(/[`|]/g, (character) => `\\${character.charCodeAt(0).toString(16).toUpperCase()}`)}\``;
+}
+
+function rootOf(certificates: readonly DescribedCertificate[]): DescribedCertificate | undefined {
+  return certificates.find(({ role }) => role === 'root');
 }

@@ -133,16 +133,20 @@ export interface Seen {
 
 /**
  * The command at a terminal (`script` of util-linux gives it one). Each answer is typed once its question is shown, in
- * order.
+ * order. Standard output goes to the file `outTo`, if one is named.
  */
 export async function atTerminal(
   args: readonly string[],
   answers: readonly (readonly [question: string, typed: string])[] = [],
   environment: Readonly<Record<string, string>> = {},
+  outTo?: string,
 ): Promise<Seen> {
   const words = [process.execPath, mainFile, 'identity', ...args].map((word) => `'${word}'`);
   const env = { PATH: process.env.PATH ?? '', TERM: 'xterm', SHELL: '/bin/sh', ...environment };
-  const child = spawn('script', ['-qec', `exec ${words.join(' ')}`, '/dev/null'], { cwd: root, env });
+  const child = spawn('script', ['-qec', `exec ${words.join(' ')}${outTo ? ` >'${outTo}'` : ''}`, '/dev/null'], {
+    cwd: root,
+    env,
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   let shown = '';
   let from = 0;

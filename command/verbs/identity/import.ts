@@ -24,10 +24,18 @@ export function addImport(identity: Command, context: CommandContext): void {
 }
 
 export function withPassphrase(command: Command): Command {
-  return command
-    .option('--passphrase-file <file>', 'whose first line is the passphrase of what is encrypted (- is standard input)')
-    .option('--passphrase-env <variable>', 'that holds the passphrase; without either you are asked, on a terminal')
-    .addOption(new Option('--passphrase [value]').hideHelp());
+  return (
+    command
+      .option(
+        '--passphrase-file <file>',
+        'whose first line is the passphrase of what is encrypted (- is standard input)',
+      )
+      .option('--passphrase-env <variable>', 'that holds the passphrase; without either you are asked, on a terminal')
+      .addOption(new Option('--passphrase [value]').hideHelp())
+      // What other programs call it: an unknown option would be said again, with its value.
+      .addOption(new Option('--password [value]').hideHelp())
+      .addOption(new Option('--pass [value]').hideHelp())
+  );
 }
 
 /** Where an identity may go, and how it is renewed. */
