@@ -21,11 +21,21 @@ const verbs: readonly ((program: Command, context: CommandContext) => void)[] = 
 ];
 
 const context = openContext(process);
-// Whoever reads the answer may have had enough of it: `countersign identity list | head -1`.
-process.stdout.on('error', () => process.exit(context.exitCode));
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  // Whoever reads the answer may have had enough of it: `countersign identity list | head -1`.
+  if (code === 'EPIPE') process.exit(context.exitCode);
+  process.stderr.write(`The answer cannot be written (${code}).\n`);
+  process.exit(exitCodes.refused);
+});
+// Nobody is left to be told.
+process.stderr.on('error', () => {});
 const code = await run(process.argv);
 // Node would wait for connections that the SDK keeps open.
-process.stdout.write('', () => process.exit(code));
+process.stdout.write('', (error) => {
+  // What could not be written is told above, a turn later.
+  if (error) setImmediate(() => process.exit(exitCodes.refused));
+  else process.exit(code);
+});
 
 async function run(words: readonly string[]): Promise<number> {
   try {
@@ -45,6 +55,7 @@ function program(): Command {
     .helpOption('-h, --help', 'what there is, and how it is written')
     .exitOverride()
     .showHelpAfterError('Add --help to see what there is.')
+    .configureOutput({ outputError: (text, write) => write(withoutValue(text)) })
     .hook('preAction', (_program, verb) => {
       context.isJson = verb.opts().json === true;
     });
@@ -61,7 +72,13 @@ function failed(thrown: unknown): number {
   if (thrown instanceof CommanderError) {
     const { code, message, exitCode } = thrown;
     // Commander has said its own already, and ends with 1 where it was called wrongly.
-    if (code.startsWith('commander.')) return exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (code.startsWith('commander.')) {
+      if (exitCode === 0) return exitCodes.done;
+      const detail = code === 'commander.help' ? 'A verb is missing.' : withoutValue(message.replace(/^error: /, ''));
+      context.isJson = isJsonAskedFor(process.argv);
+      if (context.isJson) context.output.answer({ error: { code: 'usage', detail } }, () => []);
+      return exitCodes.usage;
+    }
     context.output.fail({ code, detail: message });
     return exitCode;
   }
@@ -78,6 +95,17 @@ function failed(thrown: unknown): number {
   const isDefect = error.code === 'internal-error';
   context.output.fail({ code: error.code, detail: error.message, hint: isDefect ? placeOf(thrown) : error.hint });
   return exitCodeOf(error);
+}
+
+/** What stands behind an option that there is not may be a password: `-uname:word`, `--token=…`. */
+function withoutValue(text: string): string {
+  return text.replace(/unknown option '(--[^=']*|-.)[^']*'/, "unknown option '$1'");
+}
+
+/** For a command line that commander did not read to its end. */
+function isJsonAskedFor(words: readonly string[]): boolean {
+  const end = words.indexOf('--');
+  return words.slice(0, end === -1 ? undefined : end).includes('--json');
 }
 
 /** Of a defect: its class and where it came from, without its message, which may quote anything. */
