@@ -1,15 +1,16 @@
 // The functions in this process, on a source of identities: the same stories behind the same door as on Lambda.
 import type { Context } from 'aws-lambda';
-import { readSettings, routes } from '../../functions/config.ts';
+import { readSettings, routes, type Settings } from '../../functions/config.ts';
 import type { Door } from '../../functions/message/door.ts';
+import { usageError } from '../exit-code.ts';
 import type { Api, ApiQuestion } from './api.ts';
 
 /** Nobody ends this process behind a call's back: it has all the time that it may ask for. */
 const context = { awsRequestId: '', getRemainingTimeInMillis: () => 30_000 } as Context;
 
-/** `environment` names the source (store/chosen-store.ts). Throws what readSettings throws. Reads no identity yet. */
+/** `environment` names the source (store/chosen-store.ts). Throws a usage error. Reads no identity yet. */
 export async function openInProcess(environment: Readonly<Record<string, string | undefined>>): Promise<Api> {
-  const settings = readSettings(environment);
+  const settings = settingsIn(environment);
   const [{ openSource }, { openServices }, { openDoor }, { createInvoke }, { createDiagnose }, { sendLinesTo }] =
     await Promise.all([
       import('../../functions/identity/source.ts'),
@@ -44,4 +45,13 @@ export async function openInProcess(environment: Readonly<Record<string, string 
     },
     close: services.close,
   };
+}
+
+/** Here they are part of the command line; the sentence names the variable. */
+function settingsIn(environment: Readonly<Record<string, string | undefined>>): Settings {
+  try {
+    return readSettings(environment);
+  } catch (thrown) {
+    throw usageError((thrown as Error).message);
+  }
 }
