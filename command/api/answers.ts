@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
 import type { InvocationAnswer } from '../../functions/message/answer.ts';
-import { unavailable } from '../exit-code.ts';
+import { type ExitCode, exitCodes, refusal, unavailable } from '../exit-code.ts';
 import type { Api, ApiAnswer } from './api.ts';
 
 /** A problem document (RFC 9457), with the members that docs/errors.md describes. */
@@ -77,22 +77,22 @@ const invocation = v.looseObject({
   advice: v.optional(v.string()),
 });
 
-/** Throws `unavailable` for what is neither a diagnosis nor a problem. */
+/** Throws `unavailable` for what is neither a diagnosis nor a problem: a refusal is kept for what a diagnosis found. */
 export function readDiagnosis(api: Api, answer: ApiAnswer): Result<Diagnosis> {
-  return read(api, answer, diagnosis) as Result<Diagnosis>;
+  return read(api, answer, diagnosis, exitCodes.unavailable) as Result<Diagnosis>;
 }
 
-/** Throws `unavailable` for what is neither an invocation's answer nor a problem. */
+/** Throws `unavailable` for what is neither an invocation's answer nor a problem; a refusal where the caller is turned away. */
 export function readInvocation(api: Api, answer: ApiAnswer): Result<InvocationAnswer> {
-  return read(api, answer, invocation) as Result<InvocationAnswer>;
+  return read(api, answer, invocation, exitCodes.refused) as Result<InvocationAnswer>;
 }
 
-function read(api: Api, { status, body }: ApiAnswer, schema: v.GenericSchema): Result<unknown> {
+function read(api: Api, { status, body }: ApiAnswer, schema: v.GenericSchema, turnedAway: ExitCode): Result<unknown> {
   let value: unknown;
   try {
     value = JSON.parse(body);
   } catch {
-    throw strange(api, status);
+    throw strange(api, status, turnedAway);
   }
   if (status === 200) {
     const read = v.safeParse(schema, value);
@@ -101,19 +101,24 @@ function read(api: Api, { status, body }: ApiAnswer, schema: v.GenericSchema): R
     const read = v.safeParse(problem, value);
     if (read.success) return { problem: read.output };
   }
-  throw strange(api, status);
+  throw strange(api, status, turnedAway);
 }
 
 /** What API Gateway and proxies say by themselves is not repeated: with a wrong signature it quotes the headers that were sent. */
-export function strange({ place }: Api, status: number): Error {
-  return unavailable(
-    'api-strange',
-    `${place} answers with HTTP ${status} and nothing of Countersign's.${advice(status)}`,
-  );
+function strange({ place }: Api, status: number, turnedAway: ExitCode): Error {
+  const sentence = `${place} answers with HTTP ${status} and nothing of Countersign's.${advice(status)}`;
+  return turnedAway === exitCodes.refused && (status === 401 || status === 403 || status === 413)
+    ? refusal('api-refused', sentence)
+    : unavailable('api-strange', sentence);
 }
 
 function advice(status: number): string {
+  const elsewhere = ' It leads elsewhere, and is not followed: name the API itself with --api.';
   const advised: Readonly<Record<number, string>> = {
+    301: elsewhere,
+    302: elsewhere,
+    307: elsewhere,
+    308: elsewhere,
     200: ' Something else may listen there.',
     401: ' It does not know who asks.',
     403: ' It does not let the caller in: check the credentials, their region, and what they are allowed.',

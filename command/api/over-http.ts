@@ -97,14 +97,24 @@ const untrusted = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
 
+const advised: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: ' Its certificate has expired, or the clock of this machine is wrong.',
+  CERT_NOT_YET_VALID: ' Its certificate is not valid yet, or the clock of this machine is wrong.',
+  ECONNREFUSED: ' Nobody listens there.',
+  ENOTFOUND: ' There is no such name.',
+  ERR_SSL_WRONG_VERSION_NUMBER: ' It may speak http, not https.',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: ' It may speak http, not https.',
+  ERR_TLS_CERT_ALTNAME_INVALID: ' Its certificate is for another name.',
+};
+
 function advice(code: string, { kind }: Access): string {
   if (untrusted.has(code))
     return ' Its certificate is of an authority that is not known here: name that with --cacert.';
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return ' Its certificate is for another name.';
+  if (code in advised) return advised[code] as string;
   if (/^ERR_SSL_.*ALERT/.test(code)) {
     return kind === 'certificate'
       ? ' It does not take the certificate of --cert.'
       : ' It may want a client certificate: --cert and --key.';
   }
-  return code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? ' It may speak http, not https.' : '';
+  return code.startsWith('HPE_') ? ' It does not speak HTTP.' : '';
 }

@@ -104,7 +104,7 @@ describe('countersign diagnose', () => {
     const nowhere = await run(['https://localhost', '--api', 'http://127.0.0.1:1']);
     expect([nowhere.code, nowhere.error]).toEqual([
       3,
-      'The API at http://127.0.0.1:1 gives no answer (ECONNREFUSED).\n',
+      'The API at http://127.0.0.1:1 gives no answer (ECONNREFUSED). Nobody listens there.\n',
     ]);
   });
 
