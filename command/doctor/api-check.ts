@@ -6,6 +6,7 @@ import type { Api, ApiAnswer } from '../api/api.ts';
 import type { Check } from './check.ts';
 import { type Compared, checkClock } from './clock.ts';
 
+const unanswered = 'Check the URL of --api, whether it runs, and whether the firewall lets this machine through.';
 const problem = v.looseObject({ code: v.string(), detail: v.string(), hint: v.optional(v.string()) });
 
 /** `now` in milliseconds since 1970. */
@@ -24,7 +25,7 @@ export async function checkApi(api: Api, identity: string, now: () => number): P
     return [answered, knownBy(api, identity, await api.ask({ route: 'certificate', identity, patienceMs })), clock];
   } catch (thrown) {
     if (!(thrown instanceof CommanderError) || thrown.code === 'usage') throw thrown;
-    return [{ check: 'api', status: 'failure', detail: thrown.message }];
+    return [{ check: 'api', status: 'failure', detail: thrown.message, remedy: unanswered }];
   }
 }
 

@@ -15,7 +15,7 @@ const maxEntries = 20_000;
 export async function checkFiles(path: string, now: number): Promise<Check[]> {
   if (process.platform === 'win32') return [];
   const seen: Seen = { found: [], newest: 0, entries: 0 };
-  await look(path, '', 0, seen);
+  await look(path, '', 0, true, seen);
   const { found, newest } = seen;
   const told: Check[] = found.slice(0, maxTold);
   if (found.length > maxTold) {
@@ -48,10 +48,12 @@ interface Seen {
   entries: number;
 }
 
-async function look(root: string, below: string, depth: number, seen: Seen): Promise<void> {
+/** `isOpen`: everybody may enter the folders above, as far as they are looked at. */
+async function look(root: string, below: string, depth: number, isOpen: boolean, seen: Seen): Promise<void> {
   const folder = join(root, below);
   const stats = await stat(folder).catch(() => undefined);
   if (!stats?.isDirectory()) return;
+  const isEntered = isOpen && (stats.mode & 0o001) !== 0;
   if ((stats.mode & 0o002) !== 0 && (stats.mode & 0o1000) === 0) {
     seen.found.push({
       check: 'files',
@@ -69,15 +71,18 @@ async function look(root: string, below: string, depth: number, seen: Seen): Pro
     if (depth === 0 && !identityNamePattern.test(entry.name)) continue;
     const path = join(below, entry.name);
     if (entry.isDirectory() || (depth === 0 && entry.isSymbolicLink())) {
-      if (depth < maxDepth) await look(root, path, depth + 1, seen);
-    } else if (entry.isFile() && depth > 0) await lookAtFile(join(root, path), entry.name, seen);
+      // A link leads past the folder it stands in.
+      if (depth < maxDepth) await look(root, path, depth + 1, isEntered || entry.isSymbolicLink(), seen);
+    } else if (entry.isFile() && depth > 0) await lookAtFile(join(root, path), entry.name, isEntered, seen);
   }
 }
 
-async function lookAtFile(path: string, name: string, seen: Seen): Promise<void> {
+async function lookAtFile(path: string, name: string, isEntered: boolean, seen: Seen): Promise<void> {
   const stats = await stat(path).catch(() => undefined);
   if (!stats?.isFile()) return;
   seen.newest = Math.max(seen.newest, stats.mtimeMs);
+  // Behind a folder that others cannot enter its own mode lets nobody in.
+  if (!isEntered) return;
   if ((stats.mode & 0o002) !== 0) {
     seen.found.push({
       check: 'files',

@@ -65,12 +65,21 @@ async function examine(options: DoctorOptions, context: CommandContext): Promise
   }
 
   const storeOptions = { source, prefix, endpoint, ...(options.api === undefined ? { region } : {}) } as StoreOptions;
-  const chosen = chosenStore(storeOptions, environment);
-  const [{ openStore }, { checkIdentities }] = await Promise.all([
-    import('../store/open-store.ts'),
+  const [{ checkStoreSettings, openCheckedStore }, { checkIdentities }] = await Promise.all([
+    import('../doctor/store.ts'),
     import('../doctor/identities.ts'),
   ]);
-  const { checks: identities, exact } = await checkIdentities(await openStore(storeOptions, context), now());
+  const wrong = checkStoreSettings(storeOptions, environment);
+  if (wrong !== undefined) {
+    const others = checks.filter(
+      ({ check, status, detail }) => check !== 'settings' || (status !== 'ok' && detail !== wrong.detail),
+    );
+    return [...others, wrong];
+  }
+  const chosen = chosenStore(storeOptions, environment);
+  const store = await openCheckedStore(storeOptions, context);
+  if ('check' in store) return [...checks, store];
+  const { checks: identities, exact } = await checkIdentities(store, now());
   checks.push(...identities);
   if (chosen.kind === 'directory') {
     const { checkFiles } = await import('../doctor/files.ts');
@@ -87,6 +96,10 @@ async function examine(options: DoctorOptions, context: CommandContext): Promise
     import('../api/in-process.ts'),
     import('../doctor/reach.ts'),
   ]);
+  if (checks.some(({ check, status }) => check === 'settings' && status === 'failure')) {
+    const detail = 'not tried with settings that cannot be read';
+    return [...checks, { check: 'destination', status: 'skipped', detail }];
+  }
   const here = await openInProcess(environment);
   checks.push(...(await checkDestinations(here, exact)));
   here.close();
