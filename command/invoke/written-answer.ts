@@ -1,16 +1,17 @@
 // An invocation's answer as curl writes it: the body untouched, the head before it where it is asked for, to a file or to stdout.
-import { constants } from 'node:fs';
+import { closeSync, constants, openSync, rmSync, writeFileSync } from 'node:fs';
 import { access, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { InvocationAnswer } from '../../functions/message/answer.ts';
+import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
-import type { Output } from '../output.ts';
 import { harmless } from '../terminal-text.ts';
 
 export interface WrittenAs {
   /** A file; `-` is stdout, whatever comes. */
   readonly file: string | undefined;
   readonly withHead: boolean;
+  readonly withBody: boolean;
 }
 
 /** Before the call, which may change something: whether its answer can be written there. Throws a usage error. */
@@ -28,20 +29,14 @@ export async function requireWritable(file: string | undefined): Promise<void> {
 /** Throws a refusal for what would upset a terminal, and for a file that cannot be written. */
 export async function writeAnswer(
   answer: InvocationAnswer,
-  { file, withHead }: WrittenAs,
-  output: Output,
+  { file, withHead, withBody }: WrittenAs,
+  context: CommandContext,
 ): Promise<void> {
-  const body = Buffer.from(answer.body, answer.bodyEncoding);
+  const { output } = context;
+  const body = withBody ? Buffer.from(answer.body, answer.bodyEncoding) : Buffer.alloc(0);
   if (file !== undefined && file !== '-') {
     const head = withHead ? Buffer.from(headOf(answer).join('\r\n'), 'latin1') : Buffer.alloc(0);
-    try {
-      await writeFile(file, Buffer.concat([head, body]));
-    } catch (thrown) {
-      throw refusal(
-        'not-written',
-        `The answer cannot be written to the file of -o (${(thrown as NodeJS.ErrnoException).code}).`,
-      );
-    }
+    await writeToFile(file, Buffer.concat([head, body]), context);
     return;
   }
   const isShown = output.isTerminal && file === undefined;
@@ -57,6 +52,32 @@ export async function writeAnswer(
     );
   }
   output.raw(body);
+}
+
+/** As curl does it: into the file that is there, so that its mode and its links stay. It never holds a part of an answer. */
+async function writeToFile(file: string, content: Buffer, context: CommandContext): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  try {
+    // A pipe may keep whoever writes waiting.
+    if (found && !found.isFile()) await writeFile(file, content);
+    // Once that was read, a signal waits until this turn is over, and does not cut the writing off.
+    else if (!context.interrupted.aborted) writeWhole(file, content);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    throw refusal('not-written', `The answer cannot be written to the file of -o (${code}).`);
+  }
+}
+
+function writeWhole(file: string, content: Buffer): void {
+  const descriptor = openSync(file, 'w');
+  try {
+    writeFileSync(descriptor, content);
+  } catch (thrown) {
+    rmSync(file, { force: true });
+    throw thrown;
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Ends in an empty line. The version is the one that Countersign speaks; the server's own words behind the status are not handed on. */

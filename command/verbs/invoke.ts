@@ -71,6 +71,7 @@ export function addInvoke(program: Command, context: CommandContext): void {
     .option('-f, --fail', 'no body and exit code 22 for a status of 400 or more')
     .option('--fail-with-body', 'the same, with the body')
     .option('-s, --silent', 'no advice and no progress on standard error')
+    .option('-S, --show-error', 'as always: errors are told with -s, too')
     .option('-v, --verbose', 'handshake and timings on standard error')
     .optionsGroup('Options:');
   withJson(command);
@@ -139,14 +140,10 @@ async function invoke(
     for (const line of handshakeLines(`${method} ${url} as ${identity}`, answer)) output.progress(line);
   if (answer.advice !== undefined && !options.silent) output.warn(harmless(answer.advice));
   const isFailed = answer.status >= 400 && (options.fail === true || options.failWithBody === true);
+  const withHead = options.include === true || options.head === true;
+  const withBody = options.head !== true && (!isFailed || options.failWithBody === true);
   if (context.isJson) output.answer(answer, () => []);
-  else if (!isFailed || options.failWithBody) {
-    await writeAnswer(
-      answer,
-      { file: options.output, withHead: options.include === true || options.head === true },
-      output,
-    );
-  }
+  else if (withHead || withBody) await writeAnswer(answer, { file: options.output, withHead, withBody }, context);
   if (!isFailed) return;
   if (!context.isJson) output.fail({ code: 'http-error', detail: `The API answered with HTTP ${answer.status}.` });
   context.end(exitCodes.httpError);
