@@ -17,14 +17,18 @@ import {
   settingsFrom,
 } from './import.ts';
 import { readInputFiles } from './input-files.ts';
+import { followToEnd, secondsFrom } from './rotate.ts';
 
 export interface CompleteOptions extends WriteOptions, SettingOptions {
   readonly certificate: string;
   readonly chain?: readonly string[];
+  readonly wait?: boolean;
+  readonly timeout: string;
 }
 
 export async function completeIdentity(name: string, options: CompleteOptions, context: CommandContext): Promise<void> {
   requireName(name);
+  const seconds = secondsFrom(options.timeout);
   const given = await settingsFrom(options);
   const inputs = await readInputFiles([options.certificate, ...(options.chain ?? [])]);
   const store = await openStore(options, context);
@@ -45,13 +49,19 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
       `The request of "${name}" is not the one that the rotation under way waits for (docs/rotation.md says how that one is given up).`,
     );
   }
+  if (isRotation && (given.destinations !== undefined || given.renewal !== undefined)) {
+    throw refusal(
+      'rotation-under-way',
+      'A rotation replaces the key and the certificates and nothing else, and would be refused at its end: say where it may go and how it is renewed before it begins, or afterwards.',
+    );
+  }
   const members = await carriedOver(name, state, store, given.destinations !== undefined);
   const { destinations = members.destinations, renewal = members.renewal } = given;
   // Where the authority left its chain out, the one in use may lead there.
   const issuers = certificatesOf(members).filter(({ role }) => role !== 'client');
   const pems = issuers.map(({ certificate }) => certificate.toString());
   const known = { name: 'the chain in use', bytes: Buffer.from(pems.join('')) };
-  const key = { name: 'the key that waits', bytes: Buffer.from(request.privateKey) };
+  const key = { name: 'the request that waits', bytes: Buffer.from(request.privateKey) };
   const files = [key, ...inputs, ...(known.bytes.length > 0 ? [known] : [])];
   const judged = await judgedIdentity(files, async () => undefined, { destinations, renewal }, context);
   if (!('document' in judged)) return refuse(name, judged, context);
@@ -70,6 +80,8 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   }
   if (destinations === undefined) context.output.warn(anyHostWarning);
   for (const { sentence } of judged.warnings) context.output.warn(sentence);
+  // Not by `rotate`, which would begin another one where this one has ended by then.
+  if (isRotation && options.wait) return await followToEnd(name, request.for, seconds, store, context);
   const { chain, warnings, notes } = judged;
   const { paint } = context.output;
   const outcome = isRotation ? 'rotation-resumed' : 'activated';
@@ -79,7 +91,7 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
     ),
     `${paint('green', '✓')} proved by handshakes over TLS 1.2 and TLS 1.3`,
     isRotation
-      ? `${paint('green', '✓')} The rotation goes on with it: countersign identity rotate ${name} --wait follows it.`
+      ? `${paint('green', '✓')} The rotation goes on with it: countersign identity inspect ${name} shows how far it is.`
       : `${paint('green', '✓')} "${name}" is in use in ${store.place}.`,
   ]);
 

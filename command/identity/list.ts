@@ -5,7 +5,7 @@ import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityStore } from '../store/identity-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
-import { describeIdentity } from './described.ts';
+import { describeIdentity, membersOrNone } from './described.ts';
 import { columns, daysText } from './lines.ts';
 
 interface Entry {
@@ -51,12 +51,9 @@ export async function listIdentities(options: StoreOptions, context: CommandCont
 async function entryOf(identity: string, store: IdentityStore, now: number): Promise<Entry> {
   try {
     const stored = await store.read(identity, 'AWSCURRENT');
-    if (stored === undefined) {
-      return {
-        identity,
-        isUsable: false,
-        problem: { reason: 'no-value', detail: 'There is nothing stored under the name yet.' },
-      };
+    if (stored === undefined || isRequest(stored.document)) {
+      const waits = stored !== undefined || (await store.request(identity)) !== undefined;
+      return { identity, isUsable: false, problem: waits ? requestWaits : noValue };
     }
     const { isUsable, problem, certificates, destinations } = describeIdentity(identity, 'AWSCURRENT', stored, now);
     const leaf = certificates.find(({ role }) => role === 'client');
@@ -75,7 +72,17 @@ async function entryOf(identity: string, store: IdentityStore, now: number): Pro
       ...(destinations === undefined ? {} : { destinations: destinations.length }),
     };
   } catch (thrown) {
-    if (!(thrown instanceof CountersignError) || thrown.code !== 'identity-unusable') throw thrown;
+    // One that may not be read keeps nobody from seeing the others.
+    if (!(thrown instanceof CountersignError) || !/^identity-un(usable|available)$/.test(thrown.code)) throw thrown;
     return { identity, isUsable: false, problem: { reason: String(thrown.evidence?.reason), detail: thrown.message } };
   }
+}
+
+const noValue = { reason: 'no-value', detail: 'There is nothing stored under the name yet.' };
+const requestWaits = { reason: 'request-waits', detail: 'A certificate request waits for the first certificate.' };
+
+/** The first value that a secret gets is its current one, also where it is a key and a request (docs/rotation.md). */
+function isRequest(document: string): boolean {
+  const { certificateRequest, certificate } = membersOrNone(document);
+  return certificateRequest !== undefined && certificate === undefined;
 }

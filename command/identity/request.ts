@@ -1,5 +1,6 @@
 // `identity csr`: the certificate request that waits for a signature, or a new key and its request where none does.
 import { X509Certificate } from 'node:crypto';
+import { CountersignError } from '../../functions/errors.ts';
 import { readName } from '../../functions/flight/distinguished-name.ts';
 import { type KeyAlgorithm, keyAlgorithms } from '../../functions/identity/renewal.ts';
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../../functions/issuer/certificate-request.ts';
@@ -26,20 +27,28 @@ export async function showRequest(name: string, options: CsrOptions, context: Co
   const store = await openStore(options, context);
   void context.interrupted;
   const state = await store.look(name);
-  if (options.new) await giveUp(name, state, store);
-  const kept = await store.request(name);
-  const made = kept === undefined;
+  const waiting = await store.request(name);
+  const kept = options.new ? undefined : waiting;
   if (kept !== undefined && isAsking(options)) {
     throw refusal(
       'request-waits',
       `A request of "${name}" waits already, and is as it is: show it without options, or say --new to give its key up.`,
     );
   }
+  // Of a rotation nothing is given up here: it goes on with what it has asked for.
+  if (options.new && state?.pending !== undefined) {
+    throw refusal(
+      'rotation-under-way',
+      `A rotation of "${name}" waits for this request: cancel the rotation first (docs/rotation.md).`,
+    );
+  }
+  const made = kept === undefined;
   const { certificateRequest: text } =
-    kept ?? (await makeRequest(name, state, { ...options, algorithm }, store, context));
+    kept ?? (await makeRequest(name, state, { ...options, algorithm, givesUp: waiting !== undefined }, store, context));
   const subject = subjectOf(text);
+  const key = options.reuseKey ? 'The key in use is kept for it' : 'A new key is kept';
   context.output.progress(
-    made ? `A new key is kept in ${store.place}; this is its request.` : `This request waits in ${store.place}.`,
+    made ? `${key} in ${store.place}; this is its request.` : `This request waits in ${store.place}.`,
   );
   context.output.progress(
     `Have it signed for client authentication, then: countersign identity complete ${name} --certificate FILE`,
@@ -56,7 +65,7 @@ function isAsking({ subject, name = [], key, reuseKey }: CsrOptions): boolean {
 async function makeRequest(
   name: string,
   state: IdentityState | undefined,
-  options: CsrOptions & { readonly algorithm: KeyAlgorithm | undefined },
+  options: CsrOptions & { readonly algorithm: KeyAlgorithm | undefined; readonly givesUp: boolean },
   store: IdentityStore,
   context: CommandContext,
 ): Promise<{ certificateRequest: string }> {
@@ -64,11 +73,11 @@ async function makeRequest(
     const renewal = `"${name}" is rotated by Secrets Manager, and no request waits for a signature`;
     throw refusal('no-request', `${renewal}: begin a rotation with countersign identity rotate ${name}.`);
   }
-  const members = state?.hasCurrent ? membersOrNone((await store.read(name, 'AWSCURRENT'))?.document ?? '') : {};
+  const members = state?.hasCurrent ? await membersInUse(name, options.subject !== undefined, store) : {};
   const currentKey = typeof members.privateKey === 'string' ? members.privateKey : undefined;
   const like = readable(members.certificate);
   if (options.reuseKey && currentKey === undefined) throw usageError('--reuse-key: there is no current key.');
-  context.output.progress('Making a key.');
+  if (!options.reuseKey) context.output.progress('Making a key.');
   const kind = options.algorithm ?? keyAlgorithmOf(currentKey ?? '') ?? 'EC_P256';
   const privateKey = options.reuseKey && currentKey ? currentKey : await newPrivateKey(kind);
   const text = certificateRequest({
@@ -78,6 +87,8 @@ async function makeRequest(
     like,
   });
   context.interrupted.throwIfAborted();
+  // Only now: a key that is given up cannot be had back, and all that could be wrong with the new request is known.
+  if (options.givesUp) await store.dropRequest(name);
   if ((await store.keepRequest(name, { privateKey, certificateRequest: text })) === 'kept')
     return { certificateRequest: text };
   throw refusal(
@@ -86,15 +97,18 @@ async function makeRequest(
   );
 }
 
-/** Of a rotation nothing is given up here: it goes on with what it has asked for. */
-async function giveUp(name: string, state: IdentityState | undefined, store: IdentityStore): Promise<void> {
-  if (state?.pending !== undefined) {
-    throw refusal(
-      'rotation-under-way',
-      `A rotation of "${name}" waits for this request: cancel the rotation first (docs/rotation.md).`,
-    );
+/** What is stored may be unusable, which a new certificate is to mend: nothing of it is needed where the subject is said. */
+async function membersInUse(
+  name: string,
+  hasSubject: boolean,
+  store: IdentityStore,
+): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return membersOrNone((await store.read(name, 'AWSCURRENT'))?.document ?? '');
+  } catch (thrown) {
+    if (!hasSubject || !(thrown instanceof CountersignError) || thrown.code !== 'identity-unusable') throw thrown;
+    return {};
   }
-  await store.dropRequest(name);
 }
 
 function algorithmFrom(text: string | undefined): KeyAlgorithm | undefined {

@@ -3,6 +3,7 @@
 import { requireYes } from '../confirmation.ts';
 import type { CommandContext } from '../context.ts';
 import { refusal } from '../exit-code.ts';
+import { painter } from '../output.ts';
 import type { StoreOptions } from '../store/chosen-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
@@ -29,7 +30,7 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
   if (!before.isUsable) {
     throw refusal('identity-unusable', `The version before cannot be used: ${before.problem?.detail ?? ''}`);
   }
-  for (const line of whatItMeans(name, store.place, before, current, context)) context.output.progress(line);
+  for (const line of whatItMeans(name, store.place, before, current)) context.output.progress(line);
   if (state.pending) {
     context.output.warn('A rotation is under way, and will make its certificate the current one when it ends.');
   }
@@ -46,19 +47,21 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
   );
 }
 
+/** What goes to stderr has one colour, by line. */
+const plain = painter(false);
+
 function whatItMeans(
   name: string,
   place: string,
   before: DescribedIdentity,
   current: DescribedIdentity | undefined,
-  { output: { paint } }: CommandContext,
 ): readonly string[] {
   const [then, now] = [clientOf(before), current && clientOf(current)];
   const isSame = then?.fingerprint256 === now?.fingerprint256;
   const certificate = (described: DescribedIdentity | undefined) => {
     const leaf = described && clientOf(described);
     return leaf
-      ? `${harmless(leaf.subject)}, SHA-256 ${leaf.fingerprint256.slice(0, 23)}…, ${daysText(leaf.daysLeft, paint)}`
+      ? `${harmless(leaf.subject)}, SHA-256 ${leaf.fingerprint256.slice(0, 23)}…, ${daysText(leaf.daysLeft, plain)}`
       : 'nothing that can be read';
   };
   const hasSameDestinations = JSON.stringify(before.destinations) === JSON.stringify(current?.destinations);

@@ -27,10 +27,7 @@ const sentences: Readonly<Record<Standing, string>> = {
 };
 
 export async function rotateIdentity(name: string, options: RotateOptions, context: CommandContext): Promise<void> {
-  const seconds = Number(options.timeout);
-  if (!/^\d+$/.test(options.timeout) || seconds < 1 || seconds > 86_400) {
-    throw usageError('--timeout must be a whole number of seconds from 1 to 86400.');
-  }
+  const seconds = secondsFrom(options.timeout);
   const store = await openStore(options, context);
   const { rotations } = store;
   if (!rotations) {
@@ -57,6 +54,24 @@ export async function rotateIdentity(name: string, options: RotateOptions, conte
       `"${name}" is being rotated, version ${version ?? 'unknown'}: --wait follows it.`,
     ]);
   }
+  await followToEnd(name, version, seconds, store, context);
+}
+
+/** Of --timeout. Throws a usage error. */
+export function secondsFrom(text: string): number {
+  const seconds = Number(text);
+  if (/^\d+$/.test(text) && seconds >= 1 && seconds <= 86_400) return seconds;
+  throw usageError('--timeout must be a whole number of seconds from 1 to 86400.');
+}
+
+/** Says how a rotation goes on, and answers with how it ended. */
+export async function followToEnd(
+  name: string,
+  version: string,
+  seconds: number,
+  store: IdentityStore,
+  context: CommandContext,
+): Promise<void> {
   const standing = await follow(name, version, seconds * 1000, store, context);
   report(name, version, standing, store, context);
   if (standing === 'done') await tell(name, version, store, context);

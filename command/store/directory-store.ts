@@ -8,7 +8,7 @@ import { directorySource } from '../../functions/identity/directory.ts';
 import { unavailable, usageError } from '../exit-code.ts';
 import { whileLocked } from './folder-lock.ts';
 import { createFolder, fingerprintOf, previousFolder, replaceFiles, swapWithPrevious } from './folder-versions.ts';
-import type { IdentityStore, KeptRequest, StoredDocument } from './identity-store.ts';
+import { type IdentityStore, type KeptRequest, keptRequestIn, type StoredDocument } from './identity-store.ts';
 import { createWhole, ownerLike } from './whole-files.ts';
 
 /** Beside the identities: locks, and keys that wait for their certificate. No identity can have that name. */
@@ -35,7 +35,7 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
       if (error.code === 'ENOENT') return undefined;
       throw told(error, path);
     });
-    return text === undefined ? undefined : (JSON.parse(text) as KeptRequest);
+    return text === undefined ? undefined : keptRequestIn(text, requestFile(name));
   }
 
   return {
@@ -45,10 +45,11 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
       const entries = await readdir(path, { withFileTypes: true }).catch((thrown: unknown) => {
         throw told(thrown, path);
       });
-      return entries
-        .filter((entry) => identityNamePattern.test(entry.name) && !entry.isFile())
-        .map(({ name }) => name)
-        .sort();
+      const folders = entries.filter((entry) => !entry.isFile()).map((entry) => entry.name);
+      // Also those that wait for their first certificate.
+      const files = await readdir(join(path, ownFolder)).catch(() => []);
+      const waiting = files.flatMap((file) => /^(.+)\.request\.json$/.exec(file)?.[1] ?? []);
+      return [...new Set([...folders, ...waiting])].filter((name) => identityNamePattern.test(name)).sort();
     },
     async look(name) {
       const holder = await fingerprintOf(folderOf(name)).catch((thrown: unknown) => {
@@ -134,6 +135,10 @@ const reasons: Readonly<Record<string, string>> = {
   EPERM: 'this user may not write there',
   EROFS: 'it can only be read',
   ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of this user is used up',
+  ENOTEMPTY: 'the folder of the identity holds other files',
+  ENOTDIR: 'there is a file where the folder of the identity would be',
+  ELOOP: 'there are links in it that lead to themselves',
 };
 
 /** What the file system says, as a sentence; anything else as it is. */

@@ -1,4 +1,5 @@
 // What the verbs ask of a store of identities, whether it is a directory or Secrets Manager.
+import { refusal } from '../exit-code.ts';
 
 export type StageName = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
 
@@ -42,6 +43,19 @@ export interface KeptRequest {
   readonly certificateRequest: string;
   /** The version that the certificate will make. */
   readonly for: string;
+}
+
+/** Throws an error of the command: somebody else wrote there. Nothing of the text is quoted, because it may hold a key. */
+export function keptRequestIn(text: string, place: string): KeptRequest {
+  try {
+    const kept = JSON.parse(text) as Readonly<Record<keyof KeptRequest, unknown>> | null;
+    const { privateKey, certificateRequest, for: version } = kept ?? {};
+    if (typeof privateKey === 'string' && typeof certificateRequest === 'string' && typeof version === 'string')
+      return { privateKey, certificateRequest, for: version };
+  } catch {
+    // Told below.
+  }
+  throw refusal('request-unreadable', `What waits as a certificate request in ${place} cannot be read: take it away.`);
 }
 
 export interface Activation {

@@ -15,7 +15,7 @@ import { requestVersionOf } from '../../functions/versions/rotation-ids.ts';
 import { secretList } from '../../functions/versions/secret-list.ts';
 import { openVersions, type SecretState } from '../../functions/versions/versions.ts';
 import { type ChosenSecretsManager, placeOf } from './chosen-store.ts';
-import type { IdentityStore, KeptRequest, Rotations } from './identity-store.ts';
+import { type IdentityStore, type KeptRequest, keptRequestIn, type Rotations } from './identity-store.ts';
 import { told } from './told.ts';
 
 /** Ours: on the version that is to take AWSCURRENT, because a version without a label may be deleted by Secrets Manager. */
@@ -97,7 +97,7 @@ export async function openSecretsManagerStore(
 
   async function request(name: string): Promise<KeptRequest | undefined> {
     const stored = await read(name, { stage: labels.request });
-    return stored && (JSON.parse(stored.document) as KeptRequest);
+    return stored && keptRequestIn(stored.document, `the secret ${secretOf(name)}`);
   }
 
   const rotations: Rotations = {

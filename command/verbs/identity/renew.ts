@@ -30,7 +30,9 @@ export function addRenewal(identity: Command, context: CommandContext): void {
         '--certificate <file>',
         'what came back from the authority, with its chain or without (- is standard input)',
       )
-      .option('--chain <files...>', 'its issuers, where they are not the ones in use'),
+      .option('--chain <files...>', 'its issuers, where they are not the ones in use')
+      .option('--wait', 'where a rotation waits for it: follow that until it is done')
+      .option('--timeout <seconds>', 'how long to follow it', '600'),
     'countersign identity complete acme --certificate certificate.pem --chain issuer.pem root.pem',
   ).action(async (name, options) =>
     (await import('../../identity/complete.ts')).completeIdentity(name, options, context),

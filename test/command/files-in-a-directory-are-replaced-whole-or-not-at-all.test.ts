@@ -1,0 +1,203 @@
+// `countersign identity` on a directory that others read and write at the same time, and that kills and permissions come between.
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { CountersignError } from '../../functions/errors.ts';
+import { checkIdentity } from '../../functions/identity/check.ts';
+import { directorySource } from '../../functions/identity/directory.ts';
+import type { IssuedCertificate } from '../../local/authority/authority.ts';
+import { contentsOf, ground, issue } from './identity-ground.ts';
+import { mainFile, root, runCommand } from './run-command.ts';
+
+const kills = 30;
+const destination = { host: 'api.acme.example' };
+
+/** As a function reads it, all the time: whatever it gets must be one of these, whole. */
+function readingAllTheTime(directory: string, versions: readonly IssuedCertificate[]) {
+  const source = directorySource(directory);
+  const seen = new Set<string>();
+  let isOver = false;
+  let reads = 0;
+  async function read(): Promise<void> {
+    while (!isOver) {
+      const stored = await source.read('acme', 'AWSCURRENT');
+      const identity = checkIdentity('acme', stored, Date.now());
+      const version = versions.findIndex(({ certificate }) => certificate === identity.certificate);
+      expect(version, 'a certificate that nobody stored').toBeGreaterThanOrEqual(0);
+      expect(identity.destinations.map(({ host }) => host)).toEqual([destination.host]);
+      seen.add(identity.version);
+      reads += 1;
+      await setImmediate();
+    }
+  }
+  const reading = read();
+  reading.catch(() => undefined);
+  return {
+    seen,
+    end: async () => {
+      isOver = true;
+      await reading;
+      return reads;
+    },
+  };
+}
+
+/** What comes before the first write is of no interest: the command says when it begins to store, and is killed after that. */
+async function isKilled(args: readonly string[]): Promise<boolean> {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (!chunk.includes('Storing it')) return;
+    const until = performance.now() + Math.random() * 25;
+    while (performance.now() < until);
+    child.kill('SIGKILL');
+  });
+  await new Promise((done) => child.once('close', done));
+  return child.signalCode === 'SIGKILL';
+}
+
+describe('an identity in a directory', () => {
+  it('is the old one or the new one, whole, wherever the command is killed', { timeout: 60_000 }, async () => {
+    const { directory, pem, put, source, identity } = ground();
+    const versions = [issue('first'), issue('second')] as const;
+    put('acme', versions[0], [destination]);
+    const files = versions.map((version, index) => pem(`${index}.pem`, version));
+    const reading = readingAllTheTime(directory, versions);
+    const import_ = (file: string) => [mainFile, 'identity', 'import', 'acme', file, '--replace', '--source', source];
+    let killed = 0;
+    for (let round = 0; round < kills; round += 1) {
+      if (await isKilled(import_(files[(round + 1) % 2] as string))) killed += 1;
+      expect(() => statSync(join(directory, 'acme/private-key.pem'))).not.toThrow();
+    }
+    // Not every kill comes in time, but most do.
+    expect(killed).toBeGreaterThan(kills / 4);
+    expect(await reading.end()).toBeGreaterThan(kills);
+    expect(reading.seen.size).toBeGreaterThan(1);
+    // The next one that is not killed clears away what the others left.
+    expect(await identity(import_(files[0] as string).slice(2))).toMatchObject({ code: 0 });
+    const left = readdirSync(join(directory, 'acme'));
+    expect(left.filter((name) => name.startsWith('..new-'))).toEqual([]);
+    expect(readdirSync(join(directory, 'acme/..versions')).length).toBeLessThanOrEqual(2);
+    expect(readdirSync(directory).sort()).toEqual(['.countersign', 'acme']);
+  });
+
+  it('is not there at all, or whole, where its first import is killed', async () => {
+    const { directory, pem, source } = ground();
+    const file = pem('bot.pem', issue());
+    for (let round = 0; round < 8; round += 1) {
+      const name = `bot-${round}`;
+      const args = [mainFile, 'identity', 'import', name, file, '--source', source, '--destination', 'a.example'];
+      await isKilled(args);
+      const stored = await directorySource(directory)
+        .read(name, 'AWSCURRENT')
+        .catch((thrown: unknown) => thrown);
+      if (stored instanceof CountersignError) expect(stored.code).toBe('identity-not-found');
+      else expect(() => checkIdentity(name, stored as never, Date.now())).not.toThrow();
+    }
+  });
+
+  it('is changed by one command at a time: of several at once each is done or told that it was not', async () => {
+    const { directory, pem, put, json } = ground();
+    put('acme', issue('first'), [destination]);
+    const files = ['a', 'b', 'c', 'd'].map((name) => pem(`${name}.pem`, issue(name)));
+    const ran = await Promise.all(files.map((file) => json(['import', 'acme', file, '--replace'])));
+    const done = ran.filter(({ code }) => code === 0);
+    expect(done.length).toBeGreaterThan(0);
+    for (const { code, answer } of ran) {
+      if (code === 0) continue;
+      expect([code, answer.error.code]).toEqual([1, 'changed-meanwhile']);
+    }
+    const { version } = await directorySource(directory).read('acme', 'AWSCURRENT');
+    expect(done.map(({ answer }) => answer.version)).toContain(version);
+  });
+
+  it('loses no destination to another command that adds one at the same moment', async () => {
+    const { put, json } = ground();
+    put('acme', issue(), [destination]);
+    const places = ['one.example', 'two.example', 'three.example'];
+    const ran = await Promise.all(places.map((place) => json(['destinations', 'acme', 'add', place])));
+    const added = places.filter((_, index) => ran[index]?.code === 0);
+    const { answer } = await json(['destinations', 'acme', 'list']);
+    expect(answer.destinations.map(({ host }: { host: string }) => host).sort()).toEqual(
+      [destination.host, ...added].sort(),
+    );
+    expect(
+      ran.filter(({ code }) => code !== 0).every(({ answer: { error } }) => error.code === 'changed-meanwhile'),
+    ).toBe(true);
+  });
+
+  it('that holds other files is not written over', async () => {
+    const { directory, pem, identity } = ground();
+    mkdirSync(join(directory, 'acme'));
+    writeFileSync(join(directory, 'acme/notes.txt'), 'mine');
+    const { code, out, error } = await identity(['import', 'acme', pem('bot.pem', issue())]);
+    expect([code, out]).toEqual([3, '']);
+    expect(error).toContain(
+      `The directory ${directory} cannot be used: the folder of the identity holds other files.\n`,
+    );
+    expect(readdirSync(join(directory, 'acme'))).toEqual(['notes.txt']);
+    writeFileSync(join(directory, 'other'), 'a file');
+    const file = await identity(['import', 'other', pem('bot.pem', issue())]);
+    expect([file.code, file.error]).toEqual([
+      3,
+      expect.stringContaining('there is a file where the folder of the identity would be'),
+    ]);
+  });
+});
+
+const isRoot = process.getuid?.() === 0;
+const setpriv = spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0;
+const nobody = 65_534;
+
+describe.skipIf(!isRoot || !setpriv)('a directory of somebody else (needs root and setpriv)', () => {
+  /** As the user nobody, who may read the sources. */
+  const asNobody = ['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', process.execPath, mainFile];
+
+  it('that may be read and not written is told of in a sentence', async () => {
+    const { directory, pem, put, json, folder } = ground();
+    put('acme', issue(), [destination]);
+    chmodSync(directory, 0o755);
+    const file = pem('bot.pem', issue());
+    chmodSync(file, 0o644);
+    const before = contentsOf(folder.path);
+    const options = { program: 'setpriv' };
+    const args = ['identity', 'import', 'other', file, '--source', `directory:${directory}`];
+    const refused = await runCommand([...asNobody, ...args], options);
+    expect([refused.code, refused.out]).toEqual([3, '']);
+    expect(refused.error).toContain(
+      `The directory ${directory} cannot be used: this user may not read or write there.\n`,
+    );
+    expect(refused.error).not.toContain('PRIVATE');
+    expect(contentsOf(folder.path)).toEqual(before);
+
+    // One identity that may not be read keeps nobody from seeing the others.
+    put('open', issue('open'), [destination]);
+    chmodSync(join(directory, 'open'), 0o755);
+    for (const name of readdirSync(join(directory, 'open'))) chmodSync(join(directory, 'open', name), 0o644);
+    const list = ['identity', 'list', '--json', '--source', `directory:${directory}`];
+    const listed = await runCommand([...asNobody, ...list], options);
+    expect(listed.code).toBe(0);
+    expect(JSON.parse(listed.out).identities).toMatchObject([
+      { identity: 'acme', isUsable: false, problem: { reason: 'EACCES' } },
+      { identity: 'open', isUsable: true, subject: 'CN=open' },
+    ]);
+    expect((await json(['list'])).answer.identities.map(({ isUsable }: { isUsable: boolean }) => isUsable)).toEqual([
+      true,
+      true,
+    ]);
+  });
+
+  it('gets files that its owner can read, from root', async () => {
+    const { directory, pem, json } = ground();
+    chownSync(directory, nobody, nobody);
+    await json(['import', 'acme', pem('1.pem', issue()), '--destination', 'a.example']);
+    await json(['import', 'acme', pem('2.pem', issue()), '--replace']);
+    const files = readdirSync(directory, { recursive: true }).map((name) => statSync(join(directory, String(name))));
+    expect(new Set(files.map(({ uid, gid }) => `${uid} ${gid}`))).toEqual(new Set([`${nobody} ${nobody}`]));
+    expect(existsSync(join(directory, 'acme/private-key.pem'))).toBe(true);
+    const args = ['identity', 'rollback', 'acme', '--yes', '--json', '--source', `directory:${directory}`];
+    const back = await runCommand([...asNobody, ...args], { program: 'setpriv' });
+    expect([back.code, back.error]).toEqual([0, expect.any(String)]);
+  });
+});
