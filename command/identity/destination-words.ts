@@ -77,9 +77,9 @@ export async function destinationsFrom(
   return checkedDestinations(destinations);
 }
 
-/** A JSON list in a file. Throws a usage error. */
-export async function destinationsInFile(path: string): Promise<readonly object[]> {
-  return checkedDestinations(await readJson(path, '--destinations'));
+/** A JSON list in the file that the option names. Throws a usage error. */
+export async function destinationsInFile(path: string, option: string): Promise<readonly object[]> {
+  return checkedDestinations(await readJson(path, option));
 }
 
 /** The list itself, not what the check makes of it: what a person wrote is what is stored. */

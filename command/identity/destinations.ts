@@ -94,7 +94,9 @@ export async function setDestinations(
     throw usageError('Give destinations, or a list of them with --file.');
   if (options.file !== undefined) requireNoSettings(options, 'the command line names; in a file each has its own');
   const wanted =
-    options.file === undefined ? await destinationsFrom(places, options) : await destinationsInFile(options.file);
+    options.file === undefined
+      ? await destinationsFrom(places, options)
+      : await destinationsInFile(options.file, '--file');
   await change(name, options, context, () => wanted);
 }
 

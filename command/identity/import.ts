@@ -133,7 +133,7 @@ export async function settingsFrom(
       ? destination.length === 0
         ? undefined
         : await destinationsFrom(destination, options)
-      : await destinationsInFile(destinations);
+      : await destinationsInFile(destinations, '--destinations');
   return {
     ...(list === undefined ? {} : { destinations: list }),
     ...(renewal === undefined ? {} : { renewal: await renewalFrom(renewal) }),

@@ -105,13 +105,9 @@ describe('a command line that is wrong', () => {
     [['import'], "missing required argument 'name'"],
     [['import', 'acme'], "missing required argument 'files'"],
     [['import', 'Acme', 'a.pem'], 'A name is 1 to 63 lower-case letters'],
-    [['import', '../acme', 'a.pem'], 'A name is 1 to 63 lower-case letters'],
     [['import', 'acme', 'missing.pem'], 'There is no file missing.pem.'],
     [['import', 'acme', '/'], '/ is a folder: name the files in it.'],
     [['import', 'acme', 'a', '--destination', 'http://a'], 'http://a is not https'],
-    [['import', 'acme', 'a', '--destination', 'a:0'], 'destinations[0].port must be a whole number from 1 to 65535.'],
-    [['import', 'acme', 'a', '--destination', 'a b'], 'destinations[0].host must be'],
-    [['import', 'acme', 'a', '--destination', 'https://me:pw@a'], 'A destination holds no user and no password.'],
     [['import', 'acme', 'a', '--destination', 'a', '--destinations', 'b'], 'not both'],
     [['import', 'acme', 'a', '--destinations', 'nowhere.json'], 'There is no file nowhere.json.'],
     [
