@@ -2,6 +2,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { routes } from '../../functions/config.ts';
+import { alertIn } from '../../functions/connection/alert.ts';
 import { unavailable } from '../exit-code.ts';
 import type { Access } from './access.ts';
 import { type Api, type ApiAnswer, type ApiQuestion, patienceBeyondMs } from './api.ts';
@@ -81,21 +82,20 @@ function coded(code: string): Error {
 
 /** Never the error's own words: a certificate's names stand there, and what a parser stumbled over. */
 function explained(error: NodeJS.ErrnoException, place: string, access: Access, nobody: string | undefined) {
-  const { code = error.name } = error;
   if (error.name === 'CommanderError') return error;
+  const code = codeOf(error);
   if (code === 'ECONNREFUSED' && nobody !== undefined) return unavailable('api-unreachable', nobody);
   const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
-  const why = isLate ? 'in time' : `(${code})`;
-  return unavailable('api-unreachable', `${place} gives no answer ${why}.${advice(code, access)}`);
+  const alert = alertIn(error);
+  const why = isLate ? 'in time' : alert ? `(the alert ${alert.name})` : `(${code})`;
+  return unavailable('api-unreachable', `${place} gives no answer ${why}.${alert ? afterAlert(access) : advice(code)}`);
 }
 
-const untrusted = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
+/** Of what is no TLS, in answer to a greeting, Node says EPROTO, and OpenSSL's number in the message alone (openssl/sslerr.h). */
+function codeOf({ code, name, message }: NodeJS.ErrnoException): string {
+  const isNoTls = code === 'EPROTO' && /\berror:0A00(010B|00C6):/i.test(message);
+  return isNoTls ? 'ERR_SSL_WRONG_VERSION_NUMBER' : (code ?? name);
+}
 
 const advised: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: ' Its certificate has expired, or the clock of this machine is wrong.',
@@ -105,16 +105,25 @@ const advised: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: ' It may speak http, not https.',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ' It may speak http, not https.',
   ERR_TLS_CERT_ALTNAME_INVALID: ' Its certificate is for another name.',
+  'too-large': ' That is no answer of Countersign.',
 };
 
-function advice(code: string, { kind }: Access): string {
+const untrusted = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+function advice(code: string): string {
   if (untrusted.has(code))
     return ' Its certificate is of an authority that is not known here: name that with --cacert.';
-  if (code in advised) return advised[code] as string;
-  if (/^ERR_SSL_.*ALERT/.test(code)) {
-    return kind === 'certificate'
-      ? ' It does not take the certificate of --cert.'
-      : ' It may want a client certificate: --cert and --key.';
-  }
-  return code.startsWith('HPE_') ? ' It does not speak HTTP.' : '';
+  return advised[code] ?? (code.startsWith('HPE_') ? ' It does not speak HTTP.' : '');
+}
+
+function afterAlert({ kind }: Access): string {
+  return kind === 'certificate'
+    ? ' It does not take the certificate of --cert.'
+    : ' It may want a client certificate: --cert and --key.';
 }

@@ -1,7 +1,7 @@
 // A customer's API that tells what it received, a directory with the identity for it, and the command as a process that can be signalled.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server as PlainServer, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -56,7 +56,7 @@ export async function listen(answer: Answering, options: ServerOptions = {}): Pr
 }
 
 /** The port. Gone with the test. */
-export async function listening(server: Pick<Server, 'listen' | 'close' | 'address' | 'closeAllConnections'>) {
+export async function listening(server: Server | PlainServer) {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', () => done()));
   onTestFinished(() => {
     server.closeAllConnections();
