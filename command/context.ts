@@ -21,6 +21,8 @@ export interface CommandContext {
   readonly exitCode: ExitCode;
   /** Set by the frame before a verb begins. */
   isJson: boolean;
+  /** Codes of warnings that are part of the verb's answer, and are not told beside it. */
+  readonly toldElsewhere: Set<string>;
 }
 
 export function openContext(streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr' | 'env'>): CommandContext {
@@ -44,6 +46,7 @@ export function openContext(streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | '
       return exitCode ?? exitCodes.done;
     },
     isJson: false,
+    toldElsewhere: new Set(),
   };
   return context;
 }

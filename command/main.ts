@@ -29,6 +29,7 @@ process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
 });
 // Nobody is left to be told.
 process.stderr.on('error', () => {});
+tellWarnings();
 const code = await run(process.argv);
 // Node would wait for connections that the SDK keeps open.
 process.stdout.write('', (error) => {
@@ -36,6 +37,20 @@ process.stdout.write('', (error) => {
   if (error) setImmediate(() => process.exit(exitCodes.refused));
   else process.exit(code);
 });
+
+/** Node's own way has its process id and the name of a flag of Node in it. Those with a code of ours are for whoever sits here. */
+function tellWarnings(): void {
+  const isOn = process.listenerCount('warning') > 0;
+  const told = new Set<string>();
+  process.removeAllListeners('warning').on('warning', (warning: Error & { code?: string; detail?: string }) => {
+    const { code = '', name, message, detail } = warning;
+    const isOurs = code.startsWith('COUNTERSIGN_');
+    const sentence = [isOurs ? message : `${name}: ${message}`, ...(isOurs && detail ? [detail] : [])].join(' ');
+    if (told.has(sentence) || context.toldElsewhere.has(code) || !(isOn || isOurs)) return;
+    told.add(sentence);
+    context.output.warn(sentence);
+  });
+}
 
 async function run(words: readonly string[]): Promise<number> {
   try {

@@ -36,6 +36,8 @@ export function addDoctor(program: Command, context: CommandContext): void {
 
 async function doctor(options: DoctorOptions, context: CommandContext): Promise<void> {
   const { output } = context;
+  // Among the checks of the files.
+  context.toldElsewhere.add('COUNTERSIGN_KEY_READABLE');
   const checks = await withPatience(context, 'Looking …', examine(options, context));
   const failures = checks.filter(({ status }) => status === 'failure').length;
   const warnings = checks.filter(({ status }) => status === 'warning').length;
