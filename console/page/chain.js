@@ -4,6 +4,9 @@ import { commonName, date, daysBetween, daysLeft, urgency } from './words.js';
 
 /** @import { CertificateReport } from '../../functions/diagnosis/diagnosis.ts' */
 
+/** As many as stand side by side. */
+const mostAbreast = 4;
+
 /**
  * @param {readonly CertificateReport[]} chain leaf first
  * @param {string} now ISO 8601
@@ -21,7 +24,8 @@ export function chainPicture(chain, now, side, endsAtRoot = true) {
       !isLeaf && arrow(),
     );
   });
-  return el('ol', { class: 'chain', 'aria-label': 'Chain, from the issuer down to the certificate' }, ...links);
+  const kind = chain.length > mostAbreast ? 'chain long' : 'chain';
+  return el('ol', { class: kind, 'aria-label': 'Chain, from the issuer down to the certificate' }, ...links);
 }
 
 /** @typedef {{ readonly title: string, readonly icon: string, readonly note: string }} Role */

@@ -1,18 +1,18 @@
 // The page: what the server knows is asked for every few seconds, and shown in the view that the address names.
 import { addressOf, readAddress, views } from './address.js';
 import { ask, Failure, hasToken } from './ask.js';
-import { chainPicture } from './chain.js';
-import { destinationList } from './destinations.js';
+import { fillChoices } from './choices.js';
 import { fillDiagnosis, runDiagnosis, setUpDiagnosis } from './diagnosis.js';
-import { byId, el, say, show } from './elements.js';
+import { byId, el, inOrder, say, show } from './elements.js';
 import { eventList } from './events.js';
+import { identityParts } from './identity.js';
 import { setUpInvocation } from './invocation.js';
-import { rotationPicture } from './rotation.js';
 import { timeline } from './timeline.js';
-import { askForToken, setUpToken } from './token.js';
+import { askForToken, setUpToken, tokenTaken } from './token.js';
 import { daysBetween } from './words.js';
 
 /** @import { ConsoleState, IdentityState } from '../state.ts' */
+/** @import { Doings } from './identity.js' */
 
 const calmMs = 5_000;
 /** While a rotation is under way. */
@@ -38,11 +38,11 @@ setUpDiagnosis(refresh);
 setUpInvocation(diagnose);
 addEventListener('hashchange', () => {
   render();
-  const title = document.querySelector(`#${readAddress().view} h1`);
-  if (title instanceof HTMLElement && !title.contains(document.activeElement)) focusOn(title);
+  if (!isTokenWanted) focusOnTitle();
 });
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible') refresh();
+  // Whoever is about to give a token is not disturbed.
+  if (document.visibilityState === 'visible' && !isTokenWanted) refresh();
 });
 byId('skip').addEventListener('click', (event) => {
   event.preventDefault();
@@ -53,6 +53,7 @@ await refresh();
 async function refresh() {
   clearTimeout(timer);
   const question = ++questions;
+  const wasTokenWanted = isTokenWanted;
   try {
     const answer = await ask('/console/api/state');
     // A younger question knows more.
@@ -67,6 +68,10 @@ async function refresh() {
     if (trouble.status === 401) return wantToken();
   }
   render();
+  if (wasTokenWanted && !isTokenWanted) {
+    tokenTaken();
+    focusOnTitle();
+  }
   clearTimeout(timer);
   if (document.visibilityState === 'visible') timer = setTimeout(refresh, isWatchful() ? watchfulMs : calmMs);
 }
@@ -75,7 +80,15 @@ function wantToken() {
   state = undefined;
   isTokenWanted = true;
   render();
+  clear();
   askForToken();
+}
+
+/** What is shown is for whoever has the token. */
+function clear() {
+  for (const id of ['timeline', 'identity', 'event-list', 'endpoints', 'diagnose-identity', 'call-identity'])
+    show(byId(id), undefined, () => []);
+  for (const id of ['diagnosis', 'answer', 'place']) byId(id).replaceChildren();
 }
 
 function isWatchful() {
@@ -101,9 +114,9 @@ function render() {
   const { view, identity: wanted } = readAddress();
   show(byId('trouble'), [trouble?.message, trouble?.status, isTokenWanted], troubleParts);
   byId('token').hidden = !isTokenWanted;
-  byId('forget').hidden = !hasToken();
+  byId('forget').hidden = !hasToken() || isTokenWanted;
   byId('views').hidden = isTokenWanted;
-  for (const one of views) byId(one).hidden = one !== view || isTokenWanted || !state;
+  for (const one of views) byId(one).hidden = one !== view || isTokenWanted;
   for (const link of document.querySelectorAll('[data-view]')) {
     if (link.getAttribute('data-view') === view) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
@@ -111,9 +124,8 @@ function render() {
   document.title = `${byId(`${view}-title`).textContent} · Countersign`;
   if (!state) return;
   const { place, caller, identities, events } = state;
-  byId('place').textContent = [place === 'local-cloud' ? 'local cloud' : 'this installation', caller && `as ${caller}`]
-    .filter(Boolean)
-    .join(', ');
+  const words = [place === 'local-cloud' ? 'local cloud' : 'this installation', caller && `as ${caller}`];
+  byId('place').textContent = inOrder(words.filter(Boolean).join(', '));
   byId('events-link').hidden = events === undefined;
   const identity = identities.find(({ name }) => name === wanted) ?? identities[0];
   const isNewlyWanted = identity?.name === wanted && wanted !== followed;
@@ -153,45 +165,21 @@ function renderIdentities(state, identity) {
   const isAsked = identity !== undefined && asked.has(identity.name);
   const rotationTrouble = identity && rotationTroubles.get(identity.name);
   show(byId('identity'), [identity, today, isAsked, rotationTrouble], () =>
-    identity ? identityParts(state, identity) : [],
+    identity ? identityParts(state, identity, doings(identity)) : [],
   );
 }
 
 /**
- * @param {ConsoleState} state
  * @param {IdentityState} identity
+ * @returns {Doings}
  */
-function identityParts(state, identity) {
-  const { name, current, problem } = identity;
-  const button = {
+function doings({ name, current }) {
+  return {
     isAsked: asked.has(name),
     trouble: rotationTroubles.get(name),
     onRotate: () => rotate(name, current?.version),
+    onDiagnose: (url) => diagnose(name, url),
   };
-  return [
-    el('h2', { class: 'identity-name' }, name),
-    problem && el('p', { class: 'notice bad' }, `${problem.detail} ${problem.hint ?? ''}`),
-    el(
-      'section',
-      { class: 'card', 'aria-label': 'Rotation' },
-      el('h2', {}, 'Rotation'),
-      ...rotationPicture(state, identity, button),
-    ),
-    current &&
-      current.chain.length > 0 &&
-      el(
-        'section',
-        { class: 'card', 'aria-label': 'Chain' },
-        el('h2', {}, 'Chain'),
-        chainPicture(current.chain, state.now, 'client'),
-      ),
-    el(
-      'section',
-      { class: 'card', 'aria-label': 'Destinations' },
-      el('h2', {}, 'Destinations'),
-      ...destinationList(identity, (url) => diagnose(name, url)),
-    ),
-  ];
 }
 
 /**
@@ -225,33 +213,9 @@ function diagnose(identity, url) {
   runDiagnosis();
 }
 
-/**
- * Never while somebody chooses: only what has changed is put in.
- * @param {ConsoleState} state
- * @param {IdentityState | undefined} identity
- * @param {boolean} isNewlyWanted whether it takes the place of what was chosen
- */
-function fillChoices({ identities }, identity, isNewlyWanted) {
-  const names = identities.map(({ name }) => name);
-  for (const select of document.querySelectorAll('select[data-identities]')) {
-    if (!(select instanceof HTMLSelectElement)) continue;
-    const chosen = isNewlyWanted ? identity?.name : select.value || identity?.name;
-    show(select, names, () => names.map((name) => el('option', { value: name }, name)));
-    if (chosen !== undefined && names.includes(chosen)) select.value = chosen;
-  }
-  const exact = identities.flatMap(({ destinations }) => destinations.filter(({ host }) => !host.startsWith('*')));
-  const urls = [
-    ...new Set(
-      exact.map(
-        ({ host, port }) => `https://${host.includes(':') ? `[${host}]` : host}${port === 443 ? '' : `:${port}`}/`,
-      ),
-    ),
-  ];
-  show(byId('endpoints'), urls, () => urls.map((value) => el('option', { value })));
-}
-
-/** @param {HTMLElement} title */
-function focusOn(title) {
+/** Who reads by ear is led to the view that has come. */
+function focusOnTitle() {
+  const title = byId(`${readAddress().view}-title`);
   title.tabIndex = -1;
   title.focus();
 }

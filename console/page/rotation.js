@@ -2,9 +2,9 @@
 import { lifeBar } from './chain.js';
 import { el, facts, mark } from './elements.js';
 import { endOf } from './timeline.js';
-import { date, daysBetween, daysLeft, moment, urgency } from './words.js';
+import { date, daysBetween, daysLeft, moment, sentence, urgency } from './words.js';
 
-/** @import { ConsoleState, IdentityState, RotationState, VersionState } from '../state.ts' */
+/** @import { ConsoleState, IdentityState, ProblemState, RotationState, VersionState } from '../state.ts' */
 
 /**
  * @param {ConsoleState} state
@@ -109,8 +109,10 @@ function versionCard(title, version, now, otherwise, note) {
     return el('li', { class: `version ${kind} none` }, el('h3', {}, title), el('p', { class: 'hint' }, otherwise));
   const [leaf] = version.chain;
   if (!leaf) {
-    const words = version.problem?.detail ?? 'It waits for its certificate: the request is at the issuer.';
-    return el('li', { class: `version ${kind}` }, el('h3', {}, title), el('p', {}, words));
+    const words = version.problem
+      ? problemLine(version.problem)
+      : el('p', {}, 'It waits for its certificate: the request is at the issuer.');
+    return el('li', { class: `version ${kind}` }, el('h3', {}, title), words);
   }
   const end = endOf(version) ?? leaf.validTo;
   const days = daysBetween(now, end);
@@ -125,12 +127,17 @@ function versionCard(title, version, now, otherwise, note) {
       el('strong', { class: urgency(days) }, daysLeft(days)),
       el('span', {}, `until ${date(end)}`),
     ),
-    version.problem && el('p', { class: 'life-problem' }, mark('bad'), version.problem.detail),
+    version.problem && problemLine(version.problem),
     facts([
       ['SHA-256', el('code', {}, leaf.fingerprint256)],
       ['Valid from', date(leaf.validFrom)],
       ['Version', el('code', {}, version.version)],
     ]),
-    el('p', { class: 'hint' }, note),
+    el('p', { class: 'hint' }, version.problem ? 'Cannot be presented.' : note),
   );
+}
+
+/** @param {ProblemState} problem */
+function problemLine({ detail }) {
+  return el('p', { class: 'version-problem' }, mark('bad'), el('span', {}, sentence(detail)));
 }

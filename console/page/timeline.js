@@ -1,7 +1,7 @@
 // The identities on a line of days to expiry: who ends first stands first, and near days have more room than far ones.
 import { addressOf } from './address.js';
 import { el, mark } from './elements.js';
-import { counted, date, daysBetween, daysLeft, urgency } from './words.js';
+import { counted, date, daysBetween, daysLeft, sentence, urgency } from './words.js';
 
 /** @import { ConsoleState, IdentityState, VersionState } from '../state.ts' */
 
@@ -42,7 +42,7 @@ export function timeline({ identities, now, furtherIdentities, caller }, selecte
   const last = ticks.find(([days]) => days >= furthest)?.[0] ?? furthest;
   const axis = el('div', { class: 'axis', 'aria-hidden': 'true' });
   for (const [days, words] of ticks.filter(([days]) => days <= last)) {
-    const tick = el('span', { class: days === last ? 'tick last' : 'tick' }, el('span', {}, words));
+    const tick = el('span', { class: days === last ? 'axis-tick last' : 'axis-tick' }, el('span', {}, words));
     tick.style.setProperty('--at', at(days, last));
     axis.append(tick);
   }
@@ -99,12 +99,12 @@ function life({ identity, end }, now, last, selected) {
       mark(kind),
       el(
         'span',
-        {},
+        { class: 'life-words' },
         el('strong', {}, words),
         end !== undefined && el('span', { class: 'until' }, ` ${days < 0 ? 'on' : 'until'} ${date(end)}`),
       ),
     ),
-    trouble && el('p', { class: 'life-problem' }, trouble.detail),
+    trouble && el('p', { class: 'life-problem' }, sentence(trouble.detail)),
   );
 }
 

@@ -23,6 +23,11 @@ export function setUpToken(onToken) {
   });
 }
 
+/** It is kept where the questions are asked, and nowhere else. */
+export function tokenTaken() {
+  /** @type {HTMLInputElement} */ (byId('token-value')).value = '';
+}
+
 /** The one that was given, if any, is not known to the server. */
 export function askForToken() {
   const field = /** @type {HTMLInputElement} */ (byId('token-value'));

@@ -64,6 +64,14 @@ export function commonName(name) {
 }
 
 /**
+ * With a capital: what functions say of a document begins with the name of its key.
+ * @param {string} words
+ */
+export function sentence(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/**
  * @param {number} count
  * @param {string} one
  * @param {string} many

@@ -11,6 +11,9 @@ export const chromium = findPeer('chromium');
 /** Chromium itself says so of each answer that is no success: a diagnosis' 200 is none of these. */
 export const notOk = /^Failed to load resource: the server responded with a status of (4|5)\d\d/;
 
+/** The page knows what it has to show, or why it cannot. */
+export const settled = '#place:not(:empty), #trouble .notice, #token:visible';
+
 export interface ConsoleInChromium {
   readonly cloud: ConsoleCloud;
   readonly browser: Browser;
@@ -63,7 +66,7 @@ export function useConsoleInChromium(): ConsoleInChromium {
       const { page } = watched;
       await prepare?.(page);
       await page.goto(`${cloud.gatewayUrl}/${address}`);
-      await page.locator('main > section:visible, #trouble .notice').first().waitFor();
+      await page.locator(settled).first().waitFor();
       return page;
     },
   };

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { call, chromium, diagnose, notOk, useConsoleInChromium } from './console-in-chromium.ts';
+import type { ConsoleState } from '../../console/state.ts';
+import { call, chromium, diagnose, notOk, settled, useConsoleInChromium } from './console-in-chromium.ts';
 
 const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 
@@ -24,38 +25,142 @@ describe.skipIf(!chromium)('the console for everybody (needs chromium)', { timeo
     );
   }
 
+  /** Fields, buttons, links and labels that lie on one another, and what is wider than the page. */
+  const misplaced = `(() => {
+    const found = [];
+    if (document.documentElement.scrollWidth > innerWidth) found.push('wider than the page: ' + document.documentElement.scrollWidth);
+    const all = [...document.querySelectorAll('main :is(input, select, textarea, button, a, summary, label, h1, h2, h3)')]
+      .filter((one) => one.checkVisibility() && !one.closest('.unseen'))
+      .map((one) => ({ one, box: one.getBoundingClientRect() }));
+    for (const [index, { one, box }] of all.entries()) {
+      for (const { one: other, box: below } of all.slice(index + 1)) {
+        if (one.contains(other) || other.contains(one)) continue;
+        const width = Math.min(box.right, below.right) - Math.max(box.left, below.left);
+        const height = Math.min(box.bottom, below.bottom) - Math.max(box.top, below.top);
+        if (width > 1 && height > 1) found.push(one.outerHTML.slice(0, 80) + ' lies on ' + other.outerHTML.slice(0, 80));
+      }
+    }
+    return found;
+  })()`;
+
+  async function look(page: Page, findings: string[]): Promise<void> {
+    findings.push(...(await audit(page)), ...((await page.evaluate(misplaced)) as string[]));
+  }
+
+  const desk = { viewport: { width: 1120, height: 760 } };
   const phone = { viewport: { width: 360, height: 780 } };
+  /** What is left of 1280 pixels at a zoom of 400 % (WCAG 1.4.10). */
+  const magnified = { viewport: { width: 320, height: 256 } };
+
   it.each([
-    ['in light', { colorScheme: 'light' }],
-    ['in dark', { colorScheme: 'dark' }],
+    ['in light', { ...desk, colorScheme: 'light' }],
+    ['in dark', { ...desk, colorScheme: 'dark' }],
     ['in light on a phone', { ...phone, colorScheme: 'light' }],
-    ['in dark on a phone', { ...phone, colorScheme: 'dark' }],
-  ] as const)('axe finds nothing %s', async (_, options) => {
+    ['in dark, magnified', { ...magnified, colorScheme: 'dark' }],
+  ] as const)('axe finds nothing in the views %s', async (_, options) => {
     const page = await at.open('#/identities/ends-soon', options, [notOk]);
     const findings: string[] = [];
-    const look = async () => {
-      findings.push(...(await audit(page)));
-      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
-    };
-    await look();
-    await page.click('.life-name a:text("platform")');
-    await page.locator('.identity-name:text("platform")').waitFor();
-    await look();
+    await look(page, findings);
+    for (const name of ['broken', 'ended', 'platform']) {
+      await page.click(`.life-name a:text("${name}")`);
+      await page.locator(`.identity-name:text("${name}")`).waitFor();
+      await look(page, findings);
+    }
     await page.click('[data-view=diagnose]');
     await page.click('#diagnose-form button');
-    await look();
-    await diagnose(page, at.cloud.urlOf('rejects'));
-    await page.click('#diagnosis summary');
-    await look();
+    await look(page, findings);
+    for (const host of ['rejects', 'one-way']) {
+      await diagnose(page, at.cloud.urlOf(host));
+      await page.click('#diagnosis summary');
+      await look(page, findings);
+    }
+    await diagnose(page, 'https://elsewhere.demo.localhost/');
+    await look(page, findings);
     await page.click('[data-view=call]');
     await page.click('#call-form summary');
+    await page.fill('#call-url', at.cloud.urlOf('accounts'));
+    await page.fill('#call-timeout', '0');
+    await page.click('#call-form button');
+    await look(page, findings);
+    await page.fill('#call-timeout', '9000');
     await call(page, `${at.cloud.urlOf('accounts')}v1/accounts/1/balance`);
     await page.click('#answer summary');
-    await look();
+    await look(page, findings);
     await call(page, at.cloud.urlOf('expired'));
-    await look();
+    await look(page, findings);
     await page.click('[data-view=events]');
-    await look();
+    await look(page, findings);
+    expect(findings).toEqual([]);
+  });
+
+  it.each([
+    ['in light', { ...desk, colorScheme: 'light' }],
+    ['in dark on a phone', { ...phone, colorScheme: 'dark' }],
+    ['in light, magnified', { ...magnified, colorScheme: 'light' }],
+  ] as const)('axe finds nothing in what is seldom seen %s', async (_, options) => {
+    const reply = await fetch(`${at.cloud.gatewayUrl}/console/api/state`);
+    const state = (await reply.json()) as ConsoleState;
+    const [platform] = state.identities.filter(({ name }) => name === 'platform');
+    if (platform?.current === undefined) throw new Error('The local cloud has no identity.');
+    const [certificate] = platform.current.chain;
+    const long = { ...platform.current, chain: Array(9).fill(certificate) };
+    const waiting = { version: 'v', chain: [] };
+    const { rotation: _rotation, ...unrotated } = platform;
+    const events = ['Certificate Activated', 'Certificate Rejected', 'Certificate Pending', 'Hello'].map((type) => {
+      return { id: type, time: state.now, type, identity: 'platform', rejectedBy: ['pins.demo.localhost:8452'] };
+    });
+    const states: readonly (ConsoleState | number)[] = [
+      { ...state, identities: [], events: [], caller: 'c'.repeat(64) },
+      {
+        ...state,
+        events,
+        identities: [
+          {
+            ...platform,
+            previous: platform.current,
+            next: platform.current,
+            rotation: { isEnabled: true, isUnderWay: true },
+            destinations: platform.destinations.map((destination, index) => {
+              const verdict = (['access-granted', 'access-refused', 'not-mutual'] as const)[index % 3] ?? 'unreachable';
+              const { host, port } = destination;
+              return { ...destination, verdicts: [{ host, port, verdict, certainty: 'inferred', at: state.now }] };
+            }),
+          },
+        ],
+      },
+      {
+        ...state,
+        identities: [{ ...platform, next: waiting, current: long }],
+      },
+      {
+        ...state,
+        ...{ mayRotate: false, place: 'directory', furtherIdentities: 7 },
+        identities: [
+          { ...unrotated, name: 'n'.repeat(63), problem: { code: 'x', detail: 'it broke.', hint: 'Mend it.' } },
+        ],
+      },
+      500,
+      401,
+    ];
+    const findings: string[] = [];
+    let answered = states[0] as ConsoleState | number;
+    const page = await at.open('', options, [notOk], (fresh) =>
+      fresh.route('**/console/api/state', (route) =>
+        typeof answered === 'number'
+          ? route.fulfill({ status: answered, json: {} })
+          : route.fulfill({ json: answered }),
+      ),
+    );
+    for (const one of states) {
+      answered = one;
+      await page.goto('about:blank');
+      await page.goto(`${at.cloud.gatewayUrl}/`);
+      await page.locator(settled).first().waitFor();
+      await look(page, findings);
+      if (typeof one === 'number' || one.events === undefined) continue;
+      await page.click('[data-view=events]');
+      await look(page, findings);
+    }
     expect(findings).toEqual([]);
   });
 
