@@ -3,22 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { asCountersignError } from '../functions/errors.ts';
-import { type CommandContext, openContext } from './context.ts';
+import { openContext } from './context.ts';
 import { exitCodeOf, exitCodes } from './exit-code.ts';
-import { addDiagnose } from './verbs/diagnose.ts';
-import { addDoctor } from './verbs/doctor.ts';
-import { addIdentity } from './verbs/identity.ts';
-import { addInvoke } from './verbs/invoke.ts';
-import { addServe } from './verbs/serve.ts';
-
-/** Each verb is `add<Verb>` of a file of its own, which loads what the verb needs when it is called and not before. */
-const verbs: readonly ((program: Command, context: CommandContext) => void)[] = [
-  addIdentity,
-  addDiagnose,
-  addInvoke,
-  addDoctor,
-  addServe,
-];
+import { addVerbs } from './verbs.ts';
 
 const context = openContext(process);
 process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
@@ -74,7 +61,7 @@ function program(): Command {
     .hook('preAction', (_program, verb) => {
       context.isJson = verb.opts().json === true;
     });
-  for (const add of verbs) add(command, context);
+  addVerbs(command, context);
   return command;
 }
 
