@@ -1,12 +1,14 @@
 // Makes a usable chain of what an issuer sent, or says what is wrong with it: nothing of it is trusted before that.
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { CountersignError, type Evidence } from '../errors.ts';
+import { CountersignError } from '../errors.ts';
 import { sameName } from '../flight/distinguished-name.ts';
 import { type AssembledChain, assembleChain } from '../identity/assemble.ts';
 import { checkIdentity } from '../identity/check.ts';
 import { pemBlocks } from '../identity/pem.ts';
 import { comparableNames } from './alternative-names.ts';
 import { namesOfCertificate } from './certificate-names.ts';
+import { checkEnd, type EndingChain } from './issued-end.ts';
+import { issuedUnusable } from './issued-unusable.ts';
 import type { Issued } from './issuer.ts';
 import { readCertificateRequest } from './request-fields.ts';
 
@@ -18,13 +20,7 @@ export interface ExpectedCertificate {
   /** PEM; what was asked for is what must come back. */
   readonly certificateRequest: string;
   /** What the identity presents today: its end is the least that is asked for, its issuers fill gaps, its root is preferred. PEM. */
-  readonly current?:
-    | {
-        readonly certificate: string;
-        readonly intermediateCertificates?: string;
-        readonly rootCertificate: string;
-      }
-    | undefined;
+  readonly current?: EndingChain | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -38,22 +34,6 @@ export interface UsableParts {
   /** PEM. */
   readonly rootCertificate: string;
 }
-
-/** `evidence.reason` beside those of an identity that is unusable (functions/identity/unusable.ts); docs/issuers.md has them. */
-export const issuedReasons = [
-  'answer-too-large',
-  'answer-malformed',
-  'key-mismatch',
-  'certificate-is-root',
-  'chain-incomplete',
-  'not-yet-valid',
-  'expired',
-  'no-client-authentication',
-  'is-authority',
-  'wrong-subject',
-  'names-missing',
-  'valid-shorter',
-] as const;
 
 const most = { bytes: 65_536, certificates: 64 } as const;
 /**
@@ -75,7 +55,7 @@ export function usableParts(issued: Issued, expected: ExpectedCertificate): Usab
   checkClientAuthentication(leaf);
   checkNoAuthority(leaf);
   checkAskedFor(leaf, expected.certificateRequest);
-  checkEnd(leaf, expected.current?.certificate);
+  checkEnd(parts, expected.current);
   return parts;
 }
 
@@ -88,29 +68,29 @@ function assembled({ certificates }: Issued, { privateKey, current }: ExpectedCe
   switch (chain.fault) {
     case 'no-certificate':
       throw answered.some(isReadable)
-        ? unusable('key-mismatch', 'The issuer sent a certificate for another key than that of the request.')
-        : unusable('answer-malformed', 'What the issuer sent holds no certificate that can be read.');
+        ? issuedUnusable('key-mismatch', 'The issuer sent a certificate for another key than that of the request.')
+        : issuedUnusable('answer-malformed', 'What the issuer sent holds no certificate that can be read.');
     case 'self-signed':
-      throw unusable('certificate-is-root', 'The issuer sent a certificate that signed itself.');
+      throw issuedUnusable('certificate-is-root', 'The issuer sent a certificate that signed itself.');
     case 'too-many-certificates':
-      throw unusable('answer-too-large', chain.sentence);
+      throw issuedUnusable('answer-too-large', chain.sentence);
     default:
-      throw unusable('chain-incomplete', chain.sentence, chain.issuer ? { issuer: chain.issuer } : {});
+      throw issuedUnusable('chain-incomplete', chain.sentence, chain.issuer ? { issuer: chain.issuer } : {});
   }
 }
 
 function certificateBlocks(text: string): string[] {
   if (Buffer.byteLength(text) > most.bytes) {
-    throw unusable('answer-too-large', `What the issuer sent has more than ${most.bytes} bytes.`);
+    throw issuedUnusable('answer-too-large', `What the issuer sent has more than ${most.bytes} bytes.`);
   }
   const blocks = pemBlocksOf(text);
   if (blocks.length > most.certificates) {
-    throw unusable('answer-too-large', `The issuer sent more than ${most.certificates} certificates.`);
+    throw issuedUnusable('answer-too-large', `The issuer sent more than ${most.certificates} certificates.`);
   }
   if (blocks.some(({ label }) => label !== 'CERTIFICATE')) {
-    throw unusable('answer-malformed', 'What the issuer sent holds a PEM block that is not a certificate.');
+    throw issuedUnusable('answer-malformed', 'What the issuer sent holds a PEM block that is not a certificate.');
   }
-  if (blocks.length === 0) throw unusable('answer-malformed', 'What the issuer sent holds no PEM certificate.');
+  if (blocks.length === 0) throw issuedUnusable('answer-malformed', 'What the issuer sent holds no PEM certificate.');
   return blocks.map(({ text: block }) => block);
 }
 
@@ -118,7 +98,7 @@ function pemBlocksOf(text: string) {
   try {
     return pemBlocks(text, 'certificates');
   } catch {
-    throw unusable('answer-malformed', 'What the issuer sent holds a PEM block that does not end.');
+    throw issuedUnusable('answer-malformed', 'What the issuer sent holds a PEM block that does not end.');
   }
 }
 
@@ -145,9 +125,13 @@ function checkAsIdentity(parts: UsableParts, leaf: X509Certificate, expected: Ex
   } catch (thrown) {
     if (!(thrown instanceof CountersignError)) throw thrown;
     const { reason, where } = thrown.evidence ?? {};
-    throw unusable(reason === 'extended-key-usage' ? 'no-client-authentication' : String(reason), thrown.message, {
-      ...(where === undefined ? {} : { where }),
-    });
+    throw issuedUnusable(
+      reason === 'extended-key-usage' ? 'no-client-authentication' : String(reason),
+      thrown.message,
+      {
+        ...(where === undefined ? {} : { where }),
+      },
+    );
   }
 }
 
@@ -155,7 +139,7 @@ function checkAsIdentity(parts: UsableParts, leaf: X509Certificate, expected: Ex
 function checkClientAuthentication(leaf: X509Certificate): void {
   const usages = leaf.keyUsage as string[] | undefined;
   if (usages === undefined || usages.includes(clientAuth)) return;
-  throw unusable(
+  throw issuedUnusable(
     'no-client-authentication',
     'The extended key usage of the certificate does not name client authentication.',
   );
@@ -164,7 +148,7 @@ function checkClientAuthentication(leaf: X509Certificate): void {
 /** No request asks for one (RFC 5280, section 4.2.1.9): whoever has the key of the identity could sign for everybody below it. */
 function checkNoAuthority(leaf: X509Certificate): void {
   if (!leaf.ca) return;
-  throw unusable(
+  throw issuedUnusable(
     'is-authority',
     'The issuer sent the certificate of an authority where that of a client was asked for.',
   );
@@ -175,40 +159,14 @@ function checkAskedFor(leaf: X509Certificate, certificateRequest: string): void 
   const request = readCertificateRequest(certificateRequest);
   const issued = namesOfCertificate(leaf.raw);
   if (!request || !issued || !sameName(request.subject, issued.subject)) {
-    throw unusable('wrong-subject', 'The subject of the certificate is not the one that was asked for.');
+    throw issuedUnusable('wrong-subject', 'The subject of the certificate is not the one that was asked for.');
   }
   const names = new Set(comparableNames(issued.alternativeNames));
   const missing = comparableNames(request.alternativeNames).filter((name) => !names.has(name)).length;
   if (missing === 0) return;
-  throw unusable(
+  throw issuedUnusable(
     'names-missing',
     `The certificate lacks ${missing} of the subject alternative names that were asked for.`,
     { missing },
   );
-}
-
-function checkEnd(leaf: X509Certificate, current: string | undefined): void {
-  const currentEnd = current === undefined ? undefined : endOf(current);
-  const end = leaf.validToDate;
-  if (currentEnd === undefined || end.getTime() >= currentEnd.getTime()) return;
-  const [validTo, currentValidTo] = [end.toISOString(), currentEnd.toISOString()];
-  throw unusable(
-    'valid-shorter',
-    `The certificate is valid until ${validTo}, which is before the end of the current one, ${currentValidTo}.`,
-    { validTo, currentValidTo },
-  );
-}
-
-/** A current certificate that cannot be read asks for nothing. */
-function endOf(pem: string): Date | undefined {
-  try {
-    const { validTo, validToDate } = new X509Certificate(pem);
-    return Number.isNaN(Date.parse(validTo)) ? undefined : validToDate;
-  } catch {
-    return undefined;
-  }
-}
-
-function unusable(reason: string, sentence: string, more: Evidence = {}): CountersignError {
-  return new CountersignError('issued-certificate-unusable', sentence, { evidence: { reason, ...more } });
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { issuerKinds, parseRenewal } from '../../functions/identity/renewal.ts';
 import { renewalReasons } from '../../functions/identity/renewal-unusable.ts';
-import { issuedReasons } from '../../functions/issuer/issued.ts';
+import { issuedReasons } from '../../functions/issuer/issued-unusable.ts';
 import { startAuthority } from '../../local/authority/server.ts';
 import { failureOf } from '../identity/identities.ts';
 import { openPipeline } from '../rotate/rotating.ts';

@@ -7,7 +7,8 @@ import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';
 import { unusableReasons } from '../../functions/identity/unusable.ts';
 import { certificateRequest, newPrivateKey } from '../../functions/issuer/certificate-request.ts';
-import { type ExpectedCertificate, issuedReasons, usableParts } from '../../functions/issuer/issued.ts';
+import { type ExpectedCertificate, usableParts } from '../../functions/issuer/issued.ts';
+import { issuedReasons } from '../../functions/issuer/issued-unusable.ts';
 import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
 import { subjectName } from '../../functions/issuer/subject-name.ts';
 import { type Authority, createAuthority, type PublicRequest } from '../../local/authority/authority.ts';
@@ -104,6 +105,25 @@ describe('what is sound is used', () => {
     ).toBeDefined();
   });
 
+  it('below an issuer that ends before it, where the current chain ends no later', () => {
+    const ending = root.intermediate({ commonName: 'Issuer', notAfter: inDays(5) });
+    const own = ending.issue({ commonName: 'bot', notAfter: inDays(10) });
+    const chain = { intermediateCertificates: own.intermediates, rootCertificate: own.root };
+    expect(use(sign({}, ending), { current: { certificate: own.certificate, ...chain } })).toBeDefined();
+  });
+
+  it('for less than two thirds of its life, in the place of one that has expired', () => {
+    const ending = root.intermediate({ commonName: 'Issuer', notAfter: inDays(5) });
+    const old = root.issue({ commonName: 'bot', notBefore: inDays(-90), notAfter: inDays(-1) });
+    const chain = { certificate: old.certificate, rootCertificate: root.certificate };
+    expect(use(sign({}, ending) + ending.certificate, { current: chain })).toBeDefined();
+  });
+
+  it('as the first one below an issuer that is valid until a renewal is due', () => {
+    const ending = root.intermediate({ commonName: 'Issuer', notAfter: inDays(61) });
+    expect(use(sign({}, ending) + ending.certificate + root.certificate)).toBeDefined();
+  });
+
   it('without extended key usages, which allows every use', () => {
     expect(use(sign({ usage: 'none' }) + above)).toBeDefined();
   });
@@ -159,6 +179,9 @@ describe('what is not is refused', () => {
   const otherKey = createPublicKey(others.privateKey);
   const withCurrent = { current: { certificate: current.certificate, rootCertificate: root.certificate } };
   const expired = upper.intermediate({ commonName: 'Issuer', notBefore: inDays(-9), notAfter: inDays(-1) });
+  const ending = root.intermediate({ commonName: 'Issuer', notAfter: inDays(9) });
+  const endingRoot = createAuthority({ commonName: 'Ending Root', notAfter: inDays(9) });
+  const renewed = sign();
   const rsa = createAuthority({ commonName: 'RSA', keyAlgorithm: 'RSA_2048' });
 
   const cases: Record<string, [() => string, string, Partial<ExpectedCertificate>?]> = {
@@ -196,6 +219,25 @@ describe('what is not is refused', () => {
       'valid-shorter',
       withCurrent,
     ],
+    'an issuer that ends before the current one': [
+      () => sign({}, ending) + ending.certificate + root.certificate,
+      'valid-shorter',
+      withCurrent,
+    ],
+    'a root that ends before the current one': [
+      () => sign({}, endingRoot) + endingRoot.certificate,
+      'valid-shorter',
+      withCurrent,
+    ],
+    'an issuer that ends before the renewal of a first one is due': [
+      () => sign({}, ending) + ending.certificate + root.certificate,
+      'issuer-ends-first',
+    ],
+    'the current one again': [
+      () => renewed + above,
+      'not-renewed',
+      { current: { certificate: renewed, intermediateCertificates: above, rootCertificate: root.certificate } },
+    ],
     'no issuer': [() => sign(), 'chain-incomplete'],
     'an issuer missing': [() => sign() + issuer.certificate + root.certificate, 'chain-incomplete'],
     'the root missing': [() => sign() + issuer.certificate + upper.certificate, 'chain-incomplete'],
@@ -230,6 +272,12 @@ describe('what is not is refused', () => {
 
   it.each(Object.entries(cases))('%s', async (_, [make, reason, change]) => {
     expect(await reasonOf(make(), change)).toBe(reason);
+  });
+
+  it('with a sentence that names the certificate of the chain that ends first', async () => {
+    const failure = await failureOf(() => use(sign({}, ending) + ending.certificate + root.certificate, withCurrent));
+    expect(failure.message).toMatch(/^With intermediateCertificates\[0\] the chain of the certificate ends on /);
+    expect(failure.evidence).toMatchObject({ where: 'intermediateCertificates[0]' });
   });
 
   it('any bytes, without another error than this one', () => {
