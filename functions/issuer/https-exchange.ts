@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import { pemBlocks } from '../identity/pem.ts';
 import { settingUnusable } from '../identity/renewal-unusable.ts';
 import { notCertificates } from './answer-certificates.ts';
-import { exchangeFailure } from './https-failure.ts';
+import { exchangeFailure, protocolSwitched } from './https-failure.ts';
 
 export interface IssuerServer {
   /** Where requests go; a private address is allowed, because the platform itself named it. */
@@ -89,15 +89,29 @@ export function exchange(
       reject(settingUnusable('OpenSSL cannot use the key and certificates that the issuer is to be shown.'));
       return;
     }
-    const failed = (error: unknown) =>
+    const failed = (error: unknown) => {
       reject(exchangeFailure(error, outgoing.socket as TLSSocket | null, request.client !== undefined, inTime.aborted));
+      outgoing.destroy();
+    };
     outgoing.on('error', failed);
+    let isAnswered = false;
     outgoing.on('response', (incoming) => {
+      isAnswered = true;
       // The whole body has its own way to fail: an answer that ends early is no error of the request.
       read(incoming).then((body) => {
         resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body });
       }, failed);
     });
+    // Node hands the connection over with it: no answer comes any more, no error, and the signal ends nothing.
+    outgoing.on('upgrade', ({ statusCode }, socket) => {
+      socket.destroy();
+      failed(protocolSwitched(statusCode ?? 0));
+    });
+    outgoing.on('close', () => {
+      if (!isAnswered) failed(new Error('The connection was closed without an answer.'));
+    });
+    // Not left to Node's error for it: the time of the step must not hang on what a server does to the connection.
+    inTime.addEventListener('abort', () => failed(inTime.reason), { once: true });
     outgoing.end(request.body);
   }).finally(() => agent.destroy());
 }

@@ -51,6 +51,11 @@ function untrusted(reason: string): CountersignError {
   });
 }
 
+/** RFC 9110, section 7.8: no server may switch to a protocol that it was not asked for. */
+export function protocolSwitched(status: number): CountersignError {
+  return unavailable('The issuer switched to another protocol in place of an answer.', { reason: `http-${status}` });
+}
+
 /** What a status other than the one hoped for means: 408, 425, 429 and the 5xx pass, the others are a decision. */
 export function statusFailure(status: number, about: string): CountersignError {
   const evidence = { reason: `http-${status}` };

@@ -126,6 +126,20 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
       expect(error.code).toBe('issuer-unavailable');
     });
 
+    it('it switches to another protocol', { timeout: 10_000 }, async () => {
+      const error = await failed((socket) =>
+        socket.write(`HTTP/1.1 101 ${echo}\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n${echo}`),
+      );
+      expect(error).toMatchObject({ code: 'issuer-unavailable', evidence: { reason: 'http-101' } });
+    });
+
+    it('it says again and again that it goes on', async () => {
+      const error = await failed((socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n'.repeat(50)), {
+        requestTimeoutMs: 300,
+      });
+      expect(error).toMatchObject({ code: 'issuer-unavailable', evidence: { reason: 'timeout' } });
+    });
+
     it('it hangs up', async () => {
       expect((await failed((socket) => socket.destroy())).code).toBe('issuer-unavailable');
     });
