@@ -8,8 +8,14 @@ import type { DescribedCertificate, DescribedIdentity } from './described.ts';
 const soonDays = 30;
 
 export function daysText(daysLeft: number, paint: Paint): string {
-  if (daysLeft < 0) return paint('red', `expired ${-daysLeft} days ago`);
-  return paint(daysLeft < soonDays ? 'red' : 'green', `${daysLeft} days left`);
+  // Whole days on both sides: what ended 25 hours ago has -2 days left.
+  if (daysLeft < 0) return paint('red', `expired ${daysCounted(-daysLeft - 1)} ago`);
+  return paint(daysLeft < soonDays ? 'red' : 'green', `${daysCounted(daysLeft)} left`);
+}
+
+function daysCounted(days: number): string {
+  if (days === 0) return 'less than a day';
+  return days === 1 ? '1 day' : `${days} days`;
 }
 
 export function certificateLines(certificate: DescribedCertificate, paint: Paint): readonly string[] {

@@ -10,16 +10,25 @@ export function addImport(identity: Command, context: CommandContext): void {
     .description(
       'Makes an identity of the key and the certificates in the files (PEM, DER, PKCS#12, PKCS#7, PKCS#8, JKS; in any order, - is standard input), proves it by handshakes, and stores it.',
     );
-  withPassphrase(withSettings(withStore(withJson(command))))
-    .option('--dry-run', 'do everything but store it')
-    .option('--replace', 'make it a new version where the identity exists; what is not said anew is kept')
-    .option('--kms-key <id>', 'that encrypts a new secret on AWS, default: the one of AWS (alias/Countersign)');
+  withKmsKey(
+    withPassphrase(withSettings(withStore(withJson(command))))
+      .option('--dry-run', 'do everything but store it')
+      .option('--replace', 'make it a new version where the identity exists; what is not said anew is kept'),
+  );
   withExamples(
     command,
     'countersign identity import acme bot.p12 --passphrase-file passphrase.txt --destination https://api.acme.example',
     'countersign identity import acme key.pem certificate.pem chain.pem --source directory:/etc/countersign --dry-run',
   ).action(async (name, files, options) =>
     (await import('../../identity/import.ts')).importIdentity(name, files, options, context),
+  );
+}
+
+/** Of the verbs that may make a secret. */
+export function withKmsKey(command: Command): Command {
+  return command.option(
+    '--kms-key <id>',
+    'that encrypts a new secret on AWS, default: the one of AWS (alias/Countersign)',
   );
 }
 

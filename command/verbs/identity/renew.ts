@@ -2,11 +2,11 @@
 import type { Command } from 'commander';
 import { type CommandContext, withExamples, withJson } from '../../context.ts';
 import { withStore } from '../../store/chosen-store.ts';
-import { collect, withSettings } from './import.ts';
+import { collect, withKmsKey, withSettings } from './import.ts';
 
 export function addRenewal(identity: Command, context: CommandContext): void {
   withExamples(
-    withStore(withJson(identity.command('csr <name>')))
+    withKmsKey(withStore(withJson(identity.command('csr <name>'))))
       .summary('the certificate request that waits for a signature, or a new key and its request')
       .description(
         'Prints the certificate request that waits for a signature. Where none does, and nothing rotates the identity by itself, a new key is made and kept, and its request printed.',
