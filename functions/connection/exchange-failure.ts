@@ -35,9 +35,10 @@ export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeStat
   const fresh = !state.reused;
   if (alert && fresh && (state.handshake?.asked || isAboutCertificate(alert.name))) {
     // TLS 1.3: the server verifies after our Finished, so its verdict may come behind the request. It has not finished
-    // the handshake then, and reads no request (RFC 8446, section 4.4.4). Of another alert that is only likely. In TLS 1.2
-    // the server has finished before the request goes out, and may have read it before it asked for the certificate again.
-    const isUnfinished = state.handshake?.protocol === 'TLSv1.3';
+    // the handshake then, and reads no request (RFC 8446, section 4.4.4), unless a ticket has shown that it had. Of another
+    // alert that is only likely. In TLS 1.2 the server has finished before the request goes out, and may have read it before
+    // it asked for the certificate again.
+    const isUnfinished = state.handshake?.isFinished === false;
     const processed = isUnfinished && isAboutCertificate(alert.name) ? 'no' : 'maybe';
     return { error: rejectedByAlert(alert, error), processed, stale: false };
   }

@@ -27,6 +27,8 @@ export interface Handshake {
   readonly resumed: boolean;
   /** True when the server asked for a client certificate: in this handshake, in the one that is resumed, or since. */
   asked: boolean;
+  /** The server is known to have read our end of it, so that it may have read a request too. */
+  isFinished: boolean;
   readonly server: ServerSummary;
 }
 
@@ -168,6 +170,8 @@ function conclude(tls: TLSSocket, terms: HandshakeTerms, progress: Progress): Ha
     cipher: tls.getCipher()?.standardName ?? '',
     resumed,
     asked,
+    // In TLS 1.2 the server ends the handshake, or we do where it is resumed; nothing is verified anew in a resumed one.
+    isFinished: resumed || tls.getProtocol() === 'TLSv1.2',
     server: {
       subject: nameText(leaf.subject),
       issuer: nameText(leaf.issuer),
@@ -189,6 +193,8 @@ function keepTickets(
   const { asked, protocol } = handshake;
   const until = validUntil(chain, now);
   const keep = (session: Buffer) => {
+    // A server that asks for a certificate makes a ticket only once it has our Finished (RFC 8446, section 4.6.1).
+    handshake.isFinished = true;
     const ticket: Ticket = { session, chain, validUntil: until, asked, protocol };
     tickets.keep(ticket);
   };

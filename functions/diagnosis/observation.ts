@@ -88,6 +88,8 @@ export function failureBehindHandshake(
       cipher: seen.flight.cipher ?? '',
       resumed: false,
       asked: hasAsked(seen),
+      // Whether the probe was processed is nothing to anybody.
+      isFinished: true,
       server: { subject: '', issuer: '', fingerprint256: '', validTo: '' },
     },
     reused: false,

@@ -112,15 +112,22 @@ async function repeat(call: Call, first: Made): Promise<Called> {
         : undefined;
     },
   };
+  /** A server that restarts closes connections too: one that does it again has something against the certificate. */
+  const closedOnce: Cause = {
+    isMet: ({ outcome, identity, current }) => isClose(outcome) && identity === current,
+    async next({ outcome, current }) {
+      if (!mayRepeat(outcome) || !(await previousToTry(current))) return undefined;
+      return { current, identity: current, freshConnection: true };
+    },
+  };
   /** The customer may not trust the current version yet. */
   const notYetTrusted: Cause = {
     isMet: ({ outcome }) => isRejected(outcome),
-    async next(made) {
-      const { current, outcome } = made;
-      if (!fallback || !(mayRepeat(outcome) || isSaid(outcome))) return undefined;
-      const identity = await within(deadline, fallback.previousOf(current), () => undefined);
-      if (!identity || all.some((one) => one.identity.fingerprint256 === identity.fingerprint256)) return undefined;
-      if (!mayRepeat(outcome)) fallback.suppose(current, identity, target);
+    async next({ outcome, current }) {
+      if (!(mayRepeat(outcome) || isSaid(outcome))) return undefined;
+      const identity = await previousToTry(current);
+      if (!identity) return undefined;
+      if (!mayRepeat(outcome)) fallback?.suppose(current, identity, target);
       return { current, identity, freshConnection: false };
     },
   };
@@ -129,7 +136,7 @@ async function repeat(call: Call, first: Made): Promise<Called> {
   /** The rejection that AWSPREVIOUS is to save the call from. */
   let rejected: Made | undefined;
   let last = first;
-  for (const unmet = new Set([deadConnection, rejection, notYetTrusted]); ; ) {
+  for (const unmet = new Set([deadConnection, rejection, closedOnce, notYetTrusted]); ; ) {
     const next = await nextAfter(last, unmet);
     if (!next || !mayRepeat(last.outcome) || isOver()) break;
     if (next.identity !== next.current && last.identity === last.current) rejected = last;
@@ -137,7 +144,7 @@ async function repeat(call: Call, first: Made): Promise<Called> {
     all.push(last);
   }
   const told = rejected && faresNoBetter(last.outcome, rejected.outcome) ? rejected : last;
-  if (rejected && told.identity !== told.current && 'answer' in told.outcome) {
+  if (rejected && told.identity !== told.current && isLetInAfter(rejected.outcome, told.outcome)) {
     fallback?.remember(told.current, told.identity, target);
   }
   return { ...told, attempts: all.length, ...countsOf(all, told) };
@@ -150,6 +157,12 @@ async function repeat(call: Call, first: Made): Promise<Called> {
       if (next) return next;
     }
     return undefined;
+  }
+
+  /** AWSPREVIOUS, where it would make a difference. */
+  async function previousToTry(current: Identity): Promise<Identity | undefined> {
+    const identity = fallback && (await within(deadline, fallback.previousOf(current), () => undefined));
+    return all.some((one) => one.identity.fingerprint256 === identity?.fingerprint256) ? undefined : identity;
   }
 
   /** Undefined when it would have to be read first. */
@@ -180,6 +193,20 @@ function isSaid(rejected: Outcome): boolean {
   return 'answer' in rejected;
 }
 
+/** Without an alert and without an answer. */
+function isClose(outcome: Outcome): boolean {
+  return isRejected(outcome) && 'failure' in outcome && outcome.failure.error.evidence?.alert === undefined;
+}
+
+/**
+ * Whether AWSPREVIOUS is what got the call an answer. Where AWSCURRENT was not turned down but closed on, the server may
+ * accept both, and an application behind it the current one alone: 401 and 403 may be its word on AWSPREVIOUS.
+ */
+function isLetInAfter(rejected: Outcome, outcome: Outcome): boolean {
+  if (!('answer' in outcome)) return false;
+  return !isClose(rejected) || ![401, 403].includes(outcome.answer.status);
+}
+
 /**
  * Then the rejection of AWSCURRENT stands. An answer of the API is not given up for a failure. A failure behind which the
  * request may have been processed is told in the place of a failure behind which it was not.
@@ -195,6 +222,12 @@ function countsOf(all: readonly Made[], told: Made): Pick<Called, 'earlier' | 'r
   const others = all.filter((made) => made !== told && made.outcome.handshake);
   return {
     earlier: others.map(({ outcome }) => outcome.connection),
-    rejections: all.filter(({ outcome }) => isRejected(outcome)).length,
+    rejections: all.filter((made) => isRejected(made.outcome) && !(isClose(made.outcome) && isAnswered(made.identity)))
+      .length,
   };
+
+  /** Then a close was no rejection. */
+  function isAnswered(identity: Identity): boolean {
+    return all.some((made) => made.identity === identity && 'answer' in made.outcome && !isRejected(made.outcome));
+  }
 }

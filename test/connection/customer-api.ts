@@ -26,6 +26,8 @@ export interface CustomerApi {
   readonly openSockets: number;
   /** Ends each connection that is open, or resets it, which libuv refuses (and never closes it) while it is being shut down. */
   closeConnections(how?: 'end' | 'reset'): Promise<void>;
+  /** From now on its port refuses connections; those that stand go on. */
+  stopListening(): void;
   /** New ticket keys, as after a restart. */
   forgetSessions(): void;
   /** Other client roots, from the next full handshake on; the sessions are gone. */
@@ -115,6 +117,9 @@ export async function startApi(authorities: Authorities, options: CustomerApiOpt
     },
     get openSockets() {
       return sockets.size;
+    },
+    stopListening() {
+      server.close();
     },
     async closeConnections(how = 'end') {
       const open = [...sockets].filter((socket) => !socket.destroyed);

@@ -7,6 +7,7 @@ const handshake = {
   cipher: 'TLS_AES_128_GCM_SHA256',
   resumed: false,
   asked: true,
+  isFinished: false,
   server: { subject: '', issuer: '', fingerprint256: '', validTo: '' },
 };
 const fresh: ExchangeState = {
@@ -15,7 +16,7 @@ const fresh: ExchangeState = {
   answerBegan: false,
   singleWrite: true,
 };
-const finished = { ...fresh, handshake: { ...handshake, protocol: 'TLSv1.2' } };
+const finished = { ...fresh, handshake: { ...handshake, isFinished: true } };
 const neverAsked = { ...fresh, handshake: { ...handshake, asked: false } };
 const resumed = { ...fresh, handshake: { ...handshake, resumed: true } };
 const reused: ExchangeState = { ...fresh, reused: true };
@@ -43,7 +44,7 @@ describe('an error behind the request', () => {
     ['unknown_ca', alert(48), fresh, rejected, 'observed', 'no', false],
     ['unknown_ca, stated', stated, fresh, rejected, 'observed', 'no', false],
     ['unknown_ca of one that never asked', alert(48), neverAsked, rejected, 'observed', 'no', false],
-    ['unknown_ca under TLS 1.2', alert(48), finished, rejected, 'observed', 'maybe', false],
+    ['unknown_ca behind a ticket, or under TLS 1.2', alert(48), finished, rejected, 'observed', 'maybe', false],
     ['internal_error', alert(80), fresh, rejected, 'inferred', 'maybe', false],
     ['internal_error of one that never asked', alert(80), neverAsked, incomplete, undefined, 'maybe', false],
     ['unknown_ca on a kept connection', alert(48), reused, incomplete, undefined, 'maybe', true],
