@@ -1,16 +1,25 @@
 // The functions in this process, on a source of identities: the same stories behind the same door as on Lambda.
+import { stat } from 'node:fs/promises';
 import type { Context } from 'aws-lambda';
 import { readSettings, routes, type Settings } from '../../functions/config.ts';
+import { CountersignError } from '../../functions/errors.ts';
+import type { IdentitySource } from '../../functions/identity/identity.ts';
 import type { Door } from '../../functions/message/door.ts';
 import { usageError } from '../exit-code.ts';
+import type { ChosenStore } from '../store/chosen-store.ts';
+import { told } from '../store/told.ts';
 import type { Api, ApiQuestion } from './api.ts';
 
 /** Nobody ends this process behind a call's back: it has all the time that it may ask for. */
 const context = { awsRequestId: '', getRemainingTimeInMillis: () => 30_000 } as Context;
 
-/** `environment` names the source (store/chosen-store.ts). Throws a usage error. Reads no identity yet. */
-export async function openInProcess(environment: Readonly<Record<string, string | undefined>>): Promise<Api> {
+/** `environment` is that of the store (store/chosen-store.ts). Throws a usage error. Reads no identity yet. */
+export async function openInProcess(
+  store: ChosenStore,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Api> {
   const settings = settingsIn(environment);
+  if (store.kind === 'directory') await requireDirectory(store.path);
   const [{ openSource }, { openServices }, { openDoor }, { createInvoke }, { createDiagnose }, { sendLinesTo }] =
     await Promise.all([
       import('../../functions/identity/source.ts'),
@@ -22,7 +31,7 @@ export async function openInProcess(environment: Readonly<Record<string, string 
     ]);
   // The records are for an operator's log; whoever sits here reads the answer.
   sendLinesTo(() => {});
-  const services = openServices({ source: await openSource(settings), ttlMs: settings.identityTtlMs });
+  const services = openServices({ source: toldTo(store, await openSource(settings)), ttlMs: settings.identityTtlMs });
   const keepsDeadline = { docsUrl: settings.docsUrl, storyKeepsDeadline: true };
   const doors: Partial<Record<keyof typeof routes, Door>> = {
     invocations: openDoor(keepsDeadline, createInvoke(services)),
@@ -45,6 +54,26 @@ export async function openInProcess(environment: Readonly<Record<string, string 
     },
     close: services.close,
   };
+}
+
+/** What keeps the store from answering is for whoever sits here: the functions' own words are for who runs them. */
+function toldTo(store: ChosenStore, source: IdentitySource): IdentitySource {
+  if (store.kind === 'directory') return source;
+  return {
+    async read(name, stage) {
+      try {
+        return await source.read(name, stage);
+      } catch (thrown) {
+        throw thrown instanceof CountersignError ? told(thrown, store, 'GetSecretValue') : thrown;
+      }
+    },
+  };
+}
+
+/** Otherwise there would be no identity of any name in it. */
+async function requireDirectory(path: string): Promise<void> {
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats?.isDirectory()) throw usageError(`There is no directory ${path}.`);
 }
 
 /** Here they are part of the command line; the sentence names the variable. */

@@ -51,7 +51,7 @@ export async function openApi(options: ApiOptions, context: CommandContext): Pro
     const store = chosenStore({ source, prefix, endpoint, region } as StoreOptions, environment);
     useStore(store, environment);
     const { openInProcess } = await import('./in-process.ts');
-    return openInProcess(environment);
+    return openInProcess(store, environment);
   }
   const url = readUrl(api ?? localApi);
   const [{ isLoopback, openAccess }, { openOverHttp }] = await Promise.all([

@@ -102,7 +102,7 @@ async function examine(options: DoctorOptions, context: CommandContext): Promise
     const detail = 'not tried with settings that cannot be read';
     return [...checks, { check: 'destination', status: 'skipped', detail }];
   }
-  const here = await openInProcess(environment);
+  const here = await openInProcess(chosen, environment);
   checks.push(...(await checkDestinations(here, exact)));
   here.close();
   return checks;

@@ -68,6 +68,30 @@ describe('in this process', () => {
   });
 });
 
+describe('a store that does not answer', () => {
+  it.each([
+    [
+      ['local', '--endpoint', 'http://127.0.0.1:1'],
+      {},
+      3,
+      /^There is no local cloud at http:\/\/127\.0\.0\.1:1\.\nRun npm start/m,
+    ],
+    [['aws'], realCredentials, 3, /^Say --region, or set AWS_REGION\.$/m],
+    [
+      ['aws', '--region', 'eu-west-1', '--endpoint', 'http://127.0.0.1:1'],
+      realCredentials,
+      3,
+      /^It said ECONNREFUSED to /m,
+    ],
+    [['directory:/no/such/folder'], {}, 2, /^There is no directory \/no\/such\/folder\.$/m],
+  ])('is told to whoever sits here: %j', async (source, more, code, sentence) => {
+    const nowhere = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' };
+    const args = ['https://a.example', '--source', ...source];
+    const ran = await runCommand(['invoke', ...args], { environment: { ...nowhere, ...more } });
+    expect([ran.code, ran.out, ran.error]).toEqual([code, '', expect.stringMatching(sentence)]);
+  });
+});
+
 describe('by countersign serve', () => {
   it('behind a token, and not without, nor for another identity', async () => {
     const { port } = await customer();
