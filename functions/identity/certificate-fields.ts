@@ -1,4 +1,4 @@
-// The three fields of a certificate that node:crypto does not show: key usage, path length, and the hash inside RSASSA-PSS.
+// What node:crypto does not show of a certificate: key usage, path length, the hash inside RSASSA-PSS, and which extensions are critical.
 
 export interface CertificateFields {
   /** RFC 5280, section 4.2.1.3; undefined when the extension is absent, and then every use is allowed. */
@@ -7,6 +7,8 @@ export interface CertificateFields {
   readonly pathLength: number | undefined;
   /** RFC 4055, section 3.1: the OID of the hash as hex, `sha1` when it is left out; undefined for other algorithms. */
   readonly pssHash: string | undefined;
+  /** RFC 5280, section 4.2: the OIDs of the critical extensions, DER as hex. */
+  readonly criticalExtensions: readonly string[];
 }
 
 interface Element {
@@ -23,14 +25,17 @@ export function readCertificateFields(der: Buffer): CertificateFields {
   const extensions = elements(tbs?.content).find(({ tag }) => tag === 0xa3);
   let keyUsage: CertificateFields['keyUsage'];
   let pathLength: number | undefined;
+  const criticalExtensions: string[] = [];
   for (const extension of elements(elements(extensions?.content)[0]?.content)) {
     const parts = elements(extension.content);
     const value = elements(parts.find(({ tag }) => tag === tags.octetString)?.content)[0];
-    const oid = parts[0]?.content.toString('hex');
+    const oid = parts[0]?.content.toString('hex') ?? '';
+    const critical = parts.find(({ tag }) => tag === tags.boolean)?.content[0];
+    if (critical) criticalExtensions.push(oid);
     if (oid === oids.keyUsage) keyUsage = readKeyUsage(value);
     if (oid === oids.basicConstraints) pathLength = readPathLength(value);
   }
-  return { keyUsage, pathLength, pssHash: readPssHash(signatureAlgorithm) };
+  return { keyUsage, pathLength, pssHash: readPssHash(signatureAlgorithm), criticalExtensions };
 }
 
 /** The first content byte of a bit string counts unused bits; bit 0 is the highest of the next. */

@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { CountersignError } from '../errors.ts';
 import { hasReadableDates } from './certificate-dates.ts';
 import { type CertificateFields, readCertificateFields } from './certificate-fields.ts';
+import { isKnownExtension } from './known-extensions.ts';
 import { pemBlocks } from './pem.ts';
 import { unusable } from './unusable.ts';
 
@@ -74,6 +75,7 @@ function rulesFor(chain: readonly ChainCertificate[], now: number, endsAtRoot: b
     ...chain.flatMap((link, index) => [
       ...(index > 0 ? [() => checkAuthority(link, chain.slice(1, index))] : []),
       () => checkUsage(link, index === 0),
+      () => checkCriticalExtensions(link),
     ]),
     ...chain.map((link) => () => checkDates(link, now)),
   ];
@@ -222,6 +224,16 @@ function checkUsage({ where, certificate, fields }: ChainCertificate, isClient: 
       `The key usage of ${where} does not allow digital signatures, which a TLS client makes.`,
     );
   }
+}
+
+/** RFC 5280, section 4.2: a certificate with a critical extension that is not known must be refused, and servers do, the root's too. */
+function checkCriticalExtensions({ where, fields }: ChainCertificate): void {
+  if (fields.criticalExtensions.every(isKnownExtension)) return;
+  throw unusable(
+    'critical-extension',
+    where,
+    `${where} has a critical extension that servers do not know, and refuse for that.`,
+  );
 }
 
 function checkDates({ where, certificate }: ChainCertificate, now: number): void {

@@ -17,6 +17,7 @@ export const unusableReasons = [
   'path-too-long',
   'key-usage',
   'extended-key-usage',
+  'critical-extension',
   'weak-signature',
   'unknown-signature',
   'weak-key',
@@ -27,6 +28,7 @@ export const unusableReasons = [
   'key-malformed',
   'key-mismatch',
   'world-writable',
+  'handshake-failed',
 ] as const;
 
 export type UnusableReason = (typeof unusableReasons)[number];

@@ -17,6 +17,7 @@ export const issuedReasons = [
   'not-renewed',
   'valid-shorter',
   'issuer-ends-first',
+  'handshake-failed',
 ] as const;
 
 /** `issued-certificate-unusable`; the reason may be one of an unusable identity. The sentence quotes no certificate. */

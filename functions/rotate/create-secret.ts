@@ -1,8 +1,9 @@
 // createSecret: the next version of the identity, issued once however often it is run, and put at AWSPENDING.
 import { remainingMs } from '../connection/attempt.ts';
-import { CountersignError } from '../errors.ts';
 import { maxDocumentBytes } from '../identity/document.ts';
+import { reasonOfRefusal, refusalSentence } from '../identity/handshake-proof.ts';
 import { usableParts } from '../issuer/issued.ts';
+import { issuedUnusable } from '../issuer/issued-unusable.ts';
 import { holderOf, labels } from '../versions/labels.ts';
 import { idempotencyTokenOf } from '../versions/rotation-ids.ts';
 import type { StoredVersion } from '../versions/versions.ts';
@@ -10,7 +11,7 @@ import { type CertificateOrder, keptOrder } from './certificate-order.ts';
 import { type CurrentDocument, currentDocument, nextMembers } from './current-document.ts';
 import { requireUnchanged } from './current-unchanged.ts';
 import { refused } from './refused.ts';
-import { prove, type Rotation, readCurrent, readPending } from './rotation.ts';
+import { provePending, type Rotation, readCurrent, readPending } from './rotation.ts';
 
 /** Kept back from the time of the step for putting what was issued. */
 const reserveMs = 10_000;
@@ -43,7 +44,7 @@ export async function createSecret(rotation: Rotation): Promise<void> {
 
   /** What an earlier run made may have been overtaken by hand since: nothing is announced of what will not be promoted. */
   async function goOnWith(stored: StoredVersion): Promise<void> {
-    prove(rotation, stored, labels.pending);
+    await provePending(rotation, stored);
     await requireUnchanged(rotation, stored, holderOf(rotation.state, labels.current));
     record.outcome = 'found';
   }
@@ -71,12 +72,13 @@ async function issuedDocument(
     current: knownChain(current),
     now: services.now(),
   });
+  const refusal = await reasonOfRefusal({ privateKey, ...parts });
+  if (refusal !== undefined) throw issuedUnusable('handshake-failed', refusalSentence(refusal));
   const document = JSON.stringify(nextMembers(current.members, { privateKey, ...parts }));
   if (Buffer.byteLength(document) <= maxDocumentBytes) return document;
-  throw new CountersignError(
-    'issued-certificate-unusable',
+  throw issuedUnusable(
+    'answer-too-large',
     `With what the issuer signed, the identity document has more than ${maxDocumentBytes} bytes.`,
-    { evidence: { reason: 'answer-too-large' } },
   );
 }
 

@@ -4,8 +4,10 @@ import type { Deadline } from '../connection/attempt.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
 import { CountersignError } from '../errors.ts';
 import { checkIdentity } from '../identity/check.ts';
+import { reasonOfRefusal, refusalSentence } from '../identity/handshake-proof.ts';
 import type { Identity, Stage } from '../identity/identity.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
+import { unusable } from '../identity/unusable.ts';
 import type { Issuer } from '../issuer/issuer.ts';
 import type { RotationRecord } from '../telemetry/rotation-record.ts';
 import { labels } from '../versions/labels.ts';
@@ -70,10 +72,18 @@ export function isRequest({ document }: StoredVersion): boolean {
 
 /** Throws `identity-unusable` by the rules of today, whoever put it there. */
 export function prove({ identity, services }: Rotation, stored: StoredVersion, stage: Stage): Identity {
+  return checkIdentity(identity, { ...stored, stage }, services.now());
+}
+
+/** What is to become current, also by a handshake with OpenSSL, before customers have theirs with it. Throws `identity-unusable`. */
+export async function provePending(rotation: Rotation, stored: StoredVersion): Promise<Identity> {
   try {
-    return checkIdentity(identity, { ...stored, stage }, services.now());
+    const identity = prove(rotation, stored, labels.pending);
+    const reason = await reasonOfRefusal(identity);
+    if (reason === undefined) return identity;
+    throw unusable('handshake-failed', 'certificate', refusalSentence(reason));
   } catch (thrown) {
-    if (!(thrown instanceof CountersignError) || stage !== labels.pending) throw thrown;
+    if (!(thrown instanceof CountersignError)) throw thrown;
     const hint =
       'The value of a version stays: the platform must cancel the rotation with CancelRotateSecret and start another one.';
     throw new CountersignError(thrown.code, thrown.message, {
@@ -89,7 +99,7 @@ export async function requirePending(rotation: Rotation): Promise<{ identity: Id
   if (!stored) {
     throw refused('no-value', 'The version has no value yet: createSecret comes first.', rotation.token);
   }
-  return { identity: prove(rotation, stored, labels.pending), stored };
+  return { identity: await provePending(rotation, stored), stored };
 }
 
 /** Undefined when there is none, or none that may be presented: a rotation is the way out of that. */

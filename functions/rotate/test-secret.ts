@@ -6,12 +6,11 @@ import type { Identity } from '../identity/identity.ts';
 import type { Renewal } from '../identity/renewal.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { recordAnnouncementFailure } from '../telemetry/rotation-record.ts';
-import { labels } from '../versions/labels.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { announceCertificate } from './announce-certificate.ts';
 import { membersOf, renewalOf } from './current-document.ts';
 import { refused } from './refused.ts';
-import { prove, type Rotation, readCurrent, readPending, usableOf } from './rotation.ts';
+import { provePending, type Rotation, readCurrent, readPending, usableOf } from './rotation.ts';
 import { type Rejection, type Trial, tryDestination } from './try-destination.ts';
 
 /** Connections at the same time; a handshake is 1 to 5 ms of a CPU, and mostly waiting. */
@@ -35,7 +34,7 @@ export async function testSecret(rotation: Rotation): Promise<void> {
   const current = await readCurrent(rotation);
   if (!stored) return testRenewal(rotation, current);
 
-  const pending = prove(rotation, stored, labels.pending);
+  const pending = await provePending(rotation, stored);
   const onRejection = rejectionRuleOf(rotation, stored);
   const tried = await tryAll(rotation, pending, usableOf(rotation, current));
   const rejections = tried.flatMap(({ trial }) => (trial.outcome === 'rejected' ? [trial.rejection] : []));

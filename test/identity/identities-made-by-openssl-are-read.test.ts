@@ -159,6 +159,47 @@ describe.skipIf(!program)('what the openssl command makes is read (needs openssl
     expect(await reasonOf(() => check('below-servers-alone', ['servers-alone']))).toBe('extended-key-usage');
   });
 
+  it('a critical extension that it does not know, in the certificate, an issuer or the root', async () => {
+    const authority = { basicConstraints: 'critical,CA:TRUE' };
+    const unknown = { '1.2.3.4.5': 'critical,DER:0500' };
+    certify('told', { ...clientAuth, '1.2.3.4.5': 'DER:0500' }, { by: 'issuer' });
+    expect(check('told').name).toBe('platform');
+    certify('unknown', { ...clientAuth, ...unknown }, { by: 'issuer' });
+    expect(await reasonOf(() => check('unknown'))).toBe('critical-extension');
+    certify('unknown-issuer', { ...authority, ...unknown }, { by: 'root' });
+    certify('below-unknown', clientAuth, { by: 'unknown-issuer' });
+    expect(await reasonOf(() => check('below-unknown', ['unknown-issuer']))).toBe('critical-extension');
+  });
+
+  it('every critical extension that OpenSSL itself knows of those in RFC 5280', () => {
+    const all = {
+      basicConstraints: 'critical,CA:TRUE',
+      keyUsage: 'critical,keyCertSign',
+      certificatePolicies: 'critical,1.2.3.4',
+      policyConstraints: 'critical,inhibitPolicyMapping:0',
+      inhibitAnyPolicy: 'critical,0',
+      nameConstraints: 'critical,permitted;dirName:test',
+      crlDistributionPoints: 'critical,URI:http://crl.example/',
+      subjectAltName: 'critical,DNS:issuer.example',
+      extendedKeyUsage: 'critical,clientAuth',
+      '[test]\nO': 'Test',
+    };
+    certify('all', all, { by: 'root' });
+    certify('below-all', { ...clientAuth, subjectAltName: 'critical,DNS:bot.example' }, { by: 'all' });
+    expect(check('below-all', ['all']).name).toBe('platform');
+    const verdict = openssl(
+      'verify',
+      '-purpose',
+      'sslclient',
+      '-CAfile',
+      'root.crt',
+      '-untrusted',
+      'all.crt',
+      'below-all.crt',
+    );
+    expect(verdict.toString()).toContain('OK');
+  });
+
   it('a client certificate whose key usage allows no signature', async () => {
     certify('no-signature', { ...clientAuth, keyUsage: 'keyEncipherment' }, { by: 'issuer' });
     expect(await reasonOf(() => check('no-signature'))).toBe('key-usage');

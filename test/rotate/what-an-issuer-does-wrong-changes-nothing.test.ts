@@ -1,12 +1,18 @@
 // Issuers that are slow, refuse, answer garbage or sign something else: each fails by its code, and the current certificate stays.
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
+import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { readCertificateFields } from '../../functions/flight/der.ts';
+import { certificateRequest, newPrivateKey } from '../../functions/issuer/certificate-request.ts';
 import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
-import { createAuthority } from '../../local/authority/authority.ts';
+import { subjectName } from '../../functions/issuer/subject-name.ts';
+import { type Authority, createAuthority, openAuthority } from '../../local/authority/authority.ts';
 import { failureOf } from '../identity/identities.ts';
+import { findPeer } from '../support/peers.ts';
+import { privateFolder } from '../support/program.ts';
 import type { Authorities } from '../support/stage.ts';
 import { context, expectUsable, issuerThat, openPipeline } from './rotating.ts';
 
@@ -61,6 +67,79 @@ const wrong: Record<string, [Signing, string]> = {
     'chain-incomplete',
   ],
 };
+
+/** An authority below the root that certifies names below O=Acme and no others. */
+function constrained({ platformRoot }: Authorities): Authority {
+  const folder = privateFolder();
+  const made = platformRoot.intermediate({ commonName: 'Constrained Issuer' });
+  const at = (name: string, text: string) => folder.write(name, text);
+  const extensions = at(
+    'extensions',
+    'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nnameConstraints=critical,permitted;dirName:acme\n[acme]\nO=Acme\n',
+  );
+  const request = certificateRequest({ privateKey: made.privateKey, subject: 'CN=Constrained Issuer' });
+  const signing = ['-CA', at('root.pem', platformRoot.certificate), '-CAkey', at('root.key', platformRoot.privateKey)];
+  const certificate = execFileSync(
+    findPeer('openssl') ?? '',
+    [
+      'x509',
+      '-req',
+      '-in',
+      at('request', request),
+      ...signing,
+      '-set_serial',
+      '7',
+      '-days',
+      '90',
+      '-extfile',
+      extensions,
+    ],
+    { encoding: 'utf8', stdio: 'pipe' },
+  );
+  return openAuthority(certificate, made.privateKey, certificate, platformRoot.certificate);
+}
+
+const byConstrained: Signing = (asked, authorities) =>
+  sign()(asked, { ...authorities, platformIssuer: constrained(authorities) });
+
+describe.skipIf(!findPeer('openssl'))('name constraints of an issuer (needs openssl)', () => {
+  it('that do not let the certificate through, as OpenSSL finds', () =>
+    expectUnchanged(byConstrained, 'handshake-failed'));
+
+  it('are found in a version that was put in by hand as well, and let through what they allow', async () => {
+    const pipeline = await openPipeline();
+    const issuer = constrained(pipeline.authorities);
+    const signed = (subject: string) => {
+      const { certificate, intermediates, root } = issuer.certify({
+        subject: subjectName(subject),
+        publicKey: createPublicKey(privateKey),
+        usage: 'client',
+      });
+      return { privateKey, certificate, intermediateCertificates: intermediates, rootCertificate: root };
+    };
+    const privateKey = await newPrivateKey('EC_P256');
+    for (const [subject, reason] of [
+      ['CN=bot,O=Other', 'handshake-failed'],
+      ['CN=bot,O=Acme', undefined],
+    ] as const) {
+      await pipeline.create(`of-${reason ?? 'acme'}`, pipeline.document());
+      const event = await pipeline.rotateSecret(`of-${reason ?? 'acme'}`);
+      await pipeline.client.send(
+        new PutSecretValueCommand({
+          ...event,
+          SecretString: JSON.stringify({ ...pipeline.document(), ...signed(subject) }),
+          VersionStages: ['AWSPENDING'],
+        }),
+      );
+      if (reason === undefined) await pipeline.run(event);
+      else {
+        const failure = await failureOf(() => pipeline.run(event));
+        expect(failure).toMatchObject({ code: 'identity-unusable', evidence: { reason } });
+        expect(failure.message).toMatch(/name constraints say\.$/);
+      }
+    }
+  });
+});
 
 function subjectOf(certificate: string): Buffer {
   const { raw } = new X509Certificate(certificate);
