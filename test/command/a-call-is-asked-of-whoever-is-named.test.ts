@@ -169,16 +169,13 @@ describe('what keeps a call from its answer', () => {
       [['https://localhost:1', '-X', 'TRACE'], 2, 'invalid-request'],
       [['https://localhost:1', '-H', 'host: other'], 2, 'invalid-request'],
       [['https://localhost:1'], 3, 'connection-refused'],
-      [[`https://localhost:${slow.port}`, '-m', '0.5'], 3, 'response-timeout'],
+      [[`https://localhost:${slow.port}`, '-m', '0.5'], 3, /\((connection|handshake|response)-timeout/],
       [[`https://localhost:${strict.port}`], 1, 'client-certificate-rejected'],
     ] as const;
     for (const [args, code, problem] of cells) {
       const ran = await runCommand(['invoke', ...args, ...source]);
-      expect([ran.code, ran.out, ran.error], args.join(' ')).toEqual([
-        code,
-        '',
-        expect.stringContaining(`(${problem}`),
-      ]);
+      const said = typeof problem === 'string' ? new RegExp(`\\(${problem}`) : problem;
+      expect([ran.code, ran.out, ran.error], args.join(' ')).toEqual([code, '', expect.stringMatching(said)]);
     }
   });
 
