@@ -200,7 +200,7 @@ describe('a rotation', () => {
     );
     // It has no renewal, so its first step fails, and Secrets Manager tries it again later.
     await expect
-      .poll(async () => (await stateOf()).identities.find(({ name }) => name === 'ends-soon'))
+      .poll(async () => (await stateOf()).identities.find(({ name }) => name === 'ends-soon'), { timeout: 20_000 })
       .toMatchObject({ rotation: { isUnderWay: true, isEnabled: true }, current: { chain: expect.any(Array) } });
     expect((await begin('ends-soon')).status).toBe(409);
   });
