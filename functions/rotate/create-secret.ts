@@ -6,10 +6,11 @@ import { usableParts } from '../issuer/issued.ts';
 import { issuedUnusable } from '../issuer/issued-unusable.ts';
 import { holderOf, labels } from '../versions/labels.ts';
 import { idempotencyTokenOf } from '../versions/rotation-ids.ts';
-import type { StoredVersion } from '../versions/versions.ts';
+import type { SecretState, StoredVersion } from '../versions/versions.ts';
 import { type CertificateOrder, keptOrder } from './certificate-order.ts';
 import { type CurrentDocument, currentDocument, nextMembers } from './current-document.ts';
 import { requireUnchanged } from './current-unchanged.ts';
+import { patiently } from './patience.ts';
 import { refused } from './refused.ts';
 import { provePending, type Rotation, readCurrent, readPending } from './rotation.ts';
 
@@ -32,7 +33,7 @@ export async function createSecret(rotation: Rotation): Promise<void> {
   if (late) return goOnWith(late);
 
   const document = await issuedDocument(rotation, current, order);
-  await mustBePending(rotation);
+  await mustGoOn(rotation);
   const version = { version: token, document, stages: [labels.pending], rotationToken: rotation.rotationToken };
   if ((await services.versions.put(secretArn, version)) === 'stored') {
     record.outcome = 'issued';
@@ -92,11 +93,29 @@ function knownChain({ certificate, members }: CurrentDocument) {
   };
 }
 
-/** The issuer may have taken minutes: a rotation that was given up meanwhile must not take the label from the next one. */
-async function mustBePending({ services, secretArn, token }: Rotation): Promise<void> {
-  const { stages } = await services.versions.describe(secretArn);
-  const isHere = stages.get(token)?.some((stage) => stage === labels.pending || stage === labels.current);
-  const isElsewhere = [...stages].some(([version, names]) => version !== token && names.includes(labels.pending));
-  if (isHere || !isElsewhere) return;
-  throw refused('not-pending', 'While the issuer was asked, another rotation took the place of this one.', token);
+/**
+ * The issuer may have taken minutes, and putting the value puts the label too: a rotation that was given up meanwhile must not
+ * take it from the next one, nor stand in its way. What is not shown may only not be shown yet, as before the step.
+ */
+async function mustGoOn({ services, secretArn, token }: Rotation): Promise<void> {
+  const seen = await patiently(
+    () => services.versions.describe(secretArn),
+    (state) => state.rotationEnabled && isUnderWay(state, token),
+    services.sleep,
+  );
+  if (!isUnderWay(seen, token)) {
+    throw refused(
+      'not-pending',
+      'While the issuer was asked, AWSPENDING was taken off the version of this rotation.',
+      token,
+    );
+  }
+  if (!seen.rotationEnabled) {
+    throw refused('not-enabled', 'While the issuer was asked, the rotation was cancelled.', token);
+  }
+}
+
+/** Another run of the same rotation may be further on. */
+function isUnderWay({ stages }: SecretState, token: string): boolean {
+  return stages.get(token)?.some((stage) => stage === labels.pending || stage === labels.current) === true;
 }

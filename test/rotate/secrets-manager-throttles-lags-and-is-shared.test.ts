@@ -1,4 +1,5 @@
 // What Secrets Manager does to a rotation: it throttles, shows late what was written, and lets two of them run at once.
+import { CancelRotateSecretCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it, vi } from 'vitest';
 import { openAnnouncements } from '../../functions/announcement/announcement.ts';
 import { rotationSteps } from '../../functions/rotate/rotation-event.ts';
@@ -87,6 +88,53 @@ it('that does not show yet what was issued is asked again before the issuer is',
   await pipeline.rotate({ versions: lagging, ...forgetful })(step, context());
   expect(hidden).toBe(-1);
   expect(signed).toBe(1);
+});
+
+describe('a rotation that is given up while its issuer is asked', () => {
+  const id = { SecretId: `${prefix}platform` };
+  const takeOff = (token: string) =>
+    new UpdateSecretVersionStageCommand({ ...id, VersionStage: 'AWSPENDING', RemoveFromVersionId: token });
+
+  it.each([
+    ['its label taken off', 'not-pending', [takeOff]],
+    ['cancelled', 'not-enabled', [() => new CancelRotateSecretCommand(id)]],
+    ['cancelled, and its label taken off', 'not-pending', [() => new CancelRotateSecretCommand(id), takeOff]],
+  ] as const)('%s, puts nothing, and stands in the way of no other', async (_, reason, commands) => {
+    const { pipeline, versions, event } = await behindADoor();
+    const sign = signedBy(pipeline.authorities.platformIssuer);
+    const givenUp = issuerThat(async (order) => {
+      for (const command of commands) await pipeline.client.send(command(event.ClientRequestToken) as never);
+      return sign(order);
+    });
+    const failure = await failureOf(() =>
+      pipeline.rotate({ versions, ...givenUp })({ Step: 'createSecret', ...event }, context()),
+    );
+    expect(failure).toMatchObject({ code: 'rotation-refused', evidence: { reason } });
+    const stages = await pipeline.stages('platform');
+    expect(stages[event.ClientRequestToken]).toEqual(reason === 'not-enabled' ? ['AWSPENDING'] : undefined);
+    expect(await versions.read(event.SecretId, { version: event.ClientRequestToken })).toBeUndefined();
+    if (reason === 'not-pending') await pipeline.run(await pipeline.rotateSecret('platform'), { versions });
+  });
+
+  it('is not taken for one that was where the labels are only shown late', async () => {
+    const { pipeline, versions, event } = await behindADoor();
+    let hidden = 0;
+    const lagging = {
+      ...versions,
+      describe: async (secretId: string) => {
+        const state = await versions.describe(secretId);
+        return hidden-- > 0 ? { ...state, stages: new Map(), rotationEnabled: false } : state;
+      },
+    };
+    const sign = signedBy(pipeline.authorities.platformIssuer);
+    const slow = issuerThat((order) => {
+      hidden = 5;
+      return sign(order);
+    });
+    await pipeline.rotate({ versions: lagging, ...slow })({ Step: 'createSecret', ...event }, context());
+    expect(hidden).toBe(-1);
+    expect((await pipeline.stages('platform'))[event.ClientRequestToken]).toEqual(['AWSPENDING']);
+  });
 });
 
 describe('two rotations at once', () => {
