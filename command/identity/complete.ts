@@ -81,7 +81,7 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   if (destinations === undefined) context.output.warn(anyHostWarning);
   for (const { sentence } of judged.warnings) context.output.warn(sentence);
   // Not by `rotate`, which would begin another one where this one has ended by then.
-  if (isRotation && options.wait) return await followToEnd(name, request.for, seconds, store, context);
+  if (isRotation && options.wait) return await followToEnd(name, request.for, 'trying', seconds, store, context);
   const { chain, warnings, notes } = judged;
   const { paint } = context.output;
   const outcome = isRotation ? 'rotation-resumed' : 'activated';

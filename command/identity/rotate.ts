@@ -54,7 +54,7 @@ export async function rotateIdentity(name: string, options: RotateOptions, conte
       `"${name}" is being rotated, version ${version ?? 'unknown'}: --wait follows it.`,
     ]);
   }
-  await followToEnd(name, version, seconds, store, context);
+  await followToEnd(name, version, outcome === 'begun' ? 'asking' : undefined, seconds, store, context);
 }
 
 /** Of --timeout. Throws a usage error. */
@@ -64,33 +64,42 @@ export function secondsFrom(text: string): number {
   throw usageError('--timeout must be a whole number of seconds from 1 to 86400.');
 }
 
-/** Says how a rotation goes on, and answers with how it ended. */
+/** Says how a rotation goes on, from where it was (absent: from where it is found), and answers with how it ended. */
 export async function followToEnd(
   name: string,
   version: string,
+  from: 'asking' | 'trying' | undefined,
   seconds: number,
   store: IdentityStore,
   context: CommandContext,
 ): Promise<void> {
-  const standing = await follow(name, version, seconds * 1000, store, context);
+  const standing = await follow(name, version, from, seconds * 1000, store, context);
   report(name, version, standing, store, context);
   if (standing === 'done') await tell(name, version, store, context);
 }
 
+/** In this order; one that is over by the time somebody looks was gone through all the same, and is told of. */
+const course: readonly Standing[] = ['asking', 'trying', 'done'];
+
 async function follow(
   name: string,
   version: string,
+  from: Standing | undefined,
   forMs: number,
   store: IdentityStore,
   context: CommandContext,
 ): Promise<Standing> {
   const isManual = await isSignedByHand(name, store);
   const until = performance.now() + forMs;
-  let last: Standing | undefined;
+  let next = from && course.indexOf(from);
   for (;;) {
     const standing = await standingOf(name, version, isManual, store);
-    if (standing !== last) context.output.progress(sentences[standing]);
-    last = standing;
+    const at = course.indexOf(standing);
+    if (at < 0) context.output.progress(sentences[standing]);
+    else {
+      for (const passed of course.slice(next ?? at, at + 1)) context.output.progress(sentences[passed]);
+      next = at + 1;
+    }
     if (standing !== 'asking' && standing !== 'trying') return standing;
     if (performance.now() >= until) return standing;
     await wait(everyMs, undefined, { signal: context.interrupted }).catch(() => {

@@ -6,16 +6,18 @@ import { collect, withKmsKey, withSettings } from './import.ts';
 
 export function addRenewal(identity: Command, context: CommandContext): void {
   withExamples(
-    withKmsKey(withStore(withJson(identity.command('csr <name>'))))
-      .summary('the certificate request that waits for a signature, or a new key and its request')
-      .description(
-        'Prints the certificate request that waits for a signature. Where none does, and nothing rotates the identity by itself, a new key is made and kept, and its request printed.',
-      )
-      .option('--subject <name>', 'of a new request, RFC 4514; without it the current one, or CN=<name>')
-      .option('--name <name>', 'dns:…, uri:…, email:… or ip:…, of a new request; may be given again', collect)
-      .option('--key <kind>', 'EC_P256, EC_P384, RSA_2048, RSA_3072 or RSA_4096, of a new request')
-      .option('--reuse-key', 'make a new request for the current key')
-      .option('--new', 'give up the key and the request that wait, and make others'),
+    withKmsKey(
+      withStore(withJson(identity.command('csr <name>')))
+        .summary('the certificate request that waits for a signature, or a new key and its request')
+        .description(
+          'Prints the certificate request that waits for a signature. Where none does, and nothing rotates the identity by itself, a new key is made and kept, and its request printed.',
+        )
+        .option('--subject <name>', 'of a new request, RFC 4514; without it the current one, or CN=<name>')
+        .option('--name <name>', 'dns:…, uri:…, email:… or ip:…, of a new request; may be given again', collect)
+        .option('--key <kind>', 'EC_P256, EC_P384, RSA_2048, RSA_3072 or RSA_4096, of a new request')
+        .option('--reuse-key', 'make a new request for the current key')
+        .option('--new', 'give up the key and the request that wait, and make others'),
+    ),
     'countersign identity csr acme > request.pem',
     "countersign identity csr acme --subject 'CN=bot-platform,O=Acme' --name dns:bot.acme.example",
   ).action(async (name, options) => (await import('../../identity/request.ts')).showRequest(name, options, context));
