@@ -1,6 +1,7 @@
 // One process that serves: its files, its identities, its doors and its listener, opened in order and closed again.
 import { basename } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
+import type { NotedVerdict } from '../console/verdicts.ts';
 import { writeLine } from '../functions/telemetry/line.ts';
 import { countWith } from '../functions/telemetry/meter.ts';
 import { closeServer, listen } from '../gateway/listen.ts';
@@ -14,6 +15,7 @@ import { createListener } from './listener.ts';
 import { createLoad } from './load.ts';
 import { createServeMetrics, type MetricsSnapshot } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
+import { openOwnConsole } from './own-console.ts';
 import { createReadiness, identityFolders } from './readiness.ts';
 import { createRefusalLines } from './refusals.ts';
 import { makeTrust, type ServerTrust, trustPaths } from './trust.ts';
@@ -21,6 +23,8 @@ import { makeTrust, type ServerTrust, trustPaths } from './trust.ts';
 export interface Installation {
   readonly port: number;
   snapshot(): Promise<MetricsSnapshot>;
+  /** A diagnosis in another process came to this. */
+  take(verdict: NotedVerdict): void;
   /** Takes no more calls, lets those in flight end within `deadlineMs`. @returns how many had to be cut off */
   close(deadlineMs: number): Promise<number>;
 }
@@ -30,6 +34,8 @@ export interface InstallationParts {
   metrics(own: () => Promise<MetricsSnapshot>): Promise<string>;
   /** Whether other processes listen on the same port. */
   readonly sharesPort: boolean;
+  /** A diagnosis in this process came to this. */
+  onVerdict(verdict: NotedVerdict): void;
 }
 
 /** The connections to customers' APIs are bounded by what the system lets a process open. Throws an Error with one sentence. */
@@ -76,6 +82,7 @@ async function open(
   const { limits } = options;
   const load = createLoad(limits.maxCalls, limits.maxBufferedBytes);
   const readiness = createReadiness(options.identities, doors.identities);
+  const console = options.console ? openOwnConsole(options.identities, parts.onVerdict) : undefined;
   const metrics = createServeMetrics({ callsInFlight: () => load.callsInFlight, openConnections: () => connections });
   countWith(metrics.meter);
   closing.push(() => countWith(undefined));
@@ -92,6 +99,7 @@ async function open(
     doors: doors.byRoute,
     load,
     readiness,
+    console,
     metrics: () => parts.metrics(metrics.snapshot),
     onRefused(refusal) {
       metrics.refused(refusal.code);
@@ -130,6 +138,7 @@ async function open(
   return {
     port,
     snapshot: metrics.snapshot,
+    take: (verdict) => console?.take(verdict),
     async close(deadlineMs) {
       readiness.shutDown();
       let cutOff = deadlineMs === 0 ? load.callsInFlight : 0;

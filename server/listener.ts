@@ -4,6 +4,7 @@ import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { consoleRouteOf, consoleRoutes } from '../console/routes.ts';
 import { identityNamePattern, routes } from '../functions/config.ts';
 import { asCountersignError, CountersignError } from '../functions/errors.ts';
 import type { Door } from '../functions/message/door.ts';
@@ -24,6 +25,7 @@ import { type Caller, mayUse } from './callers.ts';
 import { doorContext } from './doors.ts';
 import type { Load } from './load.ts';
 import type { ServeLimits } from './options.ts';
+import { isPersonsVisit, type OwnConsole } from './own-console.ts';
 import { healthAnswer, metricsAnswer, ownRoutes, problemAnswer, readinessAnswer, routeOf } from './own-routes.ts';
 import type { ReadinessCheck } from './readiness.ts';
 import type { Refusal } from './refusals.ts';
@@ -42,6 +44,8 @@ export interface ListenerParts {
   readonly doors: Readonly<Record<string, Door>>;
   readonly load: Load;
   readonly readiness: ReadinessCheck;
+  /** Undefined: there is no page for people. */
+  readonly console: OwnConsole | undefined;
   /** Prometheus' text, of all processes. */
   metrics(): Promise<string>;
   onRefused(refusal: Refusal): void;
@@ -111,11 +115,17 @@ async function answerTo(
   const page = parts.isOnLoopback
     ? refusal(headers, 'this server')
     : refusalOfPage(headers, parts.trust ? 'https' : 'http', 'this server');
+  const path = target.split('?', 1)[0] as string;
+  const file =
+    page === undefined || isPersonsVisit(headers, parts.isOnLoopback)
+      ? parts.console?.page.file(method, path, headers)
+      : undefined;
+  if (file !== undefined) return file;
   if (page !== undefined) return turnAway(parts, request, gatewayAnswer(403, page), { code: '403' });
 
   let route: RouteMatch | undefined;
   try {
-    route = routeOf(method, target);
+    route = (parts.console && consoleRouteOf(method, path)) ?? routeOf(method, target);
   } catch {
     return turnAway(parts, request, gatewayAnswer(400, 'Bad Request'), { code: '400' });
   }
@@ -147,6 +157,7 @@ async function answerTo(
       identity,
     });
   }
+  if (parts.console && path.startsWith('/console/')) return parts.console.answer(route, caller);
   if (identity !== undefined) parts.onIdentity(identity);
 
   const body = await readBody(request, parts.limits.maxBodyBytes);
@@ -159,6 +170,7 @@ async function answerTo(
   const made = await door(eventOf(request, route, body, caller), doorContext);
   const answer = toStructuredAnswer(made as StructuredResult);
   if (answer === undefined) throw new Error('The function gave an answer that is none.');
+  if (route.routeKey === routes.diagnoses && answer.status === 200) parts.console?.diagnosed(String(answer.body));
   return answer;
 }
 
@@ -174,6 +186,8 @@ function requireAllowed(caller: Caller | undefined, route: RouteMatch): void {
       hint: 'Whoever runs this installation must give the caller "metrics": true.',
     });
   }
+  // Of that, everybody is shown what he may use.
+  if (route.routeKey === consoleRoutes.state) return;
   const identity = route.pathParameters?.identity ?? '';
   if (mayUse(caller, identity)) return;
   throw new CountersignError('caller-forbidden', `The caller ${caller.name} may not use that identity.`, {

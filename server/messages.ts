@@ -1,4 +1,5 @@
 // What the first process and its workers tell each other.
+import type { NotedVerdict } from '../console/verdicts.ts';
 import type { MetricsSnapshot } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 
@@ -7,7 +8,8 @@ export type ToWorker =
   | { readonly kind: 'close'; readonly deadlineMs: number }
   | { readonly kind: 'snapshot'; readonly id: number }
   /** The answer to `metrics`. */
-  | { readonly kind: 'metrics'; readonly id: number; readonly text: string };
+  | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
+  | Found;
 
 export type FromWorker =
   | { readonly kind: 'opened'; readonly port: number }
@@ -15,4 +17,11 @@ export type FromWorker =
   | { readonly kind: 'closed'; readonly cutOff: number }
   | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: MetricsSnapshot }
   /** Asks for those of all processes. */
-  | { readonly kind: 'metrics'; readonly id: number };
+  | { readonly kind: 'metrics'; readonly id: number }
+  | Found;
+
+/** A diagnosis in one process, for the console of all. */
+interface Found {
+  readonly kind: 'verdict';
+  readonly verdict: NotedVerdict;
+}

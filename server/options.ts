@@ -40,6 +40,8 @@ export interface ServeOptions {
   /** 1 serves in this process. */
   readonly workers: number;
   readonly identityTtlMs: number;
+  /** Whether there is a page for people at `/`. */
+  readonly console: boolean;
   readonly limits: ServeLimits;
   /** How long calls in flight may take to end once the server is to stop. */
   readonly shutdownMs: number;
@@ -135,6 +137,7 @@ export const serveFlags = {
     default: '30',
     means: 'for calls in flight to end when the server is stopped',
   },
+  console: { flags: '--no-console', default: undefined, means: 'no page for people at /' },
   docsUrl: {
     flags: '--docs-url <url>',
     default: defaults.docsUrl,
@@ -142,11 +145,16 @@ export const serveFlags = {
   },
 } as const satisfies Record<string, ServeFlag>;
 
-export type RawServeOptions = { readonly [Name in keyof typeof serveFlags]?: string | undefined };
+/** As commander gives them: texts, and `false` for `--no-console`. */
+export type RawServeOptions = {
+  readonly [Name in Exclude<keyof typeof serveFlags, 'console'>]?: string | undefined;
+} & { readonly console?: boolean | undefined };
+
+type WithValue = Exclude<keyof RawServeOptions, 'console'>;
 
 /** Throws an Error that names the option and what it may be. Relative paths start at `folder`. */
 export function readServeOptions(raw: RawServeOptions, folder: string = process.cwd()): ServeOptions {
-  const path = (name: keyof RawServeOptions) => {
+  const path = (name: WithValue) => {
     const value = raw[name];
     if (value === undefined) return undefined;
     if (value === '') throw new Error(`${optionOf(name)} must name a file.`);
@@ -163,6 +171,7 @@ export function readServeOptions(raw: RawServeOptions, folder: string = process.
     callers: path('callers'),
     workers: raw.workers === undefined ? availableParallelism() : whole(raw, 'workers', 1, 256),
     identityTtlMs: whole(raw, 'identityTtlSeconds', 1, 86_400) * 1000,
+    console: raw.console ?? true,
     limits: {
       maxCalls: whole(raw, 'maxCalls', 1, 100_000),
       maxConnections: whole(raw, 'maxConnections', 1, 1_000_000),
@@ -197,7 +206,7 @@ function tlsFiles(certificate?: string, key?: string, clientCa?: string): ServeO
   return undefined;
 }
 
-function whole(raw: RawServeOptions, name: keyof RawServeOptions, least: number, most: number): number {
+function whole(raw: RawServeOptions, name: WithValue, least: number, most: number): number {
   const value = raw[name] ?? serveFlags[name].default ?? '';
   const number = Number(value);
   if (!/^\d{1,16}$/.test(value) || number < least || number > most) {

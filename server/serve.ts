@@ -69,6 +69,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const installation = await openInstallation(options, {
       metrics: async (own) => expose([await own(), await inspection.snapshot()]),
       sharesPort: false,
+      onVerdict() {},
     });
     inspection.workerStarted();
     return { port: installation.port, close: installation.close, pids: () => [process.pid], kill: () => {} };

@@ -27,7 +27,11 @@ process.on('message', async (message: ToWorker) => {
   switch (message.kind) {
     case 'open':
       try {
-        installation = await openInstallation(message.options, { metrics: metricsOfAll, sharesPort: true });
+        installation = await openInstallation(message.options, {
+          metrics: metricsOfAll,
+          sharesPort: true,
+          onVerdict: (verdict) => tell({ kind: 'verdict', verdict }),
+        });
         tell({ kind: 'opened', port: installation.port });
       } catch (thrown) {
         tell({ kind: 'failed', sentence: (thrown as Error).message }, () => process.exit(1));
@@ -41,6 +45,9 @@ process.on('message', async (message: ToWorker) => {
     }
     case 'snapshot':
       if (installation) tell({ kind: 'snapshot', id: message.id, snapshot: await installation.snapshot() });
+      return;
+    case 'verdict':
+      installation?.take(message.verdict);
       return;
     case 'metrics':
       asked.get(message.id)?.(message.text);

@@ -1,6 +1,7 @@
 // Worker processes that share one port: started, asked for their metrics, replaced when they die, and closed together.
 import cluster, { type Worker } from 'node:cluster';
 import { join } from 'node:path';
+import { createVerdicts, type NotedVerdict } from '../console/verdicts.ts';
 import { writeLine } from '../functions/telemetry/line.ts';
 import { addEnded, expose } from './exposition.ts';
 import type { Inspection } from './inspection.ts';
@@ -37,6 +38,7 @@ interface Member {
 export async function startWorkers(options: ServeOptions, inspection: Inspection): Promise<Workers> {
   cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [], execArgv: [] });
   const members = new Set<Member>();
+  const verdicts = createVerdicts();
   const waiting = new Map<number, (snapshot: MetricsSnapshot) => void>();
   let ended: MetricsSnapshot = [];
   let lastId = 0;
@@ -57,6 +59,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
         if (message.kind === 'opened') {
           member.isOpen = true;
           inspection.workerStarted();
+          for (const verdict of verdicts.all()) tell(member, { kind: 'verdict', verdict });
           resolve();
         } else if (message.kind === 'failed') {
           writeLine({ level: 'ERROR', message: 'worker failed', detail: message.sentence });
@@ -73,6 +76,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
 
   function heard(member: Member, message: FromWorker): void {
     if (message.kind === 'closed') member.cutOff = message.cutOff;
+    else if (message.kind === 'verdict') noted(member, message.verdict);
     else if (message.kind === 'snapshot') {
       member.last = message.snapshot;
       waiting.get(message.id)?.(message.snapshot);
@@ -80,6 +84,12 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
       const { id } = message;
       metrics().then((text) => tell(member, { kind: 'metrics', id, text }));
     }
+  }
+
+  /** Whoever is started later is told all of them. */
+  function noted(from: Member, verdict: NotedVerdict): void {
+    verdicts.add(verdict);
+    for (const member of members) if (member !== from) tell(member, { kind: 'verdict', verdict });
   }
 
   function died(member: Member, how: string): void {

@@ -8,7 +8,7 @@ type Name = keyof typeof serveFlags;
 
 /** Every option of server/options.ts stands in one of them. */
 const groups: Readonly<Record<string, readonly Name[]>> = {
-  'Options:': ['identities', 'identityTtlSeconds', 'workers', 'docsUrl'],
+  'Options:': ['identities', 'identityTtlSeconds', 'workers', 'console', 'docsUrl'],
   'Who may call, and where:': ['host', 'port', 'tlsCert', 'tlsKey', 'clientCa', 'callers'],
   'Limits:': ['maxCalls', 'maxConnections', 'maxBodyBytes', 'maxHeaderBytes', 'maxBufferedBytes'],
   'Times:': ['headerSeconds', 'requestSeconds', 'keepAliveSeconds', 'shutdownSeconds'],

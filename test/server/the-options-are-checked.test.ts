@@ -17,6 +17,7 @@ describe('options', () => {
       callers: undefined,
       workers: availableParallelism(),
       identityTtlMs: 5_000,
+      console: true,
       shutdownMs: 30_000,
       docsUrl: 'https://countersign.example/docs/',
     });
@@ -85,6 +86,8 @@ describe('options', () => {
 
   it('are each tried above', () => {
     const tried = new Set(wrong.flatMap(([raw]) => Object.keys(raw)));
-    expect([...tried].sort()).toEqual(Object.keys(serveFlags).sort());
+    // It has no value that could be wrong.
+    const { console: _, ...withValue } = serveFlags;
+    expect([...tried].sort()).toEqual(Object.keys(withValue).sort());
   });
 });
