@@ -1,4 +1,6 @@
 // The console's data: read from where the identities are, kept for a moment, handed out to whoever may use them.
+
+import { CountersignError } from '../functions/errors.ts';
 import { createGate } from '../functions/identity/gate.ts';
 import type { IdentitySource, Stage } from '../functions/identity/identity.ts';
 import { type SeenIdentity, seeIdentity, withVerdicts } from './identities.ts';
@@ -36,7 +38,7 @@ export interface ConsoleCaller {
 
 export interface Console {
   readonly parts: ConsoleParts;
-  /** Rejects when the names cannot be listed. */
+  /** Rejects with `identity-unavailable` when the names cannot be listed. */
   state(caller: ConsoleCaller | undefined): Promise<ConsoleState>;
   /** Something was done to the identity: it is read anew. */
   forget(name: string): void;
@@ -64,7 +66,8 @@ export function openConsole(parts: ConsoleParts): Console {
 
   function names(): Promise<readonly string[]> {
     const time = now();
-    if (listed === undefined || time - listed.at >= holdsMs) listed = { at: time, names: parts.names() };
+    if (listed === undefined || time - listed.at >= holdsMs)
+      listed = { at: time, names: parts.names().catch(unlisted) };
     return listed.names;
   }
 
@@ -111,4 +114,8 @@ export function openConsole(parts: ConsoleParts): Console {
       };
     },
   };
+}
+
+function unlisted(cause: unknown): never {
+  throw new CountersignError('identity-unavailable', 'The identities cannot be listed at the moment.', { cause });
 }

@@ -1,5 +1,6 @@
 // The console's own routes: what it shows, and a rotation begun where one can be; everything else it does through the API.
 import { isUtf8 } from 'node:buffer';
+import { asCountersignError } from '../functions/errors.ts';
 import { gatewayAnswer, type HttpAnswer } from '../gateway/answer.ts';
 import { matchRoute, type RouteMatch } from '../gateway/route.ts';
 import type { Console, ConsoleCaller } from './console.ts';
@@ -23,13 +24,13 @@ export interface ConsoleQuestion {
   readonly caller: ConsoleCaller | undefined;
 }
 
-/** Rejects when the store of identities cannot be asked. */
+/** A store that is away is an answer: the page asks again by itself. */
 export async function answerOfConsole(
   console: Console,
   { routeKey, pathParameters }: RouteMatch,
   { contentType, body, caller }: ConsoleQuestion,
 ): Promise<HttpAnswer> {
-  if (routeKey === consoleRoutes.state) return json(200, await console.state(caller));
+  if (routeKey === consoleRoutes.state) return stateAnswer(console, caller);
   const { rotations } = console.parts;
   if (rotations === undefined)
     return gatewayAnswer(404, 'Nothing rotates here: files are replaced by whoever owns them.');
@@ -45,6 +46,16 @@ export async function answerOfConsole(
   const outcome = await rotations.begin(identity);
   console.forget(identity);
   return begun[outcome];
+}
+
+async function stateAnswer(console: Console, caller: ConsoleCaller | undefined): Promise<HttpAnswer> {
+  try {
+    return json(200, await console.state(caller));
+  } catch (thrown) {
+    const { code, message } = asCountersignError(thrown);
+    if (code !== 'identity-unavailable') throw thrown;
+    return gatewayAnswer(503, message);
+  }
 }
 
 const begun = {
