@@ -52,7 +52,9 @@ export async function currentMembers(
 ): Promise<Readonly<Record<string, unknown>>> {
   if (!state?.hasCurrent) return {};
   const stored = await store.read(name, 'AWSCURRENT');
-  return stored === undefined ? {} : membersOf(stored.document);
+  // It was there a moment ago. Taken for empty, its destinations would be lost, and any public host allowed.
+  if (stored === undefined) throw wasChanged(name);
+  return membersOf(stored.document);
 }
 
 /** The same for a command that replaces the identity: what cannot be read is told, unless it need not be carried over. */

@@ -201,8 +201,9 @@ export async function openSecretsManagerStore(
   }
 }
 
-function isMissing({ code }: CountersignError): boolean {
-  return code === 'identity-not-found';
+/** Not one that is scheduled for deletion: it is there, and what is in it must not be taken for nothing. */
+function isMissing({ code, evidence }: CountersignError): boolean {
+  return code === 'identity-not-found' && evidence?.reason !== 'InvalidRequestException';
 }
 
 /** AWS's words; RotateSecret has no error of its own for it (docs/rotation.md). */

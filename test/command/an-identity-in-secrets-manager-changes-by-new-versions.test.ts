@@ -1,6 +1,6 @@
 // `countersign identity` on the local cloud's Secrets Manager: every change is a new version that takes AWSCURRENT from the one it was made from.
 import { spawn } from 'node:child_process';
-import { CreateSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { CreateSecretCommand, DeleteSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it } from 'vitest';
 import { checkIdentity } from '../../functions/identity/check.ts';
 import { signedBy } from '../rotate/rotating.ts';
@@ -185,6 +185,24 @@ describe('an identity in Secrets Manager', () => {
     // What was left by those that were killed is in nobody's way.
     expect(await identity(['import', 'acme', files[1] as string, '--replace'])).toMatchObject({ code: 0 });
     expect((await document('acme')).certificate).toBe(versions[1]?.certificate);
+  });
+
+  it('that is scheduled for deletion is told of, and not taken for one that may go anywhere', async () => {
+    const { client, pem, identity } = await secretsGround();
+    const [first, second] = [pem('1.pem', issue()), pem('2.pem', issue())];
+    await identity(['import', 'acme', first, ...destination]);
+    await client.send(new DeleteSecretCommand({ SecretId: `${prefix}acme` }));
+    for (const args of [
+      ['import', 'acme', second, '--replace'],
+      ['inspect', 'acme'],
+      ['csr', 'acme'],
+      ['destinations', 'acme', 'list'],
+      ['destinations', 'acme', 'add', 'other.example'],
+    ]) {
+      const { code, out, error } = await identity(args);
+      expect([code, out]).toEqual([1, '']);
+      expect(error).toContain('The secret of identity "acme" is scheduled for deletion.\n');
+    }
   });
 
   it('goes to no other place than the one that is named, whatever the environment says of AWS', async () => {
