@@ -1,6 +1,9 @@
 // Keeps the next key and its certificate request in Secrets Manager before the issuer is asked: who is killed asks again for the same.
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import * as v from 'valibot';
+import { hasSameNames } from '../issuer/certificate-names.ts';
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../issuer/certificate-request.ts';
+import { readCertificateRequest } from '../issuer/request-fields.ts';
 import { labels } from '../versions/labels.ts';
 import type { CurrentDocument } from './current-document.ts';
 import { untilThere } from './patience.ts';
@@ -29,21 +32,21 @@ const orderSchema = v.object({
 
 /**
  * Get or put: the order of this rotation, made once. Of two runs at the same time the first to put it wins, and both go on
- * with that. Throws `renewal-unusable`, and `rotation-refused` for a value that no rotation put there.
+ * with that. Throws `renewal-unusable`, and `rotation-refused` for a value that is not what this rotation would put there: whoever
+ * may write versions could have another key, or another name, signed in the name of this identity.
  */
 export async function keptOrder(rotation: Rotation, current: CurrentDocument): Promise<CertificateOrder> {
   const { services, secretArn, token, requestVersion, rotationToken, state } = rotation;
   const read = () => services.versions.read(secretArn, { version: requestVersion });
   const kept = state.stages.has(requestVersion) ? await untilThere(read, services.sleep) : await read();
-  if (kept) return parseOrder(kept.document, token);
+  if (kept) return checkedOrder(rotation, kept.document, current);
 
   const order = await newOrder(rotation.identity, current);
-  const replaces = current.certificate?.fingerprint256 ?? null;
-  const document = JSON.stringify({ ...order, for: token, replaces });
+  const document = JSON.stringify({ ...order, for: token, replaces: replacedBy(current) });
   const version = { version: requestVersion, document, stages: [labels.request], rotationToken };
   if ((await services.versions.put(secretArn, version)) === 'stored') return { ...order, wasKept: false };
   const other = await untilThere(read, services.sleep);
-  if (other) return parseOrder(other.document, token);
+  if (other) return checkedOrder(rotation, other.document, current);
   throw refused('contended', 'The certificate request of this rotation was kept, but is not shown yet.', token);
 }
 
@@ -55,17 +58,24 @@ export async function replacedCertificateOf(rotation: Rotation): Promise<string 
 }
 
 async function newOrder(identity: string, current: CurrentDocument) {
-  const { renewal, certificate, privateKey: currentKey } = current;
+  const { renewal, privateKey: currentKey } = current;
   const algorithm = renewal.keyAlgorithm ?? keyAlgorithmOf(currentKey ?? '') ?? 'EC_P256';
   const privateKey = renewal.reuseKey && currentKey ? currentKey : await newPrivateKey(algorithm);
+  return { privateKey, certificateRequest: requestFor(privateKey, identity, current) };
+}
+
+function requestFor(privateKey: string, identity: string, { renewal, certificate }: CurrentDocument): string {
   const like = certificate?.toString();
-  const request = certificateRequest({
+  return certificateRequest({
     privateKey,
     subject: renewal.subject ?? (like === undefined ? `CN=${identity}` : undefined),
     names: renewal.names,
     like,
   });
-  return { privateKey, certificateRequest: request };
+}
+
+function replacedBy({ certificate }: CurrentDocument): string | null {
+  return certificate?.fingerprint256 ?? null;
 }
 
 function parsed(document: string, token: string): v.InferOutput<typeof orderSchema> | undefined {
@@ -79,13 +89,35 @@ function parsed(document: string, token: string): v.InferOutput<typeof orderSche
   return result.success && result.output.for === token ? result.output : undefined;
 }
 
-function parseOrder(document: string, token: string): CertificateOrder {
+/** A value of a version stays: a request that is not the one of today cannot be made anew under the same token. */
+function checkedOrder(rotation: Rotation, document: string, current: CurrentDocument): CertificateOrder {
+  const { token } = rotation;
   const order = parsed(document, token);
-  if (order) return { ...order, wasKept: true };
-  throw refused(
-    'request-malformed',
-    `What is kept for this rotation at ${labels.request} is no certificate request of it.`,
-    token,
-    'The platform must cancel the rotation with CancelRotateSecret and start another one.',
-  );
+  const asked = order && readCertificateRequest(order.certificateRequest);
+  if (!order || !asked?.isSigned || !isKeyOf(order.privateKey, asked.publicKey)) {
+    const sentence = `What is kept for this rotation at ${labels.request} is no certificate request of it.`;
+    throw refused('request-malformed', sentence, token, giveUpHint);
+  }
+  if ((order.replaces ?? null) !== replacedBy(current)) {
+    const sentence = 'Another certificate became the current one since the certificate request was made.';
+    throw refused('certificate-replaced', sentence, token, giveUpHint);
+  }
+  const today = readCertificateRequest(requestFor(order.privateKey, rotation.identity, current));
+  const isOtherKey = current.renewal.reuseKey && current.privateKey && !isKeyOf(current.privateKey, asked.publicKey);
+  if (!today || !hasSameNames(asked, today) || isOtherKey) {
+    const sentence = 'The certificate request that is kept asks for something else than the renewal does today.';
+    throw refused('request-outdated', sentence, token, giveUpHint);
+  }
+  return { ...order, wasKept: true };
 }
+
+function isKeyOf(privateKey: string, publicKey: KeyObject): boolean {
+  try {
+    return createPublicKey(privateKey).equals(publicKey);
+  } catch {
+    return false;
+  }
+}
+
+const giveUpHint =
+  'The platform must give the rotation up and begin another one, which makes another request; docs/rotation.md, "When a step fails", has the commands.';

@@ -11,6 +11,7 @@ export const refusalReasons = [
   'moved-back',
   'no-value',
   'request-malformed',
+  'request-outdated',
   'document-changed',
   'certificate-replaced',
   'contended',
