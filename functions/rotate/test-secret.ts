@@ -6,9 +6,11 @@ import type { Identity } from '../identity/identity.ts';
 import type { Renewal } from '../identity/renewal.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { recordAnnouncementFailure } from '../telemetry/rotation-record.ts';
+import { labels } from '../versions/labels.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { announceCertificate } from './announce-certificate.ts';
 import { membersOf, renewalOf } from './current-document.ts';
+import { previousIdentity } from './previous-identity.ts';
 import { refused } from './refused.ts';
 import { provePending, type Rotation, readCurrent, readPending, usableOf } from './rotation.ts';
 import { type Rejection, type Trial, tryDestination } from './try-destination.ts';
@@ -54,15 +56,20 @@ export async function testSecret(rotation: Rotation): Promise<void> {
 
 /**
  * Secrets Manager runs testSecret alone when a schedule is set without rotating (API reference, RotateSecret,
- * RotateImmediately): its version has no value, and all there is to test is that a rotation could begin.
+ * RotateImmediately): its version has no value, and all there is to test is that a rotation could begin. A new stack sets the
+ * schedule before anybody can put a renewal into its empty secrets: that is no fault yet.
  */
 async function testRenewal(rotation: Rotation, current: StoredVersion | undefined): Promise<void> {
-  const { services, secretArn, requestVersion, state, token } = rotation;
+  const { services, secretArn, requestVersion, state, token, identity, record } = rotation;
   const hasBegun =
     state.stages.has(requestVersion) || (await services.versions.read(secretArn, { version: requestVersion }));
   if (hasBegun) throw refused('no-value', 'The version has no value yet: createSecret comes first.', token);
+  if (current === undefined && !Object.hasOwn(services.renewals, identity)) {
+    record.outcome = 'nothing-to-test';
+    return;
+  }
   renewalOf(rotation, current ? membersOf(current.document) : {});
-  rotation.record.outcome = 'renewal-tested';
+  record.outcome = 'renewal-tested';
 }
 
 /** A document that was put in by hand may say nothing of it. */
@@ -76,9 +83,15 @@ async function tryAll(rotation: Rotation, pending: Identity, current: Identity |
   const endsAt = performance.now() + remainingMs(rotation.deadline) - reserveMs;
   const waiting = pending.destinations.filter(({ host }) => !host.startsWith('*')).values();
   const tried: Tried[] = [];
+  let read: Promise<Identity | undefined> | undefined;
+  const previous = () => {
+    read ??= current ? previousIdentity(rotation, current) : Promise.resolve(undefined);
+    return read;
+  };
+  const inUse = { current, previous };
   async function work(): Promise<void> {
     for (const destination of waiting) {
-      tried.push({ destination, trial: await tryDestination(rotation, destination, pending, current, endsAt) });
+      tried.push({ destination, trial: await tryDestination(rotation, destination, pending, inUse, endsAt) });
     }
   }
   await Promise.all(Array.from({ length: concurrency }, work));
@@ -110,7 +123,8 @@ async function announceRejections(
 function rejected(rejections: readonly Rejection[]): CountersignError {
   const [{ detail, step, reason }] = rejections as [Rejection];
   const who = named(rejections);
-  return new CountersignError('new-certificate-rejected', `${who} will not take the new certificate: ${detail}`, {
+  const sentence = `${who} will not take the new certificate: ${detail}${cutOffBy(rejections)}`;
+  return new CountersignError('new-certificate-rejected', sentence, {
     evidence: {
       rejectedBy: rejections.length,
       destinations: rejections.slice(0, mostNamed).map(placeOf),
@@ -118,6 +132,14 @@ function rejected(rejections: readonly Rejection[]): CountersignError {
       reason,
     },
   });
+}
+
+/** Whom the rotation takes the last certificate from that they know: AWSPREVIOUS moves on with it. */
+function cutOffBy(rejections: readonly Rejection[]): string {
+  const cutOff = rejections.filter(({ takes }) => takes === labels.previous);
+  return cutOff.length === 0
+    ? ''
+    : ` Served with ${labels.previous} alone, which the rotation replaces: ${named(cutOff)}.`;
 }
 
 function notTested(destinations: readonly Destination[]): CountersignError {

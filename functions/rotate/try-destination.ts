@@ -7,13 +7,14 @@ import { assess, type Report } from '../diagnosis/assess.ts';
 import { observe } from '../diagnosis/observe.ts';
 import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
+import { labels } from '../versions/labels.ts';
 import type { Rotation } from './rotation.ts';
 
 export type Trial =
   | { readonly outcome: 'accepted' }
-  /** The current certificate fares no better there, or there is none: nothing would be lost. */
+  /** What is in use fares no better there, or nothing is: nothing would be lost. */
   | { readonly outcome: 'says-nothing' }
-  /** The current certificate is accepted there, and this connection did not come as far as the new one. */
+  /** What is in use is accepted there, and this connection did not come as far as the new one. */
   | { readonly outcome: 'untested' }
   | { readonly outcome: 'rejected'; readonly rejection: Rejection };
 
@@ -26,6 +27,16 @@ export interface Rejection {
   /** One sentence. */
   readonly detail: string;
   readonly certainty: string;
+  /** What the destination takes instead. With the rotation AWSPREVIOUS becomes another version: who takes that alone is cut off. */
+  readonly takes: 'AWSCURRENT' | 'AWSPREVIOUS';
+}
+
+/** What calls present today. */
+export interface InUse {
+  /** Undefined when there is none that may be presented: then AWSPREVIOUS is not presented either. */
+  readonly current: Identity | undefined;
+  /** Asked for where a destination wants neither the new nor the current certificate. */
+  readonly previous: () => Promise<Identity | undefined>;
 }
 
 /** For one connection. A destination that takes longer fails calls of the bots as well. */
@@ -36,7 +47,7 @@ export async function tryDestination(
   { services }: Pick<Rotation, 'services'>,
   destination: Destination,
   pending: Identity,
-  current: Identity | undefined,
+  { current, previous }: InUse,
   endsAt: number,
 ): Promise<Trial> {
   const first = await contact(pending);
@@ -44,15 +55,29 @@ export async function tryDestination(
   const standing = standingOf(first);
   if (standing === best) return { outcome: 'accepted' };
   if (current === undefined) return { outcome: 'says-nothing' };
-  const comparison = await contact(current);
+  const comparison = await bestInUse(current);
   if (comparison === undefined) return { outcome: 'untested' };
-  if (standingOf(comparison) <= standing) return { outcome: 'says-nothing' };
-  // Once more, after the current one: a server that just came up, or is being deployed, is no rejection.
+  if (comparison.standing <= standing) return { outcome: 'says-nothing' };
+  // Once more, after the other one: a server that just came up, or is being deployed, is no rejection.
   const second = await contact(pending);
   if (second === undefined) return { outcome: 'untested' };
-  if (standingOf(second) >= standingOf(comparison)) return { outcome: 'accepted' };
-  const rejection = rejectionIn(second);
+  if (standingOf(second) >= comparison.standing) return { outcome: 'accepted' };
+  const rejection = rejectionIn(second, comparison.takes);
   return rejection ? { outcome: 'rejected', rejection } : { outcome: 'untested' };
+
+  /** A customer that turns AWSCURRENT down may live on AWSPREVIOUS. Undefined as of `contact`. */
+  async function bestInUse(identity: Identity): Promise<Comparison | undefined> {
+    const report = await contact(identity);
+    if (report === undefined) return undefined;
+    const known: Comparison = { standing: standingOf(report), takes: labels.current };
+    // One that is not there for the current certificate is not there for the one before.
+    if (known.standing === best || isNotReached(report)) return known;
+    const before = await previous();
+    const other = before && (await contact(before));
+    if (before && other === undefined) return undefined;
+    const otherStanding = other ? standingOf(other) : 0;
+    return otherStanding > known.standing ? { standing: otherStanding, takes: labels.previous } : known;
+  }
 
   /** Undefined when there is no time left, or no look-up, to come to a verdict. */
   async function contact(identity: Identity): Promise<Report | undefined> {
@@ -82,22 +107,33 @@ export async function tryDestination(
     }
   }
 
-  function rejectionIn({ verdict, steps }: Report): Rejection | undefined {
-    if (verdict === 'unreachable' || verdict === 'server-not-trusted') return undefined;
+  function rejectionIn(report: Report, takes: Rejection['takes']): Rejection | undefined {
+    if (isNotReached(report)) return undefined;
+    const { verdict, steps } = report;
     const findings = steps.flatMap(({ step, findings: all }) => all.map((finding) => ({ step, ...finding })));
     const { host, port } = destination;
     for (const severity of ['failure', 'warning']) {
       const found = findings.findLast((finding) => finding.step >= 4 && finding.severity === severity);
       if (!found) continue;
       const { step, code, detail, certainty } = found;
-      return { host, port, step, reason: code, detail, certainty };
+      return { host, port, step, reason: code, detail, certainty, takes };
     }
-    const detail = 'The server did not take the new certificate, and takes the current one.';
-    return { host, port, step: 4, reason: verdict, detail, certainty: 'inferred' };
+    const detail = `The server did not take the new certificate, and takes that of ${takes}.`;
+    return { host, port, step: 4, reason: verdict, detail, certainty: 'inferred', takes };
   }
 }
 
 const best = 3;
+
+interface Comparison {
+  readonly standing: number;
+  readonly takes: Rejection['takes'];
+}
+
+/** The connection did not come as far as our certificate. */
+function isNotReached({ verdict }: Report): boolean {
+  return verdict === 'unreachable' || verdict === 'server-not-trusted';
+}
 
 /**
  * How far the certificate gets. What the probe answers counts, as an API may know its clients by their certificate. Where

@@ -19,7 +19,7 @@ export interface RotationRecord extends Partial<FailureFields> {
   accepted?: number;
   rejected?: number;
   untested?: number;
-  /** Those for which the current certificate fares no better. */
+  /** Those for which nothing that is in use fares better. */
   sayNothing?: number;
   /** `host:port` of the first 20 that reject it. */
   rejectedBy?: readonly string[];

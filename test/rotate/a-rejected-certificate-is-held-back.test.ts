@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type LookupFunction, lookUp } from '../../functions/destination/lookups.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
@@ -10,7 +11,7 @@ import { type CustomerApiOptions, destinationAt, newServer, startApi } from '../
 import { failureOf } from '../identity/identities.ts';
 import { startNginx } from '../support/nginx.ts';
 import { findPeer } from '../support/peers.ts';
-import { context, issuerThat, openPipeline, type StepEvent, signedBy } from './rotating.ts';
+import { context, issuerThat, openPipeline, prefix, type StepEvent, signedBy } from './rotating.ts';
 
 /** The new certificate comes from another root than the current one: a customer trusts the old one, both, or none. */
 async function changingRoots(renewal: object = {}) {
@@ -28,6 +29,11 @@ async function changingRoots(renewal: object = {}) {
     startApi(pipeline.authorities, { ca: trusts[trusted], ...more });
   const at = (port: number, more: object = {}) =>
     destinationAt({ port }, pipeline.authorities, { host: 'localhost', ...more });
+  async function goOn(): Promise<StepEvent> {
+    const event = await pipeline.rotateSecret('platform');
+    await pipeline.rotate(newIssuer)({ Step: 'createSecret', ...event }, context());
+    return event;
+  }
   return {
     pipeline,
     api,
@@ -38,10 +44,18 @@ async function changingRoots(renewal: object = {}) {
       const issuer = { kind: 'local', url: pipeline.authority.url };
       const document = { destinations, renewal: { issuer, ...renewal, ...settings } };
       await pipeline.create('platform', pipeline.document(document, notAfter && { notAfter }));
-      const event = await pipeline.rotateSecret('platform');
-      await pipeline.rotate(newIssuer)({ Step: 'createSecret', ...event }, context());
-      return event;
+      return goOn();
     },
+    /** Signed by an authority that nobody knows: what is current becomes AWSPREVIOUS. */
+    async replaceCurrent(): Promise<void> {
+      const stranger = createAuthority({ commonName: 'Unknown Platform Root' });
+      const issued = stranger.issue({ commonName: 'bot-platform', usage: 'client' });
+      const { privateKey, certificate, intermediates, root } = issued;
+      const parts = { privateKey, certificate, intermediateCertificates: intermediates, rootCertificate: root };
+      const SecretString = JSON.stringify({ ...(await pipeline.value('platform')), ...parts });
+      await pipeline.client.send(new PutSecretValueCommand({ SecretId: `${prefix}platform`, SecretString }));
+    },
+    goOn,
     test: (event: StepEvent, remainingMs?: number) =>
       pipeline.rotate()({ Step: 'testSecret', ...event }, context(remainingMs)),
   };
@@ -212,6 +226,78 @@ describe('a destination', () => {
     // Now the first connection of the test is the one that comes through.
     await test(event);
     expect(pipeline.lines.at(-1)).toMatchObject({ accepted: 1 });
+  });
+});
+
+describe('a destination that is served with AWSPREVIOUS', () => {
+  /** Created with a certificate that customers know; then one becomes current that none of them knows. */
+  async function servedWithPrevious(
+    renewal: object,
+    apis: readonly ('old' | 'both' | 'neither')[],
+    settings: { notAfter?: Date; tls?: object } = {},
+  ) {
+    const roots = await changingRoots(renewal);
+    const { pipeline, api, at } = roots;
+    const { notAfter, tls } = settings;
+    const customers = await Promise.all(apis.map((trusted) => api(trusted, tls)));
+    const issuer = { kind: 'local', url: pipeline.authority.url };
+    const document = { destinations: customers.map(({ port }) => at(port)), renewal: { issuer, ...renewal } };
+    await pipeline.create('platform', pipeline.document(document, notAfter && { notAfter }));
+    await roots.replaceCurrent();
+    return { ...roots, customers };
+  }
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'and rejects the new certificate over %s holds it back: it would be cut off',
+    async (version) => {
+      const tls = { minVersion: version, maxVersion: version };
+      const { pipeline, goOn, test, customers } = await servedWithPrevious({}, ['old'], { tls });
+      const place = `localhost:${customers[0]?.port}`;
+      const event = await goOn();
+      const before = await pipeline.stages('platform');
+      const failure = await failureOf(() => test(event));
+      expect(failure).toMatchObject({
+        code: 'new-certificate-rejected',
+        evidence: { rejectedBy: 1, destinations: [place], step: 5 },
+      });
+      expect(failure.message).toContain(`Served with AWSPREVIOUS alone, which the rotation replaces: ${place}.`);
+      expect(pipeline.bus.events[0]?.detail.rejectedBy).toMatchObject([{ host: 'localhost', takes: 'AWSPREVIOUS' }]);
+      expect(await pipeline.stages('platform')).toEqual(before);
+    },
+  );
+
+  it('is announced where the rotation is to proceed', async () => {
+    const { pipeline, goOn, test, customers } = await servedWithPrevious({ onRejection: 'proceed' }, ['old']);
+    await test(await goOn());
+    expect(pipeline.lines.at(-1)).toMatchObject({
+      outcome: 'tested',
+      rejected: 1,
+      rejectedBy: [`localhost:${customers[0]?.port}`],
+    });
+    expect(pipeline.bus.events[0]).toMatchObject({
+      detailType: 'Certificate Rejected',
+      detail: { onRejection: 'proceed', rejectedBy: [{ takes: 'AWSPREVIOUS' }] },
+    });
+  });
+
+  it('and takes the new one lets it through; one that takes none of the three says nothing', async () => {
+    const { pipeline, goOn, test } = await servedWithPrevious({}, ['both', 'neither']);
+    await test(await goOn());
+    expect(pipeline.lines.at(-1)).toMatchObject({ outcome: 'tested', accepted: 1, rejected: 0, sayNothing: 1 });
+  });
+
+  it('loses nothing where AWSPREVIOUS has expired, or holds the certificate of AWSCURRENT', async () => {
+    const one = await servedWithPrevious({}, ['old'], { notAfter: new Date(Date.now() - 86_400_000) });
+    await one.test(await one.goOn());
+    expect(one.pipeline.lines.at(-1)).toMatchObject({ outcome: 'tested', sayNothing: 1 });
+
+    const other = await servedWithPrevious({}, ['old']);
+    const SecretString = JSON.stringify({ ...(await other.pipeline.value('platform')), owner: 'payments' });
+    await other.pipeline.client.send(new PutSecretValueCommand({ SecretId: `${prefix}platform`, SecretString }));
+    const asked = other.customers[0]?.arrived;
+    await other.test(await other.goOn());
+    expect(other.pipeline.lines.at(-1)).toMatchObject({ outcome: 'tested', sayNothing: 1 });
+    expect(other.customers[0]?.arrived).toBe(Number(asked) + 2);
   });
 });
 
