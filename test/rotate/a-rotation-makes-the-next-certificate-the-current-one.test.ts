@@ -250,3 +250,18 @@ it('passes the test that Secrets Manager runs when a schedule is set without rot
   });
   expect(pipeline.bus.events).toEqual([]);
 });
+
+it('passes that test for the empty secret of a new stack too, and fails it where its settings have a renewal that is none', async () => {
+  const pipeline = await openPipeline();
+  await pipeline.create('platform', undefined);
+  const event = await pipeline.rotateSecret('platform', { testOnly: true });
+  const step = { Step: 'testSecret', ...event };
+  await pipeline.rotate()(step, context());
+  expect(pipeline.lines.at(-1)).toMatchObject({ level: 'INFO', outcome: 'nothing-to-test' });
+  const renewals = { platform: { issuer: { kind: 'unknown' } } };
+  await expect(pipeline.rotate({ renewals })(step, context())).rejects.toMatchObject({ code: 'renewal-unusable' });
+  // A rotation that is to make the first certificate still says what is missing.
+  await expect(pipeline.rotate()({ ...step, Step: 'createSecret' }, context())).rejects.toMatchObject({
+    evidence: { reason: 'renewal-missing' },
+  });
+});
