@@ -28,6 +28,8 @@ const knownFiles = [
 /** The folder of the files in use; each file beside it is a link through it. */
 const dataLink = '..data';
 const previousLink = '..previous';
+/** What is being replaced: it becomes the previous one once it is not in use any more, also where nobody could say so. */
+const replacedLink = '..replaced';
 /** One folder for each version; its name is one that an identity may have, so that the source reads it like one. */
 const versionsFolder = '..versions';
 
@@ -75,27 +77,46 @@ export async function replaceFiles(
   const next = await makeVersion(folder, owner, async (place) => {
     for (const [file, text] of files) await writeNew(join(place, file), text, owner);
   });
-  const before = (await target(folder, dataLink)) ?? (await convert(folder, owner));
-  await swap(folder, next, [...files.keys()]);
-  if (!keepsPrevious || (await target(folder, previousLink)) === undefined)
-    await pointLink(join(folder, previousLink), before);
+  const before = await versionInUse(folder, owner);
+  const previous = await previousTarget(folder);
+  await swap(folder, next, [...files.keys()], keepsPrevious && previous !== undefined ? previous : before);
   await clearAway(folder);
 }
 
 /** Where the previous files are; undefined when there are none. */
 export async function previousFolder(folder: string): Promise<string | undefined> {
-  const previous = await target(folder, previousLink);
+  const previous = await previousTarget(folder);
   return previous === undefined ? undefined : join(folder, previous);
+}
+
+/** Two links cannot be changed at one moment: the one says what the other is to be from the moment on in which `..data` is. */
+async function previousTarget(folder: string): Promise<string | undefined> {
+  const replaced = await target(folder, replacedLink);
+  const isReplaced = replaced !== undefined && replaced !== (await target(folder, dataLink));
+  return isReplaced ? replaced : await target(folder, previousLink);
 }
 
 /** The previous files come back, and those in use become the previous ones. Throws ENOENT when there are none. */
 export async function swapWithPrevious(folder: string): Promise<void> {
-  const [current, previous] = [await target(folder, dataLink), await target(folder, previousLink)];
-  if (current === undefined || previous === undefined)
-    throw Object.assign(new Error('No previous files.'), { code: 'ENOENT' });
-  await swap(folder, previous, await readdir(join(folder, previous)));
-  await pointLink(join(folder, previousLink), current);
-  await syncFolder(folder);
+  const previous = await previousTarget(folder);
+  if (previous === undefined) throw Object.assign(new Error('No previous files.'), { code: 'ENOENT' });
+  const current = await versionInUse(folder, await ownerOf(folder));
+  await swap(folder, previous, await readdir(join(folder, previous)), current);
+}
+
+/**
+ * The folder that every file in use is a link into. A file that is none, because somebody put it there by hand or because
+ * one that made links of files was killed, would stay when the links lead elsewhere: half of the old with half of the new.
+ */
+async function versionInUse(folder: string, owner: Owner): Promise<string> {
+  const inUse = await target(folder, dataLink);
+  for (const file of knownFiles) {
+    if (inUse === undefined) break;
+    if ((await lstat(join(folder, file)).catch(absent)) === undefined) continue;
+    if ((await readlink(join(folder, file)).catch(absent)) !== `${dataLink}/${file}`)
+      return await convert(folder, owner);
+  }
+  return inUse ?? (await convert(folder, owner));
 }
 
 /**
@@ -109,10 +130,12 @@ async function convert(folder: string, owner: Owner): Promise<string> {
       const path = join(folder, file);
       const stats = await lstat(path).catch(absent);
       if (stats === undefined) continue;
-      present.push(file);
-      // A link of somebody else's may lead anywhere: what it leads to is kept.
+      // A link may lead anywhere, or nowhere: what it leads to is kept.
+      const text = stats.isFile() ? undefined : await readFile(path, 'utf8').catch(absent);
       if (stats.isFile()) await link(path, join(place, file));
-      else await writeNew(join(place, file), await readFile(path, 'utf8'), owner);
+      else if (text === undefined) continue;
+      else await writeNew(join(place, file), text, owner);
+      present.push(file);
     }
   });
   await pointLink(join(folder, dataLink), before);
@@ -121,17 +144,27 @@ async function convert(folder: string, owner: Owner): Promise<string> {
 }
 
 /** A name that leads nowhere is, to a reader, no file: so the links may come before the swap and go after it. */
-async function swap(folder: string, next: string, files: readonly string[]): Promise<void> {
+async function swap(folder: string, next: string, files: readonly string[], previous: string): Promise<void> {
+  await settle(folder);
   for (const file of files) {
-    if ((await lstat(join(folder, file)).catch(absent)) === undefined)
-      await pointLink(join(folder, file), `${dataLink}/${file}`);
+    const way = `${dataLink}/${file}`;
+    if ((await readlink(join(folder, file)).catch(absent)) !== way) await pointLink(join(folder, file), way);
   }
+  await pointLink(join(folder, replacedLink), previous);
   await syncFolder(folder);
   await pointLink(join(folder, dataLink), next);
   await syncFolder(folder);
+  await rename(join(folder, replacedLink), join(folder, previousLink));
   for (const file of knownFiles) {
     if (!files.includes(file)) await rm(join(folder, file), { force: true });
   }
+}
+
+/** What one that was killed left to be said. */
+async function settle(folder: string): Promise<void> {
+  const previous = await previousTarget(folder);
+  if (previous !== undefined) await pointLink(join(folder, previousLink), previous);
+  await rm(join(folder, replacedLink), { force: true });
 }
 
 async function makeVersion(folder: string, owner: Owner, fill: (place: string) => Promise<void>): Promise<string> {
@@ -152,7 +185,7 @@ async function makeVersion(folder: string, owner: Owner, fill: (place: string) =
 
 /** Versions that no link leads to, and what was killed in between. */
 async function clearAway(folder: string): Promise<void> {
-  const used = [await target(folder, dataLink), await target(folder, previousLink)];
+  const used = [await target(folder, dataLink), await previousTarget(folder)];
   const versions = (await readdir(join(folder, versionsFolder))).map((name) => `${versionsFolder}/${name}`);
   const left = (await readdir(folder)).filter((name) => name.startsWith(temporaryPrefix));
   for (const name of [...versions.filter((version) => !used.includes(version)), ...left]) {

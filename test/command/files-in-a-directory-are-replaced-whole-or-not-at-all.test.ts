@@ -1,9 +1,22 @@
 // `countersign identity` on a directory that others read and write at the same time, and that kills and permissions come between.
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { previousFolder, replaceFiles, swapWithPrevious } from '../../command/store/folder-versions.ts';
 import { CountersignError } from '../../functions/errors.ts';
 import { checkIdentity } from '../../functions/identity/check.ts';
 import { directorySource } from '../../functions/identity/directory.ts';
@@ -125,6 +138,60 @@ describe('an identity in a directory', () => {
     expect(
       ran.filter(({ code }) => code !== 0).every(({ answer: { error } }) => error.code === 'changed-meanwhile'),
     ).toBe(true);
+  });
+
+  it('is the same wherever one was killed that made links of its files, or moved two links', async () => {
+    const { directory, put } = ground();
+    const folder = join(directory, 'acme');
+    const versions = [issue('first'), issue('second'), issue('third')] as const;
+    put('acme', versions[0], [destination]);
+    const filesOf = ({ privateKey, certificate, intermediates, root: top }: IssuedCertificate) =>
+      new Map([
+        ['private-key.pem', privateKey],
+        ['certificate.pem', certificate],
+        ['intermediates.pem', intermediates],
+        ['root.pem', top],
+        ['destinations.json', JSON.stringify([destination])],
+      ]);
+    const at = async (path: string) =>
+      JSON.parse((await directorySource(join(path, '..')).read(basename(path), 'AWSCURRENT')).document);
+    const isWhole = async (version: IssuedCertificate) => {
+      const { privateKey, certificate } = await at(folder);
+      expect([privateKey, certificate]).toEqual([version.privateKey, version.certificate]);
+    };
+    const previous = async () => (await at((await previousFolder(folder)) ?? '')).certificate;
+
+    await replaceFiles(folder, filesOf(versions[1]), { keepsPrevious: false });
+    // As it is when it was killed between two files: one is a link, the other none yet. So it is, too, after somebody's `mv`.
+    const kept = readFileSync(join(folder, 'certificate.pem'));
+    rmSync(join(folder, 'certificate.pem'));
+    writeFileSync(join(folder, 'certificate.pem'), kept, { mode: 0o600 });
+    await replaceFiles(folder, filesOf(versions[2]), { keepsPrevious: false });
+    await isWhole(versions[2]);
+    expect(await previous()).toBe(versions[1].certificate);
+
+    // By hand, over the links; a rollback goes back from that, and comes back to it.
+    for (const [file, text] of filesOf(versions[0])) {
+      rmSync(join(folder, file));
+      writeFileSync(join(folder, file), text, { mode: 0o600 });
+    }
+    await swapWithPrevious(folder);
+    await isWhole(versions[1]);
+    await swapWithPrevious(folder);
+    await isWhole(versions[0]);
+
+    // Killed before `..data` was moved: nothing happened. After that: all of it.
+    const [data, before] = [readlinkSync(join(folder, '..data')), readlinkSync(join(folder, '..previous'))];
+    symlinkSync(data, join(folder, '..replaced'));
+    expect(await previous()).toBe(versions[1].certificate);
+    rmSync(join(folder, '..data'));
+    symlinkSync(before, join(folder, '..data'));
+    await isWhole(versions[1]);
+    expect(await previous()).toBe(versions[0].certificate);
+    await swapWithPrevious(folder);
+    await isWhole(versions[0]);
+    expect(await previous()).toBe(versions[1].certificate);
+    expect(existsSync(join(folder, '..replaced'))).toBe(false);
   });
 
   it('that holds other files is not written over', async () => {
