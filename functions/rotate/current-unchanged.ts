@@ -1,15 +1,17 @@
 // Holds the next version against what is current now: what somebody changed by hand during a rotation is never undone by it.
 import { isDeepStrictEqual } from 'node:util';
+import { isRequest } from '../versions/kept-request.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { replacedCertificateOf } from './certificate-order.ts';
 import { certificateOf, membersOf, nextMembers, noParts } from './current-document.ts';
 import { untilThere } from './patience.ts';
 import { refused } from './refused.ts';
-import { isRequest, type Rotation } from './rotation.ts';
+import type { Rotation } from './rotation.ts';
 
 /**
  * `currentVersion` is where AWSCURRENT is, `pending` what is to take its place. Throws `rotation-refused`: with the reason
- * `document-changed` when the two differ in more than key and certificates, `certificate-replaced` when the current
+ * `not-renewed` when both hold the same certificate: "rotated" would be told of an identity that nothing was done to, and
+ * AWSPREVIOUS be lost for it; `document-changed` when the two differ in more than key and certificates, `certificate-replaced` when the current
  * certificate is not the one that was current when the request was made. Reading the version that the label is then taken from
  * (`moveStage`, `from`) leaves no moment in which a change goes unseen.
  */
@@ -29,13 +31,23 @@ export async function requireUnchanged(
   if (isRequest(current)) return;
 
   const members = membersOf(current.document);
-  const changed = changedMembers(members, membersOf(pending.document));
+  const next = membersOf(pending.document);
+  const certificate = certificateOf(members.certificate)?.fingerprint256;
+  if (certificate !== undefined && certificate === certificateOf(next.certificate)?.fingerprint256) {
+    throw refused(
+      'not-renewed',
+      'The next version holds the certificate that is current already.',
+      token,
+      onceMoreHint,
+    );
+  }
+  const changed = changedMembers(members, next);
   if (changed.length > 0) {
     const sentence = `The current document and the next one differ in ${changed.join(' and ')}: one of them was changed after the next one was made.`;
     throw refused('document-changed', sentence, token, mergeHint);
   }
   const replaced = await replacedCertificateOf(rotation);
-  if (replaced === undefined || replaced === (certificateOf(members.certificate)?.fingerprint256 ?? null)) return;
+  if (replaced === undefined || replaced === (certificate ?? null)) return;
   const sentence =
     'Another certificate became the current one, by hand, while the next one was made to follow the one before it.';
   throw refused('certificate-replaced', sentence, token, giveUpHint);
@@ -45,6 +57,8 @@ const mergeHint =
   'The platform must put the next certificate into the current document, under another version, and go on with that one; docs/rotation.md, "What is changed meanwhile", has the commands.';
 const giveUpHint =
   'The platform must give the rotation up (docs/rotation.md, "When a step fails"), or make current again what was.';
+const onceMoreHint =
+  'The value of a version stays: the platform must give the rotation up (docs/rotation.md, "When a step fails") and begin another one.';
 
 type Members = Readonly<Record<string, unknown>>;
 

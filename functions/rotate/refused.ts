@@ -12,6 +12,7 @@ export const refusalReasons = [
   'no-value',
   'request-malformed',
   'request-outdated',
+  'not-renewed',
   'document-changed',
   'certificate-replaced',
   'contended',

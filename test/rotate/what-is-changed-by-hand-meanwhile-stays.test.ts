@@ -155,6 +155,29 @@ describe('a certificate that was put in by hand', () => {
   });
 });
 
+describe('the certificate that is current already', () => {
+  it('put in as the next one is refused, by whichever step comes upon it', async () => {
+    const { pipeline, event, step } = await begun();
+    const before = await pipeline.stages('platform');
+    await pipeline.client.send(
+      new PutSecretValueCommand({
+        SecretId,
+        ClientRequestToken: event.ClientRequestToken,
+        SecretString: JSON.stringify(await pipeline.value('platform')),
+        VersionStages: ['AWSPENDING'],
+      }),
+    );
+    for (const Step of ['createSecret', 'finishSecret']) {
+      expect(await failureOf(() => step(Step))).toMatchObject({
+        code: 'rotation-refused',
+        evidence: { reason: 'not-renewed', version: event.ClientRequestToken },
+      });
+    }
+    expect(await pipeline.stages('platform')).toEqual(before);
+    expect(pipeline.bus.events).toEqual([]);
+  });
+});
+
 describe('a rollback by hand', () => {
   it.each(afterEachStep)('after %s, to the version before the current one, stays', async (_, done) => {
     const { pipeline, event, step } = await begun();
