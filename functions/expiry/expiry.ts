@@ -6,6 +6,7 @@ import type { IdentitySource, StoredIdentity } from '../identity/identity.ts';
 import { recordInternalError } from '../telemetry/events.ts';
 import { type ExpiryRecord, recordExpiry, recordInspection } from '../telemetry/expiry-record.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
+import { isRequest } from '../versions/kept-request.ts';
 import type { IdentitySecret, SecretList } from '../versions/secret-list.ts';
 import { publicAuthorityKeys, readCertificateSet } from './certificates.ts';
 import { overdueSignsOf } from './overdue.ts';
@@ -53,7 +54,7 @@ async function inspect(
 ): Promise<ExpiryRecord | undefined> {
   if (remainingMs() < reserveMs) throw outOfTime();
   const [stored, pendingSince] = await Promise.all([
-    secret.awaitsFirstCertificate ? ('empty' as const) : readCurrent(source, secret.name),
+    readCurrent(source, secret.name),
     secret.pendingVersion === undefined ? undefined : secrets.createdAt(secret, secret.pendingVersion),
   ]);
   if (stored === 'gone') return undefined;
@@ -75,9 +76,14 @@ async function inspect(
   };
 }
 
+/**
+ * `empty`, too: the first value of a secret becomes current whatever it is, and the request of a first rotation is no identity.
+ * That it has the label of one says nothing: labels can be moved, and must hide no certificate that expires.
+ */
 async function readCurrent(source: IdentitySource, name: string): Promise<StoredIdentity | 'empty' | 'gone'> {
   try {
-    return await source.read(name, 'AWSCURRENT');
+    const stored = await source.read(name, 'AWSCURRENT');
+    return isRequest(stored) ? 'empty' : stored;
   } catch (thrown) {
     if (!(thrown instanceof CountersignError) || thrown.code !== 'identity-not-found') throw thrown;
     return thrown.evidence?.reason === 'no-version' ? 'empty' : 'gone';

@@ -1,10 +1,11 @@
 // finishSecret: makes the new version the current one, says so, and leaves no label of the rotation behind.
+import { isRequest } from '../versions/kept-request.ts';
 import { holderOf, labels } from '../versions/labels.ts';
 import type { SecretState, StoredVersion } from '../versions/versions.ts';
 import { announceCertificate } from './announce-certificate.ts';
 import { requireUnchanged } from './current-unchanged.ts';
 import { refused } from './refused.ts';
-import { isRequest, type Rotation, readPending, requirePending, usableOf } from './rotation.ts';
+import { type Rotation, readPending, requirePending, usableOf } from './rotation.ts';
 
 /** Somebody else may move the label between our look and our move, and what we see may be old. */
 const attempts = 6;

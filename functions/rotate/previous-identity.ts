@@ -2,8 +2,9 @@
 import { X509Certificate } from 'node:crypto';
 import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
+import { isRequest } from '../versions/kept-request.ts';
 import { labels } from '../versions/labels.ts';
-import { isRequest, prove, type Rotation } from './rotation.ts';
+import { prove, type Rotation } from './rotation.ts';
 
 /**
  * AWSPREVIOUS, by the rules by which calls present it (docs/rotation.md, "When a customer does not trust it yet"): usable, and

@@ -10,6 +10,7 @@ import type { IssuerSettings } from '../identity/renewal.ts';
 import { unusable } from '../identity/unusable.ts';
 import type { Issuer } from '../issuer/issuer.ts';
 import type { RotationRecord } from '../telemetry/rotation-record.ts';
+import { isRequest } from '../versions/kept-request.ts';
 import { labels } from '../versions/labels.ts';
 import type { SecretState, SecretVersions, StoredVersion } from '../versions/versions.ts';
 import { type Sleep, untilThere } from './patience.ts';
@@ -58,16 +59,6 @@ export function readPending({ services, secretArn, token }: Rotation): Promise<S
 export async function readCurrent({ services, secretArn }: Rotation): Promise<StoredVersion | undefined> {
   const stored = await services.versions.read(secretArn, { stage: labels.current });
   return stored && isRequest(stored) ? undefined : stored;
-}
-
-/** The value of a version that was made for COUNTERSIGN_REQUEST (certificate-order.ts). */
-export function isRequest({ document }: StoredVersion): boolean {
-  try {
-    const { certificateRequest, for: version, certificate } = JSON.parse(document);
-    return typeof certificateRequest === 'string' && typeof version === 'string' && certificate === undefined;
-  } catch {
-    return false;
-  }
 }
 
 /** Throws `identity-unusable` by the rules of today, whoever put it there. */

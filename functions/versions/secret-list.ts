@@ -18,8 +18,6 @@ export interface IdentitySecret {
   readonly stages: ReadonlySet<string>;
   /** The version that AWSPENDING is on, unless it is the current one: then the rotation is over. */
   readonly pendingVersion: string | undefined;
-  /** What is current is the certificate request of a first rotation: the first value of a secret becomes current, whatever it is. */
-  readonly awaitsFirstCertificate: boolean;
   readonly rotationEnabled: boolean;
   /** Milliseconds since 1970: Secrets Manager rotates on or before it (AWS API reference, DescribeSecret). */
   readonly nextRotationAt: number | undefined;
@@ -84,9 +82,6 @@ function identitySecret(entry: SecretListEntry, prefix: string): IdentitySecret 
     arn: entry.ARN,
     stages: new Set(versions.flatMap(([, stages]) => stages)),
     pendingVersion: pending?.[0],
-    awaitsFirstCertificate: versions.some(
-      ([, stages]) => stages.includes(labels.current) && stages.includes(labels.request),
-    ),
     rotationEnabled: entry.RotationEnabled === true,
     nextRotationAt: entry.NextRotationDate?.getTime(),
   };

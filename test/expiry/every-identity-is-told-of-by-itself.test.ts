@@ -7,6 +7,7 @@ import {
   DescribeSecretCommand,
   PutSecretValueCommand,
   RotateSecretCommand,
+  UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../../local/authority/authority.ts';
@@ -106,12 +107,32 @@ describe('an identity', () => {
     await client.send(
       new PutSecretValueCommand({
         SecretId: `${prefix}platform`,
-        SecretString: '{"privateKey":"…","certificateRequest":"…"}',
+        SecretString: '{"privateKey":"…","certificateRequest":"…","for":"…","replaces":null}',
         VersionStages: ['COUNTERSIGN_REQUEST'],
       }),
     );
     expect(lineOf(await inspect(), 'platform')).toMatchObject({
       state: 'empty',
+      stages: ['AWSCURRENT', 'COUNTERSIGN_REQUEST'],
+    });
+  });
+
+  it('is told of by what it holds, whatever label was moved to its version', async () => {
+    const { client, put } = await openStore();
+    const root = createAuthority({ commonName: 'Root' });
+    const { privateKey, certificate } = root.issue({ commonName: 'bot', notAfter: new Date(now + 5 * day) });
+    const document = { privateKey, certificate, intermediateCertificates: '', rootCertificate: root.certificate };
+    const { VersionId } = await put('platform', document);
+    await client.send(
+      new UpdateSecretVersionStageCommand({
+        SecretId: `${prefix}platform`,
+        VersionStage: 'COUNTERSIGN_REQUEST',
+        MoveToVersionId: VersionId,
+      }),
+    );
+    expect(lineOf(await inspect(), 'platform')).toMatchObject({
+      state: 'usable',
+      leafDays: 5,
       stages: ['AWSCURRENT', 'COUNTERSIGN_REQUEST'],
     });
   });

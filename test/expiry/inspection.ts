@@ -19,7 +19,7 @@ export type Line = Readonly<Record<string, unknown>> & {
 export interface Store {
   readonly client: SecretsManagerClient;
   readonly url: string;
-  put(name: string, document: object | string): Promise<unknown>;
+  put(name: string, document: object | string): Promise<{ readonly VersionId?: string | undefined }>;
 }
 
 /** The SDK's own settings lead there until the test ends. */
