@@ -1,5 +1,6 @@
 // Turns what a function returned into the HTTP answer that API Gateway makes of it, payload format 2.0, and sends it.
 import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
+import { dropBody } from './body.ts';
 import { connectionHeaders } from './event.ts';
 
 export interface HttpAnswer {
@@ -69,7 +70,15 @@ function isHeader(name: string, value: unknown): boolean {
   }
 }
 
-/** `isLast`: the connection takes no further request after this one. */
+/** What a client may still send of a request that is answered already, and for how many milliseconds. */
+const maxDroppedBytes = 64 * 1024 * 1024;
+const maxDroppedMs = 10_000;
+
+/**
+ * `isLast`: the connection takes no further request after this one. One that is answered before it was read to its end is
+ * the last, too, and the rest of it is read and dropped for a while before the connection is closed: a client that is cut
+ * off while it sends does not see the answer.
+ */
 export function sendAnswer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -80,8 +89,13 @@ export function sendAnswer(
   const hasBody = answer.status !== 204 && answer.status !== 304;
   const headers = [...answer.headers];
   if (hasBody) headers.push('content-length', String(Buffer.byteLength(answer.body)));
-  // A body that was not read to its end would be taken for the next request.
   if (isLast || !request.complete) headers.push('connection', 'close');
   response.writeHead(answer.status, headers);
-  response.end(hasBody ? answer.body : undefined);
+  if (request.complete) {
+    response.end(hasBody ? answer.body : undefined);
+    return;
+  }
+  if (hasBody && answer.body.length > 0) response.write(answer.body);
+  else response.flushHeaders();
+  dropBody(request, maxDroppedBytes, maxDroppedMs).then(() => response.end());
 }

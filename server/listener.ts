@@ -1,12 +1,10 @@
 // One process' server: each request is checked from the outside in (page, route, caller, load, body) and handed to its door.
 
-import { isUtf8 } from 'node:buffer';
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { consoleRouteOf, consoleRoutes } from '../console/routes.ts';
+import { consoleRouteOf } from '../console/routes.ts';
 import { identityNamePattern, routes } from '../functions/config.ts';
-import { asCountersignError, CountersignError } from '../functions/errors.ts';
+import { asCountersignError } from '../functions/errors.ts';
 import type { Door } from '../functions/message/door.ts';
 import { recordInternalError } from '../functions/telemetry/events.ts';
 import {
@@ -16,17 +14,18 @@ import {
   sendAnswer,
   toStructuredAnswer,
 } from '../gateway/answer.ts';
-import { readBody } from '../gateway/body.ts';
-import { toRequestEvent } from '../gateway/event.ts';
+import { dropBody, readBody } from '../gateway/body.ts';
 import { refusal, refusalOfPage } from '../gateway/guard.ts';
 import type { RouteMatch } from '../gateway/route.ts';
 import type { Authentication } from './authentication.ts';
-import { type Caller, mayUse } from './callers.ts';
+import type { Caller } from './callers.ts';
 import { doorContext } from './doors.ts';
-import type { Load } from './load.ts';
+import { eventOf } from './event.ts';
+import type { Load, TakenCall } from './load.ts';
 import type { ServeLimits } from './options.ts';
 import { isPersonsVisit, type OwnConsole } from './own-console.ts';
 import { healthAnswer, metricsAnswer, ownRoutes, problemAnswer, readinessAnswer, routeOf } from './own-routes.ts';
+import { requireAllowed } from './permission.ts';
 import type { ReadinessCheck } from './readiness.ts';
 import type { Refusal } from './refusals.ts';
 import type { ServerTrust } from './trust.ts';
@@ -65,24 +64,24 @@ export function createListener(parts: ListenerParts): Server {
     insecureHTTPParser: false,
     joinDuplicateHeaders: false,
   };
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse, goOn = () => {}) => {
     request.on('error', ignored);
     response.on('error', ignored);
-    serveOne(parts, server, request, response);
+    serveOne(parts, server, request, response, goOn);
   };
   const server: Server = trust
-    ? createTlsServer(
-        {
-          ...options,
-          ...trust.context,
-          handshakeTimeout: limits.headerMs,
-          requestCert: parts.wantsClientCertificates,
-          // Told in HTTP, with a sentence, and health needs none.
-          rejectUnauthorized: false,
-        },
-        onRequest,
-      )
-    : createServer(options, onRequest);
+    ? createTlsServer({
+        ...options,
+        ...trust.context,
+        handshakeTimeout: limits.headerMs,
+        requestCert: parts.wantsClientCertificates,
+        // Told in HTTP, with a sentence, and health needs none.
+        rejectUnauthorized: false,
+      })
+    : createServer(options);
+  server.on('request', (request, response) => onRequest(request, response));
+  // Whoever asks first whether to send a body is not told to send one that is refused.
+  server.on('checkContinue', (request, response) => onRequest(request, response, () => response.writeContinue()));
   server.maxConnections = limits.maxConnections;
   // An answer that nobody reads, and whatever else stands still for longer than any call may take.
   server.setTimeout(limits.requestMs + 30_000, (socket) => socket.destroy());
@@ -90,26 +89,32 @@ export function createListener(parts: ListenerParts): Server {
   return server;
 }
 
-async function serveOne(parts: ListenerParts, server: Server, request: IncomingMessage, response: ServerResponse) {
-  let release: (() => void) | undefined;
+async function serveOne(
+  parts: ListenerParts,
+  server: Server,
+  request: IncomingMessage,
+  response: ServerResponse,
+  goOn: () => void,
+) {
+  const call: { taken?: TakenCall } = {};
   try {
-    const answer = await answerTo(parts, request, (taken) => {
-      release = taken;
-    });
+    const answer = await answerTo(parts, request, call, goOn);
     sendAnswer(request, response, answer, !server.listening);
     if (!response.writableFinished && !response.destroyed) await read(response, parts.limits.requestMs);
   } catch (thrown) {
     recordInternalError(asCountersignError(thrown), '');
     response.destroy();
   } finally {
-    release?.();
+    call.taken?.release();
   }
 }
 
+/** `goOn` tells whoever waits for that to send the body. */
 async function answerTo(
   parts: ListenerParts,
   request: IncomingMessage,
-  taken: (release: () => void) => void,
+  call: { taken?: TakenCall },
+  goOn: () => void,
 ): Promise<HttpAnswer> {
   const { method = '', url: target = '/', headers } = request;
   const page = parts.isOnLoopback
@@ -133,6 +138,7 @@ async function answerTo(
   if (route?.routeKey === ownRoutes.ready) return readinessAnswer(await parts.readiness.check());
 
   let caller: Caller | undefined;
+  let body: Buffer | undefined;
   const identity = nameIn(route);
   try {
     // Before a route that is not there: what there is concerns callers alone.
@@ -141,13 +147,19 @@ async function answerTo(
     requireAllowed(caller, route);
     if (route.routeKey === ownRoutes.metrics) return metricsAnswer(await parts.metrics());
     const { maxBodyBytes } = parts.limits;
-    const announced = headers['content-length'];
-    const bytes = announced === undefined ? (headers['transfer-encoding'] ? maxBodyBytes : 0) : Number(announced);
-    if (bytes > maxBodyBytes) return turnAway(parts, request, tooLarge, { code: '413', caller: caller?.name });
-    taken(parts.load.take(bytes));
+    const announced = Number(headers['content-length'] ?? 0);
+    if (announced > maxBodyBytes) return turnAway(parts, request, tooLarge, { code: '413', caller: caller?.name });
+    const taken = parts.load.take(announced);
+    call.taken = taken;
+    if (parts.console && path.startsWith('/console/')) return parts.console.answer(route, caller);
+    if (identity !== undefined) parts.onIdentity(identity);
+    goOn();
+    body = await readBody(request, maxBodyBytes, taken.hold);
   } catch (thrown) {
     const error = asCountersignError(thrown);
     if (error.code === 'internal-error') throw thrown;
+    // Of a body that did not fit.
+    call.taken?.hold(0);
     const { code, evidence } = error;
     const reason = evidence?.reason as string | undefined;
     return turnAway(parts, request, problemAnswer(error, parts.docsUrl), {
@@ -157,11 +169,8 @@ async function answerTo(
       identity,
     });
   }
-  if (parts.console && path.startsWith('/console/')) return parts.console.answer(route, caller);
-  if (identity !== undefined) parts.onIdentity(identity);
-
-  const body = await readBody(request, parts.limits.maxBodyBytes);
   if (body === undefined) {
+    call.taken.hold(0);
     // What ended early has nobody left to answer.
     if (request.complete || !request.destroyed) parts.onRefused({ code: '413', caller: caller?.name });
     return tooLarge;
@@ -176,68 +185,24 @@ async function answerTo(
 
 const tooLarge = gatewayAnswer(413, 'Request Entity Too Large');
 
-/** Throws `caller-forbidden`. */
-function requireAllowed(caller: Caller | undefined, route: RouteMatch): void {
-  if (caller === undefined) return;
-  if (route.routeKey === ownRoutes.metrics) {
-    if (caller.metrics) return;
-    throw new CountersignError('caller-forbidden', `The caller ${caller.name} may not read the metrics.`, {
-      evidence: { reason: 'metrics' },
-      hint: 'Whoever runs this installation must give the caller "metrics": true.',
-    });
-  }
-  // Of that, everybody is shown what he may use.
-  if (route.routeKey === consoleRoutes.state) return;
-  const identity = route.pathParameters?.identity ?? '';
-  if (mayUse(caller, identity)) return;
-  throw new CountersignError('caller-forbidden', `The caller ${caller.name} may not use that identity.`, {
-    evidence: { reason: 'identity' },
-  });
-}
-
 function nameIn(route: RouteMatch | undefined): string | undefined {
   const name = route?.pathParameters?.identity;
   return name !== undefined && identityNamePattern.test(name) ? name : undefined;
 }
 
-function eventOf(
-  { method = '', url: target = '/', httpVersion, rawHeaders, headers, socket }: IncomingMessage,
-  route: RouteMatch,
-  body: Buffer,
-  caller: Caller | undefined,
-) {
-  const event = toRequestEvent({ method, target, httpVersion, rawHeaders, body }, route, isUtf8);
-  return {
-    ...event,
-    requestContext: {
-      requestId: randomUUID(),
-      routeKey: route.routeKey,
-      stage: '$default',
-      domainName: headers.host ?? '',
-      timeEpoch: Date.now(),
-      http: {
-        method,
-        path: event.rawPath,
-        protocol: `HTTP/${httpVersion}`,
-        sourceIp: socket.remoteAddress ?? '',
-        userAgent: headers['user-agent'] ?? '',
-      },
-      ...(caller && { authorizer: { lambda: { caller: caller.name } } }),
-    },
-  };
-}
-
-/** Whoever is cut off while it sends does not see the answer: a little is read first, and dropped. */
+/** A body that is not longer is read and dropped before the answer, so that the connection can stay. */
 const readBeforeRefusalBytes = 64 * 1024;
 
 async function turnAway(
-  parts: ListenerParts,
+  { limits, onRefused }: ListenerParts,
   request: IncomingMessage,
   answer: HttpAnswer,
   refused: Refusal,
 ): Promise<HttpAnswer> {
-  parts.onRefused({ ...refused, sourceIp: request.socket.remoteAddress });
-  if (!request.complete && !request.destroyed) await readBody(request, readBeforeRefusalBytes);
+  onRefused({ ...refused, sourceIp: request.socket.remoteAddress });
+  const { expect, 'content-length': announced = 0 } = request.headers;
+  const isShort = expect === undefined && Number(announced) <= readBeforeRefusalBytes;
+  if (isShort && !request.complete) await dropBody(request, readBeforeRefusalBytes, limits.requestMs);
   return answer;
 }
 

@@ -3,11 +3,15 @@ import { CountersignError } from '../functions/errors.ts';
 
 export interface Load {
   readonly callsInFlight: number;
-  /**
-   * Takes a call on; `bytes` are those of its body, or as many as it may have where it does not say. Throws `too-busy`.
-   * @returns to be called once, when its answer is on its way
-   */
-  take(bytes: number): () => void;
+  /** Takes a call on; `announced` bytes are those that its body says it has, or 0. Throws `too-busy` where they do not fit now. */
+  take(announced: number): TakenCall;
+}
+
+export interface TakenCall {
+  /** So many bytes are held for it from now on. What is only announced takes no room from others. Throws `too-busy`. */
+  hold(bytes: number): void;
+  /** To be called once, when its answer is on its way. */
+  release(): void;
 }
 
 export function createLoad(maxCalls: number, maxBytes: number): Load {
@@ -17,17 +21,29 @@ export function createLoad(maxCalls: number, maxBytes: number): Load {
     get callsInFlight() {
       return calls;
     },
-    take(bytes) {
+    take(announced) {
       if (calls >= maxCalls) throw tooBusy(`${maxCalls} calls are in flight in this process already.`, 'calls');
-      if (bytesHeld + bytes > maxBytes) throw tooBusy('The bodies of the calls in flight fill this process.', 'bytes');
+      requireRoom(announced);
       calls += 1;
-      bytesHeld += bytes;
-      return () => {
-        calls -= 1;
-        bytesHeld -= bytes;
+      let held = 0;
+      const hold = (bytes: number) => {
+        if (bytes > held) requireRoom(bytes - held);
+        bytesHeld += bytes - held;
+        held = bytes;
+      };
+      return {
+        hold,
+        release() {
+          calls -= 1;
+          hold(0);
+        },
       };
     },
   };
+
+  function requireRoom(bytes: number): void {
+    if (bytesHeld + bytes > maxBytes) throw tooBusy('The bodies of the calls in flight fill this process.', 'bytes');
+  }
 }
 
 function tooBusy(detail: string, reason: string): CountersignError {

@@ -1,10 +1,11 @@
 // Size, time, connections and calls in flight: what is beyond is refused in words where there is somebody to hear them.
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { surroundings } from './installation.ts';
+import { newServerCertificate, newToken, serverAuthority, surroundings } from './installation.ts';
 import { ask, invoke, startServing } from './serving.ts';
 
 /** A raw connection; ended with the test. */
@@ -16,6 +17,15 @@ function dial(url: string, bytes: string): Socket {
   });
   socket.write(bytes);
   return socket;
+}
+
+/** Resident, in bytes (proc(5)); 0 where nobody can tell. */
+function memoryOf(pid: number): number {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+  } catch {
+    return 0;
+  }
 }
 
 const head = (...lines: string[]) =>
@@ -130,20 +140,46 @@ describe('number', () => {
     expect((await invoke(url, target)).body.body).toBe('now');
   });
 
-  it('of bytes in flight: a body of unknown length counts as the largest', async () => {
+  it('of bytes in flight: those that have come, whether or not they were announced', async () => {
     const { identities, api, target } = await surroundings();
     const arrived = Promise.withResolvers<() => void>();
     api.answerWith((_, response) => arrived.resolve(() => response.end('late')));
     const { url } = await startServing({ identities, workers: '1', maxBufferedBytes: String(6 * 1024 * 1024) });
-    const unknown = { headers: { 'transfer-encoding': 'chunked' } };
-    const first = invoke(url, target, unknown);
+    const announcing = [1, 2, 3].map(() => dial(url, `${head(json, 'content-length: 6000000')}\r\n`));
+    await Promise.all(announcing.map((socket) => once(socket, 'connect')));
+    await expect.poll(async () => (await ask(url, '/metrics')).text).toContain('\ncountersign_calls_in_flight 3\n');
+    const large = { method: 'POST', body: 'a'.repeat(4_000_000) };
+    const chunked = { 'transfer-encoding': 'chunked' };
+    const first = invoke(url, target, { request: large });
     const release = await arrived.promise;
-    expect((await invoke(url, target, unknown)).body).toMatchObject({
-      code: 'too-busy',
-      evidence: { reason: 'bytes' },
-    });
+    for (const headers of [{}, chunked]) {
+      const { body } = await invoke(url, target, { request: large, headers });
+      expect(body).toMatchObject({ code: 'too-busy', evidence: { reason: 'bytes' } });
+    }
+    api.answerWith((_, response) => response.end('now'));
+    for (const headers of [{}, chunked]) expect((await invoke(url, target, { headers })).body.body).toBe('now');
     release();
     expect((await first).status).toBe(200);
+    expect((await invoke(url, target, { request: large, headers: chunked })).body.body).toBe('now');
+  });
+
+  it('of chunks: a body takes no more room than its bytes, however many they are, and none when it is refused', async () => {
+    const { identities, folder } = await surroundings();
+    const { token, tokenSha256 } = newToken();
+    const callers = folder.write('callers.json', JSON.stringify([{ name: 'bot', tokenSha256, identities: '*' }]));
+    const serving = await startServing({ identities, workers: '1', callers });
+    const chunks = '1\r\na\r\n'.repeat(100_000);
+    const memory = () => memoryOf(serving.child.pid ?? 0);
+    const before = memory();
+    for (const authorization of ['x-shows: nothing', `authorization: Bearer ${token}`]) {
+      const calls = Array.from({ length: 10 }, () =>
+        dial(serving.url, `${head(json, authorization, 'transfer-encoding: chunked')}\r\n`),
+      );
+      await Promise.all(calls.map((socket) => new Promise((resolve) => socket.write(chunks, resolve))));
+      await once(calls[0]?.end('0\r\n\r\n') as Socket, 'data');
+      expect(memory() - before).toBeLessThan(120_000_000);
+      for (const socket of calls) socket.destroy();
+    }
   });
 
   it('of callers that are gone: what they took is given back', async () => {
@@ -158,6 +194,68 @@ describe('number', () => {
     }
     api.answerWith((_, response) => response.end('now'));
     expect((await invoke(url, target)).status).toBe(200);
+  });
+});
+
+describe('an answer to a body that is not wanted', () => {
+  it('is seen by whoever is still sending, over TLS', async () => {
+    const { identities, folder, api, target } = await surroundings();
+    const { token, tokenSha256 } = newToken();
+    const server = newServerCertificate();
+    const arrived = Promise.withResolvers<() => void>();
+    api.answerWith((_, response) => arrived.resolve(() => response.end('late')));
+    const { url } = await startServing({
+      identities,
+      workers: '1',
+      maxCalls: '1',
+      callers: folder.write('callers.json', JSON.stringify([{ name: 'bot', tokenSha256, identities: '*' }])),
+      tlsCert: folder.write('tls.crt', server.certificate),
+      tlsKey: folder.write('tls.key', server.privateKey),
+    });
+    const known = { authorization: `Bearer ${token}` };
+    const ca = serverAuthority.certificate;
+    const first = invoke(url, target, { ca, headers: known });
+    const release = await arrived.promise;
+    for (let n = 0; n < 10; n++) {
+      const statusOf = async (bytes: number, headers: Record<string, string>) => {
+        const request = { method: 'POST', body: 'a'.repeat(bytes) };
+        const { status, headers: answered } = await invoke(url, target, { ca, headers, request });
+        return [status, answered['retry-after'] !== undefined];
+      };
+      expect(await statusOf(1_000_000, known)).toEqual([503, true]);
+      expect(await statusOf(5_500_000, known)).toEqual([503, true]);
+      expect(await statusOf(5_500_000, {})).toEqual([401, false]);
+      expect(await statusOf(20_000_000, known)).toEqual([413, false]);
+    }
+    release();
+    expect((await first).status).toBe(200);
+  });
+
+  it('comes in place of the word to go on', async () => {
+    const { identities } = await surroundings();
+    const { url } = await startServing({ identities, workers: '1' });
+    const asks = (length: number) =>
+      dial(url, `${head(json, `content-length: ${length}`, 'expect: 100-continue')}\r\n`);
+    const [large, small] = [asks(7_000_000), asks(2)];
+    expect(String(await once(large, 'data'))).toMatch(/^HTTP\/1\.1 413 /);
+    expect(String(await once(small, 'data'))).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+    small.write('{}');
+    expect(String(await once(small, 'data'))).toMatch(/^HTTP\/1\.1 400 .*invalid-request/s);
+  });
+
+  it('leaves the connection as it is when the body is short', async () => {
+    const { identities, folder } = await surroundings();
+    const callers = [{ name: 'bot', tokenSha256: newToken().tokenSha256, identities: '*' }];
+    const { url } = await startServing({
+      identities,
+      workers: '1',
+      callers: folder.write('callers.json', JSON.stringify(callers)),
+    });
+    const socket = dial(url, `${head(json, 'content-length: 2')}\r\n{`);
+    socket.write('}');
+    expect(String(await once(socket, 'data'))).toMatch(/^HTTP\/1\.1 401 .*keep-alive/is);
+    socket.write('GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    expect(String(await once(socket, 'data'))).toMatch(/^HTTP\/1\.1 200 /);
   });
 });
 

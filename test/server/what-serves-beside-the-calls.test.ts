@@ -116,13 +116,25 @@ describe('an identity in use', () => {
 describe('the load', () => {
   it('is bounded by calls and by bytes, and what is given back is there again', () => {
     const load = createLoad(2, 100);
-    const release = load.take(60);
-    expect(() => load.take(41)).toThrow(expect.objectContaining({ code: 'too-busy', evidence: { reason: 'bytes' } }));
-    load.take(40);
-    expect(() => load.take(0)).toThrow(expect.objectContaining({ code: 'too-busy', evidence: { reason: 'calls' } }));
-    release();
+    const tooBusy = (reason: string) => expect.objectContaining({ code: 'too-busy', evidence: { reason } });
+    const first = load.take(60);
+    first.hold(60);
+    expect(() => load.take(41)).toThrow(tooBusy('bytes'));
+    const second = load.take(40);
+    second.hold(30);
+    second.hold(40);
+    expect(() => second.hold(41)).toThrow(tooBusy('bytes'));
+    expect(() => load.take(0)).toThrow(tooBusy('calls'));
+    first.release();
     expect(load.callsInFlight).toBe(1);
-    load.take(60);
+    load.take(60).hold(60);
+  });
+
+  it('is not taken up by what is announced and does not come', () => {
+    const load = createLoad(3, 100);
+    load.take(100);
+    load.take(100);
+    load.take(100).hold(100);
   });
 });
 
