@@ -6,6 +6,7 @@ import { warmUp } from '../functions/connection/warm-up.ts';
 import { createDiagnose } from '../functions/diagnose/diagnose.ts';
 import type { IdentityCache } from '../functions/identity/cache.ts';
 import { directorySource } from '../functions/identity/directory.ts';
+import type { IdentitySource } from '../functions/identity/identity.ts';
 import { createInvoke } from '../functions/invoke/invoke.ts';
 import { openServices } from '../functions/invoke/services.ts';
 import { type Door, openDoor } from '../functions/message/door.ts';
@@ -17,6 +18,7 @@ export interface Doors {
   /** By the key of the route. */
   readonly byRoute: Readonly<Record<string, Door>>;
   readonly identities: IdentityCache;
+  readonly source: IdentitySource;
   /** Closes the connections to customers' APIs: the idle ones at once, the others after their call. */
   close(): void;
 }
@@ -41,6 +43,7 @@ export async function openDoors(
       [routes.certificate]: openDoor(settings, (event) => publishCertificate(source, event, Date.now())),
     },
     identities,
+    source,
     close,
   };
 }

@@ -82,7 +82,7 @@ async function open(
   const { limits } = options;
   const load = createLoad(limits.maxCalls, limits.maxBufferedBytes);
   const readiness = createReadiness(options.identities, doors.identities);
-  const console = options.console ? openOwnConsole(options.identities, parts.onVerdict) : undefined;
+  const console = options.console ? openOwnConsole(options.identities, doors.source, parts.onVerdict) : undefined;
   const metrics = createServeMetrics({ callsInFlight: () => load.callsInFlight, openConnections: () => connections });
   countWith(metrics.meter);
   closing.push(() => countWith(undefined));

@@ -4,7 +4,7 @@ import { type Console, type ConsoleCaller, openConsole } from '../console/consol
 import { type ConsolePage, isVisit, openPage } from '../console/files.ts';
 import { answerOfConsole } from '../console/routes.ts';
 import { createVerdicts, type NotedVerdict, verdictOf } from '../console/verdicts.ts';
-import { directorySource } from '../functions/identity/directory.ts';
+import type { IdentitySource } from '../functions/identity/identity.ts';
 import type { HttpAnswer } from '../gateway/answer.ts';
 import { isLoopbackHeader } from '../gateway/loopback.ts';
 import type { RouteMatch } from '../gateway/route.ts';
@@ -23,12 +23,16 @@ export interface OwnConsole {
 }
 
 /** `onVerdict` is told what was found in this process. Throws when a file of the page is missing. */
-export function openOwnConsole(identities: string, onVerdict: (verdict: NotedVerdict) => void): OwnConsole {
+export function openOwnConsole(
+  identities: string,
+  source: IdentitySource,
+  onVerdict: (verdict: NotedVerdict) => void,
+): OwnConsole {
   const page = openPage();
   const verdicts = createVerdicts();
   const console: Console = openConsole({
     place: 'directory',
-    source: directorySource(identities),
+    source,
     stages: ['AWSCURRENT'],
     names: () => identityFolders(identities),
     verdicts,
