@@ -1,7 +1,6 @@
 // Holds the next version against what is current now: what somebody changed by hand during a rotation is never undone by it.
 import { isDeepStrictEqual } from 'node:util';
 import { isRequest } from '../versions/kept-request.ts';
-import { isRequest } from '../versions/kept-request.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { replacedCertificateOf } from './certificate-order.ts';
 import { certificateOf, membersOf, nextMembers, noParts } from './current-document.ts';
