@@ -81,8 +81,10 @@ function watches({ functions, rotate, deadLetters }: AlarmsProps): Readonly<Reco
   return {
     'rotation-failed': {
       says: 'A step of a rotation failed; the current certificate stays in use.',
-      // A step that fails is thrown at Secrets Manager as well; one that ran out of time is an error of the function alone.
-      metric: sumOf([count('RotationStepFailures'), rotate.fn.metricErrors()]),
+      metric: failedOrCutOff(count('RotationStepFailures'), rotate),
+      // Lambda dates what it counts by when the function was called, and tells it when that has ended (Lambda developer guide,
+      // "Viewing metrics"): of one that was cut off, 15 minutes late.
+      periods: [5, 1],
     },
     'rotation-overdue': {
       says: 'An identity should have been rotated and was not.',
@@ -169,6 +171,21 @@ function failures(code: string): Metric {
 
 function inspected(metricName: string, statistic: string): Metric {
   return new Metric({ namespace: metricsNamespace, metricName, statistic, period: Duration.hours(1) });
+}
+
+/**
+ * Not by `Errors` of the function: a step that waits for a signature is thrown at Secrets Manager as well, for days, and is no
+ * failure. A step that is cut off leaves no line; it is known by how long it ran, which no other one does: each keeps seconds back for
+ * its end. One that dies in another way is found by `rotation-overdue`, because its version stays pending.
+ */
+function failedOrCutOff(failures: Metric, { fn }: EgressFunction): MathExpression {
+  const timeoutMs = fn.timeout?.toMilliseconds() ?? 0;
+  return new MathExpression({
+    expression: `FILL(failures, 0) + IF(FILL(longest, 0) >= ${timeoutMs - 1_000}, 1, 0)`,
+    label: 'failed or cut off',
+    usingMetrics: { failures, longest: fn.metricDuration({ statistic: 'Maximum' }) },
+    period: Duration.minutes(5),
+  });
 }
 
 /** An alarm looks at ten metrics at most (CloudWatch user guide, "Create a CloudWatch alarm based on a metric math expression"). */

@@ -54,7 +54,7 @@ export class Dashboard extends Construct {
         ],
         [
           graph('Rotations', [
-            ...['RotationSteps', 'RotationStepFailures', 'RotationsFinished'].map(each),
+            ...['RotationSteps', 'RotationStepFailures', 'SignaturesAwaited', 'RotationsFinished'].map(each),
             hourly('RotationsOverdue', 'Maximum', 'overdue'),
           ]),
           graph('Identities that want something', [

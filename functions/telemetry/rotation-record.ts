@@ -29,10 +29,12 @@ export interface RotationRecord extends Partial<FailureFields> {
 
 /**
  * Embedded metric format: RotationSteps and, of those that failed, RotationStepFailures, each without dimensions and by
- * identity and step; RotationsFinished without dimensions.
+ * identity and step; RotationsFinished without dimensions. A step that waits for a person to sign has not failed, though Secrets
+ * Manager must take it for that: it counts as SignaturesAwaited.
  */
 export function recordRotation(record: RotationRecord, now: number = Date.now()): void {
   const failed = record.code !== undefined;
+  const failure = record.code === 'signature-awaited' ? { SignaturesAwaited: 1 } : { RotationStepFailures: 1 };
   const byStep = record.identity !== undefined && record.step !== undefined;
   writeLine({
     level: failed ? 'WARN' : 'INFO',
@@ -41,7 +43,7 @@ export function recordRotation(record: RotationRecord, now: number = Date.now())
     ...embeddedMetrics(
       now,
       {
-        values: { RotationSteps: 1, ...(failed ? { RotationStepFailures: 1 } : {}) },
+        values: { RotationSteps: 1, ...(failed ? failure : {}) },
         dimensions: byStep ? [[], ['identity', 'step']] : [[]],
       },
       record.outcome === 'activated' ? { values: { RotationsFinished: 1 } } : undefined,

@@ -1,6 +1,10 @@
 // What wakes somebody: each alarm watches a metric that is emitted, and leads to an article that says what to do.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { CountersignError } from '../../functions/errors.ts';
+import { failureFields } from '../../functions/telemetry/failure-fields.ts';
+import { sendLinesTo } from '../../functions/telemetry/line.ts';
+import { recordRotation } from '../../functions/telemetry/rotation-record.ts';
 import { emittedMetrics } from '../telemetry/emitted.ts';
 import { synthesize } from './synthesize.ts';
 
@@ -19,7 +23,10 @@ interface Alarm {
   readonly EvaluationPeriods: number;
   readonly DatapointsToAlarm: number;
   readonly TreatMissingData: string;
-  readonly Metrics?: readonly { readonly Expression?: string; readonly MetricStat?: { readonly Metric: Alarm } }[];
+  readonly Metrics?: readonly {
+    readonly Expression?: string;
+    readonly MetricStat?: { readonly Metric: Alarm; readonly Stat?: string };
+  }[];
 }
 
 const topic = 'arn:aws:sns:eu-central-1:111122223333:night';
@@ -129,17 +136,41 @@ describe('the alarms for', () => {
     });
   });
 
-  it('a failed rotation count the steps that failed and the function that was cut off', () => {
+  it('a failed rotation count the steps that failed, and those that were cut off, by how long they ran', () => {
     const metrics = alarm('rotation-failed')?.Metrics ?? [];
-    expect(metrics.flatMap(({ Expression }) => Expression ?? [])).toEqual(['SUM(METRICS())']);
-    expect(metrics.flatMap(({ MetricStat }) => MetricStat?.Metric ?? [])).toEqual([
-      { Namespace: 'Countersign', MetricName: 'RotationStepFailures' },
-      {
-        Namespace: 'AWS/Lambda',
-        MetricName: 'Errors',
-        Dimensions: [{ Name: 'FunctionName', Value: '<RotateFunction>' }],
-      },
+    const [rotate] = Object.values(stack.resources('AWS::Lambda::Function')).filter(({ Properties }) =>
+      String(Properties.Description).includes('otat'),
+    );
+    const timeoutMs = Number(rotate?.Properties.Timeout) * 1_000;
+    const { EvaluationPeriods = 0, DatapointsToAlarm } = alarm('rotation-failed') ?? {};
+    expect(DatapointsToAlarm).toBe(1);
+    expect(EvaluationPeriods * 300_000).toBeGreaterThan(timeoutMs + 300_000);
+    expect(timeoutMs).toBeGreaterThan(29_000);
+    expect(metrics.flatMap(({ Expression }) => Expression ?? [])).toEqual([
+      `FILL(failures, 0) + IF(FILL(longest, 0) >= ${timeoutMs - 1_000}, 1, 0)`,
     ]);
+    expect(metrics.flatMap(({ MetricStat }) => (MetricStat ? [[MetricStat.Metric, MetricStat.Stat]] : []))).toEqual([
+      [{ Namespace: 'Countersign', MetricName: 'RotationStepFailures' }, 'Sum'],
+      [
+        {
+          Namespace: 'AWS/Lambda',
+          MetricName: 'Duration',
+          Dimensions: [{ Name: 'FunctionName', Value: '<RotateFunction>' }],
+        },
+        'Maximum',
+      ],
+    ]);
+  });
+
+  it('a failed rotation do not go off for one that waits for a signature', () => {
+    const lines: string[] = [];
+    sendLinesTo((line) => lines.push(line));
+    const awaited = failureFields(new CountersignError('signature-awaited', 'It waits.'));
+    recordRotation({ requestId: 'r', identity: 'platform', step: 'createSecret', totalMs: 1, ...awaited });
+    const [line] = lines.map((text) => JSON.parse(text));
+    expect(line).toMatchObject({ level: 'WARN', code: 'signature-awaited', RotationSteps: 1, SignaturesAwaited: 1 });
+    expect(line).not.toHaveProperty('RotationStepFailures');
+    expect(JSON.stringify(alarm('rotation-failed'))).not.toMatch(/SignaturesAwaited|"Errors"/);
   });
 
   it('functions look at each of them', () => {

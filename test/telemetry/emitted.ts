@@ -64,6 +64,7 @@ function linesOfEveryKind(now: number): readonly string[] {
   recordDiagnosis({ requestId: 'r', totalMs: 1, verdict: 'access-granted' }, now);
   recordRefreshFailure('platform', new CountersignError('identity-unusable', 'No.'), now);
   recordRotation({ requestId: 'r', totalMs: 1, ...failed('issuer-refused') }, now);
+  recordRotation({ requestId: 'r', totalMs: 1, ...failed('signature-awaited') }, now);
   recordRotation({ requestId: 'r', totalMs: 1, identity: 'platform', step: 'finishSecret', outcome: 'activated' }, now);
   const times = {
     leafDays: 20,
