@@ -30,9 +30,9 @@ export async function oneTimeToken(
 ): Promise<string> {
   const jwk = await privateJwk(provisioner);
   const algorithm = algorithmOf(jwk);
-  const keyId = jwk.kid ?? (await calculateJwkThumbprint(jwk));
   const issuedAt = Math.floor(now / 1000);
   try {
+    const keyId = jwk.kid ?? (await calculateJwkThumbprint(jwk));
     return await new SignJWT({ sans: names.length > 0 ? [...names] : [subject] })
       .setProtectedHeader({ alg: algorithm, kid: keyId, typ: 'JWT' })
       .setIssuer(provisioner.name)
