@@ -64,9 +64,14 @@ export interface Settings {
   readonly docsUrl: string;
   /** Name or ARN of the bus that rotations are announced on; absent: they are not. */
   readonly eventBus: string | undefined;
+  /** What answers on loopback is Lambda's own: the runtime API. */
+  readonly isOnLambda: boolean;
   /** The `renewal` of identities whose secret holds none yet, by name; not looked into here. */
   readonly renewals: Readonly<Record<string, object>>;
 }
+
+/** AWS Lambda developer guide, "Defined runtime environment variables": in every environment of Lambda, and nowhere else. */
+const lambdaRuntime = 'AWS_LAMBDA_RUNTIME_API';
 
 /** Throws an Error that names the variable and what it may be. An empty variable counts as absent. */
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
@@ -76,6 +81,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     identityTtlMs: ttlSeconds(environment[variables.identityTtlSeconds]) * 1000,
     docsUrl: docsUrl(environment[variables.docsUrl]),
     eventBus: eventBus(environment[variables.eventBus]),
+    isOnLambda: Boolean(environment[lambdaRuntime]),
     renewals: renewals(environment[variables.renewals]),
   };
 }

@@ -12,6 +12,7 @@ export const renewalReasons = [
   'issuer-settings',
   'authority-arn',
   'not-loopback',
+  'local-on-lambda',
 ] as const;
 
 export type RenewalReason = (typeof renewalReasons)[number];

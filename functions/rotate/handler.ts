@@ -13,7 +13,7 @@ const settings = readSettings(process.env);
 const rotate = createRotate({
   prefix: settings.secretPrefix,
   versions: openVersions({ prefix: settings.secretPrefix }),
-  openIssuer,
+  openIssuer: (issuer) => openIssuer(issuer, settings),
   announce: await openAnnouncements(settings.eventBus),
   renewals: settings.renewals,
 });

@@ -69,6 +69,24 @@ it('fails a step that it cannot do, after its line', async () => {
   expect(output() + failure).not.toContain('pa55word');
 });
 
+it('asks no local authority where it runs on Lambda: what listens on loopback there is the runtime', async () => {
+  const pipeline = await openPipeline();
+  await pipeline.create('platform', pipeline.document());
+  const event = await pipeline.rotateSecret('platform');
+  const { child } = await startFunction({
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: pipeline.secretsUrl,
+    AWS_LAMBDA_RUNTIME_API: '127.0.0.1:9001',
+  });
+  await once(child, 'message');
+  const answered = once(child, 'message');
+  child.send({ Step: 'createSecret', ...event });
+  const [{ failure }] = await answered;
+  expect(failure).toMatch(
+    /^renewal: issuer\.kind local is for the local cloud, not for Lambda\. \(renewal-unusable\)\n/,
+  );
+  expect(pipeline.authority.signed).toBe(0);
+});
+
 it.each([
   ['COUNTERSIGN_RENEWALS', '{"platform": pa55word', 'must be JSON'],
   ['COUNTERSIGN_RENEWALS', '["pa55word"]', 'must be a JSON object'],
