@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { DescribeSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it } from 'vitest';
 import { destinationAt, startApi } from '../connection/customer-api.ts';
 import { findPeer } from '../support/peers.ts';
@@ -52,14 +52,17 @@ function keysOf(value: unknown): string[] {
 
 const aws = findPeer('aws');
 
+/** The one block that has these words. */
+function block(words: string): string {
+  const [found = '', ...others] = blocks('sh').filter((text) => text.includes(words));
+  expect([found === '', others], words).toEqual([false, []]);
+  return found;
+}
+
 describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq)', () => {
-  it('begin a rotation, give it up, clear its label, begin another one, take a change over into it, and roll back', {
-    timeout: 120_000,
-  }, async () => {
+  async function openShell() {
     const pipeline = await openPipeline();
     await pipeline.create('acme', pipeline.document());
-    let [first] = Object.keys(await pipeline.stages('acme'));
-    await pipeline.rotateSecret('acme');
     const folder = privateFolder();
     folder.write('aws', `#!/bin/sh\nexec ${aws} --endpoint-url ${pipeline.secretsUrl} "$@"\n`);
     chmodSync(join(folder.path, 'aws'), 0o700);
@@ -71,33 +74,82 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
       AWS_DEFAULT_REGION: 'us-east-1',
       AWS_PAGER: '',
     };
-    const shell = (script: string) => promisify(execFile)('/bin/sh', ['-ec', script], { env });
-    const [beginAndGiveUp = '', clear = '', takeOver = '', , rollBack = ''] = blocks('sh');
-    const [begin = '', giveUp = ''] = beginAndGiveUp.split(/(?=^aws secretsmanager cancel)/m);
+    const set = { ...env, identity: 'acme', secret: `${prefix}acme` };
+    return {
+      pipeline,
+      labels: async () => Object.values(await pipeline.stages('acme')).flat(),
+      shell: (script: string) => promisify(execFile)('/bin/sh', ['-ec', script], { env: set }),
+      withoutSecret: (script: string) => promisify(execFile)('/bin/sh', ['-c', script], { env }),
+      async put(change: object): Promise<void> {
+        const SecretString = JSON.stringify({ ...(await pipeline.value('acme')), ...change });
+        await pipeline.client.send(new PutSecretValueCommand({ SecretId: `${prefix}acme`, SecretString }));
+      },
+    };
+  }
 
+  it('begin a rotation, give it up, clear its label, switch the schedule on again, and say where nothing is left to clear', {
+    timeout: 120_000,
+  }, async () => {
+    const { pipeline, shell, labels } = await openShell();
+    await pipeline.rotateSecret('acme');
+    const [begin = ''] = blocks('sh').filter(
+      (text) => text.startsWith('aws secretsmanager rotate-secret') && !text.includes('--rotation-rules'),
+    );
     await expect(shell(begin)).rejects.toThrow('A previous rotation isn');
+    const giveUp = block('cancel-rotate-secret');
     await shell(giveUp);
-    expect(Object.values(await pipeline.stages('acme')).flat()).toContain('AWSPENDING');
-    await shell(clear);
-    expect(Object.values(await pipeline.stages('acme')).flat()).toEqual(['AWSCURRENT']);
+    expect(await labels()).toEqual(['AWSCURRENT']);
+    expect((await shell(giveUp)).stdout).toContain('AWSPENDING is empty: nothing to take off.');
+    await shell(block('--no-rotate-immediately'));
+    const state = await pipeline.client.send(new DescribeSecretCommand({ SecretId: `${prefix}acme` }));
+    expect(state).toMatchObject({ RotationEnabled: true, RotationRules: { ScheduleExpression: 'rate(50 days)' } });
+  });
 
+  it('take a change over into a rotation that has its certificate, and roll back', { timeout: 120_000 }, async () => {
+    const { pipeline, shell, put } = await openShell();
     const begun = await pipeline.rotateSecret('acme');
     await pipeline.rotate()({ Step: 'createSecret', ...begun }, context());
-    const SecretString = JSON.stringify({
-      ...(await pipeline.value('acme')),
-      destinations: [{ host: '*.one.example' }],
-    });
-    await pipeline.client.send(new PutSecretValueCommand({ SecretId: `${prefix}acme`, SecretString }));
-    first = (await holders(pipeline)).AWSCURRENT;
+    await put({ destinations: [{ host: '*.one.example' }] });
+    const { AWSCURRENT: first = '' } = await holders(pipeline);
     await expect(pipeline.run(begun)).rejects.toThrow('differ in destinations');
-    await shell(takeOver);
-    const next = (await holders(pipeline)).AWSPENDING as string;
+    await shell(block('nothing to take over'));
+    const { AWSPENDING: next = '' } = await holders(pipeline);
     expect(next).not.toBe(begun.ClientRequestToken);
     await pipeline.run({ ...begun, ClientRequestToken: next });
     expect((await pipeline.value('acme')).destinations).toEqual([{ host: '*.one.example' }]);
     expect(pipeline.authority.signed).toBe(1);
-    const filled = rollBack.replace('ID_OF_AWSPREVIOUS', first as string).replace('ID_OF_AWSCURRENT', next);
-    await shell(filled);
-    expect(await pipeline.stages('acme')).toEqual({ [first as string]: ['AWSCURRENT'], [next]: ['AWSPREVIOUS'] });
+    const rollBack = block('ID_OF_AWSPREVIOUS');
+    await shell(rollBack.replace('ID_OF_AWSPREVIOUS', first).replace('ID_OF_AWSCURRENT', next));
+    expect(await pipeline.stages('acme')).toEqual({ [first]: ['AWSCURRENT'], [next]: ['AWSPREVIOUS'] });
+  });
+
+  it('take nothing over into one that has none, in a terminal too, where each line is begun', {
+    timeout: 120_000,
+  }, async () => {
+    const { pipeline, shell } = await openShell();
+    await pipeline.rotateSecret('acme');
+    const before = await pipeline.stages('acme');
+    const failure = shell(`set +e\n${block('nothing to take over')}`);
+    await expect(failure).rejects.toThrow('AWSPENDING holds no certificate: nothing to take over');
+    expect(await pipeline.stages('acme')).toEqual(before);
+  });
+
+  it('change the document and leave AWSPREVIOUS on the certificate before', { timeout: 120_000 }, async () => {
+    const { pipeline, shell, put } = await openShell();
+    const { AWSCURRENT: old } = await holders(pipeline);
+    await put(pipeline.document());
+    await shell(block('onRejection = "proceed"'));
+    expect((await pipeline.value('acme')).renewal.onRejection).toBe('proceed');
+    expect((await holders(pipeline)).AWSPREVIOUS).toBe(old);
+  });
+
+  it('do nothing where it is not said which secret they are about', { timeout: 120_000 }, async () => {
+    const { pipeline, withoutSecret } = await openShell();
+    await pipeline.rotateSecret('acme');
+    const before = await pipeline.stages('acme');
+    for (const text of blocks('sh').filter((one) => one.includes('aws secretsmanager'))) {
+      await expect(withoutSecret(text), text).rejects.toThrow(/secret: parameter (null or not set|not set or null)/);
+    }
+    expect(await pipeline.stages('acme')).toEqual(before);
   });
 });
