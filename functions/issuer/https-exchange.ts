@@ -7,9 +7,10 @@ import { pemBlocks } from '../identity/pem.ts';
 import { settingUnusable } from '../identity/renewal-unusable.ts';
 import { notCertificates } from './answer-certificates.ts';
 import { exchangeFailure, protocolSwitched } from './https-failure.ts';
+import { checkIssuerHost, issuerLookup } from './issuer-address.ts';
 
 export interface IssuerServer {
-  /** Where requests go; a private address is allowed, because the platform itself named it. */
+  /** Where requests go; a private address is allowed, because the platform itself named it, one of the cloud's own is not. */
   readonly url: URL;
   /** PEM; nothing else vouches for the server. */
   readonly roots: string;
@@ -50,6 +51,7 @@ export function issuerServer(settings: { readonly url: string; readonly roots: s
   if (url.protocol !== 'https:' || url.username || url.password || url.search || url.hash) {
     throw settingUnusable('renewal: issuer.url must be an https URL without credentials, query and fragment.');
   }
+  checkIssuerHost(url);
   // Node takes an empty list of authorities for its own list, and text that is no certificate for an empty one.
   if (!areCertificates(settings.roots)) {
     throw settingUnusable('renewal: issuer.roots must be PEM certificates.');
@@ -131,6 +133,7 @@ function optionsOf(server: IssuerServer, request: IssuerRequest, agent: Agent, s
     },
     agent,
     signal,
+    lookup: issuerLookup(),
     ca: server.roots,
     minVersion: 'TLSv1.2',
     // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off.
