@@ -18,6 +18,7 @@ import type { ServeOptions } from './options.ts';
 import { openOwnConsole } from './own-console.ts';
 import { createReadiness, identityFolders } from './readiness.ts';
 import { createRefusalLines } from './refusals.ts';
+import { createRefusedConnections } from './refused-connections.ts';
 import { makeTrust, type ServerTrust, trustPaths } from './trust.ts';
 
 export interface Installation {
@@ -87,6 +88,7 @@ async function open(
   countWith(metrics.meter);
   closing.push(() => countWith(undefined));
   const tellRefusal = createRefusalLines();
+  const tellConnection = createRefusedConnections(limits.maxConnections);
 
   let connections = 0;
   const server = createListener({
@@ -104,6 +106,10 @@ async function open(
     onRefused(refusal) {
       metrics.refused(refusal.code);
       tellRefusal(refusal);
+    },
+    onConnectionRefused() {
+      metrics.connectionRefused();
+      tellConnection();
     },
     onIdentity: kept.used,
   });

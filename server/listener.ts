@@ -48,6 +48,7 @@ export interface ListenerParts {
   /** Prometheus' text, of all processes. */
   metrics(): Promise<string>;
   onRefused(refusal: Refusal): void;
+  onConnectionRefused(): void;
   onIdentity(name: string): void;
 }
 
@@ -83,6 +84,11 @@ export function createListener(parts: ListenerParts): Server {
   // Whoever asks first whether to send a body is not told to send one that is refused.
   server.on('checkContinue', (request, response) => onRequest(request, response, () => response.writeContinue()));
   server.maxConnections = limits.maxConnections;
+  server.on('drop', parts.onConnectionRefused);
+  // One that could not be accepted, for want of descriptors say, is no defect of the server.
+  server.on('error', () => {
+    if (server.listening) parts.onConnectionRefused();
+  });
   // An answer that nobody reads, and whatever else stands still for longer than any call may take.
   server.setTimeout(limits.requestMs + 30_000, (socket) => socket.destroy());
   if (authentication) server.on('connection', (socket) => authentication.began(socket));

@@ -7,8 +7,8 @@ export type ToWorker =
   | { readonly kind: 'open'; readonly options: ServeOptions }
   | { readonly kind: 'close'; readonly deadlineMs: number }
   | { readonly kind: 'snapshot'; readonly id: number }
-  /** The answer to `metrics`. */
-  | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
+  /** The answer to `metrics`; without a text, they could not be put together. */
+  | { readonly kind: 'metrics'; readonly id: number; readonly text: string | undefined }
   | Found;
 
 export type FromWorker =

@@ -9,6 +9,8 @@ export interface ServeMetrics {
   readonly meter: Meter;
   /** `code` of the error table, or the status that was answered without one. */
   refused(code: string): void;
+  /** One beyond the limit. */
+  connectionRefused(): void;
   snapshot(): Promise<MetricsSnapshot>;
 }
 
@@ -58,6 +60,11 @@ export function createServeMetrics(gauges: Gauges): ServeMetrics {
     labelNames: ['code'],
     registers: [...registers],
   });
+  const refusedConnections = new Counter({
+    name: 'countersign_refused_connections_total',
+    help: 'Connections that were closed because there were too many.',
+    registers: [...registers],
+  });
   new Gauge({
     name: 'countersign_calls_in_flight',
     help: 'Calls whose answer is not sent yet.',
@@ -90,6 +97,7 @@ export function createServeMetrics(gauges: Gauges): ServeMetrics {
       refreshFailed: (identity) => refreshFailures.inc({ identity }),
     },
     refused: (code) => refusals.inc({ code }),
+    connectionRefused: () => refusedConnections.inc(),
     snapshot: () => registers[0].getMetricsAsJSON(),
   };
 }

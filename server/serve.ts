@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import { sendLinesTo, writeLine } from '../functions/telemetry/line.ts';
 import { closeServer, listen, urlOf } from '../gateway/listen.ts';
+import { fitConnections, openFilesLimit } from './descriptors.ts';
 import { expose } from './exposition.ts';
 import { createInspection } from './inspection.ts';
 import { openInstallation } from './installation.ts';
@@ -21,10 +22,13 @@ export interface Served {
 }
 
 /** Lines go to standard output. Throws an Error with one sentence; nothing is left running then. */
-export async function serve(options: ServeOptions): Promise<Served> {
-  requireSafety(options);
+export async function serve(asked: ServeOptions): Promise<Served> {
+  requireSafety(asked);
+  const [limits, lowered] = fitConnections(asked.limits, openFilesLimit());
+  const options = { ...asked, limits };
   const lines = createLineWriter((text) => process.stdout.write(text));
   sendLinesTo(lines.write);
+  if (lowered !== undefined) writeLine({ level: 'WARN', message: 'limits lowered', detail: lowered });
   const inspection = createInspection({ folder: options.identities });
   try {
     // Before the first question for metrics; and its warnings of readable keys come at the start.

@@ -20,7 +20,7 @@ process.on('uncaughtException', (thrown) => {
 });
 
 let installation: Installation | undefined;
-const asked = new Map<number, (text: string) => void>();
+const asked = new Map<number, (text: string | undefined) => void>();
 let lastId = 0;
 
 process.on('message', async (message: ToWorker) => {
@@ -56,12 +56,14 @@ process.on('message', async (message: ToWorker) => {
 });
 
 /** The first process asks everybody, this one included. */
-function metricsOfAll(_own: () => Promise<MetricsSnapshot>): Promise<string> {
+async function metricsOfAll(_own: () => Promise<MetricsSnapshot>): Promise<string> {
   const id = ++lastId;
-  return new Promise((resolve) => {
-    asked.set(id, resolve);
-    tell({ kind: 'metrics', id });
-  });
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  asked.set(id, resolve);
+  tell({ kind: 'metrics', id });
+  const text = await promise;
+  if (text === undefined) throw new Error('The first process could not put the metrics together.');
+  return text;
 }
 
 function tell(message: FromWorker, then?: () => void): void {

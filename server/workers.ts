@@ -2,6 +2,8 @@
 import cluster, { type Worker } from 'node:cluster';
 import { join } from 'node:path';
 import { createVerdicts, type NotedVerdict } from '../console/verdicts.ts';
+import { asCountersignError } from '../functions/errors.ts';
+import { recordInternalError } from '../functions/telemetry/events.ts';
 import { writeLine } from '../functions/telemetry/line.ts';
 import { addEnded, expose } from './exposition.ts';
 import type { Inspection } from './inspection.ts';
@@ -32,14 +34,18 @@ interface Member {
   isOpen: boolean;
   last: MetricsSnapshot;
   cutOff: number;
+  /** For its metrics, by the id of the question; undefined when it has ended. */
+  readonly waiting: Map<number, (snapshot: MetricsSnapshot | undefined) => void>;
 }
 
 /** `options.port` is not 0: it must stay the same for whoever is started later. Throws an Error with one sentence. */
 export async function startWorkers(options: ServeOptions, inspection: Inspection): Promise<Workers> {
+  // Each worker accepts from the one socket by itself. Handed over by the first process, a connection hangs for ever when it is on
+  // its way to a worker that dies, and a worker that has no descriptor left for one is never given another.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [], execArgv: [] });
   const members = new Set<Member>();
   const verdicts = createVerdicts();
-  const waiting = new Map<number, (snapshot: MetricsSnapshot) => void>();
   let ended: MetricsSnapshot = [];
   let lastId = 0;
   let deaths = 0;
@@ -49,7 +55,14 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
 
   function start(): Promise<void> {
     const worker = cluster.fork();
-    const member: Member = { worker, startedAt: performance.now(), isOpen: false, last: [], cutOff: 0 };
+    const member: Member = {
+      worker,
+      startedAt: performance.now(),
+      isOpen: false,
+      last: [],
+      cutOff: 0,
+      waiting: new Map(),
+    };
     members.add(member);
     // What is sent to one that is dying; its end is told by `exit`.
     worker.on('error', () => {});
@@ -68,6 +81,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
       });
       worker.once('exit', (code, signal) => {
         members.delete(member);
+        for (const resolve of member.waiting.values()) resolve(undefined);
         reject(new Error(`A worker process ended as it started (${signal ?? code}).`));
         if (!isClosing) died(member, signal ?? String(code));
       });
@@ -79,10 +93,16 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
     else if (message.kind === 'verdict') noted(member, message.verdict);
     else if (message.kind === 'snapshot') {
       member.last = message.snapshot;
-      waiting.get(message.id)?.(message.snapshot);
+      member.waiting.get(message.id)?.(message.snapshot);
     } else if (message.kind === 'metrics') {
       const { id } = message;
-      metrics().then((text) => tell(member, { kind: 'metrics', id, text }));
+      metrics().then(
+        (text) => tell(member, { kind: 'metrics', id, text }),
+        (thrown) => {
+          recordInternalError(asCountersignError(thrown), '');
+          tell(member, { kind: 'metrics', id, text: undefined });
+        },
+      );
     }
   }
 
@@ -125,19 +145,16 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
     return expose([...snapshots, ended, await inspection.snapshot()]);
   }
 
-  function snapshotOf(member: Member): Promise<MetricsSnapshot> {
+  async function snapshotOf(member: Member): Promise<MetricsSnapshot> {
     const id = ++lastId;
-    return new Promise<MetricsSnapshot>((resolve) => {
-      const inVain = () => resolve(member.last);
-      const timer = setTimeout(inVain, snapshotPatienceMs);
-      member.worker.once('exit', inVain);
-      waiting.set(id, (snapshot) => {
-        clearTimeout(timer);
-        member.worker.off('exit', inVain);
-        resolve(snapshot);
-      });
-      tell(member, { kind: 'snapshot', id });
-    }).finally(() => waiting.delete(id));
+    const { promise, resolve } = Promise.withResolvers<MetricsSnapshot | undefined>();
+    const timer = setTimeout(resolve, snapshotPatienceMs, undefined);
+    member.waiting.set(id, resolve);
+    tell(member, { kind: 'snapshot', id });
+    const snapshot = await promise;
+    clearTimeout(timer);
+    member.waiting.delete(id);
+    return snapshot ?? member.last;
   }
 
   const kill = () => {

@@ -35,7 +35,8 @@ describe.skipIf(!findPeer('nginx') || !canListWorkers)('an hour of calls (needs 
     const failed: Failed[] = [];
     const versions = new Set<string>();
     const oneCaller = async (caller: number) => {
-      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      // Every fourth begins a connection for each call.
+      const agent = new Agent({ keepAlive: caller % 4 > 0, maxSockets: 1 });
       onTestFinished(() => agent.destroy());
       while (!isOver) {
         const begunAt = Date.now();
@@ -76,7 +77,7 @@ describe.skipIf(!findPeer('nginx') || !canListWorkers)('an hour of calls (needs 
       expect(what).toMatch(/^(ECONNRESET|EPIPE)$/);
       expect(begunAt).toBeLessThanOrEqual(killedAt + 1_000);
     }
-    // No caller twice: each has one connection, with one call in flight on it.
+    // No caller twice: each has one connection at a time, with one call in flight on it.
     expect(new Set(failed.map(({ caller }) => caller)).size).toBe(failed.length);
     expect(failed.length).toBeLessThan(callers);
     expect((await ask(serving.url, '/v1/ready')).status).toBe(200);

@@ -1,7 +1,7 @@
 // A directory of identities, `countersign serve` in processes of its own, and requests to it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { join } from 'node:path';
@@ -46,17 +46,28 @@ export interface Serving {
 }
 
 /** Resolves once it serves; throws its own words when it ends instead. Ended with the test at the latest. */
-export async function startServing(options: RawServeOptions, environment?: Record<string, string>): Promise<Serving> {
-  const serving = startProgram({ port: '0', ...options }, environment);
+export async function startServing(
+  options: RawServeOptions,
+  environment?: Record<string, string>,
+  openFiles?: number,
+): Promise<Serving> {
+  const serving = startProgram({ port: '0', ...options }, environment, openFiles);
   const started = serving.line(({ message }) => message === 'serving');
   const first = await Promise.race([started, serving.ended]);
   if (typeof first !== 'object') throw new Error(`It ended with ${first}: ${serving.errors()}`);
   return { ...serving, url: String(first.url) };
 }
 
-export function startProgram(options: RawServeOptions, environment: Record<string, string> = {}): Serving {
-  const program = join(import.meta.dirname, 'program.ts');
-  const child = spawn(process.execPath, [program, JSON.stringify(options)], {
+/** `openFiles`: how many descriptors each of its processes may have. */
+export function startProgram(
+  options: RawServeOptions,
+  environment: Record<string, string> = {},
+  openFiles?: number,
+): Serving {
+  const command = [process.execPath, join(import.meta.dirname, 'program.ts'), JSON.stringify(options)];
+  const limited = openFiles === undefined ? [] : ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`];
+  const [file = '', ...args] = [...limited, ...command];
+  const child = spawn(file, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
   });
@@ -155,6 +166,18 @@ export function invoke(
 export function workersOf({ child }: Pick<Serving, 'child'>): number[] {
   const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
   return children.split(' ').filter(Boolean).map(Number);
+}
+
+/** The connections and other sockets that a process has open (proc(5), /proc/pid/fd). */
+export function socketsOf(pid: number): number {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).filter((name) => {
+    try {
+      return readlinkSync(join(folder, name)).startsWith('socket:');
+    } catch {
+      return false;
+    }
+  }).length;
 }
 
 export const canListWorkers = existsSync(`/proc/${process.pid}/task/${process.pid}/children`);
