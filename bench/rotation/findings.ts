@@ -7,6 +7,13 @@ export interface Findings {
   readonly failed: readonly string[];
   /** Calls that began after a switch, the time to live and the read behind it, and presented an older certificate. */
   readonly late: number;
+  /**
+   * Calls that began after the next rotation had begun, or after the end of the last one was waited for, and presented an older
+   * certificate: `late` by the order of things instead of by times, which a busy machine stretches.
+   */
+  readonly behind: number;
+  /** Calls that began then, whatever they presented. */
+  readonly afterSettling: number;
   /** Calls that began after one with a newer certificate had been answered, and presented an older one. */
   readonly backwards: number;
   /** Milliseconds after the switch and the time to live at which the last call with an older certificate began; below 0: before. */
@@ -43,6 +50,12 @@ export function findingsOf({ calls, rotations, connections, toldAt }: Load, ttlM
     if (generation >= 0) takenUpAt[generation] = Math.min(takenUpAt[generation] ?? 0, begunAt);
   }
 
+  const settledAt = rotations.map((_, index) => rotations[index + 1]?.begunAt ?? toldAt);
+  const settled = answered.flatMap(({ begunAt, fingerprint256 }) => {
+    const current = settledAt.findLastIndex((at) => begunAt > at);
+    return current === -1 ? [] : [{ isBehind: generationOf(fingerprint256) < current }];
+  });
+
   const byEnd = [...answered].sort((a, b) => a.begunAt + a.ms - (b.begunAt + b.ms));
   let newest = -1;
   let ended = 0;
@@ -70,6 +83,8 @@ export function findingsOf({ calls, rotations, connections, toldAt }: Load, ttlM
     calls: calls.length,
     failed: calls.flatMap(({ failure }) => (failure === undefined ? [] : [failure])),
     late,
+    behind: settled.filter(({ isBehind }) => isBehind).length,
+    afterSettling: settled.length,
     backwards,
     latestMs,
     oldConnections: old.length,
