@@ -2,7 +2,7 @@
 import { directive } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { writeText } from './line.ts';
-import { meterInUse } from './meter.ts';
+import { type ConnectionKind, meterInUse } from './meter.ts';
 
 type OptionalFailure = { [Field in keyof FailureFields]?: FailureFields[Field] | undefined };
 
@@ -20,9 +20,9 @@ export interface InvocationRecord extends OptionalFailure {
   method?: string | undefined;
   /** HTTP status of the customer's API. */
   status?: number | undefined;
-  connection?: Connection | undefined;
+  connection?: ConnectionKind | undefined;
   /** Of the other attempts, where a connection stood. */
-  earlierConnections?: readonly Connection[] | undefined;
+  earlierConnections?: readonly ConnectionKind[] | undefined;
   /** How often the customer's API turned a client certificate down on the way, when it did. */
   rejections?: number | undefined;
   protocol?: string | undefined;
@@ -60,9 +60,7 @@ export function newRecord(requestId: string): InvocationRecord {
   };
 }
 
-type Connection = 'new' | 'resumed' | 'reused';
-
-const connectionMetrics: Readonly<Record<Connection, string>> = {
+const connectionMetrics: Readonly<Record<ConnectionKind, string>> = {
   new: 'FullHandshakes',
   resumed: 'ResumedHandshakes',
   reused: 'ReusedConnections',

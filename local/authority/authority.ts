@@ -9,7 +9,7 @@ import {
   sign,
 } from 'node:crypto';
 import forge from 'node-forge';
-import { altName, extension, octetString, usageExtension } from './extensions.ts';
+import { altName, extension, octetString, type Usage, usageExtension } from './extensions.ts';
 
 export type KeyAlgorithm = 'EC_P256' | 'EC_P384' | 'RSA_1024' | 'RSA_2048' | 'RSA_3072' | 'RSA_4096';
 
@@ -17,8 +17,8 @@ export interface CertificateRequest {
   readonly commonName: string;
   /** DNS names and addresses for the subject alternative names. */
   readonly names?: readonly string[];
-  /** Extended key usages; default both. `none` leaves the extension out. */
-  readonly usage?: 'client' | 'server' | 'both' | 'none' | 'any' | 'codeSigning';
+  /** Absent: both. */
+  readonly usage?: Usage;
   readonly keyAlgorithm?: KeyAlgorithm;
   readonly notBefore?: Date;
   readonly notAfter?: Date;
@@ -47,7 +47,7 @@ export interface PublicRequest {
   readonly publicKey: KeyObject;
   /** DER of the extension subjectAltName. */
   readonly alternativeNames?: Buffer | undefined;
-  readonly usage?: NonNullable<CertificateRequest['usage']>;
+  readonly usage?: Usage;
   readonly notBefore?: Date;
   readonly notAfter?: Date;
 }

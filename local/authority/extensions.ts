@@ -1,9 +1,11 @@
 // The extensions of a certificate as node-forge wants them, where its own words for them do not reach.
 import forge from 'node-forge';
 import { readElements } from '../../functions/flight/der.ts';
-import type { CertificateRequest } from './authority.ts';
 
-export function usageExtension(usage: NonNullable<CertificateRequest['usage']>): object[] {
+/** Extended key usages; `none` leaves the extension out. */
+export type Usage = 'client' | 'server' | 'both' | 'none' | 'any' | 'codeSigning';
+
+export function usageExtension(usage: Usage): object[] {
   if (usage === 'none') return [];
   // anyExtendedKeyUsage (RFC 5280, section 4.2.1.12).
   if (usage === 'any') return [{ name: 'extKeyUsage', '2.5.29.37.0': true }];

@@ -1,5 +1,6 @@
 // Secrets and versions in AWS's words: field names, dates in seconds, and what is left out when it has no value.
-import { nextRotation, type Rotation } from './rotation.ts';
+import { nextRotation } from './rotation.ts';
+import type { Rotation } from './rotation-state.ts';
 import type { Secret, ValuedVersion, Version } from './secret.ts';
 
 const day = 86_400_000;

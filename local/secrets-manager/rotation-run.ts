@@ -1,7 +1,8 @@
 // Runs rotations: calls the function for each step, begins again what failed, and begins on time what is scheduled.
 import { randomUUID } from 'node:crypto';
 import type { Context } from './lookup.ts';
-import { nextStart, type RotationRun, withRunEnded, withScheduledRotation } from './rotation.ts';
+import { nextStart, withRunEnded, withScheduledRotation } from './rotation.ts';
+import type { RotationRun } from './rotation-state.ts';
 import type { Secret } from './secret.ts';
 
 /** User Guide, "Lambda rotation functions". */

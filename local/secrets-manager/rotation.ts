@@ -1,6 +1,7 @@
 // What RotateSecret, CancelRotateSecret and the end of a run do to a secret; pure, a change makes a new record.
 import { AwsError } from '../aws-protocol/aws-error.ts';
 import { checkRules, type RotationRules, type RotationWindow, windowAfter } from './rotation-schedule.ts';
+import type { Rotation, RotationRun } from './rotation-state.ts';
 import { current, holderOf, pending, type Secret, withPendingVersion } from './secret.ts';
 
 /** What a rotation function is called with, once for each step (User Guide, "Lambda rotation functions"). */
@@ -16,28 +17,6 @@ export type RotationFunction = (event: RotationEvent) => Promise<void>;
 
 /** The function of this ARN; undefined when there is none. */
 export type RotationFunctions = (arn: string) => RotationFunction | undefined;
-
-/** All times are milliseconds since 1970. */
-export interface Rotation {
-  readonly isEnabled: boolean;
-  readonly functionArn: string;
-  readonly rules: RotationRules;
-  readonly configuredAt: number;
-  readonly lastRotatedAt?: number;
-  /** When the schedule began a run last, whatever became of it. */
-  readonly lastStartedAt?: number;
-  /** What the function is still to be called for. */
-  readonly run?: RotationRun;
-}
-
-export interface RotationRun {
-  /** Id of the version that holds AWSPENDING. */
-  readonly token: string;
-  /** testSecret alone, of a version that is removed afterwards. */
-  readonly isTest: boolean;
-  /** Whole runs that a failed step has ended. */
-  readonly failures: number;
-}
 
 export interface RotationRequest {
   readonly token: string;

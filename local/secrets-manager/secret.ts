@@ -1,7 +1,7 @@
 // A secret as it is kept, and AWS's rules for its versions and their staging labels; pure, a change makes a new record.
 import { AwsError } from '../aws-protocol/aws-error.ts';
 import { valueNotFound } from './errors.ts';
-import type { Rotation } from './rotation.ts';
+import type { Rotation } from './rotation-state.ts';
 
 /** Text as it came, or bytes as base64. */
 export type SecretValue = { readonly string: string } | { readonly binary: string };

@@ -146,7 +146,7 @@ describe('metrics', () => {
     one.meter.invocation({ ...record, totalMs: 4, connection: 'reused', earlierConnections: ['new'] });
     one.meter.invocation({ ...record, totalMs: 4, code: 'response-timeout' });
     other.meter.invocation({ ...record, totalMs: 400, connection: 'resumed' });
-    other.meter.diagnosis({ requestId: 'id', totalMs: 1, verdict: 'access-granted' });
+    other.meter.diagnosis({ totalMs: 1, verdict: 'access-granted' });
     other.meter.refreshFailed('platform');
     other.refused('413');
     const ended = await addEnded(await addEnded([], await other.snapshot()), await other.snapshot());
