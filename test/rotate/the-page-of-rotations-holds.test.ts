@@ -143,6 +143,16 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     expect((await holders(pipeline)).AWSPREVIOUS).toBe(old);
   });
 
+  it('leave no stolen key where calls and a rollback would find it', { timeout: 120_000 }, async () => {
+    const { pipeline, shell, labels } = await openShell();
+    const stolen = await pipeline.value('acme');
+    await pipeline.run(await pipeline.rotateSecret('acme'));
+    expect((await pipeline.value('acme', { VersionStage: 'AWSPREVIOUS' })).privateKey).toBe(stolen.privateKey);
+    await shell(block('stolen='));
+    expect(await labels()).toEqual(['AWSCURRENT']);
+    expect((await pipeline.value('acme')).privateKey).not.toBe(stolen.privateKey);
+  });
+
   it('do nothing where it is not said which secret they are about', { timeout: 120_000 }, async () => {
     const { pipeline, withoutSecret } = await openShell();
     await pipeline.rotateSecret('acme');
