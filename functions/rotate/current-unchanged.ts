@@ -1,7 +1,9 @@
 // Holds the next version against what is current now: what somebody changed by hand during a rotation is never undone by it.
 import { isDeepStrictEqual } from 'node:util';
 import { isRequest } from '../versions/kept-request.ts';
+import { labels } from '../versions/labels.ts';
 import type { StoredVersion } from '../versions/versions.ts';
+import { atStage } from './at-stage.ts';
 import { replacedCertificateOf } from './certificate-order.ts';
 import { certificateOf, membersOf, nextMembers, noParts } from './current-document.ts';
 import { untilThere } from './patience.ts';
@@ -30,8 +32,8 @@ export async function requireUnchanged(
   // As in readCurrent: there is nothing to lose.
   if (isRequest(current)) return;
 
-  const members = membersOf(current.document);
-  const next = membersOf(pending.document);
+  const members = atStage(labels.current, () => membersOf(current.document));
+  const next = atStage(labels.pending, () => membersOf(pending.document));
   const certificate = certificateOf(members.certificate)?.fingerprint256;
   if (certificate !== undefined && certificate === certificateOf(next.certificate)?.fingerprint256) {
     throw refused(

@@ -42,8 +42,10 @@ export function createRotate(given: RotationServices): Rotate {
       const rotation = { services, identity, secretArn, token, rotationToken, requestVersion, state, deadline, record };
       await (passed.standing === 'already-current' ? finishUp(rotation) : steps[step](rotation));
     } catch (thrown) {
-      Object.assign(record, failureFields(asCountersignError(thrown)));
-      throw asCountersignError(thrown);
+      const error = asCountersignError(thrown);
+      Object.assign(record, failureFields(error));
+      if (typeof error.evidence?.stage === 'string') record.stage = error.evidence.stage;
+      throw error;
     } finally {
       record.totalMs = rounded(performance.now() - startedAt);
       recordRotation(record);

@@ -79,7 +79,7 @@ export async function provePending(rotation: Rotation, stored: StoredVersion): P
       'The value of a version stays: the platform must cancel the rotation with CancelRotateSecret and start another one.';
     throw new CountersignError(thrown.code, thrown.message, {
       hint,
-      ...(thrown.evidence && { evidence: thrown.evidence }),
+      evidence: { ...thrown.evidence, stage: labels.pending },
     });
   }
 }

@@ -9,6 +9,7 @@ import { recordAnnouncementFailure } from '../telemetry/rotation-record.ts';
 import { labels } from '../versions/labels.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { announceCertificate } from './announce-certificate.ts';
+import { atStage } from './at-stage.ts';
 import { membersOf, renewalOf } from './current-document.ts';
 import { previousIdentity } from './previous-identity.ts';
 import { refused } from './refused.ts';
@@ -68,7 +69,7 @@ async function testRenewal(rotation: Rotation, current: StoredVersion | undefine
     record.outcome = 'nothing-to-test';
     return;
   }
-  renewalOf(rotation, current ? membersOf(current.document) : {});
+  renewalOf(rotation, current ? atStage(labels.current, () => membersOf(current.document)) : {});
   record.outcome = 'renewal-tested';
 }
 

@@ -11,6 +11,8 @@ export interface RotationRecord extends Partial<FailureFields> {
   step?: string;
   /** The version that is being made. */
   version?: string;
+  /** Of a document that cannot be used: `AWSPENDING`, the one that is to come, or `AWSCURRENT`, the one that it is made from. */
+  stage?: string;
   /** What the step did: `issued`, `found`, `announced`, `tested`, `activated`, `already-current`, … */
   outcome?: string;
   /** The chain of the new certificate ends at another root than that of the other one in use. */

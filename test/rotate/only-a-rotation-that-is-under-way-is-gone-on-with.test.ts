@@ -148,6 +148,7 @@ describe('a step', () => {
       step: 'finishSecret',
       RotationStepFailures: 1,
       code: 'identity-unusable',
+      stage: 'AWSPENDING',
     });
     expect(pipeline.bus.events).toEqual([]);
   });

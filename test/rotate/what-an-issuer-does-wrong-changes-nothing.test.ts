@@ -240,6 +240,7 @@ it('is not asked at all for a document whose destinations could not be carried o
   await pipeline.create('platform', pipeline.document({ destinations: [{ host: 'https://wrong' }] }));
   const failure = await failureOf(async () => pipeline.run(await pipeline.rotateSecret('platform')));
   expect(failure).toMatchObject({ code: 'identity-unusable', evidence: { reason: 'destinations-malformed' } });
+  expect(pipeline.lines.at(-1)).toMatchObject({ step: 'createSecret', stage: 'AWSCURRENT' });
   expect(pipeline.authority.signed).toBe(0);
   expect(Object.keys(await pipeline.stages('platform'))).toHaveLength(2);
 });
