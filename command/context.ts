@@ -1,5 +1,4 @@
 // What every verb is given: the environment, where to write, whether somebody can be asked, and when to stop.
-import type { Command } from 'commander';
 import { type ExitCode, exitCodes } from './exit-code.ts';
 import { type Output, openOutput } from './output.ts';
 
@@ -62,15 +61,4 @@ function abortedBySignals(onFirst: (code: ExitCode) => void): AbortSignal {
     });
   }
   return controller.signal;
-}
-
-/** Every verb has it. */
-export function withJson(command: Command): Command {
-  return command.option('--json', 'the answer as JSON');
-}
-
-/** The lines under "Examples:" at the end of a verb's help; each works as it stands, but for names. */
-export function withExamples(command: Command, ...lines: readonly string[]): Command {
-  const text = lines.map((line) => `  ${line}`).join('\n');
-  return command.addHelpText('after', `\n${lines.length > 1 ? 'Examples' : 'Example'}:\n${text}`);
 }

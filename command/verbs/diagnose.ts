@@ -4,11 +4,12 @@ import { limits, platformIdentity } from '../../functions/config.ts';
 import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
 import { type ApiOptions, identityOf, openApi, withApi } from '../api/open-api.ts';
 import { tellProblem } from '../api/problem.ts';
-import { type CommandContext, withExamples, withJson } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { diagnosisLines } from '../diagnosis-text.ts';
 import { exitCodes } from '../exit-code.ts';
 import { withPatience } from '../patience.ts';
 import { harmless } from '../terminal-text.ts';
+import { withExamples, withJson } from './options.ts';
 
 interface DiagnoseOptions extends ApiOptions {
   readonly identity?: string;
@@ -80,7 +81,7 @@ function readProbe(value: string): string {
   return value;
 }
 
-export function readTimeout(value: string): number {
+function readTimeout(value: string): number {
   const ms = Number(value);
   if (!/^\d+$/.test(value) || ms < 1 || ms > limits.maxTimeoutMs) {
     throw new InvalidArgumentError(`It must be a whole number of milliseconds from 1 to ${limits.maxTimeoutMs}.`);

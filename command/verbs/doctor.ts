@@ -2,13 +2,14 @@
 import type { Command } from 'commander';
 import { platformIdentity, variables } from '../../functions/config.ts';
 import { type ApiOptions, identityOf, openApi, withApi } from '../api/open-api.ts';
-import { type CommandContext, withExamples, withJson } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import type { Check, CheckStatus } from '../doctor/check.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { Paint, Style } from '../output.ts';
 import { withPatience } from '../patience.ts';
 import { chosenStore, type StoreOptions } from '../store/chosen-store.ts';
 import { harmless } from '../terminal-text.ts';
+import { withExamples, withJson } from './options.ts';
 
 interface DoctorOptions extends ApiOptions {
   readonly identity?: string;

@@ -1,10 +1,12 @@
 // `identity`: the verbs that look at identities and change them.
 import type { Command } from 'commander';
-import { type CommandContext, withExamples, withJson } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { withStore } from '../store/chosen-store.ts';
-import { addDestinations, addTrustPack } from './identity/destinations.ts';
+import { addDestinations } from './identity/destinations.ts';
 import { addImport } from './identity/import.ts';
 import { addRenewal } from './identity/renew.ts';
+import { addTrustPack } from './identity/trust-pack.ts';
+import { withExamples, withJson } from './options.ts';
 
 export function addIdentity(program: Command, context: CommandContext): void {
   const identity = program.command('identity').description('import, look at, renew and change identities');

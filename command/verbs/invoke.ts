@@ -6,11 +6,12 @@ import type { InvocationAnswer } from '../../functions/message/answer.ts';
 import type { Problem } from '../api/answers.ts';
 import { type ApiOptions, identityOf, openApi, withApi } from '../api/open-api.ts';
 import { tellProblem } from '../api/problem.ts';
-import { type CommandContext, withExamples, withJson } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit-code.ts';
 import type { DataPart } from '../invoke/request-body.ts';
 import { withPatience } from '../patience.ts';
 import { harmless, harmlessly } from '../terminal-text.ts';
+import { collect, withExamples, withJson } from './options.ts';
 
 interface InvokeOptions extends ApiOptions {
   readonly identity?: string;
@@ -171,10 +172,6 @@ function handshakeLines(title: string, answer: InvocationAnswer): string[] {
     `name ${ms(timings.dnsMs)}, TCP ${ms(timings.connectMs)}, TLS ${ms(timings.tlsMs)}, first byte ${ms(timings.firstByteMs)}, ${ms(timings.totalMs)} in all`,
     `HTTP ${status}`,
   ];
-}
-
-function collect(value: string, sofar: readonly string[] = []): string[] {
-  return [...sofar, value];
 }
 
 function readSeconds(value: string): number {

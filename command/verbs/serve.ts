@@ -1,8 +1,9 @@
 // `countersign serve`: the routes of the API from one installation of one's own, until it is stopped.
 import type { Command } from 'commander';
 import { type RawServeOptions, readServeOptions, type ServeOptions, serveFlags } from '../../server/options.ts';
-import { type CommandContext, withExamples } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { type ExitCode, exitCodes, refusal, usageError } from '../exit-code.ts';
+import { withExamples } from './options.ts';
 
 type Name = keyof typeof serveFlags;
 

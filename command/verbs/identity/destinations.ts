@@ -1,9 +1,10 @@
-// `identity destinations` and `identity trust-pack`: their words.
+// `identity destinations`: its words.
 import { Argument, type Command } from 'commander';
-import { type CommandContext, withExamples, withJson } from '../../context.ts';
+import type { CommandContext } from '../../context.ts';
 import { usageError } from '../../exit-code.ts';
 import { withStore } from '../../store/chosen-store.ts';
-import { withDestinationSettings } from './import.ts';
+import { withExamples, withJson } from '../options.ts';
+import { withDestinationSettings } from './options.ts';
 
 const actions = ['list', 'add', 'remove', 'set'] as const;
 
@@ -36,22 +37,4 @@ export function addDestinations(identity: Command, context: CommandContext): voi
     if (action === 'add') return await story.addDestinations(name, places, options, context);
     return await story.removeDestinations(name, places, options, context);
   });
-}
-
-export function addTrustPack(identity: Command, context: CommandContext): void {
-  withExamples(
-    withStore(withJson(identity.command('trust-pack <name>')))
-      .summary('the folder a customer gets to let the identity in')
-      .description(
-        "Writes a folder for a customer: the chain in PEM, DER and PKCS#7, fingerprints, pins and dates, the next certificate while a rotation is under way, and the configuration of the customer's server.",
-      )
-      .requiredOption('--out <folder>', 'that does not exist yet, or is empty')
-      .option('--host <place>', "the customer's host or host:port; without it the first destination that is one host")
-      .option('--files <folder>', "where the customer's server has its certificates", '/etc/ssl/api')
-      .option('--behind <place>', "host:port of what answers behind the customer's server", '127.0.0.1:8080'),
-    'countersign identity trust-pack acme --out acme-trust-pack',
-    'countersign identity trust-pack acme --host api.acme.example:8443 --out acme-trust-pack',
-  ).action(async (name, options) =>
-    (await import('../../identity/trust-pack.ts')).makeTrustPack(name, options, context),
-  );
 }

@@ -1,7 +1,9 @@
 // `identity import`: its words.
 import { type Command, Option } from 'commander';
-import { type CommandContext, withExamples, withJson } from '../../context.ts';
+import type { CommandContext } from '../../context.ts';
 import { withStore } from '../../store/chosen-store.ts';
+import { withExamples, withJson } from '../options.ts';
+import { withKmsKey, withSettings } from './options.ts';
 
 export function addImport(identity: Command, context: CommandContext): void {
   const command = identity
@@ -24,15 +26,7 @@ export function addImport(identity: Command, context: CommandContext): void {
   );
 }
 
-/** Of the verbs that may make a secret. */
-export function withKmsKey(command: Command): Command {
-  return command.option(
-    '--kms-key <id>',
-    'that encrypts a new secret on AWS, default: the one of AWS (alias/Countersign)',
-  );
-}
-
-export function withPassphrase(command: Command): Command {
+function withPassphrase(command: Command): Command {
   return (
     command
       .option(
@@ -45,30 +39,4 @@ export function withPassphrase(command: Command): Command {
       .addOption(new Option('--password [value]').hideHelp())
       .addOption(new Option('--pass [value]').hideHelp())
   );
-}
-
-/** Where an identity may go, and how it is renewed. */
-export function withSettings(command: Command): Command {
-  return withDestinationSettings(
-    command
-      .optionsGroup('Where it may go:')
-      .option('--destination <place>', 'https://host:port or host:port; may be given again', collect)
-      .option('--destinations <file>', 'a JSON list (docs/destinations.md)'),
-  )
-    .optionsGroup('Options:')
-    .option('--renewal <kind or file>', 'manual, or a JSON file (docs/identities.md): how it is rotated');
-}
-
-export function withDestinationSettings(command: Command): Command {
-  return command
-    .option('--require-mutual', 'fail where the server asks for no client certificate')
-    .option('--network <network>', 'public (default), private or loopback: which addresses it may have')
-    .option('--server-roots <file>', 'PEM: trust these for its server certificate, and nothing else')
-    .option('--server-name <name>', 'that the server certificate is for, where it is not the host')
-    .option('--pin <pin>', 'sha256/…, of a public key in its chain; may be given again', collect)
-    .option('--probe <path>', 'what GET with status 200 proves that access is granted');
-}
-
-export function collect(value: string, sofar: readonly string[] = []): readonly string[] {
-  return [...sofar, value];
 }

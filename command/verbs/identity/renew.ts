@@ -1,8 +1,9 @@
 // `identity csr`, `complete`, `rotate` and `rollback`: their words.
 import type { Command } from 'commander';
-import { type CommandContext, withExamples, withJson } from '../../context.ts';
+import type { CommandContext } from '../../context.ts';
 import { withStore } from '../../store/chosen-store.ts';
-import { collect, withKmsKey, withSettings } from './import.ts';
+import { collect, withExamples, withJson } from '../options.ts';
+import { withKmsKey, withSettings } from './options.ts';
 
 export function addRenewal(identity: Command, context: CommandContext): void {
   withExamples(
