@@ -53,9 +53,9 @@ it('each reason for which a certificate is not used has its row', () => {
 });
 
 describe.skipIf(!findPeer('aws') || !findPeer('jq'))('signing by hand (needs the AWS CLI and jq)', () => {
-  it('works with the commands of the page', { timeout: 60_000 }, async () => {
+  async function waiting() {
     const pipeline = await openPipeline();
-    const [commands = ''] = fenced(section('manual'), 'sh');
+    const [, commands = ''] = fenced(section('manual'), 'sh');
     const folder = privateFolder();
     const { certificate, privateKey } = pipeline.authorities.platformIssuer;
     folder.write('issuer.pem', certificate);
@@ -68,12 +68,19 @@ describe.skipIf(!findPeer('aws') || !findPeer('jq'))('signing by hand (needs the
     const event = await pipeline.rotateSecret('acme');
     expect((await failureOf(() => pipeline.run(event))).code).toBe('signature-awaited');
     expect(Object.values(await pipeline.stages('acme')).flat()).toContain('COUNTERSIGN_REQUEST');
+    async function shell(script: string): Promise<{ stdout: string }> {
+      folder.write(
+        'run',
+        `set -euo pipefail\nsecret=countersign/identities/acme\naws() { command aws --endpoint-url ${pipeline.secretsUrl} --region us-east-1 "$@"; }\n${script}`,
+      );
+      return await run('bash', ['run'], { cwd: folder.path });
+    }
+    return { pipeline, event, commands, shell, before };
+  }
 
-    folder.write(
-      'run',
-      `set -euo pipefail\naws() { command aws --endpoint-url ${pipeline.secretsUrl} --region us-east-1 "$@"; }\n${commands}`,
-    );
-    await run('bash', ['run'], { cwd: folder.path });
+  it('works with the commands of the page', { timeout: 60_000 }, async () => {
+    const { pipeline, event, commands, shell, before } = await waiting();
+    expect((await shell(commands)).stdout).toContain('certificate.pem: OK');
     await pipeline.run(event);
 
     const after = await pipeline.value('acme');
@@ -82,6 +89,27 @@ describe.skipIf(!findPeer('aws') || !findPeer('jq'))('signing by hand (needs the
     expect(next.subject).toBe(new X509Certificate((before as { certificate: string }).certificate).subject);
     expect(next.checkPrivateKey(createPrivateKey(after.privateKey))).toBe(true);
     expect(Object.values(await pipeline.stages('acme')).flat()).not.toContain('COUNTERSIGN_REQUEST');
+  });
+
+  it('finds a certificate for servers before it is put in; one that was put in is followed by another version', {
+    timeout: 60_000,
+  }, async () => {
+    const { pipeline, event, commands, shell } = await waiting();
+    const forServers = commands.replace('extendedKeyUsage=clientAuth', 'extendedKeyUsage=serverAuth');
+    await expect(shell(forServers)).rejects.toThrow('unsuitable certificate purpose');
+    expect(await pipeline.stages('acme')).toMatchObject({ [event.ClientRequestToken]: ['AWSPENDING'] });
+    // Nobody looked.
+    const unlooked = forServers.replace(/^openssl verify .*$/m, 'true');
+    await shell(unlooked);
+    expect((await failureOf(() => pipeline.run(event))).code).toBe('identity-unusable');
+
+    const [, wayOut = ''] = /`(version=\$\(cat [^`]+)`/.exec(section('manual')) ?? [];
+    await shell(commands.replace(/^version=.*$/m, wayOut));
+    const [next] = Object.entries(await pipeline.stages('acme')).find(([, all]) => all.includes('AWSPENDING')) ?? [];
+    expect(next).not.toBe(event.ClientRequestToken);
+    await pipeline.run({ ...event, ClientRequestToken: String(next) });
+    const labels = Object.values(await pipeline.stages('acme')).flat();
+    expect(labels.sort()).toEqual(['AWSCURRENT', 'AWSPREVIOUS']);
   });
 });
 
