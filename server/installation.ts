@@ -1,25 +1,22 @@
 // One process that serves: its files, its identities, its doors and its listener, opened in order and closed again.
-import { basename } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
 import type { NotedVerdict } from '../console/verdicts.ts';
-import { writeLine } from '../functions/telemetry/line.ts';
 import { countWith } from '../functions/telemetry/meter.ts';
 import { closeServer, listen } from '../gateway/listen.ts';
 import { isLoopback } from '../gateway/loopback.ts';
 import { createAuthentication } from './authentication.ts';
-import { type Callers, parseCallers } from './callers.ts';
 import { openDoors } from './doors.ts';
-import { keepFiles } from './kept-files.ts';
 import { keepIdentities, readEveryMs } from './kept-identities.ts';
 import { createListener } from './listener.ts';
 import { createLoad } from './load.ts';
 import { createServeMetrics, type MetricsSnapshot } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { openOwnConsole } from './own-console.ts';
+import { keepOwnFiles, type OwnTexts } from './own-files.ts';
 import { createReadiness, identityFolders } from './readiness.ts';
 import { createRefusalLines } from './refusals.ts';
 import { createRefusedConnections } from './refused-connections.ts';
-import { makeTrust, type ServerTrust, trustPaths } from './trust.ts';
+import type { ServerTrust } from './trust.ts';
 
 export interface Installation {
   readonly port: number;
@@ -33,6 +30,8 @@ export interface Installation {
 export interface InstallationParts {
   /** Prometheus' text, of all processes; `own` is this one's. */
   metrics(own: () => Promise<MetricsSnapshot>): Promise<string>;
+  /** What another process last found sound of the server's own files. */
+  readonly lastSound?: OwnTexts | undefined;
   /** Whether other processes listen on the same port. */
   readonly sharesPort: boolean;
   /** A diagnosis in this process came to this. */
@@ -61,18 +60,9 @@ async function open(
 ): Promise<Installation> {
   const { tls } = options;
   await requireFolder(options.identities);
-  const trust =
-    tls &&
-    (await keepFiles({
-      paths: trustPaths(tls),
-      make: makeTrust,
-      onTaken: (now, before) => changeTrust(now, before),
-      onRefused: refusedFile,
-    }));
-  if (trust) closing.push(trust.close);
-  const callers =
-    options.callers === undefined ? undefined : await openCallers(options.callers, tls?.clientCa !== undefined);
-  if (callers) closing.push(callers.close);
+  const files = await keepOwnFiles(options, { lastSound: parts.lastSound, onTrust: changeTrust, tells: true });
+  closing.push(files.close);
+  const { trust, callers } = files;
   const authentication = callers && createAuthentication(() => callers.current);
 
   const doors = await openDoors(options);
@@ -126,11 +116,6 @@ async function open(
       authentication?.forgetCertificates();
       server.closeIdleConnections();
     }
-    writeLine({
-      level: 'INFO',
-      message: 'files taken up',
-      files: tls && trustPaths(tls).map((path) => basename(path)),
-    });
   }
 
   const { host, port: wanted } = options;
@@ -160,27 +145,6 @@ async function open(
       return cutOff;
     },
   };
-}
-
-async function openCallers(path: string, hasClientCa: boolean) {
-  const make = (text: string): Callers => {
-    const callers = parseCallers(text, basename(path));
-    if (callers.needsClientCa && !hasClientCa) {
-      throw new Error(`${basename(path)} names subjects of client certificates, which needs --client-ca.`);
-    }
-    return callers;
-  };
-  return keepFiles({
-    paths: [path],
-    make: ([text = '']) => make(text),
-    onTaken: () => writeLine({ level: 'INFO', message: 'files taken up', files: [basename(path)] }),
-    onRefused: refusedFile,
-  });
-}
-
-/** The last that was sound stays in use. */
-function refusedFile(detail: string): void {
-  writeLine({ level: 'ERROR', message: 'files refused', detail });
 }
 
 async function requireFolder(path: string): Promise<void> {

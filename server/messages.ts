@@ -2,9 +2,11 @@
 import type { NotedVerdict } from '../console/verdicts.ts';
 import type { MetricsSnapshot } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
+import type { OwnTexts } from './own-files.ts';
 
 export type ToWorker =
-  | { readonly kind: 'open'; readonly options: ServeOptions }
+  /** `lastSound`: in place of files that are broken at the moment. */
+  | { readonly kind: 'open'; readonly options: ServeOptions; readonly lastSound: OwnTexts }
   | { readonly kind: 'close'; readonly deadlineMs: number }
   | { readonly kind: 'snapshot'; readonly id: number }
   /** The answer to `metrics`; without a text, they could not be put together. */

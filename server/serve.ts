@@ -9,6 +9,7 @@ import { createInspection } from './inspection.ts';
 import { openInstallation } from './installation.ts';
 import { createLineWriter } from './lines.ts';
 import { requireSafety, type ServeOptions } from './options.ts';
+import { warnOfReadableKey } from './own-files.ts';
 import { startWorkers } from './workers.ts';
 
 export interface Served {
@@ -33,6 +34,7 @@ export async function serve(asked: ServeOptions): Promise<Served> {
   try {
     // Before the first question for metrics; and its warnings of readable keys come at the start.
     await inspection.inspect();
+    await warnOfReadableKey(options);
     const running = options.workers === 1 ? await inProcess() : await startWorkers(await withPort(options), inspection);
     const url = urlOf(options.host, running.port, options.tls ? 'https' : 'http');
     const { workers, host } = options;

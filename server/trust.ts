@@ -15,7 +15,7 @@ export function trustPaths({ certificate, key, clientCa }: NonNullable<ServeOpti
 
 /** `texts` in the order of trustPaths. Throws an Error with one sentence, without a word of what the files hold. */
 export function makeTrust([cert = '', key = '', ca]: readonly string[]): ServerTrust {
-  if (ca !== undefined && certificatesIn(ca) === 0) throw new Error('--client-ca holds no certificate.');
+  if (ca !== undefined) requireAuthorities(ca);
   const context: SecureContextOptions = { cert, key, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) };
   try {
     createSecureContext(context);
@@ -31,14 +31,28 @@ export function makeTrust([cert = '', key = '', ca]: readonly string[]): ServerT
   };
 }
 
-function certificatesIn(pem: string): number {
+/**
+ * OpenSSL trusts what leads to a root, and Node has no way to say otherwise of a server whose files may change: by an
+ * intermediate alone nobody is let in.
+ */
+function requireAuthorities(pem: string): void {
+  const authorities = certificatesIn(pem);
+  if (authorities.length === 0) throw new Error('--client-ca holds no certificate.');
+  for (const one of authorities) {
+    if (one.issuer === one.subject || authorities.some((other) => other !== one && one.checkIssued(other))) continue;
+    throw new Error(
+      '--client-ca holds an intermediate without the authority that issued it: add that one, up to the root.',
+    );
+  }
+}
+
+function certificatesIn(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-  for (const block of blocks) {
+  return blocks.map((block) => {
     try {
-      new X509Certificate(block);
+      return new X509Certificate(block);
     } catch {
       throw new Error('--client-ca holds what is no certificate.');
     }
-  }
-  return blocks.length;
+  });
 }

@@ -30,6 +30,7 @@ process.on('message', async (message: ToWorker) => {
         installation = await openInstallation(message.options, {
           metrics: metricsOfAll,
           sharesPort: true,
+          lastSound: message.lastSound,
           onVerdict: (verdict) => tell({ kind: 'verdict', verdict }),
         });
         tell({ kind: 'opened', port: installation.port });

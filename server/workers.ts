@@ -10,6 +10,7 @@ import type { Inspection } from './inspection.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import type { MetricsSnapshot } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
+import { keepOwnFiles } from './own-files.ts';
 
 export interface Workers {
   readonly port: number;
@@ -44,6 +45,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
   // its way to a worker that dies, and a worker that has no descriptor left for one is never given another.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [], execArgv: [] });
+  const files = await keepOwnFiles(options, { tells: false });
   const members = new Set<Member>();
   const verdicts = createVerdicts();
   let ended: MetricsSnapshot = [];
@@ -66,7 +68,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
     members.add(member);
     // What is sent to one that is dying; its end is told by `exit`.
     worker.on('error', () => {});
-    tell(member, { kind: 'open', options });
+    tell(member, { kind: 'open', options, lastSound: files.texts() });
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message.kind === 'opened') {
@@ -159,6 +161,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
 
   const kill = () => {
     isClosing = true;
+    files.close();
     clearTimeout(replacing);
     for (const { worker } of members) worker.process.kill('SIGKILL');
   };
@@ -173,6 +176,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
     pids: () => [...members].filter(({ isOpen }) => isOpen).map(({ worker }) => worker.process.pid as number),
     async close(deadlineMs) {
       isClosing = true;
+      files.close();
       clearTimeout(replacing);
       const closing = [...members];
       const ends = closing.map(({ worker }) => new Promise((resolve) => worker.once('exit', resolve)));

@@ -4,6 +4,7 @@ import { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fitConnections } from '../../server/descriptors.ts';
+import { readServeOptions } from '../../server/options.ts';
 import { surroundings } from './installation.ts';
 import { ask, canListWorkers, invoke, type Serving, socketsOf, startServing, workersOf } from './serving.ts';
 
@@ -111,8 +112,8 @@ describe.skipIf(!canListWorkers)('two workers (need /proc)', () => {
 });
 
 describe('descriptors', () => {
-  it('are enough for connections and calls, or there are fewer connections, in one sentence', async () => {
-    const { limits } = (await import('../../server/options.ts')).readServeOptions({ identities: '/etc' });
+  it('are enough for connections and calls, or there are fewer connections, in one sentence', () => {
+    const { limits } = readServeOptions({ identities: '/etc' });
     expect(fitConnections(limits, undefined)).toEqual([limits]);
     expect(fitConnections(limits, 6_048)).toEqual([limits]);
     expect(fitConnections({ ...limits, maxConnections: 100 }, 248)[1]).toBeUndefined();
