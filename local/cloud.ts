@@ -18,7 +18,7 @@ import {
 import { startGateway } from './gateway/server.ts';
 import type { Ports } from './options.ts';
 import { storePlatformIdentity } from './platform-identity.ts';
-import { createRotation, currentFingerprint, scheduleRotation } from './rotation.ts';
+import { createRotation, currentFingerprint, type FailedStep, scheduleRotation } from './rotation.ts';
 import { startSecretsManager } from './secrets-manager/server.ts';
 import { openFolder, openLog, stateFiles } from './state.ts';
 
@@ -28,8 +28,8 @@ export interface CloudOptions {
   readonly ports: Ports;
   /** How long the functions keep an identity before they ask again; absent: as deployed. */
   readonly identityTtlSeconds?: number;
-  /** Told what a function threw. */
-  readonly onFailure: (functionName: string, reason: unknown) => void;
+  /** Told what a function threw; `at` of the rotation function. */
+  readonly onFailure: (functionName: string, reason: unknown, at?: FailedStep) => void;
   /** Whether the platform's identity is rotated on a schedule, where nobody has said otherwise; absent: it is. */
   readonly isScheduled?: boolean;
   /** Told of each step of a rotation that the function has taken. */

@@ -1,8 +1,10 @@
 // What the local cloud prints: what runs where, a call, a table of the hosts that fail, lines to try.
 import type { Paint } from '../command/output.ts';
+import { harmless } from '../command/terminal-text.ts';
 import type { Cloud } from './cloud.ts';
 import type { RunningHost } from './demo-api/server.ts';
 import { type CallResult, type Failed, invocationOf, invocationPath } from './demo-call.ts';
+import type { FailedStep } from './rotation.ts';
 
 export function places(cloud: Cloud, folder: string | undefined, paint: Paint): string[] {
   const [first] = cloud.hosts;
@@ -45,6 +47,13 @@ export function callLines(result: CallResult, paint: Paint): string[] {
 function failedLines({ code, step, detail, hint }: Failed, paint: Paint): string[] {
   const where = step === undefined ? '' : `step ${step}  `;
   return [`  ${paint('red', '✗')} ${where}${paint('red', code)}: ${detail}`, `    ${hint}`];
+}
+
+/** `reason` is what the rotation function threw: one sentence and, in brackets, its code (functions/rotate/failure.ts). */
+export function failedStepLine({ identity, step }: FailedStep, reason: unknown): string {
+  const message = reason instanceof Error ? reason.message : String(reason);
+  const [, detail = message, code] = /^(.*) \(([a-z-]+)\)$/s.exec(message) ?? [];
+  return harmless(`${[identity, step, ...(code === undefined ? [] : [code])].join(', ')}: ${detail}`);
 }
 
 export interface HostOutcome {

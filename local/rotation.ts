@@ -7,6 +7,8 @@ import {
   RotateSecretCommand,
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
+import { defaults } from '../functions/config.ts';
+import { identityOf } from '../functions/versions/secret-name.ts';
 import { localAccountId } from './gateway/event.ts';
 import { invokeFunction, type LocalFunction } from './gateway/function.ts';
 import { localRegion } from './gateway/functions.ts';
@@ -25,8 +27,15 @@ const patienceMs = 5_000;
 /** The function looks for what may not be shown yet for 3 s; a step that fails is taken again. */
 const testPatienceMs = 15_000;
 
+/** Of a rotation: whose, and how far it was. */
+export interface FailedStep {
+  readonly identity: string;
+  /** As AWS spells it. */
+  readonly step: string;
+}
+
 export interface RotationListeners {
-  readonly onFailure: (functionName: string, reason: unknown) => void;
+  readonly onFailure: (functionName: string, reason: unknown, at: FailedStep) => void;
   readonly onStep?: ((step: string, tookMs: number) => void) | undefined;
 }
 
@@ -53,7 +62,7 @@ export function createRotation({ onFailure, onStep }: RotationListeners): LocalR
       return;
     }
     const reason = outcome.kind === 'failed' ? outcome.reason : outcome.kind;
-    onFailure(fn.name, reason);
+    onFailure(fn.name, reason, { identity: identityOf(defaults.secretPrefix, event.SecretId), step: event.Step });
     throw new Error('The step failed.', { cause: reason });
   }
 

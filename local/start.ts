@@ -11,7 +11,16 @@ import { platformIdentity, variables } from '../functions/config.ts';
 import type { Cloud } from './cloud.ts';
 import { callThroughGateway, invocationOf } from './demo-call.ts';
 import { helpText, readOptions, type StartOptions } from './options.ts';
-import { callLines, diagnoseLine, type HostOutcome, linesToTry, outcomeTable, places } from './print.ts';
+import {
+  callLines,
+  diagnoseLine,
+  failedStepLine,
+  type HostOutcome,
+  linesToTry,
+  outcomeTable,
+  places,
+} from './print.ts';
+import type { FailedStep } from './rotation.ts';
 
 // As the stack sets it for the functions; libuv reads it when it first uses a thread, which nothing has done up to here.
 process.env.UV_THREADPOOL_SIZE ??= '64';
@@ -67,7 +76,8 @@ function temporaryFolder(): string {
 
 async function serve({ isDemo, ports }: StartOptions, folder: string): Promise<number> {
   const { startCloud } = await import('./cloud.ts');
-  const onFailure = (name: string, reason: unknown) => console.error(`${name} failed:`, reason);
+  const onFailure = (name: string, reason: unknown, at?: FailedStep) =>
+    at ? console.error(failedStepLine(at, reason)) : console.error(`${name} failed:`, reason);
   const cloud = await startCloud({ folder, ports, isScheduled: !isDemo, onFailure });
   try {
     print(['', ...places(cloud, isDemo ? undefined : folder, paint)]);

@@ -15,12 +15,13 @@ import {
 import { beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { type Cloud, startCloud } from '../../local/cloud.ts';
 import { callThroughGateway, invocationOf } from '../../local/demo-call.ts';
-import { rotationFunctionArn, scheduleRotation, untilTested } from '../../local/rotation.ts';
+import { failedStepLine } from '../../local/print.ts';
+import { type FailedStep, rotationFunctionArn, scheduleRotation, untilTested } from '../../local/rotation.ts';
 import { startSecretsManager } from '../../local/secrets-manager/server.ts';
 import { privateFolder } from '../support/program.ts';
 
 const ports = { gateway: 0, secrets: 0, authority: 0, events: 0, api: 0 };
-const failures: unknown[] = [];
+const failures: [unknown, FailedStep | undefined][] = [];
 let cloud: Cloud;
 let client: SecretsManagerClient;
 let SecretId: string;
@@ -28,7 +29,7 @@ let SecretId: string;
 // One for the whole file: the functions read their settings when they are loaded, once in a process.
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-rotating-'));
-  const onFailure = (_name: string, reason: unknown) => failures.push(reason);
+  const onFailure = (_name: string, reason: unknown, at?: FailedStep) => failures.push([reason, at]);
   cloud = await startCloud({ folder, ports, identityTtlSeconds: 1, onFailure });
   client = clientAt(cloud.secretsManagerUrl);
   SecretId = cloud.secretId;
@@ -74,7 +75,12 @@ it('a rotation that a customer blocks fails, is told of, and changes nothing', {
   const before = await current();
   await client.send(new RotateSecretCommand({ SecretId }));
   await vi.waitFor(() => expect(failures).toHaveLength(1), 30_000);
-  expect(String(failures[0])).toContain('pins.demo.localhost');
+  const [reason, at] = failures[0] ?? [];
+  expect(at).toEqual({ identity: 'platform', step: 'testSecret' });
+  const line = failedStepLine(at as FailedStep, reason);
+  expect(line).toMatch(
+    /^platform, testSecret, new-certificate-rejected: pins\.demo\.localhost:\d+ will not take .+\.$/,
+  );
   expect(await current()).toBe(before);
   const { VersionId } = await client.send(new CancelRotateSecretCommand({ SecretId }));
   expect(await describeSecret()).toMatchObject({ RotationEnabled: false });
