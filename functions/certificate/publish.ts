@@ -1,6 +1,7 @@
 // Publishes what a customer must trust: the public certificates of an identity, whatever state the identity is in.
 import type { X509Certificate } from 'node:crypto';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { pinOf } from '../connection/server-certificate.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { readCertificate, readCertificates } from '../identity/chain.ts';
 import { checkIdentity } from '../identity/check.ts';
@@ -28,6 +29,8 @@ interface PublishedCertificate {
   readonly validTo: string;
   /** SHA-256 of the DER, as `AA:BB:…`. */
   readonly fingerprint256: string;
+  /** `sha256/` and base64, for customers that pin the key: the same as in the events of a rotation. */
+  readonly pin: string;
 }
 
 /**
@@ -115,6 +118,7 @@ function describe(certificate: X509Certificate): PublishedCertificate {
     validFrom: certificate.validFromDate.toISOString(),
     validTo: certificate.validToDate.toISOString(),
     fingerprint256: certificate.fingerprint256,
+    pin: pinOf(certificate),
   };
 }
 

@@ -1,4 +1,4 @@
-import { createPublicKey, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +79,12 @@ afterEach(() => {
   lines.length = 0;
 });
 
+/** As docs/destinations.md has it made with OpenSSL. */
+function pinFor(certificate: string): string {
+  const spki = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
+  return `sha256/${createHash('sha256').update(spki).digest('base64')}`;
+}
+
 describe('GET /v1/identities/{identity}/certificate', () => {
   it('gives each certificate of the chain, and never the key', async () => {
     const { VersionId } = await create('platform', { ...keys, destinations: [{ host: 'secret-customer.example' }] });
@@ -96,11 +102,16 @@ describe('GET /v1/identities/{identity}/certificate', () => {
       validFrom: leaf.validFromDate.toISOString(),
       validTo: leaf.validToDate.toISOString(),
       fingerprint256: leaf.fingerprint256,
+      pin: pinFor(keys.certificate),
     });
     expect(body.intermediateCertificates).toMatchObject([
-      { pem: keys.intermediateCertificates, subject: 'CN=Test Issuer' },
+      { pem: keys.intermediateCertificates, subject: 'CN=Test Issuer', pin: pinFor(keys.intermediateCertificates) },
     ]);
-    expect(body.rootCertificate).toMatchObject({ pem: keys.rootCertificate, subject: 'CN=Test Root' });
+    expect(body.rootCertificate).toMatchObject({
+      pem: keys.rootCertificate,
+      subject: 'CN=Test Root',
+      pin: pinFor(keys.rootCertificate),
+    });
     expect(answer.body).not.toContain('PRIVATE');
     expect(answer.body).not.toContain('secret-customer');
   });
