@@ -58,7 +58,9 @@ function rotation(entry: unknown, privateAuthorities: readonly string[]): Rotati
     throw new Error(`${key}: identity must be lower case letters, digits and hyphens, at most 63.`);
   }
   if (typeof schedule !== 'string' || !scheduleForm.test(schedule)) {
-    throw new Error(`${key}: schedule of ${identity} must be like rate(30 days) or cron(0 3 1 * ? *).`);
+    throw new Error(
+      `${key}: schedule of ${identity} must be like rate(30 days), rate(12 hours), which may be four hours at least, or cron(0 3 1 * ? *), whose minute is 0.`,
+    );
   }
   if (window !== undefined && !(typeof window === 'string' && /^(?:[1-9]|1\d|2[0-4])h$/.test(window))) {
     throw new Error(`${key}: window of ${identity} must be 1h to 24h.`);

@@ -37,10 +37,10 @@ export function readStackSettings(node: Node): StackSettings {
   refuseUnknownKeys(node);
   const value = (key: string): unknown => node.tryGetContext(`countersign:${key}`);
   const text = (key: string): string => String(value(key) ?? '');
-  const functions = readSettings({
-    [variables.secretPrefix]: text('secretPrefix'),
-    [variables.identityTtlSeconds]: text('identityTtlSeconds'),
-    [variables.docsUrl]: text('docsUrl'),
+  const functions = functionSettings({
+    secretPrefix: text('secretPrefix'),
+    identityTtlSeconds: text('identityTtlSeconds'),
+    docsUrl: text('docsUrl'),
   });
   const privateAuthorities = privateCas(value('privateCas'));
   return {
@@ -59,6 +59,18 @@ export function readStackSettings(node: Node): StackSettings {
     privateAuthorities,
     alarmTopicArn: alarmTopicArn(text('alarmTopicArn')),
   };
+}
+
+/** Checked by the functions' own rules, which speak of variables that nobody has set here. */
+function functionSettings(values: Readonly<Record<'secretPrefix' | 'identityTtlSeconds' | 'docsUrl', string>>) {
+  const names = Object.keys(values) as (keyof typeof values)[];
+  try {
+    return readSettings(Object.fromEntries(names.map((name) => [variables[name], values[name]])));
+  } catch (thrown) {
+    const sentence = thrown instanceof Error ? thrown.message : String(thrown);
+    const inOurWords = names.reduce((said, name) => said.replaceAll(variables[name], keyPrefix + name), sentence);
+    throw new Error(inOurWords, { cause: thrown });
+  }
 }
 
 /** A misspelt key would leave its default in force, in silence. */
