@@ -1,7 +1,7 @@
 // createSecret: the next version of the identity, issued once however often it is run, and put at AWSPENDING.
 import { remainingMs } from '../connection/attempt.ts';
 import { maxDocumentBytes } from '../identity/document.ts';
-import { reasonOfRefusal, refusalSentence } from '../identity/handshake-proof.ts';
+import { serverRefusal } from '../identity/handshake-proof.ts';
 import { usableParts } from '../issuer/issued.ts';
 import { issuedUnusable } from '../issuer/issued-unusable.ts';
 import { holderOf, labels } from '../versions/labels.ts';
@@ -73,8 +73,8 @@ async function issuedDocument(
     current: knownChain(current),
     now: services.now(),
   });
-  const refusal = await reasonOfRefusal({ privateKey, ...parts });
-  if (refusal !== undefined) throw issuedUnusable('handshake-failed', refusalSentence(refusal));
+  const refusal = await serverRefusal({ privateKey, ...parts });
+  if (refusal !== undefined) throw issuedUnusable('handshake-failed', refusal.sentence);
   const document = JSON.stringify(nextMembers(current.members, { privateKey, ...parts }));
   if (Buffer.byteLength(document) <= maxDocumentBytes) return document;
   throw issuedUnusable(

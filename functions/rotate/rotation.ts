@@ -4,7 +4,7 @@ import type { Deadline } from '../connection/attempt.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
 import { CountersignError } from '../errors.ts';
 import { checkIdentity } from '../identity/check.ts';
-import { reasonOfRefusal, refusalSentence } from '../identity/handshake-proof.ts';
+import { serverRefusal } from '../identity/handshake-proof.ts';
 import type { Identity, Stage } from '../identity/identity.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
 import { unusable } from '../identity/unusable.ts';
@@ -70,9 +70,9 @@ export function prove({ identity, services }: Rotation, stored: StoredVersion, s
 export async function provePending(rotation: Rotation, stored: StoredVersion): Promise<Identity> {
   try {
     const identity = prove(rotation, stored, labels.pending);
-    const reason = await reasonOfRefusal(identity);
-    if (reason === undefined) return identity;
-    throw unusable('handshake-failed', 'certificate', refusalSentence(reason));
+    const refusal = await serverRefusal(identity);
+    if (refusal === undefined) return identity;
+    throw unusable('handshake-failed', 'certificate', refusal.sentence);
   } catch (thrown) {
     if (!(thrown instanceof CountersignError)) throw thrown;
     const hint =
