@@ -45,6 +45,8 @@ interface Watch {
  * none the alarm stays as it was, and `inspection-missing` says that nobody looks.
  */
 const hourly = { periods: [3, 1], missing: TreatMissingData.IGNORE } as const;
+/** Of what a customer does that is called now and then: at each call the alarm would go off, and be over five minutes later. */
+const nowAndThen = { periods: [12, 1] } as const;
 const atMost = ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD;
 
 export class Alarms extends Construct {
@@ -108,10 +110,12 @@ function watches({ functions, rotate, deadLetters }: AlarmsProps): Readonly<Reco
     'previous-certificate-used': {
       says: 'A customer rejects the current certificate and is served with the previous one.',
       metric: count('PreviousCertificateUsed'),
+      ...nowAndThen,
     },
     'certificate-rejected': {
       says: 'A customer rejects the client certificate.',
       metric: count('CertificateRejections'),
+      ...nowAndThen,
     },
     'identity-unusable': {
       says: 'Calls fail because the stored identity cannot be used.',

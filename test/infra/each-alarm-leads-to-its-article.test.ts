@@ -124,6 +124,19 @@ describe('the alarms for', () => {
     },
   );
 
+  it.each(['previous-certificate-used', 'certificate-rejected'])(
+    '%s go off with the first call, and are over an hour after the last: some customers are called now and then',
+    (name) => {
+      expect(alarm(name)).toMatchObject({
+        Period: 300,
+        Threshold: 1,
+        EvaluationPeriods: 12,
+        DatapointsToAlarm: 1,
+        TreatMissingData: 'notBreaching',
+      });
+    },
+  );
+
   it('an inspection that is missing goes off when there is no data', () => {
     expect(alarm('inspection-missing')).toMatchObject({
       MetricName: 'IdentitiesInspected',
