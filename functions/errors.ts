@@ -180,7 +180,7 @@ const table = {
     status: 500,
     retryable: false,
     title: 'The identity does not say how it is renewed',
-    hint: 'The platform must correct the renewal of the identity document; docs/rotation.md lists what it may hold.',
+    hint: 'The platform must correct the renewal of the identity document; docs/identities.md lists what it may hold.',
   },
   'issuer-unavailable': {
     status: 503,
