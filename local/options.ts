@@ -1,5 +1,6 @@
 // The options of `npm start`, read from the command line.
 import { parseArgs } from 'node:util';
+import { demoHosts } from './demo-api/hosts.ts';
 
 export interface StartOptions {
   readonly isDemo: boolean;
@@ -45,18 +46,40 @@ export function readOptions(args: readonly string[]): StartOptions {
   const isDemo = values.demo === true;
   if (isDemo && values.state !== undefined) throw new Error('--demo keeps no state, so it takes no --state.');
   if (values.state === '') throw new Error('--state must name a folder.');
+  const ports: Ports = {
+    gateway: port('--port', values.port, isDemo ? 0 : 8080),
+    secrets: port('--secrets-port', values['secrets-port'], isDemo ? 0 : 8081),
+    authority: port('--authority-port', values['authority-port'], isDemo ? 0 : 8082),
+    events: port('--events-port', values['events-port'], isDemo ? 0 : 8083),
+    api: port('--api-port', values['api-port'], isDemo ? 0 : 8443, lastApiPort),
+  };
+  requireDifferent(ports);
   return {
     isDemo,
     wantsHelp: values.help === true,
     folder: isDemo ? undefined : (values.state ?? '.countersign'),
-    ports: {
-      gateway: port('--port', values.port, isDemo ? 0 : 8080),
-      secrets: port('--secrets-port', values['secrets-port'], isDemo ? 0 : 8081),
-      authority: port('--authority-port', values['authority-port'], isDemo ? 0 : 8082),
-      events: port('--events-port', values['events-port'], isDemo ? 0 : 8083),
-      api: port('--api-port', values['api-port'], isDemo ? 0 : 8443, lastApiPort),
-    },
+    ports,
   };
+}
+
+/** Found when the second of them listens, a port is said to be taken, and not by whom. */
+function requireDifferent({ gateway, secrets, authority, events, api }: Ports): void {
+  const wanted = [
+    ['--port', gateway],
+    ['--secrets-port', secrets],
+    ['--authority-port', authority],
+    ['--events-port', events],
+    ...demoHosts.map((_, index) => ['--api-port', api === 0 ? 0 : api + index] as const),
+  ] as const;
+  const taken = new Map<number, string>();
+  for (const [option, number] of wanted.filter(([, fixed]) => fixed !== 0)) {
+    const other = taken.get(number);
+    if (other !== undefined) {
+      const range = option === '--api-port' ? ` (the demo API has ${api} to ${api + demoHosts.length - 1})` : '';
+      throw new Error(`${other} and ${option} cannot both have port ${number}${range}.`);
+    }
+    taken.set(number, option);
+  }
 }
 
 function parse(args: readonly string[]) {

@@ -29,6 +29,9 @@ describe('the options of npm start', () => {
     [['--events-port', '99999'], '--events-port must be a port: a whole number from 0 to 65535.'],
     [['--secrets-port', '1.5'], '--secrets-port must be a port: a whole number from 0 to 65535.'],
     [['--api-port', '65530'], '--api-port must be a port: a whole number from 0 to 65500.'],
+    [['--secrets-port', '8080'], '--port and --secrets-port cannot both have port 8080.'],
+    [['--events-port', '7', '--authority-port', '7'], '--authority-port and --events-port cannot both have port 7.'],
+    [['--port', '8445'], '--port and --api-port cannot both have port 8445 (the demo API has 8443 to 8452).'],
     [['--state', ''], '--state must name a folder.'],
     [['--demo', '--state', 'x'], '--demo keeps no state, so it takes no --state.'],
   ])('%j is refused', (args, sentence) => {
