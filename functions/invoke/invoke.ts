@@ -59,12 +59,13 @@ export function createInvoke(services: CallServices): Story {
       const identityMs = performance.now() - startedAt;
       record.version = identity.version;
       record.stage = identity.stage;
-      admitAs(identity, target);
+      const destination = admitAs(identity, target);
 
       const called = await callWithRepeats(services, identity, target, request, deadline);
       record.attempts = called.attempts;
       record.version = called.identity.version;
       record.stage = called.identity.stage;
+      if (record.stage === 'AWSPREVIOUS') record.destination = destination.host;
       if (called.earlier.length > 0) record.earlierConnections = called.earlier;
       if (called.rejections > 0) record.rejections = called.rejections;
       const { outcome } = called;

@@ -17,6 +17,8 @@ export interface InvocationRecord extends OptionalFailure {
   stage?: string | undefined;
   host?: string | undefined;
   port?: number | undefined;
+  /** `host` of the destination that admitted it, `*` say; where AWSPREVIOUS was presented. */
+  destination?: string | undefined;
   method?: string | undefined;
   /** HTTP status of the customer's API. */
   status?: number | undefined;
@@ -46,6 +48,7 @@ export function newRecord(requestId: string): InvocationRecord {
     stage: undefined,
     host: undefined,
     port: undefined,
+    destination: undefined,
     method: undefined,
     status: undefined,
     connection: undefined,
@@ -70,7 +73,8 @@ const connectionMetrics: Readonly<Record<ConnectionKind, string>> = {
  * Writes the record in CloudWatch's embedded metric format (AWS: CloudWatch User Guide, "Specification: Embedded metric
  * format"): Invocations, totalMs and the kinds of connections without dimensions, Failures by code and by failedStep.
  * Identities and hosts are properties, not dimensions: CloudWatch bills a metric for each value of a dimension.
- * Only PreviousCertificateUsed has them: whoever it wakes must know whom to call, and they are few.
+ * Only PreviousCertificateUsed has them: whoever it wakes must know whom to call, and the
+ * destinations that are written down are few, where the hosts that `*` lets through are not.
  * Where a meter of the process counts, the line is the record alone.
  */
 export function recordInvocation(record: InvocationRecord, now: number = Date.now()): void {
@@ -101,7 +105,9 @@ function directivesOf(record: InvocationRecord): string {
         totalMs: 'Milliseconds',
         ...Object.fromEntries(counts.map((name) => [name, 'Count'])),
       }),
-      ...(isByPrevious(record) ? [directive({ PreviousCertificateUsed: 'Count' }, [[], ['identity', 'host']])] : []),
+      ...(isByPrevious(record)
+        ? [directive({ PreviousCertificateUsed: 'Count' }, [[], ['identity', 'destination']])]
+        : []),
       ...(code === undefined
         ? []
         : [directive({ Failures: 'Count' }, failedStep === undefined ? [['code']] : [['code'], ['failedStep']])]),

@@ -59,7 +59,12 @@ function linesOfEveryKind(now: number): readonly string[] {
   for (const connection of ['new', 'resumed', 'reused'] as const) {
     recordInvocation({ ...newRecord('r'), connection }, now);
   }
-  const byPrevious = { identity: 'platform', host: 'api.acme.example', stage: 'AWSPREVIOUS' as const, rejections: 1 };
+  const byPrevious = {
+    identity: 'platform',
+    destination: 'api.acme.example',
+    stage: 'AWSPREVIOUS' as const,
+    rejections: 1,
+  };
   recordInvocation({ ...newRecord('r'), ...byPrevious }, now);
   recordDiagnosis({ requestId: 'r', totalMs: 1, verdict: 'access-granted' }, now);
   recordRefreshFailure('platform', new CountersignError('identity-unusable', 'No.'), now);

@@ -142,7 +142,7 @@ describe.skipIf(!findPeer('openssl'))('a server that sends alerts (needs openssl
     });
   });
 
-  it('a call saved by the previous version: counted for its identity and host', async () => {
+  it('a call saved by the previous version: counted for its identity and destination', async () => {
     const api = await startOpenssl(newServer(authorities), { clientRoots, args: ['-tls1_3'] });
     const platform = openPlatform(authorities);
     const destinations = [destinationAt(api, authorities)];
@@ -152,13 +152,14 @@ describe.skipIf(!findPeer('openssl'))('a server that sends alerts (needs openssl
     const expected = lineOf(api.port, 'INFO', ['FullHandshakes', 'CertificateRejections']);
     const previous = {
       Namespace: metricsNamespace,
-      Dimensions: [[], ['identity', 'host']],
+      Dimensions: [[], ['identity', 'destination']],
       Metrics: [count('PreviousCertificateUsed')],
     };
     expect(lastLine(platform)).toEqual({
       ...expected,
       version: 'v1',
       stage: 'AWSPREVIOUS',
+      destination: 'api.acme.example',
       attempts: 2,
       earlierConnections: ['new'],
       rejections: 1,

@@ -76,7 +76,7 @@ describe('the record of an invocation', () => {
     [{ code: 'response-timeout', connection: 'new' as const }, [[], ['code']]],
     [{ code: 'connection-refused', failedStep: '1' }, [[], ['code'], ['failedStep']]],
     [{ stage: 'AWSCURRENT', identity: 'platform', host: 'api.acme.example', rejections: 2 }, [[]]],
-    [{ stage: 'AWSPREVIOUS', identity: 'platform', host: 'api.acme.example' }, [[], [], ['identity', 'host']]],
+    [{ stage: 'AWSPREVIOUS', identity: 'platform', destination: '*' }, [[], [], ['identity', 'destination']]],
   ])('names for %o only dimensions that the line has, as strings', (record, dimensions) => {
     const line = written(record);
     const sets = (line._aws.CloudWatchMetrics as Directive[]).flatMap((directive) => directive.Dimensions);
