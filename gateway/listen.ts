@@ -1,7 +1,7 @@
 // Opens a server on a port, or says in one sentence why that cannot be; and closes it once its answers are sent.
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
-import { setTimeout as wait } from 'node:timers/promises';
+import { connectionsOf } from './connections.ts';
 
 export interface ListenOptions {
   /** 0 takes a free one. */
@@ -18,6 +18,7 @@ export interface ListenOptions {
 /** @returns the port */
 export async function listen(server: Server, options: ListenOptions): Promise<number> {
   const { port, what, option, host = '127.0.0.1', exclusive = true } = options;
+  connectionsOf(server);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
   server.listen({ port, host, exclusive }, resolve);
@@ -40,16 +41,20 @@ export function urlOf(host: string, port: number, scheme: 'http' | 'https' = 'ht
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Takes no more connections, lets the answers under way be sent up to the deadline, then cuts them off. */
+/** For a connection that has just begun to send its request, in milliseconds. */
+const unusedMs = 500;
+
+/**
+ * Takes no more connections, lets the answers under way be sent up to the deadline, then cuts them off. A connection on which
+ * nothing is asked holds up nothing: an idle one is closed at once, one that has said nothing yet a moment later.
+ */
 export async function closeServer(server: HttpServer, deadlineMs: number): Promise<void> {
   if (!server.listening) return;
+  const { destroyUnused, destroyAll } = connectionsOf(server);
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  const deadline = new AbortController();
-  const cutOff = wait(deadlineMs, undefined, { signal: deadline.signal }).then(
-    () => server.closeAllConnections(),
-    () => undefined,
-  );
-  await Promise.race([closed, cutOff]);
-  deadline.abort();
+  const unused = setTimeout(destroyUnused, Math.min(deadlineMs, unusedMs));
+  const deadline = setTimeout(destroyAll, deadlineMs);
   await closed;
+  clearTimeout(unused);
+  clearTimeout(deadline);
 }

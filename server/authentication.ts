@@ -11,6 +11,8 @@ export interface Authentication {
   began(socket: Socket): void;
   /** Throws `not-authenticated`. */
   callerOf(request: IncomingMessage): Caller;
+  /** Whether the connection was judged by authorities that are not in force any more: it should end with its next answer. */
+  isStale(socket: Socket): boolean;
   /** The authorities of callers have changed: certificates of connections that stand count no more. */
   forgetCertificates(): void;
 }
@@ -30,26 +32,37 @@ export function createAuthentication(callers: () => Callers, now: () => number =
   let shown = new WeakMap<TLSSocket, Shown>();
   let authorities = 0;
   /** Of each open connection, the authorities that its handshake is judged by. */
-  const judgedBy = new Map<string, number>();
+  const judgedBy = new Map<string, { readonly authorities: number }>();
 
   return {
     began(socket) {
       const key = peerOf(socket);
-      judgedBy.set(key, authorities);
-      socket.once('close', () => judgedBy.delete(key));
+      const mine = { authorities };
+      judgedBy.set(key, mine);
+      // The port of a connection that was reset is free again before its end is told here.
+      socket.once('close', () => {
+        if (judgedBy.get(key) === mine) judgedBy.delete(key);
+      });
     },
     callerOf(request) {
       const { authorization } = request.headers;
+      if (authorization !== undefined && isTwice(request.rawHeaders, 'authorization'))
+        throw refused('credentials-ambiguous', 'The request has more than one Authorization header.');
       // A token that is shown must be right, whatever certificate is beneath it.
       if (authorization !== undefined) return byToken(authorization);
       if (request.socket instanceof TLSSocket) return byCertificate(request.socket);
       throw refused('no-credentials', 'The request has no bearer token.');
     },
+    isStale,
     forgetCertificates() {
       authorities++;
       shown = new WeakMap();
     },
   };
+
+  function isStale(socket: Socket): boolean {
+    return judgedBy.get(peerOf(socket))?.authorities !== authorities;
+  }
 
   function byToken(authorization: string): Caller {
     const token = tokenPattern.exec(authorization)?.[1];
@@ -75,7 +88,7 @@ export function createAuthentication(callers: () => Callers, now: () => number =
   }
 
   function look(socket: TLSSocket): Shown {
-    if (judgedBy.get(peerOf(socket)) !== authorities) {
+    if (isStale(socket)) {
       throw refused('connection-stale', 'The authorities of callers have changed since the connection began.');
     }
     const certificate = socket.getPeerX509Certificate();
@@ -89,6 +102,11 @@ export function createAuthentication(callers: () => Callers, now: () => number =
     shown.set(socket, seen);
     return seen;
   }
+}
+
+/** Node keeps the first; whoever stands before it may have looked at the last. */
+function isTwice(rawHeaders: readonly string[], name: string): boolean {
+  return rawHeaders.filter((one, index) => index % 2 === 0 && one.toLowerCase() === name).length > 1;
 }
 
 /** A TLS socket and the connection below it have the same. */

@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import { consoleRouteOf } from '../console/routes.ts';
 import { identityNamePattern, routes } from '../functions/config.ts';
 import { asCountersignError } from '../functions/errors.ts';
@@ -15,10 +16,12 @@ import {
   toStructuredAnswer,
 } from '../gateway/answer.ts';
 import { dropBody, readBody } from '../gateway/body.ts';
+import { connectionsOf } from '../gateway/connections.ts';
 import { refusal, refusalOfPage } from '../gateway/guard.ts';
 import type { RouteMatch } from '../gateway/route.ts';
 import type { Authentication } from './authentication.ts';
 import type { Caller } from './callers.ts';
+import { answerClientError } from './client-errors.ts';
 import { doorContext } from './doors.ts';
 import { eventOf } from './event.ts';
 import type { Load, TakenCall } from './load.ts';
@@ -84,6 +87,12 @@ export function createListener(parts: ListenerParts): Server {
   // Whoever asks first whether to send a body is not told to send one that is refused.
   server.on('checkContinue', (request, response) => onRequest(request, response, () => response.writeContinue()));
   server.maxConnections = limits.maxConnections;
+  // All of them: what frames the body may stand behind the thousandth. Their bytes are bounded.
+  server.maxHeadersCount = 0;
+  server.on('clientError', (error, socket) => {
+    const code = answerClientError(error, socket as Socket, connectionsOf(server).isAnswering(socket as Socket));
+    if (code !== undefined) parts.onRefused({ code, sourceIp: (socket as Socket).remoteAddress });
+  });
   server.on('drop', parts.onConnectionRefused);
   // One that could not be accepted, for want of descriptors say, is no defect of the server.
   server.on('error', () => {
@@ -105,7 +114,7 @@ async function serveOne(
   const call: { taken?: TakenCall } = {};
   try {
     const answer = await answerTo(parts, request, call, goOn);
-    sendAnswer(request, response, answer, !server.listening);
+    sendAnswer(request, response, answer, isLast(parts, server, request, answer));
     if (!response.writableFinished && !response.destroyed) await read(response, parts.limits.requestMs);
   } catch (thrown) {
     recordInternalError(asCountersignError(thrown), '');
@@ -113,6 +122,13 @@ async function serveOne(
   } finally {
     call.taken?.release();
   }
+}
+
+/** With requests behind it that are in flight, too, the last of them ends the connection. */
+function isLast({ authentication }: ListenerParts, server: Server, request: IncomingMessage, { status }: HttpAnswer) {
+  const isStale = authentication?.isStale(request.socket) === true;
+  if (isStale && status === 401) return true;
+  return (isStale || !server.listening) && connectionsOf(server).isLatest(request);
 }
 
 /** `goOn` tells whoever waits for that to send the body. */

@@ -15,6 +15,9 @@ const routeKeys: readonly RouteKey[] = [...Object.values(routes), ...Object.valu
 const matched = new Map<string, RouteMatch>();
 const maxMatched = 1_000;
 
+/** What the server itself answers; HEAD asks for it as GET does (RFC 9110, section 9.3.2). Of a function, there is no HEAD. */
+const answeredHere = new Set<RouteKey>([routes.health, ...Object.values(ownRoutes)]);
+
 /** `target` with its query. Throws URIError when the path is not valid percent-encoding. */
 export function routeOf(method: string, target: string): RouteMatch | undefined {
   const end = target.indexOf('?');
@@ -22,8 +25,8 @@ export function routeOf(method: string, target: string): RouteMatch | undefined 
   const key = `${method} ${path}`;
   const known = matched.get(key);
   if (known !== undefined) return known;
-  const route = matchRoute(routeKeys, method, path);
-  if (route === undefined) return undefined;
+  const route = matchRoute(routeKeys, method === 'HEAD' ? 'GET' : method, path);
+  if (route === undefined || (method === 'HEAD' && !answeredHere.has(route.routeKey))) return undefined;
   if (matched.size >= maxMatched) matched.clear();
   matched.set(key, route);
   return route;

@@ -140,7 +140,7 @@ export function ask(url: string, path: string, asked: Asked = {}): Promise<Reply
           status: incoming.statusCode ?? 0,
           headers: incoming.headers,
           text: answer,
-          body: isJson ? JSON.parse(answer) : undefined,
+          body: isJson && answer !== '' ? JSON.parse(answer) : undefined,
         });
       }, reject);
     });

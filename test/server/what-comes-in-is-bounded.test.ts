@@ -272,6 +272,43 @@ describe('what is no request to this server', () => {
     expect(reply.text).toMatch(/^\{"message":"Forbidden: this server answers /);
   });
 
+  it('what Node refuses by itself is answered in words, counted and told', async () => {
+    const { identities } = await surroundings();
+    const serving = await startServing({ identities, workers: '1', headerSeconds: '1', maxHeaderBytes: '2048' });
+    const cases = [
+      ['400', 'Bad Request', 'GET / HTTP/9.9\r\n\r\n'],
+      ['431', 'Request Header Fields Too Large', `GET / HTTP/1.1\r\nx: ${'a'.repeat(4_000)}\r\n\r\n`],
+      ['413', 'Payload Too Large', `${head(json, 'transfer-encoding: chunked')}\r\n1;${'a'.repeat(20_000)}\r\na\r\n`],
+      ['408', 'Request Timeout', 'GET / HTTP/1.1\r\nhost:'],
+    ] as const;
+    for (const [status, message, bytes] of cases) {
+      const answer = await text(dial(serving.url, bytes));
+      expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} ${message}\r\n`));
+      expect(answer.slice(answer.indexOf('\r\n\r\n') + 4)).toBe(JSON.stringify({ message }));
+      await serving.line(({ message: line, code }) => line === 'request refused' && code === status);
+    }
+    const metrics = (await ask(serving.url, '/metrics')).text;
+    for (const [status] of cases) expect(metrics).toContain(`countersign_refused_requests_total{code="${status}"} 1\n`);
+    // A connection that goes away is nobody's request.
+    dial(serving.url, '').resetAndDestroy();
+    const refused = () => serving.lines().filter(({ message }) => message === 'request refused');
+    expect((await ask(serving.url, '/v1/health')).status).toBe(200);
+    expect(refused().length).toBe(4);
+    expect(refused()[0]).toMatchObject({ level: 'WARN', sourceIp: '127.0.0.1' });
+  });
+
+  it('what frames a body counts behind any number of headers', async () => {
+    const { identities, target } = await surroundings();
+    const { url } = await startServing({ identities, workers: '1' });
+    const body = JSON.stringify({ url: target });
+    const many = Array(1_500).fill('a:').join('\r\n');
+    const length = `content-length: ${body.length}`;
+    const socket = dial(url, `${head(json, many, length, 'connection: close')}\r\n${body}`);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 .*"status":200/s);
+    const large = dial(url, `${head(json, many, 'content-length: 7000000')}\r\n`);
+    expect(String(await once(large, 'data'))).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
   it('a request that can be read in two ways is read in none', async () => {
     const { identities } = await surroundings();
     const { url } = await startServing({ identities, workers: '1' });
@@ -283,5 +320,35 @@ describe('what is no request to this server', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(answer).not.toContain('"ok"');
     expect((await ask(url, '/v1/identities/%E0%A4%A/certificate')).status).toBe(400);
+    const statuses = async (path: string) => [
+      (await ask(url, path, { method: 'GET' })).status,
+      (await ask(url, path, { method: 'HEAD' })).status,
+    ];
+    for (const path of ['/v1/health', '/v1/ready', '/metrics']) expect(await statuses(path)).toEqual([200, 200]);
+    expect(await statuses('/v1/identities/platform/certificate')).toEqual([200, 404]);
+  });
+
+  it('a token that stands beside another is none', async () => {
+    const { identities, folder } = await surroundings();
+    const { token, tokenSha256 } = newToken();
+    const callers = folder.write('callers.json', JSON.stringify([{ name: 'bot', tokenSha256, identities: '*' }]));
+    const { url } = await startServing({ identities, workers: '1', callers });
+    const good = `authorization: Bearer ${token}`;
+    const bad = `authorization: Bearer ${newToken().token}`;
+    const answerTo = (...lines: string[]) =>
+      text(
+        dial(
+          url,
+          `GET /v1/identities/platform/certificate HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n${lines.join('\r\n')}\r\n\r\n`,
+        ),
+      );
+    expect(await answerTo(good)).toMatch(/^HTTP\/1\.1 200 /);
+    for (const lines of [
+      [good, bad],
+      [bad, good],
+      [good, good.replace('a', 'A')],
+    ]) {
+      expect(await answerTo(...lines)).toMatch(/^HTTP\/1\.1 401 .*credentials-ambiguous/s);
+    }
   });
 });
