@@ -89,6 +89,8 @@ async function follow(
   store: IdentityStore,
   context: CommandContext,
 ): Promise<Standing> {
+  // From here on Ctrl-C ends it in the same way, wherever it strikes.
+  const { interrupted: signal } = context;
   const isManual = await isSignedByHand(name, store);
   const until = performance.now() + forMs;
   let next = from && course.indexOf(from);
@@ -102,7 +104,7 @@ async function follow(
     }
     if (standing !== 'asking' && standing !== 'trying') return standing;
     if (performance.now() >= until) return standing;
-    await wait(everyMs, undefined, { signal: context.interrupted }).catch(() => {
+    await wait(everyMs, undefined, { signal }).catch(() => {
       throw interruption();
     });
   }
