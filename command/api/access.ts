@@ -1,6 +1,7 @@
 // How the command shows itself to an API: with a signature, a bearer token or a client certificate, or not at all.
 import { open } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { isLoopbackHeader } from '../../gateway/loopback.ts';
 import { usageError } from '../exit-code.ts';
 import type { SignableRequest } from './signature.ts';
 
@@ -59,7 +60,7 @@ export async function openAccess(
   if (region === undefined && named === undefined) {
     // An installation of one's own: it knows certificates and tokens, and on loopback wants neither.
     if (cert !== undefined) return asIs('certificate');
-    if (isLoopback(api)) return asIs('nothing');
+    if (isLoopbackHeader(api.host)) return asIs('nothing');
   }
   const signedFor = region ?? named ?? (environment.AWS_REGION || environment.AWS_DEFAULT_REGION);
   if (!signedFor) {
@@ -73,10 +74,6 @@ export async function openAccess(
     tls,
     headers: (request) => signedHeaders(request, { region: signedFor, credentials, now: surroundings.now() }),
   };
-}
-
-export function isLoopback({ hostname }: URL): boolean {
-  return /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }
 
 async function tlsOptions({ cert, key, cacert }: AccessOptions): Promise<SecureContextOptions> {

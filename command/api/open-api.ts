@@ -1,6 +1,7 @@
 // Which API a verb asks: the one that --api names, this process on a source of identities, or what listens on this machine.
 import type { Command } from 'commander';
 import { identityNamePattern, platformIdentity, variables } from '../../functions/config.ts';
+import { isLoopbackHeader } from '../../gateway/loopback.ts';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../exit-code.ts';
 import { chosenStore, type StoreOptions, useStore, withStore } from '../store/chosen-store.ts';
@@ -15,7 +16,7 @@ export interface ApiOptions extends StoreOptions {
 }
 
 /** Where `npm start` and `countersign serve` listen unless they are told otherwise. */
-export const localApi = 'http://127.0.0.1:8080';
+const localApi = 'http://127.0.0.1:8080';
 
 /** The options of every verb that asks the API. */
 export function withApi(command: Command): Command {
@@ -54,12 +55,10 @@ export async function openApi(options: ApiOptions, context: CommandContext): Pro
     return openInProcess(store, environment);
   }
   const url = readUrl(api ?? localApi);
-  const [{ isLoopback, openAccess }, { openOverHttp }] = await Promise.all([
-    import('./access.ts'),
-    import('./over-http.ts'),
-  ]);
+  const [{ openAccess }, { openOverHttp }] = await Promise.all([import('./access.ts'), import('./over-http.ts')]);
   // Requests hold what bots send to customers, and what shows who asks.
-  if (url.protocol === 'http:' && !isLoopback(url)) throw usageError('--api must be https, unless it is on loopback.');
+  if (url.protocol === 'http:' && !isLoopbackHeader(url.host))
+    throw usageError('--api must be https, unless it is on loopback.');
   const access = await openAccess({ api: url, region, ...accessOf(shown) }, environment, {
     now: context.now,
     warn: context.output.warn,

@@ -2,6 +2,7 @@
 
 import { identityNamePattern } from '../../functions/config.ts';
 import { CountersignError } from '../../functions/errors.ts';
+import { maxDocumentBytes } from '../../functions/identity/document.ts';
 import { membersOf } from '../../functions/rotate/current-document.ts';
 import { refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
@@ -12,7 +13,7 @@ export function requireName(name: string): void {
   throw usageError('A name is 1 to 63 lower-case letters, digits and hyphens, and starts with a letter or a digit.');
 }
 
-export function notFound(name: string, store: IdentityStore): Error {
+function notFound(name: string, store: IdentityStore): Error {
   return refusal('identity-not-found', `There is no identity "${name}" in ${store.place}.`);
 }
 
@@ -74,4 +75,14 @@ export async function carriedOver(
       `The destinations of "${name}" cannot be carried over, because what is stored cannot be read: say where it may go with --destination or --destinations.`,
     );
   }
+}
+
+/** Secrets Manager's limit, and that of the functions for a directory. */
+export function requireSize(document: string): void {
+  const bytes = Buffer.byteLength(document);
+  if (bytes <= maxDocumentBytes) return;
+  throw refusal(
+    'document-too-large',
+    `The identity document would have ${bytes} bytes; ${maxDocumentBytes} is the most.`,
+  );
 }

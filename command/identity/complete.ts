@@ -5,19 +5,12 @@ import { refusal } from '../exit-code.ts';
 import type { KeptRequest } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
-import { carriedOver, requireName, wasChanged } from './change.ts';
+import { carriedOver, requireName, requireSize, wasChanged } from './change.ts';
 import { certificatesOf } from './described.ts';
-import {
-  anyHostWarning,
-  judgedIdentity,
-  noRenewal,
-  refuse,
-  requireSize,
-  type SettingOptions,
-  settingsFrom,
-} from './import.ts';
 import { readInputFiles } from './input-files.ts';
+import { judgedIdentity, refuse } from './judged.ts';
 import { followToEnd, secondsFrom } from './rotate.ts';
+import { anyHostWarning, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
 
 export interface CompleteOptions extends WriteOptions, SettingOptions {
   readonly certificate: string;

@@ -1,6 +1,5 @@
 // What may be shown of a stored identity: its certificates, its destinations, how it is renewed; no key and no secret of an issuer.
-import type { X509Certificate } from 'node:crypto';
-import { X509Certificate as Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { pinOf } from '../../functions/connection/server-certificate.ts';
 import { reportCertificate } from '../../functions/diagnosis/certificate-report.ts';
 import { CountersignError } from '../../functions/errors.ts';
@@ -61,7 +60,7 @@ export function describeIdentity(
   };
 }
 
-export function describeCertificate(
+function describeCertificate(
   certificate: X509Certificate,
   role: DescribedCertificate['role'],
   now: number,
@@ -131,7 +130,7 @@ function fingerprintsOf(pem: string): readonly string[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   return blocks.map((block) => {
     try {
-      return new Certificate(block).fingerprint256;
+      return new X509Certificate(block).fingerprint256;
     } catch {
       return 'unreadable';
     }

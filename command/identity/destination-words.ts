@@ -1,5 +1,4 @@
 // Destinations as people write them on a command line, made into those of an identity document (docs/destinations.md).
-import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { destinationsSchema, issueSentence } from '../../functions/destination/schema.ts';
 import { usageError } from '../exit-code.ts';
@@ -101,21 +100,5 @@ export function isAt(destination: unknown, place: Place): boolean {
       .toLowerCase()
       .replace(/^\[|\]$/g, '')
       .replace(/\.$/, '') === place.host.replace(/\.$/, '') && port === place.port
-  );
-}
-
-/** `manual`, or a file that holds a `renewal` (docs/identities.md), with or without the key around it. Throws a usage error. */
-export async function renewalFrom(text: string): Promise<unknown> {
-  if (/^[a-z-]+$/.test(text) && !(await exists(text))) return { issuer: { kind: text } };
-  const value = await readJson(text, '--renewal');
-  const isWrapped =
-    typeof value === 'object' && value !== null && 'renewal' in value && Object.keys(value).length === 1;
-  return isWrapped ? (value as { renewal: unknown }).renewal : value;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await readFile(path).then(
-    () => true,
-    () => false,
   );
 }

@@ -5,7 +5,7 @@ import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
-import { currentMembers, requireIdentity, requireNoRotation, wasChanged } from './change.ts';
+import { currentMembers, requireIdentity, requireNoRotation, requireSize, wasChanged } from './change.ts';
 import { clientCertificateOf, describeDestination, membersOrNone } from './described.ts';
 import {
   checkedDestinations,
@@ -16,7 +16,6 @@ import {
   placeFrom,
   requireNoSettings,
 } from './destination-words.ts';
-import { requireSize } from './import.ts';
 import { destinationLines } from './lines.ts';
 
 export interface ChangeOptions extends WriteOptions, DestinationOptions {

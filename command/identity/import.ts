@@ -1,34 +1,15 @@
 // `identity import`: files become an identity, judged and proved before it is stored, or all that is in the way is said.
-import { basename } from 'node:path';
-import { CountersignError } from '../../functions/errors.ts';
-import { maxDocumentBytes } from '../../functions/identity/document.ts';
 import type { CommandContext } from '../context.ts';
-import { exitCodes, refusal, usageError } from '../exit-code.ts';
-import type { AskPassphrase, InputFile } from '../import/contents.ts';
-import { type Finding, findingOf } from '../import/finding.ts';
-import { type ImportedDocument, identityFrom, type ReadyIdentity } from '../import/identity-from.ts';
-import { prove } from '../import/prove.ts';
-import { readFiles } from '../import/read-files.ts';
+import { refusal } from '../exit-code.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
-import { carriedOver, requireName, requireNoRotation, wasChanged } from './change.ts';
+import { carriedOver, requireName, requireNoRotation, requireSize, wasChanged } from './change.ts';
 import { describeDestination } from './described.ts';
-import {
-  type DestinationOptions,
-  destinationsFrom,
-  destinationsInFile,
-  renewalFrom,
-  requireNoSettings,
-} from './destination-words.ts';
 import { readInputFiles } from './input-files.ts';
+import { judgedIdentity, refuse } from './judged.ts';
 import { destinationLines } from './lines.ts';
 import { type PassphraseOptions, passphraseFrom } from './passphrase.ts';
-
-export interface SettingOptions extends DestinationOptions {
-  readonly destination?: readonly string[];
-  readonly destinations?: string;
-  readonly renewal?: string;
-}
+import { anyHostWarning, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
 
 export interface ImportOptions extends WriteOptions, PassphraseOptions, SettingOptions {
   readonly dryRun?: boolean;
@@ -109,83 +90,4 @@ export async function importIdentity(
         : `${paint('green', '✓')} "${name}" is ${outcome} in ${store.place}${stored === undefined ? '' : `, version ${stored.version}`}.`,
     ],
   );
-}
-
-export const anyHostWarning =
-  'No destination is listed: the key may go to any public host on port 443. Say --destination, or list them with countersign identity destinations.';
-
-export function noRenewal(): Error {
-  return usageError(
-    'A directory rotates nothing, so it holds no renewal: renew with countersign identity csr and complete.',
-  );
-}
-
-/** Throws a usage error. Both undefined where nothing was said. */
-export async function settingsFrom(
-  options: SettingOptions,
-): Promise<{ destinations?: readonly object[]; renewal?: unknown }> {
-  const { destination = [], destinations, renewal } = options;
-  if (destination.length > 0 && destinations !== undefined)
-    throw usageError('Give --destination or --destinations, not both.');
-  if (destination.length === 0) requireNoSettings(options, '--destination names; in a file each has its own');
-  const list =
-    destinations === undefined
-      ? destination.length === 0
-        ? undefined
-        : await destinationsFrom(destination, options)
-      : await destinationsInFile(destinations, '--destinations');
-  return {
-    ...(list === undefined ? {} : { destinations: list }),
-    ...(renewal === undefined ? {} : { renewal: await renewalFrom(renewal) }),
-  };
-}
-
-/** Read, judged and proved: the identity, or everything that is in its way. */
-export async function judgedIdentity(
-  inputs: readonly InputFile[],
-  ask: AskPassphrase,
-  settings: { readonly destinations?: unknown; readonly renewal?: unknown },
-  context: CommandContext,
-): Promise<ReadyIdentity | readonly Finding[]> {
-  const given = {
-    ...(settings.destinations === undefined ? {} : { destinations: settings.destinations }),
-    ...(settings.renewal === undefined ? {} : { renewal: settings.renewal }),
-  };
-  const made = identityFrom(await readFiles(inputs, ask), { ...given, now: context.now() });
-  if (!('document' in made)) return made;
-  context.output.progress('Proving it by handshakes with a server that trusts its root alone.');
-  try {
-    await proveNow(made.document, context);
-    return made;
-  } catch (thrown) {
-    if (!(thrown instanceof CountersignError)) throw thrown;
-    return [findingOf(thrown), ...made.warnings];
-  }
-}
-
-async function proveNow(document: ImportedDocument, context: CommandContext): Promise<void> {
-  await prove(document, context.now());
-}
-
-/** Secrets Manager's limit, and that of the functions for a directory. */
-export function requireSize(document: string): void {
-  const bytes = Buffer.byteLength(document);
-  if (bytes <= maxDocumentBytes) return;
-  throw refusal(
-    'document-too-large',
-    `The identity document would have ${bytes} bytes; ${maxDocumentBytes} is the most.`,
-  );
-}
-
-/** Every finding, and the exit code that says no. */
-export function refuse(name: string, findings: readonly Finding[], context: CommandContext): void {
-  const { output } = context;
-  output.answer({ identity: name, outcome: 'refused', findings }, () => [
-    ...findings.map(({ severity, code, sentence }) => {
-      const mark = severity === 'error' ? output.paint('red', '✗') : output.paint('yellow', '!');
-      return `${mark} ${harmless(sentence)} ${output.paint('dim', `(${code})`)}`;
-    }),
-    `"${basename(name)}" is refused; nothing was stored.`,
-  ]);
-  context.end(exitCodes.refused);
 }

@@ -45,10 +45,7 @@ function stateOf({ hasPrevious, pending, rotation }: IdentityState, hasRequest: 
   return { hasPrevious, pending: pending ?? null, hasRequest, ...(rotation === undefined ? {} : { rotation }) };
 }
 
-export function rotationLines(
-  { hasPrevious, pending, rotation }: IdentityState,
-  hasRequest: boolean,
-): readonly string[] {
+function rotationLines({ hasPrevious, pending, rotation }: IdentityState, hasRequest: boolean): readonly string[] {
   const { isEnabled, lastAt, nextAt } = rotation ?? {};
   return [
     rotation === undefined

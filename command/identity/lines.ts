@@ -18,7 +18,7 @@ function daysCounted(days: number): string {
   return days === 1 ? '1 day' : `${days} days`;
 }
 
-export function certificateLines(certificate: DescribedCertificate, paint: Paint): readonly string[] {
+function certificateLines(certificate: DescribedCertificate, paint: Paint): readonly string[] {
   const { role, subject, issuer, key, signature, validFrom, validTo, daysLeft, fingerprint256, pin, serialNumber } =
     certificate;
   return [
@@ -38,7 +38,7 @@ export function destinationLines(destinations: readonly unknown[] | undefined): 
 }
 
 /** `api.acme.example:443, requireMutual, network private`. */
-export function destinationText(destination: unknown): string {
+function destinationText(destination: unknown): string {
   if (typeof destination !== 'object' || destination === null) return String(destination);
   const { host, port = 443, ...rest } = destination as Record<string, unknown>;
   const settings = Object.entries(rest).map(([key, value]) => settingText(key, value));

@@ -8,7 +8,7 @@ import { readPkcs12 } from './pkcs12.ts';
 import { recognise } from './recognise.ts';
 
 /** Throws `format-unknown` and what the readers throw. */
-export async function readObject(node: Ber, where: string, collector: Collector): Promise<void> {
+async function readObject(node: Ber, where: string, collector: Collector): Promise<void> {
   switch (recognise(node)) {
     case 'certificate':
       return collector.certificate(node.whole, where);

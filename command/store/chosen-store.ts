@@ -2,6 +2,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { defaults, variables } from '../../functions/config.ts';
+import { isLoopbackHeader } from '../../gateway/loopback.ts';
 import { usageError } from '../exit-code.ts';
 
 export interface StoreOptions {
@@ -93,13 +94,7 @@ function endpointOf(text: string): string {
 }
 
 function isLoopback(url: string): boolean {
-  const { hostname } = new URL(url);
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127(\.\d{1,3}){3}$/.test(hostname)
-  );
+  return isLoopbackHeader(new URL(url).host);
 }
 
 /** For a sentence: where it is that something is read or written. */
@@ -114,7 +109,7 @@ export function placeOf(store: ChosenStore): string {
  * The environment in which the functions and the AWS SDK work on that store. For the local cloud what leads to AWS is taken
  * out of it: no credentials of a real account go there, and no key goes to AWS.
  */
-export function environmentOf(store: ChosenStore, environment: Environment): Record<string, string | undefined> {
+function environmentOf(store: ChosenStore, environment: Environment): Record<string, string | undefined> {
   if (store.kind === 'directory') return { ...environment, [variables.identitySource]: `directory:${store.path}` };
   const common = { [variables.identitySource]: 'secrets-manager', [variables.secretPrefix]: store.prefix };
   const region = store.region === undefined ? {} : { AWS_REGION: store.region };

@@ -10,7 +10,7 @@ export interface Owner {
   readonly fileMode: number;
 }
 
-export const privateMode = 0o600;
+const privateMode = 0o600;
 
 /** Of the folder or file at `path`. */
 export async function ownerLike(path: string): Promise<Owner> {

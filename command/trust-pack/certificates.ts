@@ -9,7 +9,7 @@ const explicit0 = 0xa0;
 const version1 = Buffer.of(0x02, 0x01, 0x01);
 
 /** DER of a SignedData without a signature (RFC 5652, section 5.1), which Windows and Java take as a chain: `.p7b`. */
-export function certificatesOnly(chain: readonly X509Certificate[]): Buffer {
+function certificatesOnly(chain: readonly X509Certificate[]): Buffer {
   const content = derElement(
     derTag.sequence,
     version1,
