@@ -14,11 +14,12 @@ const backslash = 0x5c;
  * The members of the object that opens at or after `from`, in order, duplicates included (RFC 8259, section 4 leaves open
  * what they mean; JSON.parse keeps the last). The text must be one that JSON.parse has accepted, and `from` must lead to
  * an object: nothing is checked again.
+ * @param most the rest is left out, so that an object of any size costs no more than those
  */
-export function membersOf(text: string, from = 0): Member[] {
+export function membersOf(text: string, from = 0, most = Number.POSITIVE_INFINITY): Member[] {
   const members: Member[] = [];
   let at = skipBlanks(text, text.indexOf('{', from) + 1);
-  while (text.charCodeAt(at) === quote) {
+  while (members.length < most && text.charCodeAt(at) === quote) {
     const keyEnd = stringEnd(text, at);
     const start = skipBlanks(text, skipBlanks(text, keyEnd) + 1);
     const end = valueEnd(text, start);

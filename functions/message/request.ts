@@ -90,7 +90,8 @@ export function parseFields(text: string): Readonly<Record<string, unknown>> {
 /** A misspelt or repeated field must not be ignored in silence: it might have been requireMutual. */
 export function checkMembers(text: string, known: ReadonlySet<string>): Map<string, Member> {
   const members = new Map<string, Member>();
-  for (const member of membersOf(text)) {
+  // One more than there are fields: among those, one is unknown or stands twice.
+  for (const member of membersOf(text, 0, known.size + 1)) {
     const { key } = member;
     if (!known.has(key)) throw invalidRequest(key.slice(0, 64), `There is no field ${shown(key)}.`);
     if (members.has(key)) throw invalidRequest(key, `The field "${key}" stands twice in the request.`);

@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';
 import { identityName } from '../../functions/message/event.ts';
+import { membersOf } from '../../functions/message/json-text.ts';
 import { type InvocationRequest, parseInvocation } from '../../functions/message/request.ts';
+import { readRequestHeaders } from '../../functions/message/request-headers.ts';
 import { invocationEvent } from './api-events.ts';
 
 const url = 'https://api.acme.example/v1/accounts?id=1';
@@ -141,6 +143,30 @@ describe('the headers', () => {
     const sized = (bytes: number) => ({ 'x-long': 'y'.repeat(bytes - 'x-long'.length - 4) });
     expect(parse({ url, headers: sized(32_768) }).headers[1]).toHaveLength(32_758);
     refusal({ url, headers: sized(32_769) });
+  });
+
+  it('are refused by their number before anything is done for each', () => {
+    const looked: string[] = [];
+    const counted = <Value extends object>(value: Value) =>
+      new Proxy(value, {
+        get(target, key, receiver) {
+          if (typeof key === 'string' && key !== 'length') looked.push(key);
+          return Reflect.get(target, key, receiver);
+        },
+      });
+    const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`x-${at}`, 'y']));
+    expect(() => readRequestHeaders(counted(many), JSON.stringify(many), 0)).toThrow('more than 100');
+    expect(looked.splice(0)).toEqual([]);
+    const list = { 'x-one': Array(5_000).fill('') };
+    const values = { 'x-one': counted(list['x-one']) };
+    expect(() => readRequestHeaders(values, JSON.stringify(list), 0)).toThrow('more than 100');
+    expect(looked.length).toBeLessThan(105);
+  });
+
+  it('are looked for in the text no further than they may go', () => {
+    expect(membersOf('{"a":1,"b":2,"c":{}}', 0, 2).map(({ key }) => key)).toEqual(['a', 'b']);
+    expect(refusal(`{"url":"${url}","headers":{${Array(5_000).fill('"a":"1"').join()}}}`).message).toContain('twice');
+    expect(refusal(`{"url":"${url}",${Array(5_000).fill('"method":"GET"').join()}}`).message).toContain('twice');
   });
 
   it('are refused when one is written twice', () => {
