@@ -5,6 +5,7 @@ import { builtinModules } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCallers } from '../../server/callers.ts';
+import { fitConnections } from '../../server/descriptors.ts';
 import { readServeOptions, serveFlags } from '../../server/options.ts';
 import { ownRoutes } from '../../server/own-routes.ts';
 import { privateFolder } from '../support/program.ts';
@@ -75,17 +76,44 @@ describe('deploy/', () => {
     const given = [...read('deploy/kubernetes.yaml').matchAll(/^ +- (--[a-z-]+)=(.+)$/gm)];
     const raw = Object.fromEntries(given.map(([, flag = '', value]) => [flags.get(flag), value]));
     expect(readServeOptions(raw)).toMatchObject({ host: '0.0.0.0', port: 8443 });
-    for (const file of ['countersign.service', 'Dockerfile']) {
-      const named = [...read(`deploy/${file}`).matchAll(/serve.*?(--[a-z-]+)/g)].map(([, flag]) => flag);
-      expect(named.length).toBeGreaterThan(0);
-      for (const flag of named) expect(flags.has(flag), `${file}: ${flag}`).toBe(true);
-    }
+    const named = [...read('deploy/countersign.service').matchAll(/serve.*?(--[a-z-]+)/g)].map(([, flag]) => flag);
+    expect(named.length).toBeGreaterThan(0);
+    for (const flag of named) expect(flags.has(flag), flag).toBe(true);
+  });
+
+  it('makes an image that listens where it says it does', () => {
+    const dockerfile = read('deploy/Dockerfile');
+    const command: string[] = JSON.parse((/^CMD (\[.*\])/ms.exec(dockerfile)?.[1] ?? '').replaceAll('\\\n', ''));
+    const raw = Object.fromEntries(
+      command.slice(1).map((one) => [flags.get(one.split('=')[0] ?? ''), one.split('=')[1]]),
+    );
+    const { host, port } = readServeOptions(raw);
+    expect([host, port]).toEqual(['0.0.0.0', Number(/^EXPOSE (\d+)$/m.exec(dockerfile)?.[1])]);
+    // The same paths as in the manifest.
+    for (const one of command) expect(read('deploy/kubernetes.yaml')).toContain(one);
+  });
+
+  it('gives no more memory away than there is, and enough descriptors', () => {
+    const manifest = read('deploy/kubernetes.yaml');
+    const given = [...manifest.matchAll(/^ +- (--[a-z-]+)=(.+)$/gm)];
+    const raw = Object.fromEntries(given.map(([, flag = '', value]) => [flags.get(flag), value]));
+    const { workers, limits } = readServeOptions(raw);
+    const memory = Number(/limits: \{ memory: (\d+)Gi \}/.exec(manifest)?.[1]) * 2 ** 30;
+    const most = workers * (limits.maxCalls * 10e6 + 3 * limits.maxBufferedBytes) + (workers + 1) * 120e6;
+    expect(most).toBeLessThan(memory);
+    const unit = read('deploy/countersign.service');
+    const files = Number(/^LimitNOFILE=(\d+)$/m.exec(unit)?.[1]);
+    expect(fitConnections(readServeOptions({ identities: '/' }).limits, files)[1]).toBeUndefined();
+    expect(unit).toMatch(/^LimitCORE=0$/m);
   });
 
   it('ships every file that serves, and no package but those of the installation', () => {
     const { dependencies } = JSON.parse(read('package.json'));
     const shipped = [...read('deploy/Dockerfile').matchAll(/^COPY (\w+) \1$/gm)].map(([, folder]) => folder);
     expect(serverFiles.size).toBeGreaterThan(80);
+    expect(shipped).toContain('console');
+    const ignored = read('deploy/Dockerfile.dockerignore').split('\n');
+    for (const folder of shipped) expect(ignored).toContain(`!${folder}`);
     for (const file of serverFiles) {
       if (file.endsWith('.ts')) expect(shipped, file).toContain(file.split('/')[0]);
       else if (!builtinModules.includes(file)) expect(dependencies, file).toHaveProperty([file]);
