@@ -1,4 +1,5 @@
 // Whether each destination with one host can be reached: its name, TCP and the handshake, by a diagnosis that sends no request.
+import { platformIdentity } from '../../functions/config.ts';
 import type { Diagnosis, Verdict } from '../../functions/diagnosis/diagnosis.ts';
 import type { Api } from '../api/api.ts';
 import { askDiagnosis } from '../api/ask.ts';
@@ -32,8 +33,6 @@ export async function checkDestinations(api: Api, all: readonly ReachableFrom[])
   return checks;
 }
 
-const statuses: Partial<Record<Verdict, CheckStatus>> = { 'access-granted': 'ok', 'not-mutual': 'warning' };
-
 const details: Readonly<Record<Verdict, string>> = {
   'access-granted': 'handshake done',
   'access-refused': 'it refuses the client certificate',
@@ -43,7 +42,10 @@ const details: Readonly<Record<Verdict, string>> = {
   'identity-unusable': 'the identity cannot be used',
 };
 
-async function checkOne(api: Api, { identity, destination: { host, port } }: ReachableFrom): Promise<Check> {
+const named = 'customer: Add our authority to those that the server accepts (countersign identity trust-pack).';
+
+async function checkOne(api: Api, { identity, destination }: ReachableFrom): Promise<Check> {
+  const { host, port } = destination;
   const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const subject = `${url} as ${identity}`;
   const result = await askDiagnosis(api, identity, { url, probe: false, timeoutMs: patienceMs });
@@ -58,19 +60,31 @@ async function checkOne(api: Api, { identity, destination: { host, port } }: Rea
     };
   }
   const { verdict, totalMs, server } = result.answer;
-  const status = statuses[verdict] ?? 'failure';
+  // Servers that complete every handshake and refuse in HTTP are told apart by a request alone.
+  const unasked = `no request was sent; run countersign diagnose ${url}${identity === platformIdentity ? '' : ` --identity ${identity}`}`;
+  const status = statusOf(result.answer, destination);
   if (status === 'ok') {
     const facts = [details[verdict], server?.protocol, `${totalMs.toFixed(0)} ms`].filter(Boolean).join(', ');
-    return { check: 'destination', subject, status, detail: facts };
+    return { check: 'destination', subject, status, detail: `${facts}; ${unasked}` };
   }
-  const remedy = remedyOf(result.answer);
+  const isGranted = verdict === 'access-granted';
+  // That of the diagnosis is for a server that was asked and let us in.
+  const remedy = isGranted ? named : remedyOf(result.answer);
+  const why = [details[verdict], findingOf(result.answer)].filter(Boolean).join(': ');
   return {
     check: 'destination',
     subject,
     status,
-    detail: [details[verdict], findingOf(result.answer)].filter(Boolean).join(': '),
+    detail: isGranted ? `${why.replace(/\.$/, '')}; ${unasked}` : why,
     ...(remedy === undefined ? {} : { remedy }),
   };
+}
+
+function statusOf({ verdict, client }: Diagnosis, { requireMutual }: ReachableFrom['destination']): CheckStatus {
+  // It may let everybody in at the handshake, and refuse each call in HTTP, as nginx does.
+  if (verdict === 'access-granted') return client?.issuerAccepted === false ? 'warning' : 'ok';
+  // Where the destination demands it, every call ends there.
+  return verdict === 'not-mutual' && !requireMutual ? 'warning' : 'failure';
 }
 
 function findingOf({ steps }: Diagnosis): string | undefined {

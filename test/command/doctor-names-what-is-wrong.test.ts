@@ -216,6 +216,46 @@ describe('countersign doctor', () => {
     expect([...granting.received, ...refusing.received]).toEqual([]);
     expect((await examine(['--source', `directory:${path}`, '--no-reach'])).failures).toBe(0);
   });
+
+  it('a server that names other authorities than ours, and lets everybody finish the handshake, as nginx does', async () => {
+    const { port, received } = await listen((_request, response) => response.writeHead(400).end(), {
+      ca: customerRoot.certificate,
+    });
+    const source = ['--source', `directory:${directoryFor(port)}`];
+    const warning = onlyWarning(await examine(source));
+    expect([warning.check, warning.subject]).toEqual(['destination', `https://localhost:${port} as platform`]);
+    expect(warning.detail).toMatch(/^handshake done: The server accepts certificates from .+; ours is issued by /);
+    expect(warning.detail).toContain(`; no request was sent; run countersign diagnose https://localhost:${port}`);
+    expect(received).toEqual([]);
+  });
+
+  it('says of each handshake that was done that no request was sent', async () => {
+    const { source, port } = await installation();
+    const [{ detail = '' } = {}] = (await examine(source)).checks.filter(({ check }) => check === 'destination');
+    expect(detail).toMatch(/^handshake done, TLSv1.3, \d+ ms; no request was sent; run countersign diagnose https:/);
+    expect(detail.endsWith(`https://localhost:${port}`)).toBe(true);
+  });
+
+  it.each([
+    [true, 'failure', 1],
+    [false, 'warning', 0],
+  ] as const)(
+    'a server that asks for no certificate, where that is demanded: %s',
+    async (requireMutual, status, code) => {
+      const { port } = await listen((_request, response) => response.end(), { requestCert: false });
+      const { path } = privateFolder();
+      const serverRoots = customerRoot.certificate;
+      writeIdentity(path, 'platform', platformIssuer.issue({ commonName: 'p', usage: 'client' }), [
+        { host: 'localhost', port, network: 'loopback', serverRoots, requireMutual },
+      ]);
+      const examined = await examine(['--source', `directory:${path}`]);
+      expect(examined.code).toBe(code);
+      expect(examined.checks.at(-1)).toMatchObject({
+        status,
+        detail: expect.stringMatching(/did not ask for the client certificate/),
+      });
+    },
+  );
 });
 
 /** An API whose clock is off by that many seconds. */
