@@ -23,7 +23,7 @@ export async function importIdentity(
   context: CommandContext,
 ): Promise<void> {
   requireName(name);
-  const ask = await passphraseFrom(options, context);
+  const passphrase = await passphraseFrom(options, context);
   const given = await settingsFrom(options);
   const inputs = await readInputFiles(files);
   const store = await openStore(options, context);
@@ -43,8 +43,13 @@ export async function importIdentity(
   const { destinations = members.destinations, renewal = members.renewal } = given;
 
   context.output.progress(`Reading ${inputs.length === 1 ? 'one file' : `${inputs.length} files`}.`);
-  const judged = await judgedIdentity(inputs, ask, { destinations, renewal }, context);
-  if (!('document' in judged)) return refuse(name, judged, context);
+  const judged = await judgedIdentity(inputs, passphrase.ask, { destinations, renewal }, context);
+  if (!('document' in judged)) {
+    if (judged.some(({ code }) => code === 'passphrase-wrong') && passphrase.endsWithBlank()) {
+      context.output.warn('The passphrase ends with a blank, which counts.');
+    }
+    return refuse(name, judged, context);
+  }
   const { document, chain, warnings, notes } = judged;
   const text = JSON.stringify({ ...members, ...document });
   requireSize(text);
@@ -55,9 +60,11 @@ export async function importIdentity(
     context.output.progress(`Storing it in ${store.place}.`);
     if ((await store.activate(name, text, { instead: state?.holder })) === 'changed') throw wasChanged(name);
   }
+  const unreadable = options.dryRun ? undefined : await store.unreadable?.(name);
   const sayings = [
     ...(destinations === undefined ? [anyHostWarning] : []),
     ...warnings.map(({ sentence }) => sentence),
+    ...(unreadable === undefined ? [] : [unreadable]),
   ];
   for (const sentence of sayings) context.output.warn(sentence);
   const stored = options.dryRun ? undefined : await store.read(name, 'AWSCURRENT');
@@ -73,6 +80,7 @@ export async function importIdentity(
       warnings: [
         ...(destinations === undefined ? [{ code: 'any-public-host', sentence: anyHostWarning }] : []),
         ...warnings,
+        ...(unreadable === undefined ? [] : [{ code: 'unreadable', sentence: unreadable }]),
       ],
       notes,
     },

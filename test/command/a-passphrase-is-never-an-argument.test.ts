@@ -1,6 +1,6 @@
 // Passphrases of an import: from a file, a variable, or a question at the terminal; never from the command line, never shown.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findPeer } from '../support/peers.ts';
@@ -52,6 +52,31 @@ describe.skipIf(!openssl)('a passphrase (needs openssl)', () => {
     expect([code, answer.outcome]).toEqual([0, 'imported']);
   });
 
+  it.each([
+    ['UTF-8 with a byte order mark', Buffer.from(`\ufeff${passphrase}\r\n`)],
+    ['UTF-16, as PowerShell writes it', Buffer.from(`\ufeff${passphrase}\r\n`, 'utf16le')],
+    ['UTF-16 with the higher octet first', Buffer.from(`\ufeff${passphrase}\n`, 'utf16le').swap16()],
+    ['UTF-16 without a mark', Buffer.from(`${passphrase}\r\n`, 'utf16le')],
+  ])('is read from a file in %s', async (_what, bytes) => {
+    const { json, folder, file } = withKeystore();
+    const from = join(folder.path, 'passphrase.txt');
+    writeFileSync(from, bytes);
+    const { code, answer } = await json(['import', 'acme', file, '--passphrase-file', from, ...destination]);
+    expect([code, answer.outcome]).toEqual([0, 'imported']);
+  });
+
+  it('that is not there, or ends with a blank, is told apart from a wrong one', async () => {
+    const { identity, folder, file } = withKeystore();
+    const empty = await identity(['import', 'acme', file, '--passphrase-file', folder.write('empty.txt', '')]);
+    expect([empty.code, empty.error]).toEqual([2, expect.stringMatching(/^The file .+empty\.txt is empty: /)]);
+    const blank = ['--passphrase-file', folder.write('blank.txt', `${passphrase} \n`)];
+    const wrong = await identity(['import', 'acme', file, ...blank]);
+    expect([wrong.code, wrong.out]).toEqual([1, expect.stringContaining('The passphrase for bot.p12 is wrong')]);
+    expect(wrong.error).toContain('warning: The passphrase ends with a blank, which counts.');
+    const other = await identity(['import', 'acme', file, '--passphrase-file', folder.write('other.txt', 'no\n')]);
+    expect(other.error).not.toContain('blank');
+  });
+
   it('is in a variable, or in standard input', async () => {
     const { json, file } = withKeystore();
     const environment = { BOT_PASSPHRASE: passphrase };
@@ -97,6 +122,9 @@ describe.skipIf(!openssl || !hasScript)('a passphrase that is asked for (needs o
     const { code, shown } = await atTerminal(['import', 'acme', file, '--source', source, ...destination], [question]);
     expect(code).toBe(0);
     expect(shown).toContain('is imported in the directory');
+    // Neither how long it is, nor a key that shows it.
+    const typing = shown.slice(shown.indexOf('Passphrase of'), shown.indexOf('Proving it'));
+    expect(typing).not.toMatch(/\*|masked|ctrl/);
     expect(existsSync(join(directory, 'acme/private-key.pem'))).toBe(true);
   });
 
