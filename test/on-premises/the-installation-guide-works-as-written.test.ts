@@ -100,7 +100,7 @@ describe.skipIf(missing.length > 0)('the installation guide (needs nginx, openss
     const ours = numberless(output);
     for (const line of [...(checked ?? '').split('\n'), ...(diagnosed ?? '').split('\n')]) {
       const [shown = ''] = line
-        .replace('api.customer.example:443', 'api.customer.example')
+        .replaceAll('api.customer.example:443', 'api.customer.example')
         .split(/ 10\.20\.0\.7| {2}CN=| {2}issued by/);
       expect(ours).toContain(numberless(here(shown)));
     }
