@@ -3,7 +3,6 @@ import {
   DescribeSecretCommand,
   type DescribeSecretCommandOutput,
   InvalidRequestException,
-  ListSecretsCommand,
   ResourceNotFoundException,
   RotateSecretCommand,
   type SecretsManagerClient,
@@ -13,37 +12,24 @@ import type { EventState, RotationState } from '../console/state.ts';
 import { createVerdicts } from '../console/verdicts.ts';
 import { defaults, eventSource, identityNamePattern } from '../functions/config.ts';
 import { secretsManagerSource } from '../functions/identity/secrets-manager.ts';
+import { secretList } from '../functions/versions/secret-list.ts';
 import type { BusEvent } from './event-bus/event.ts';
 
 const prefix = defaults.secretPrefix;
 const mostRejections = 10;
 
-/** After setEnvironment, which the source reads. `events` has the oldest first. */
+/** After setEnvironment, which the source and the list read. `events` has the oldest first. */
 export function openLocalConsole(client: SecretsManagerClient, events: readonly BusEvent[]): Console {
+  const secrets = secretList(prefix);
   return openConsole({
     place: 'local-cloud',
     source: secretsManagerSource({ prefix }),
     stages: ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'],
-    names: () => listNames(client),
+    names: async () => (await secrets.all()).map(({ name }) => name),
     verdicts: createVerdicts(),
     rotations: rotationsOf(client),
     events: () => events.flatMap((event) => eventState(event) ?? []).reverse(),
   });
-}
-
-async function listNames(client: SecretsManagerClient): Promise<string[]> {
-  const names: string[] = [];
-  let NextToken: string | undefined;
-  do {
-    const Filters = [{ Key: 'name' as const, Values: [prefix] }];
-    const page = await client.send(new ListSecretsCommand({ Filters, MaxResults: 100, NextToken }));
-    for (const { Name = '' } of page.SecretList ?? []) {
-      const name = Name.startsWith(prefix) ? Name.slice(prefix.length) : '';
-      if (identityNamePattern.test(name)) names.push(name);
-    }
-    NextToken = page.NextToken;
-  } while (NextToken !== undefined);
-  return names;
 }
 
 function rotationsOf(client: SecretsManagerClient): Rotations {

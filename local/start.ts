@@ -1,12 +1,8 @@
-// The door of `npm start` and `npm run demo`: options, signals, exit codes, and what is printed when.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// The door of `npm start` and `npm run demo`: options, exit codes, and what is printed when.
 import { openly } from '../command/api/access.ts';
 import { askDiagnosis } from '../command/api/ask.ts';
 import { openOverHttp } from '../command/api/over-http.ts';
 import { diagnosisLines } from '../command/diagnosis-text.ts';
-import { painter } from '../command/output.ts';
 import { platformIdentity, variables } from '../functions/config.ts';
 import type { Cloud } from './cloud.ts';
 import { callThroughGateway, invocationOf } from './demo-call.ts';
@@ -20,27 +16,10 @@ import {
   outcomeTable,
   places,
 } from './print.ts';
+import { complain, openProgram, temporaryFolder } from './program.ts';
 import type { FailedStep } from './rotation.ts';
 
-// As the stack sets it for the functions; libuv reads it when it first uses a thread, which nothing has done up to here.
-process.env.UV_THREADPOOL_SIZE ??= '64';
-
-const paint = painter(process.stdout.isTTY === true && !process.env.NO_COLOR);
-const stop = new AbortController();
-let firstSignalAt: number | undefined;
-
-/** A terminal's Ctrl-C reaches this process twice under npm, which passes it on as well: that is still the first. */
-const oneKeyPressMs = 500;
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (firstSignalAt !== undefined && performance.now() - firstSignalAt > oneKeyPressMs) process.exit(130);
-    firstSignalAt ??= performance.now();
-    stop.abort();
-  });
-}
-// Whoever reads the output may go away first (`npm start | head`): then there is nobody to tell.
-process.stdout.on('error', () => process.exit(0));
+const { paint, signal } = openProgram();
 
 process.exit(await main());
 
@@ -61,17 +40,10 @@ async function main(): Promise<number> {
     return complain(new Error(sentence), 2);
   }
   try {
-    return await serve(options, options.folder ?? temporaryFolder());
+    return await serve(options, options.folder ?? temporaryFolder('countersign-demo-'));
   } catch (error) {
     return complain(error, 1);
   }
-}
-
-/** Removed however this process ends, short of SIGKILL. */
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-demo-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 async function serve({ isDemo, ports }: StartOptions, folder: string): Promise<number> {
@@ -127,7 +99,7 @@ async function showDiagnosis(cloud: Cloud): Promise<boolean> {
 async function showFailures(cloud: Cloud): Promise<boolean> {
   const outcomes: HostOutcome[] = [];
   for (const host of cloud.hosts.filter((candidate) => candidate.expected)) {
-    if (stop.signal.aborted) break;
+    if (signal.aborted) break;
     const result = await callThroughGateway(cloud.gatewayUrl, invocationOf(host));
     const { code, step } = 'failed' in result ? result.failed : { code: 'access granted', step: undefined };
     const isExpected = code === host.expected?.code && step === host.expected.step;
@@ -138,18 +110,11 @@ async function showFailures(cloud: Cloud): Promise<boolean> {
 }
 
 function stopped(): Promise<void> {
-  if (stop.signal.aborted) return Promise.resolve();
+  if (signal.aborted) return Promise.resolve();
   // A signal handler keeps no process alive, and neither does a listener: the servers do.
-  return new Promise((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 function print(lines: readonly string[]): void {
   process.stdout.write(`${lines.map((line) => line.trimEnd()).join('\n')}\n`);
-}
-
-function complain(error: unknown, code: number): number {
-  const { message, code: reason } = error as NodeJS.ErrnoException;
-  const missing = reason === 'ERR_MODULE_NOT_FOUND' && /Cannot find package '([^']+)'/.exec(message)?.[1];
-  console.error(missing ? `The package ${missing} is not installed: run npm ci first.` : message);
-  return code;
 }

@@ -124,7 +124,7 @@ function evidenceRows(evidence) {
  * The five steps on one line, as far as they went.
  * @param {number} failed
  */
-export function stepStrip(failed) {
+function stepStrip(failed) {
   const balls = stepNames.map((name, index) => {
     const kind = index + 1 < failed ? 'good' : index + 1 === failed ? 'bad' : 'none';
     const words = { good: 'passed', bad: 'failed', none: 'not reached' }[kind];

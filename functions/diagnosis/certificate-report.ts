@@ -47,7 +47,7 @@ export function subjectText(certificate: X509Certificate): string {
   return fields ? readName(fields.subject).text : '';
 }
 
-export function issuerText(certificate: X509Certificate): string {
+function issuerText(certificate: X509Certificate): string {
   const fields = readCertificateFields(certificate.raw);
   return fields ? readName(fields.issuer).text : '';
 }

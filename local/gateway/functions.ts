@@ -36,7 +36,7 @@ export interface LocalPlaces {
 }
 
 /** The name of the bus that rotations are announced on. */
-export const localEventBus = 'countersign';
+const localEventBus = 'countersign';
 
 /** After setEnvironment. Throws a one-sentence Error. */
 export async function loadFunctions(): Promise<Record<RouteKey, LocalFunction>> {

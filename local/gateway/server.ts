@@ -16,7 +16,7 @@ import { toEvent } from './event.ts';
 import { invokeFunction, type LocalFunction } from './function.ts';
 
 /** Source: AWS, "Quotas for configuring and running an HTTP API in API Gateway". */
-export const gatewayLimits = {
+const gatewayLimits = {
   integrationTimeoutMs: 30_000,
   maxPayloadBytes: 10 * 1024 * 1024,
   /** The request line and all header values together. */

@@ -9,7 +9,7 @@ import type { Secret } from './secret.ts';
 const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
 
 /** How long after each failed run the next one begins; with the last of them they come to an end. AWS tells no figures. */
-export const retryDelaysMs: readonly number[] = [1_000, 5_000, 30_000];
+const retryDelaysMs: readonly number[] = [1_000, 5_000, 30_000];
 
 /** No timer is set for longer: Node's wait 24 days at most, and the clock may be set meanwhile. */
 const longestWaitMs = 3_600_000;

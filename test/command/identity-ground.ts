@@ -106,7 +106,7 @@ export function writeIdentity(
 }
 
 /** Nothing that it prints may be secret, whatever it does. */
-export async function runIdentity(args: readonly string[], options?: RunOptions): Promise<Ran> {
+async function runIdentity(args: readonly string[], options?: RunOptions): Promise<Ran> {
   const ran = await runCommand(['identity', ...args], options);
   expectNothingSecret(ran.out + ran.error);
   return ran;

@@ -38,7 +38,7 @@ export async function tap(port: number): Promise<Tap> {
 }
 
 /** RFC 8446, section 4.1.2, behind a record header of 5 bytes and a handshake header of 4; it comes in one piece here. */
-export function readClientHello(record: Buffer): ClientHello {
+function readClientHello(record: Buffer): ClientHello {
   let at = 5 + 4 + 2 + 32;
   at += 1 + record.readUInt8(at);
   at += 2 + record.readUInt16BE(at);
