@@ -4,6 +4,7 @@ import { identityNamePattern } from '../../functions/config.ts';
 import { CountersignError } from '../../functions/errors.ts';
 import { maxDocumentBytes } from '../../functions/identity/document.ts';
 import { membersOf } from '../../functions/rotate/current-document.ts';
+import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
 
@@ -85,4 +86,10 @@ export function requireSize(document: string): void {
     'document-too-large',
     `The identity document would have ${bytes} bytes; ${maxDocumentBytes} is the most.`,
   );
+}
+
+/** After a change: those whom the store is for may be unable to read what is in use now. */
+export async function warnOfReaders(name: string, store: IdentityStore, context: CommandContext): Promise<void> {
+  const sentence = await store.unreadable?.(name);
+  if (sentence !== undefined) context.output.warn(sentence);
 }

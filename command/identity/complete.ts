@@ -1,11 +1,14 @@
 // `identity complete`: the certificate that came back joins the key that waits for it, is proved like an import, and goes into use.
-
+import { createPrivateKey } from 'node:crypto';
 import type { CommandContext } from '../context.ts';
 import { refusal } from '../exit-code.ts';
+import type { InputFile } from '../import/contents.ts';
+import { publicKeyIdentifier } from '../import/public-key.ts';
+import { readFiles } from '../import/read-files.ts';
 import type { KeptRequest } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
-import { carriedOver, requireName, requireSize, wasChanged } from './change.ts';
+import { carriedOver, requireName, requireSize, warnOfReaders, wasChanged } from './change.ts';
 import { certificatesOf } from './described.ts';
 import { readInputFiles } from './input-files.ts';
 import { judgedIdentity, refuse } from './judged.ts';
@@ -24,6 +27,7 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   const seconds = secondsFrom(options.timeout);
   const given = await settingsFrom(options);
   const inputs = await readInputFiles([options.certificate, ...(options.chain ?? [])]);
+  await requireNoKey(inputs);
   const store = await openStore(options, context);
   if (given.renewal !== undefined && !store.keepsRenewal) throw noRenewal();
   const { interrupted } = context;
@@ -58,6 +62,7 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   const files = [key, ...inputs, ...(known.bytes.length > 0 ? [known] : [])];
   const judged = await judgedIdentity(files, async () => undefined, { destinations, renewal }, context);
   if (!('document' in judged)) return refuse(name, judged, context);
+  requireKeyOf(request, judged.document.privateKey);
 
   const text = JSON.stringify({ ...members, ...judged.document });
   requireSize(text);
@@ -73,6 +78,7 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   }
   if (destinations === undefined) context.output.warn(anyHostWarning);
   for (const { sentence } of judged.warnings) context.output.warn(sentence);
+  if (!isRotation) await warnOfReaders(name, store, context);
   // Not by `rotate`, which would begin another one where this one has ended by then.
   if (isRotation && options.wait) return await followToEnd(name, request.for, 'trying', seconds, store, context);
   const { chain, warnings, notes } = judged;
@@ -97,4 +103,20 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
     }
     await store.rotations?.begin(identity, version);
   }
+}
+
+/** Whoever sent the files must not choose the key: it would be his, and the one that waits would be gone. */
+async function requireNoKey(files: readonly InputFile[]): Promise<void> {
+  const [found] = (await readFiles(files, async () => undefined)).keys;
+  if (found === undefined) return;
+  throw refusal(
+    'key-not-wanted',
+    `There is a private key in ${found.source}, and what an authority sends back has none: only certificates are taken here, for the key that waits. countersign identity import takes a key and its certificate.`,
+  );
+}
+
+/** Whatever the files hold and however they are read: nothing but the key that waits is put into use. */
+function requireKeyOf({ privateKey }: KeptRequest, chosen: string): void {
+  const [waiting, used] = [privateKey, chosen].map((pem) => publicKeyIdentifier(createPrivateKey(pem)));
+  if (waiting !== used) throw new Error('Another key than that of the request would be put into use.');
 }

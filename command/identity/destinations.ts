@@ -5,7 +5,14 @@ import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
-import { currentMembers, requireIdentity, requireNoRotation, requireSize, wasChanged } from './change.ts';
+import {
+  currentMembers,
+  requireIdentity,
+  requireNoRotation,
+  requireSize,
+  warnOfReaders,
+  wasChanged,
+} from './change.ts';
 import { clientCertificateOf, describeDestination, membersOrNone } from './described.ts';
 import {
   checkedDestinations,
@@ -122,6 +129,7 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
     const keepsPrevious = await hasAnotherPrevious(name, state, members, store);
     if ((await store.activate(name, document, { instead: state.holder, keepsPrevious })) === 'changed') continue;
     await warnOfRotation(name, store, context);
+    await warnOfReaders(name, store, context);
     return show(name, destinations, 'changed', store, context);
   }
   throw wasChanged(name);

@@ -7,7 +7,7 @@ import { painter } from '../output.ts';
 import type { StoreOptions } from '../store/chosen-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
-import { requireIdentity, wasChanged } from './change.ts';
+import { requireIdentity, warnOfReaders, wasChanged } from './change.ts';
 import { type DescribedCertificate, type DescribedIdentity, describeIdentity } from './described.ts';
 import { daysText, destinationLines } from './lines.ts';
 
@@ -37,6 +37,7 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
   await requireYes(`Roll "${name}" back?`, options.yes, context);
   interrupted.throwIfAborted();
   if ((await store.rollBack(name, state.holder)) === 'changed') throw wasChanged(name);
+  await warnOfReaders(name, store, context);
   const leaf = clientOf(before);
   const { paint } = context.output;
   context.output.answer(

@@ -1,6 +1,6 @@
 // Identities in a directory: read as the functions read them, replaced at one moment, with the version before kept beside.
 import { randomUUID } from 'node:crypto';
-import { chmod, chown, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { identityNamePattern } from '../../functions/config.ts';
 import { CountersignError } from '../../functions/errors.ts';
@@ -9,7 +9,9 @@ import { unavailable, usageError } from '../exit-code.ts';
 import { whileLocked } from './folder-lock.ts';
 import { createFolder, fingerprintOf, previousFolder, replaceFiles, swapWithPrevious } from './folder-versions.ts';
 import { type IdentityStore, type KeptRequest, keptRequestIn, type StoredDocument } from './identity-store.ts';
-import { createWhole, ownerLike } from './whole-files.ts';
+import { ownerOf } from './readers.ts';
+import { unreadableSentence } from './unreadable.ts';
+import { createWhole, giveTo } from './whole-files.ts';
 
 /** Beside the identities: locks, and keys that wait for their certificate. No identity can have that name. */
 const ownFolder = '.countersign';
@@ -82,11 +84,12 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
         await swapWithPrevious(folderOf(name));
         return 'done';
       }),
+    unreadable: (name) => unreadableSentence(path, name).catch(() => undefined),
     request: readRequest,
     keepRequest: (name, request) =>
       changing(name, async () => {
         const content = JSON.stringify({ ...request, for: randomUUID() });
-        const isKept = await createWhole(requestFile(name), content, { ...(await ownerLike(path)), fileMode: 0o600 });
+        const isKept = await createWhole(requestFile(name), content, await ownerOf(path, 0o600));
         return isKept ? 'kept' : 'exists';
       }),
     dropRequest: (name) => changing(name, () => rm(requestFile(name), { force: true })),
@@ -120,13 +123,12 @@ function filesOf(document: string): ReadonlyMap<string, string> {
 
 /** Of whom the directory is, so that root and the service's own user can both work on it. */
 async function openLockFile(path: string, name: string): Promise<string> {
-  const { ids } = await ownerLike(path);
   const folder = join(path, ownFolder);
   const lock = join(folder, `${name}.lock`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
+  await giveTo(folder, await ownerOf(path, 0o700));
   await (await open(lock, 'a', 0o600)).close();
-  if (ids) for (const one of [folder, lock]) await chown(one, ids.uid, ids.gid);
+  await giveTo(lock, await ownerOf(path, 0o600));
   return lock;
 }
 

@@ -2,19 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { link, lstat, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  makeFolder,
-  type Owner,
-  ownerLike,
-  pointLink,
-  syncFolder,
-  temporaryName,
-  temporaryPrefix,
-  writeNew,
-} from './whole-files.ts';
+import { type Readers, readersBelow, readersLike } from './readers.ts';
+import { giveTo, makeFolder, pointLink, syncFolder, temporaryName, temporaryPrefix, writeNew } from './whole-files.ts';
 
 /** Both sets of names that functions/identity/directory.ts reads. */
-const knownFiles = [
+export const knownFiles = [
   'private-key.pem',
   'certificate.pem',
   'intermediates.pem',
@@ -50,11 +42,11 @@ export async function fingerprintOf(folder: string): Promise<string | undefined>
 
 /** A folder that appears whole. Throws ENOTEMPTY or EEXIST when somebody else was first. */
 export async function createFolder(parent: string, name: string, files: Files): Promise<void> {
-  const owner = { ...(await ownerLike(parent)) };
+  const readers = await readersBelow(parent);
   const temporary = join(parent, temporaryName());
   try {
-    await makeFolder(temporary, owner);
-    for (const [file, text] of files) await writeNew(join(temporary, file), text, owner);
+    await makeFolder(temporary, readers.folder);
+    for (const [file, text] of files) await writeNew(join(temporary, file), text, readers.file);
     await syncFolder(temporary);
     await rename(temporary, join(parent, name));
     await syncFolder(parent);
@@ -73,11 +65,11 @@ export async function replaceFiles(
   files: Files,
   { keepsPrevious }: { keepsPrevious: boolean },
 ): Promise<void> {
-  const owner = await ownerOf(folder);
-  const next = await makeVersion(folder, owner, async (place) => {
-    for (const [file, text] of files) await writeNew(join(place, file), text, owner);
+  const readers = await readersOf(folder);
+  const next = await makeVersion(folder, readers, async (place) => {
+    for (const [file, text] of files) await writeNew(join(place, file), text, readers.file);
   });
-  const before = await versionInUse(folder, owner);
+  const before = await versionInUse(folder, readers);
   const previous = await previousTarget(folder);
   await swap(folder, next, [...files.keys()], keepsPrevious && previous !== undefined ? previous : before);
   await clearAway(folder);
@@ -100,7 +92,10 @@ async function previousTarget(folder: string): Promise<string | undefined> {
 export async function swapWithPrevious(folder: string): Promise<void> {
   const previous = await previousTarget(folder);
   if (previous === undefined) throw Object.assign(new Error('No previous files.'), { code: 'ENOENT' });
-  const current = await versionInUse(folder, await ownerOf(folder));
+  const readers = await readersOf(folder);
+  // It is in use again: whoever may enter the folder of the identity must come to it.
+  for (const place of [versionsFolder, previous]) await openLike(join(folder, place), readers);
+  const current = await versionInUse(folder, readers);
   await swap(folder, previous, await readdir(join(folder, previous)), current);
 }
 
@@ -108,24 +103,24 @@ export async function swapWithPrevious(folder: string): Promise<void> {
  * The folder that every file in use is a link into. A file that is none, because somebody put it there by hand or because
  * one that made links of files was killed, would stay when the links lead elsewhere: half of the old with half of the new.
  */
-async function versionInUse(folder: string, owner: Owner): Promise<string> {
+async function versionInUse(folder: string, readers: Readers): Promise<string> {
   const inUse = await target(folder, dataLink);
   for (const file of knownFiles) {
     if (inUse === undefined) break;
     if ((await lstat(join(folder, file)).catch(absent)) === undefined) continue;
     if ((await readlink(join(folder, file)).catch(absent)) !== `${dataLink}/${file}`)
-      return await convert(folder, owner);
+      return await convert(folder, readers);
   }
-  return inUse ?? (await convert(folder, owner));
+  return inUse ?? (await convert(folder, readers));
 }
 
 /**
  * Plain files become links to the same files in a folder of their own. At each moment every name leads to the file it led
  * to before, so a reader notices nothing.
  */
-async function convert(folder: string, owner: Owner): Promise<string> {
+async function convert(folder: string, readers: Readers): Promise<string> {
   const present: string[] = [];
-  const before = await makeVersion(folder, owner, async (place) => {
+  const before = await makeVersion(folder, readers, async (place) => {
     for (const file of knownFiles) {
       const path = join(folder, file);
       const stats = await lstat(path).catch(absent);
@@ -134,7 +129,7 @@ async function convert(folder: string, owner: Owner): Promise<string> {
       const text = stats.isFile() ? undefined : await readFile(path, 'utf8').catch(absent);
       if (stats.isFile()) await link(path, join(place, file));
       else if (text === undefined) continue;
-      else await writeNew(join(place, file), text, owner);
+      else await writeNew(join(place, file), text, readers.file);
       present.push(file);
     }
   });
@@ -167,13 +162,14 @@ async function settle(folder: string): Promise<void> {
   await rm(join(folder, replacedLink), { force: true });
 }
 
-async function makeVersion(folder: string, owner: Owner, fill: (place: string) => Promise<void>): Promise<string> {
+async function makeVersion(folder: string, readers: Readers, fill: (place: string) => Promise<void>): Promise<string> {
   const name = `${versionsFolder}/v-${randomBytes(6).toString('hex')}`;
   const place = join(folder, name);
   if ((await stat(join(folder, versionsFolder)).catch(absent)) === undefined)
-    await makeFolder(join(folder, versionsFolder), owner);
+    await makeFolder(join(folder, versionsFolder), readers.folder);
+  else await openLike(join(folder, versionsFolder), readers);
   try {
-    await makeFolder(place, owner);
+    await makeFolder(place, readers.folder);
     await fill(place);
     await syncFolder(place);
     return name;
@@ -198,13 +194,21 @@ async function target(folder: string, name: string): Promise<string | undefined>
   return led !== undefined && (await stat(join(folder, led)).catch(absent)) ? led : undefined;
 }
 
+/** A folder that an earlier umask closed, or that is from before the identity's got its group. */
+async function openLike(place: string, { folder }: Readers): Promise<void> {
+  const { uid, gid, mode } = await stat(place);
+  const isLike = (mode & 0o7777) === folder.mode && (!folder.ids || (folder.ids.uid === uid && folder.ids.gid === gid));
+  // Somebody else's stays as it is; what follows from it is told at the end.
+  if (!isLike) await giveTo(place, folder).catch(() => undefined);
+}
+
 /** As the key was: the service that reads it may be another user. */
-async function ownerOf(folder: string): Promise<Owner> {
+async function readersOf(folder: string): Promise<Readers> {
   for (const file of ['private-key.pem', 'tls.key']) {
-    const owner = await ownerLike(join(folder, file)).catch(absent);
-    if (owner) return owner;
+    const key = join(folder, file);
+    if ((await stat(key).catch(absent)) !== undefined) return await readersLike(folder, key);
   }
-  return await ownerLike(folder);
+  return await readersLike(folder, undefined);
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {

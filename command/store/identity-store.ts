@@ -82,6 +82,8 @@ export interface IdentityStore {
   activate(name: string, document: string, activation: Activation): Promise<'activated' | 'changed'>;
   /** Current and previous change places; `changed` as above. `instead` is `IdentityState.holder`. */
   rollBack(name: string, instead: string): Promise<'done' | 'changed'>;
+  /** One sentence where those whom the store is for cannot read what is in use. Absent where whoever may read is no matter of the store. */
+  unreadable?(name: string): Promise<string | undefined>;
   request(name: string): Promise<KeptRequest | undefined>;
   /** Never overwrites one: `exists` says that there is one already. */
   keepRequest(name: string, request: Omit<KeptRequest, 'for'>): Promise<'kept' | 'exists'>;

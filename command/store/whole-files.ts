@@ -1,32 +1,22 @@
-// Files that are written whole or not at all, and belong to whom the folder around them belongs.
+// Files that are written whole or not at all, with the owner, the group and the mode that they are given, whatever the umask.
 import { randomBytes } from 'node:crypto';
-import { chown, link, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, chown, link, mkdir, open, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 export interface Owner {
-  /** Set when this process may give files away: what root imports must be readable to whom the service runs as. */
+  /** Absent where this process may not give it away: it stays this user's and of his group. */
   readonly ids: { readonly uid: number; readonly gid: number } | undefined;
-  /** 0600, or 0640 where a group read it before. */
-  readonly fileMode: number;
-}
-
-const privateMode = 0o600;
-
-/** Of the folder or file at `path`. */
-export async function ownerLike(path: string): Promise<Owner> {
-  const stats = await stat(path);
-  const ids = process.getuid?.() === 0 ? { uid: stats.uid, gid: stats.gid } : undefined;
-  return { ids, fileMode: stats.isFile() ? (stats.mode & 0o040) | privateMode : privateMode };
+  readonly mode: number;
 }
 
 /** On the disk when it resolves; the file must not exist. */
-export async function writeNew(path: string, content: string | Uint8Array, { ids, fileMode }: Owner): Promise<void> {
-  const handle = await open(path, 'wx', fileMode);
+export async function writeNew(path: string, content: string | Uint8Array, { ids, mode }: Owner): Promise<void> {
+  // To nobody else before it belongs to whom it is for.
+  const handle = await open(path, 'wx', mode & 0o700);
   try {
     await handle.writeFile(content);
-    // The umask may have taken the group's bit away.
-    await handle.chmod(fileMode);
     if (ids) await handle.chown(ids.uid, ids.gid);
+    await handle.chmod(mode);
     await handle.sync();
   } finally {
     await handle.close();
@@ -60,9 +50,15 @@ export async function pointLink(path: string, target: string): Promise<void> {
   }
 }
 
-export async function makeFolder(path: string, { ids, fileMode }: Owner): Promise<void> {
-  await mkdir(path, { mode: fileMode & 0o040 ? 0o750 : 0o700 });
+export async function makeFolder(path: string, owner: Owner): Promise<void> {
+  await mkdir(path, { mode: owner.mode & 0o700 });
+  await giveTo(path, owner);
+}
+
+/** The mode comes last: the kernel takes bits of it away when the owner changes. */
+export async function giveTo(path: string, { ids, mode }: Owner): Promise<void> {
   if (ids) await chown(path, ids.uid, ids.gid);
+  await chmod(path, mode);
 }
 
 export async function syncFolder(path: string): Promise<void> {
