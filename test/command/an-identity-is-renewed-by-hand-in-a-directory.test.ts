@@ -160,6 +160,35 @@ describe('the next certificate', () => {
     expect([missing.code, missing.answer.error.detail]).toEqual([2, 'There is no file nowhere.pem.']);
   });
 
+  it('brings no key with it: whoever signs would choose the key that is used', async () => {
+    const { directory, folder, put, pem, json } = ground();
+    put('acme', issue('in-use'), [{ host: 'api.acme.example' }]);
+    const { answer } = await json(['csr', 'acme']);
+    const waiting = keyThatWaits(directory, 'acme');
+    const before = contentsOf(directory);
+    const stranger = createAuthority({ commonName: 'Strange Root' });
+    const theirs = issue('stranger', {}, stranger);
+    const { certificate, intermediates, root } = signed(answer.certificateRequest);
+    const good = folder.write('good.pem', certificate + intermediates + root);
+    const cells = [
+      ['--certificate', pem('theirs.pem', theirs)],
+      // Beside the right certificate, which would be passed over where the other one is preferred.
+      ['--certificate', folder.write('both.pem', certificate + theirs.privateKey + theirs.certificate + theirs.root)],
+      ['--certificate', good, '--chain', pem('chain.pem', theirs)],
+      // The one that waits is no matter of the authority either.
+      ['--certificate', folder.write('ours.pem', waiting + certificate)],
+    ];
+    for (const args of cells) {
+      const ran = await json(['complete', 'acme', ...args]);
+      expect([ran.code, ran.answer.error?.code], args.join(' ')).toEqual([1, 'key-not-wanted']);
+      expect(ran.answer.error.detail).toMatch(/^There is a private key in \w+\.pem/);
+    }
+    expect(contentsOf(directory)).toEqual(before);
+    expect((await json(['complete', 'acme', '--certificate', good])).code).toBe(0);
+    const stored = JSON.parse((await directorySource(directory).read('acme', 'AWSCURRENT')).document);
+    expect(createPublicKey(stored.privateKey).equals(createPublicKey(waiting))).toBe(true);
+  });
+
   it('--new gives a key up only when another is sure to take its place', async () => {
     const { directory, put, json, identity } = ground();
     put('acme', issue('in-use'), [{ host: 'api.acme.example' }]);
