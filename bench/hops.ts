@@ -1,9 +1,10 @@
 // The hops under measurement, each with the same number of processes: ours, a bare Node program, nginx; and the CPU time they took.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { findPeer } from '../test/support/peers.ts';
+import { freePort } from '../test/support/port.ts';
+import { accepting } from './accepting.ts';
 
 export interface Hop {
   readonly name: string;
@@ -22,7 +23,7 @@ export interface Api {
   readonly path: string;
 }
 
-export interface IdentityFiles {
+interface IdentityFiles {
   readonly folder: string;
   /** The folder of folders. */
   readonly all: string;
@@ -147,27 +148,4 @@ function cpuMsOf(pid: number): number {
     }
   }
   return ticks * 10;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
-}
-
-async function accepting(port: number): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    const connected = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.once('error', () => resolve(false));
-    });
-    if (connected) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`Nothing listens on port ${port}.`);
 }

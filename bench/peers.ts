@@ -1,11 +1,12 @@
 // What the programs under measurement talk to: nginx that demands a client certificate, and the local Secrets Manager.
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createAuthority, type IssuedCertificate } from '../local/authority/authority.ts';
 import { startSecretsManager } from '../local/secrets-manager/server.ts';
 import { findPeer } from '../test/support/peers.ts';
+import { freePort } from '../test/support/port.ts';
+import { accepting } from './accepting.ts';
 
 export interface Peers {
   readonly url: string;
@@ -95,28 +96,4 @@ async function startNginx(program: string, folder: string, port: number, identit
     await ended;
     clearTimeout(hard);
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
-}
-
-async function accepting(port: number): Promise<void> {
-  const { connect } = await import('node:net');
-  for (let tries = 0; tries < 100; tries++) {
-    const connected = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.once('error', () => resolve(false));
-    });
-    if (connected) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('nginx did not start.');
 }

@@ -2,8 +2,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { diagnosisLines } from '../../command/diagnosis-text.ts';
 import { modules } from '../servers/apache.ts';
-import { accepting, freePort, openScope } from '../servers/scope.ts';
+import { accepting, openScope } from '../servers/scope.ts';
 import { findPeer } from '../support/peers.ts';
+import { freePort } from '../support/port.ts';
 import { codes, findings, statuses, useDiagnosing } from './diagnosing.ts';
 
 const trial = useDiagnosing();

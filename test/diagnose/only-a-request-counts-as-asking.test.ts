@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { apacheLocation } from '../servers/apache.ts';
 import { missingFor } from '../servers/listener.ts';
-import { freePort, openScope } from '../servers/scope.ts';
+import { openScope } from '../servers/scope.ts';
+import { freePort } from '../support/port.ts';
 import { serveBetween, serveHttps, serveTls } from '../support/servers.ts';
 import { codes, findings, statuses, useDiagnosing } from './diagnosing.ts';
 

@@ -4,9 +4,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { javaSocket } from '../servers/java.ts';
 import { filesOf, missingFor, programOf } from '../servers/listener.ts';
-import { accepting, freePort, openScope } from '../servers/scope.ts';
+import { accepting, openScope } from '../servers/scope.ts';
 import { startOpenssl } from '../support/openssl.ts';
 import { findPeer } from '../support/peers.ts';
+import { freePort } from '../support/port.ts';
 import { findings, useDiagnosing } from './diagnosing.ts';
 
 const trial = useDiagnosing();

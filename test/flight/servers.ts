@@ -2,11 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer as createSocketServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type TlsOptions } from 'node:tls';
 import { findPeer } from '../support/peers.ts';
+import { freePort } from '../support/port.ts';
 
 export interface RunningServer {
   readonly port: number;
@@ -92,16 +93,6 @@ export async function startNginx(folder: string, server: string): Promise<Runnin
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return { ...(await running(child, /using the "[a-z]+" event method/)), port };
-}
-
-/** nginx cannot choose a port itself. */
-async function freePort(): Promise<number> {
-  const server = createSocketServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Node's own server; it answers the first bytes with `ok` and ends. */

@@ -2,15 +2,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adviceFor } from '../../functions/message/advice.ts';
 import { collectBody } from '../../functions/message/body.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { findPeer } from '../support/peers.ts';
-import { freePort } from './wire.ts';
+import { connects, freePort } from '../support/port.ts';
 
 const nginx = findPeer('nginx');
 const trusted = createAuthority({ commonName: 'Customer trusts this' });
@@ -49,7 +49,7 @@ describe.skipIf(!nginx)('the page of a real nginx (needs nginx)', () => {
       }`,
     );
     server = spawn(nginx as string, ['-p', folder, '-c', config], { stdio: 'ignore' });
-    await accepting(port);
+    while (!(await connects(port))) await wait(20);
   });
 
   afterAll(async () => {
@@ -176,16 +176,3 @@ describe('the words of other servers', () => {
     expect(adviceFor(status, Buffer.from(page))).toBeUndefined();
   });
 });
-
-async function accepting(port: number): Promise<void> {
-  for (;;) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => {
-        socket.destroy();
-        resolve(true);
-      }).once('error', () => resolve(false));
-    });
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

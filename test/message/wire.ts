@@ -77,11 +77,3 @@ export async function failure(port: number, code: ErrorCode, options: BodyOption
   expect(response.socket.destroyed || response.complete).toBe(true);
   return error;
 }
-
-/** A port that nobody listens on, for a program that wants its port named. */
-export async function freePort(): Promise<number> {
-  const server = netServer();
-  const port = await listen(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

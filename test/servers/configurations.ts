@@ -1,13 +1,14 @@
 // How each configuration of docs/customers.md is run: what goes around it, and how it is told the port and loopback.
 import { execFileSync } from 'node:child_process';
 import type { Peer } from '../support/peers.ts';
+import { freePort } from '../support/port.ts';
 import { modules } from './apache.ts';
 import { blocksOf, localize, type Place } from './blocks.ts';
 import { gnutls, startInside } from './gnutls.ts';
 import { buildGo } from './go.ts';
 import { lighttpd } from './lighttpd.ts';
 import { programOf } from './listener.ts';
-import { accepting, type Folder, freePort, type Scope } from './scope.ts';
+import { accepting, type Folder, type Scope } from './scope.ts';
 import { prepareTomcat } from './tomcat.ts';
 
 export interface Configuration {

@@ -1,5 +1,6 @@
 // lighttpd with mod_openssl: a socket for each listener.
 import { existsSync } from 'node:fs';
+import { freePort } from '../support/port.ts';
 import {
   ciphersOf,
   filesOf,
@@ -10,7 +11,7 @@ import {
   rsaSignatures,
   versionOf,
 } from './listener.ts';
-import { accepting, type Folder, freePort } from './scope.ts';
+import { accepting, type Folder } from './scope.ts';
 
 export const lighttpd: RealServer = {
   title: 'lighttpd',

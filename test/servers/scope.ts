@@ -1,10 +1,9 @@
 // What a run of the matrix leaves open and takes back: private folders, free ports and other people's programs.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connects } from '../support/port.ts';
 
 export interface Folder {
   readonly path: string;
@@ -76,27 +75,6 @@ export function openScope(): Scope {
   };
 }
 
-const given = new Set<number>();
-
-/** Below the range from which systems take the ports of outgoing connections, so that nobody takes it in between. */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = randomInt(20_000, 32_000);
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
-    return port;
-  }
-  throw new Error('No free port.');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
 /** Resolves when something accepts connections on every one; throws with the program's own words when it ended instead. */
 export async function accepting(program: Program, ports: readonly number[]): Promise<void> {
   const until = Date.now() + 60_000;
@@ -108,15 +86,4 @@ export async function accepting(program: Program, ports: readonly number[]): Pro
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
-}
-
-function connects(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }

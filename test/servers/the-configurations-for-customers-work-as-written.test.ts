@@ -3,13 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { softwareNames } from '../../functions/diagnosis/software.ts';
+import { freePort } from '../support/port.ts';
 import { blocksOf, languages, localize, type Place } from './blocks.ts';
 import { type Cast, identityOf, makeCast } from './cast.ts';
 import { configurations } from './configurations.ts';
 import { openDesk } from './desk.ts';
 import { missingFor, programOf } from './listener.ts';
 import { plainApi } from './plain-api.ts';
-import { type Folder, freePort, openScope, type Scope } from './scope.ts';
+import { type Folder, openScope, type Scope } from './scope.ts';
 
 interface Ground {
   readonly scope: Scope;

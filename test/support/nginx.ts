@@ -1,8 +1,8 @@
 // nginx as the customer's API: it completes the handshake with any client certificate and says in HTTP what it thinks of it.
-import { createServer } from 'node:net';
 import { expect, onTestFinished } from 'vitest';
 import type { IssuedCertificate } from '../../local/authority/authority.ts';
 import { findPeer } from './peers.ts';
+import { freePort } from './port.ts';
 import { accepting, type Folder, type Program, privateFolder, startProgram } from './program.ts';
 
 export interface NginxOptions {
@@ -91,13 +91,4 @@ async function start(
   const program = startProgram(findPeer('nginx') ?? 'nginx', args, folder.path);
   await accepting(program, port);
   return { port, program, folder };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || !address) throw new Error('No free port.');
-  return address.port;
 }
