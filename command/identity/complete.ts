@@ -74,7 +74,7 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
     context.output.progress(`Storing it in ${store.place}.`);
     const activation = { instead: state?.holder, ...(store.rotations ? { version: request.for } : {}) };
     if ((await store.activate(name, text, activation)) === 'changed') throw wasChanged(name);
-    await store.dropRequest(name);
+    await store.dropRequest(name, request.for);
   }
   if (destinations === undefined) context.output.warn(anyHostWarning);
   for (const { sentence } of judged.warnings) context.output.warn(sentence);

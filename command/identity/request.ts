@@ -7,7 +7,7 @@ import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../../functio
 import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
 import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
-import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
+import type { IdentityState, IdentityStore, KeptRequest } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { requireName } from './change.ts';
 import { membersOrNone } from './described.ts';
@@ -44,7 +44,7 @@ export async function showRequest(name: string, options: CsrOptions, context: Co
   }
   const made = kept === undefined;
   const { certificateRequest: text } =
-    kept ?? (await makeRequest(name, state, { ...options, algorithm, givesUp: waiting !== undefined }, store, context));
+    kept ?? (await makeRequest(name, state, { ...options, algorithm, givesUp: waiting }, store, context));
   const subject = subjectOf(text);
   const key = options.reuseKey ? 'The key in use is kept for it' : 'A new key is kept';
   context.output.progress(
@@ -65,7 +65,7 @@ function isAsking({ subject, name = [], key, reuseKey }: CsrOptions): boolean {
 async function makeRequest(
   name: string,
   state: IdentityState | undefined,
-  options: CsrOptions & { readonly algorithm: KeyAlgorithm | undefined; readonly givesUp: boolean },
+  options: CsrOptions & { readonly algorithm: KeyAlgorithm | undefined; readonly givesUp: KeptRequest | undefined },
   store: IdentityStore,
   context: CommandContext,
 ): Promise<{ certificateRequest: string }> {
@@ -88,7 +88,7 @@ async function makeRequest(
   });
   context.interrupted.throwIfAborted();
   // Only now: a key that is given up cannot be had back, and all that could be wrong with the new request is known.
-  if (options.givesUp) await store.dropRequest(name);
+  if (options.givesUp !== undefined) await store.dropRequest(name, options.givesUp.for);
   if ((await store.keepRequest(name, { privateKey, certificateRequest: text })) === 'kept')
     return { certificateRequest: text };
   throw refusal(

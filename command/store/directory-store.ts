@@ -92,7 +92,10 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
         const isKept = await createWhole(requestFile(name), content, await ownerOf(path, 0o600));
         return isKept ? 'kept' : 'exists';
       }),
-    dropRequest: (name) => changing(name, () => rm(requestFile(name), { force: true })),
+    dropRequest: (name, version) =>
+      changing(name, async () => {
+        if ((await readRequest(name))?.for === version) await rm(requestFile(name), { force: true });
+      }),
   };
 }
 

@@ -87,7 +87,8 @@ export interface IdentityStore {
   request(name: string): Promise<KeptRequest | undefined>;
   /** Never overwrites one: `exists` says that there is one already. */
   keepRequest(name: string, request: Omit<KeptRequest, 'for'>): Promise<'kept' | 'exists'>;
-  dropRequest(name: string): Promise<void>;
+  /** Only the one that is `for` that version: another that has come to wait in its place meanwhile stays. */
+  dropRequest(name: string, version: string): Promise<void>;
   /** Absent where nothing rotates. */
   readonly rotations?: Rotations;
 }

@@ -179,10 +179,10 @@ export async function openSecretsManagerStore(
       } else await put(name, requestVersionOf(version), document, [labels.request]);
       return 'kept';
     },
-    async dropRequest(name) {
+    async dropRequest(name, made) {
       const state = await describe(name);
-      const version = state && holderOf(state, labels.request);
-      if (!state || version === undefined) return;
+      const version = requestVersionOf(made);
+      if (!state || holderOf(state, labels.request) !== version) return;
       // Where it was the first value: nothing may be rolled back to it.
       if (holderOf(state, labels.previous) === version) await move(name, labels.previous, version, undefined);
       await move(name, labels.request, version, undefined);
