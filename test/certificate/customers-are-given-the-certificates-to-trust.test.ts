@@ -1,3 +1,4 @@
+// What the route of certificates publishes of an identity, in each stage and form, and that the key is never in it.
 import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+// Documents damaged in thousands of ways: each is an unusable identity or as good as before, and nothing else goes wrong.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../functions/errors.ts';

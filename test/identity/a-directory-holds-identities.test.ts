@@ -1,3 +1,4 @@
+// The directory source on real folders: whose names it reads, what it refuses, and what it makes of files that change while it reads.
 import {
   chmodSync,
   mkdirSync,

@@ -1,3 +1,4 @@
+// The cache of identities by a clock and a source that are passed in: what is read when, what stays, and what is let go.
 import { describe, expect, it, vi } from 'vitest';
 import { CountersignError, type ErrorCode } from '../../functions/errors.ts';
 import { createIdentityCache, type IdentityCacheOptions } from '../../functions/identity/cache.ts';

@@ -1,3 +1,4 @@
+// The identity document: what is kept, what gets a default, what is refused, and that its page lists each reason.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
