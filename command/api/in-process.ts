@@ -7,8 +7,11 @@ import type { IdentitySource } from '../../functions/identity/identity.ts';
 import type { Door } from '../../functions/message/door.ts';
 import { usageError } from '../exit-code.ts';
 import type { ChosenStore } from '../store/chosen-store.ts';
+import { requireParent } from '../store/mistaken-folder.ts';
 import { told } from '../store/told.ts';
+import type { Problem } from './answers.ts';
 import type { Api, ApiQuestion } from './api.ts';
+import { ownHint } from './own-hints.ts';
 
 /** Nobody ends this process behind a call's back: it has all the time that it may ask for. */
 const context = { awsRequestId: '', getRemainingTimeInMillis: () => 30_000 } as Context;
@@ -49,8 +52,11 @@ export async function openInProcess(
         body: JSON.stringify(body),
         isBase64Encoded: false,
       };
-      const reply = await door(event, context);
-      return { status: reply.statusCode ?? 0, headers: {}, body: reply.body ?? '' };
+      const { statusCode: status = 0, body: text = '' } = await door(event, context);
+      if (status === 200 || store.kind !== 'directory') return { status, headers: {}, body: text };
+      const problem = JSON.parse(text) as Problem;
+      const hint = await ownHint(problem, identity ?? '', store.path);
+      return { status, headers: {}, body: hint === undefined ? text : JSON.stringify({ ...problem, hint }) };
     },
     close: services.close,
   };
@@ -74,6 +80,7 @@ function toldTo(store: ChosenStore, source: IdentitySource): IdentitySource {
 async function requireDirectory(path: string): Promise<void> {
   const stats = await stat(path).catch(() => undefined);
   if (!stats?.isDirectory()) throw usageError(`There is no directory ${path}.`);
+  await requireParent(path);
 }
 
 /** Here they are part of the command line; the sentence names the variable. */

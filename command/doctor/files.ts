@@ -14,9 +14,9 @@ const maxEntries = 20_000;
 /** `path` is one that can be listed. `now` in milliseconds since 1970. Nothing is read but names, modes and dates. */
 export async function checkFiles(path: string, now: number): Promise<Check[]> {
   if (process.platform === 'win32') return [];
-  const seen: Seen = { found: [], newest: 0, entries: 0 };
+  const seen: Seen = { found: [], unseen: [], newest: 0, entries: 0 };
   await look(path, '', 0, true, seen);
-  const { found, newest } = seen;
+  const { found, unseen, newest } = seen;
   const told: Check[] = found.slice(0, maxTold);
   if (found.length > maxTold) {
     told.push({ check: 'files', status: 'failure', detail: `and ${found.length - maxTold} more files like these` });
@@ -26,10 +26,18 @@ export async function checkFiles(path: string, now: number): Promise<Check[]> {
       check: 'files',
       status: 'skipped',
       detail: 'whether the user of the service may read them: root may read everything',
-      remedy: 'Run countersign doctor as that user: sudo -u countersign …',
+      remedy: `Run it as that user: runuser -u countersign -- countersign doctor --source 'directory:${path}'`,
     });
   }
-  if (found.length === 0)
+  const [first] = unseen;
+  if (first !== undefined) {
+    told.push({
+      check: 'files',
+      status: 'skipped',
+      detail: `${unseen.length === 1 ? first : `${first} and ${unseen.length - 1} more`}: this user cannot look there`,
+      remedy: 'Whether others can read a key or change a file there, only the user whose it is and root can see.',
+    });
+  } else if (found.length === 0)
     told.unshift({ check: 'files', status: 'ok', detail: 'nobody else may read a key or change a file' });
   if (newest > now + 60_000) {
     told.push({
@@ -44,6 +52,8 @@ export async function checkFiles(path: string, now: number): Promise<Check[]> {
 
 interface Seen {
   readonly found: Check[];
+  /** Closed to this user. */
+  readonly unseen: string[];
   newest: number;
   entries: number;
 }
@@ -51,7 +61,7 @@ interface Seen {
 /** `isOpen`: everybody may enter the folders above, as far as they are looked at. */
 async function look(root: string, below: string, depth: number, isOpen: boolean, seen: Seen): Promise<void> {
   const folder = join(root, below);
-  const stats = await stat(folder).catch(() => undefined);
+  const stats = await stat(folder).catch((error) => unlessClosed(error, folder, seen));
   if (!stats?.isDirectory()) return;
   const isEntered = isOpen && (stats.mode & 0o001) !== 0;
   if ((stats.mode & 0o002) !== 0 && (stats.mode & 0o1000) === 0) {
@@ -63,7 +73,10 @@ async function look(root: string, below: string, depth: number, isOpen: boolean,
       remedy: `chmod o-w '${folder}'`,
     });
   }
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
+    unlessClosed(error, folder, seen);
+    return [];
+  });
   for (const entry of entries) {
     seen.entries += 1;
     if (seen.entries > maxEntries) return;
@@ -77,8 +90,13 @@ async function look(root: string, below: string, depth: number, isOpen: boolean,
   }
 }
 
+/** What is gone meanwhile has nothing to be told of. */
+function unlessClosed({ code }: NodeJS.ErrnoException, path: string, { unseen }: Seen): undefined {
+  if (code === 'EACCES' || code === 'EPERM') unseen.push(path);
+}
+
 async function lookAtFile(path: string, name: string, isEntered: boolean, seen: Seen): Promise<void> {
-  const stats = await stat(path).catch(() => undefined);
+  const stats = await stat(path).catch((error) => unlessClosed(error, path, seen));
   if (!stats?.isFile()) return;
   seen.newest = Math.max(seen.newest, stats.mtimeMs);
   // Behind a folder that others cannot enter its own mode lets nobody in.

@@ -1,4 +1,5 @@
 // Each identity of a store: whether it can be used, for how long, and where it may go.
+import { CommanderError } from 'commander';
 import type { Destination } from '../../functions/destination/destination.ts';
 import { asCountersignError } from '../../functions/errors.ts';
 import { checkIdentity } from '../../functions/identity/check.ts';
@@ -28,6 +29,11 @@ export async function checkIdentities(store: IdentityStore, now: number): Promis
   try {
     names = await store.names();
   } catch (thrown) {
+    // Of a directory that this user may not list.
+    if (thrown instanceof CommanderError) {
+      const remedy = 'Give it to this user or to a group of his, or run this as one who may read it.';
+      return { checks: [{ check: 'store', status: 'failure', detail: thrown.message, remedy }], exact: [] };
+    }
     const error = asCountersignError(thrown);
     if (error.code === 'internal-error') throw thrown;
     return { checks: [{ check: 'store', status: 'failure', detail: error.message, remedy: error.hint }], exact: [] };
@@ -96,8 +102,13 @@ async function checkOne(store: IdentityStore, name: string, now: number): Promis
     const error = asCountersignError(thrown);
     if (error.code === 'internal-error') throw thrown;
     const where = error.evidence?.where;
-    return { checks: [one('failure', `${where ? `${where}: ` : ''}${error.message}`, error.hint)], exact: [] };
+    const remedy = error.code === 'identity-unusable' ? `Put a sound one in: ${wayIn(name)}` : error.hint;
+    return { checks: [one('failure', `${where ? `${where}: ` : ''}${error.message}`, remedy)], exact: [] };
   }
+}
+
+function wayIn(name: string): string {
+  return `countersign identity import ${name} FILES --replace, or csr and complete. docs/identities.md lists what is checked.`;
 }
 
 export function counted(count: number, one: string, many = `${one}s`): string {

@@ -6,9 +6,11 @@ import { identityNamePattern } from '../../functions/config.ts';
 import { CountersignError } from '../../functions/errors.ts';
 import { directorySource } from '../../functions/identity/directory.ts';
 import { unavailable, usageError } from '../exit-code.ts';
+import { closedPathOf } from './closed-path.ts';
 import { whileLocked } from './folder-lock.ts';
 import { createFolder, fingerprintOf, previousFolder, replaceFiles, swapWithPrevious } from './folder-versions.ts';
 import { type IdentityStore, type KeptRequest, keptRequestIn, type StoredDocument } from './identity-store.ts';
+import { requireParent } from './mistaken-folder.ts';
 import { ownerOf } from './readers.ts';
 import { unreadableSentence } from './unreadable.ts';
 import { createWhole, giveTo } from './whole-files.ts';
@@ -18,9 +20,12 @@ const ownFolder = '.countersign';
 
 /** Throws an error of the command where the directory is not there. */
 export async function openDirectoryStore(path: string): Promise<IdentityStore> {
-  const stats = await stat(path).catch(() => undefined);
+  const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EACCES') throw told(error, path);
+  });
   if (!stats?.isDirectory())
     throw usageError(`There is no directory ${path}: make it first, for one folder for each identity.`);
+  await requireParent(path);
   const folderOf = (name: string) => join(path, name);
   const requestFile = (name: string) => join(path, ownFolder, `${name}.request.json`);
 
@@ -106,8 +111,17 @@ async function readFolder(parent: string, name: string): Promise<StoredDocument 
     return { version, document };
   } catch (thrown) {
     if (thrown instanceof CountersignError && thrown.code === 'identity-not-found') return undefined;
-    throw thrown;
+    throw (await closedTo(thrown, parent, name)) ?? thrown;
   }
+}
+
+/** The functions' own words name no path, because callers read them. */
+async function closedTo(thrown: unknown, parent: string, name: string): Promise<CountersignError | undefined> {
+  if (!(thrown instanceof CountersignError) || thrown.code !== 'identity-unavailable') return undefined;
+  const sentence = await closedPathOf(parent, name);
+  if (sentence === undefined) return undefined;
+  const hint = 'Give it to that user or to a group of his, or run this as one who may read it.';
+  return new CountersignError(thrown.code, sentence, { ...(thrown.evidence && { evidence: thrown.evidence }), hint });
 }
 
 function filesOf(document: string): ReadonlyMap<string, string> {

@@ -1,4 +1,5 @@
 // `countersign diagnose` as a process: what it prints, as text and as JSON, and its exit codes.
+
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -91,9 +92,13 @@ describe('countersign diagnose', () => {
       3,
       '',
       expect.stringMatching(
-        /^This identity .+ \(destination-forbidden\)\nother\.example is none .+\nThe platform .+\.\n$/,
+        /^This identity .+ \(destination-forbidden\)\nother\.example is none .+\nIf the identity may go there: countersign identity destinations platform add HOST:PORT --source directory:\S+\n$/,
       ),
     ]);
+    const network = join(source.slice('directory:'.length), 'platform/destinations.json');
+    writeFileSync(network, JSON.stringify([{ host: 'localhost', port }]));
+    const closed = await run([`https://localhost:${port}`, '--source', source, '--json']);
+    expect(JSON.parse(closed.out).error.hint).toMatch(/ add it again with --network loopback: countersign identity /);
     const asJson = await run(['https://other.example', '--source', source, '--json']);
     expect([asJson.code, JSON.parse(asJson.out).error]).toEqual([
       3,

@@ -1,4 +1,5 @@
 // `countersign doctor` in installations with one thing wrong each: what it says, what to do, and the exit code.
+import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { privateFolder } from '../support/program.ts';
 import { serveTcp } from '../support/servers.ts';
 import { documentOf } from '../support/stage.ts';
 import { authorities, customerRoot, directoryFor, listen, listening, platformIssuer } from './customer.ts';
-import { runCommand } from './run-command.ts';
+import { mainFile, runCommand } from './run-command.ts';
 
 interface Examined {
   readonly code: number | null;
@@ -27,6 +28,8 @@ async function examine(args: readonly string[], environment: Record<string, stri
   expect(error).toBe('');
   return { code, ...(JSON.parse(out) as Omit<Examined, 'code'>) };
 }
+
+const canBeNobody = process.getuid?.() === 0 && spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0;
 
 const found = ({ checks }: Examined, status: Check['status']) => checks.filter((one) => one.status === status);
 
@@ -176,6 +179,47 @@ describe('countersign doctor', () => {
     ]);
     // It only looks.
     expect(statSync(join(path, 'platform')).mode & 0o777).toBe(0o757);
+  });
+
+  it.skipIf(!canBeNobody)('files that its user cannot read (needs root and setpriv)', async () => {
+    const { path, source } = await installation();
+    const [folder, key] = [join(path, 'platform'), join(path, 'platform/private-key.pem')];
+    const asService = async (args: readonly string[]) => {
+      const words = ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, mainFile, 'doctor'];
+      const { out } = await runCommand([...words, '--json', '--no-reach', ...args], { program: 'setpriv' });
+      return JSON.parse(out) as Examined;
+    };
+    for (const one of [path, folder]) chmodSync(one, 0o755);
+    const failure = found(await asService(source), 'failure')[0];
+    expect(failure).toMatchObject({
+      check: 'identity',
+      subject: 'platform',
+      detail: `User 65534, who runs this, cannot read ${key}. It belongs to user 0 and group 0, mode 0600.`,
+      remedy: expect.stringMatching(/^Give it to that user /),
+    });
+    // What it could not look at is not called sound.
+    chmodSync(folder, 0o700);
+    const closed = await asService(source);
+    const files = closed.checks.filter(({ check }) => check === 'files');
+    expect(files.map(({ status, detail }) => [status, detail])).toEqual([
+      ['skipped', `${folder}: this user cannot look there`],
+    ]);
+    expect(found(closed, 'failure')[0]?.detail).toContain(`cannot read ${folder}. It belongs to user 0`);
+    chmodSync(path, 0o700);
+    expect(found(await asService(source), 'failure')[0]?.detail).toContain('this user may not read');
+  });
+
+  it('a folder that is an identity itself', async () => {
+    const { path } = await installation();
+    const below = ['--source', `directory:${join(path, 'platform')}`];
+    const sentence = `The directory ${join(path, 'platform')} is itself an identity: name the one above, ${path}.`;
+    expect(onlyFailure(await examine(below))).toMatchObject({ check: 'store', detail: sentence });
+    for (const words of [
+      ['identity', 'list'],
+      ['diagnose', 'https://localhost'],
+    ]) {
+      expect(await runCommand([...words, ...below])).toMatchObject({ code: 2, out: '', error: `${sentence}\n` });
+    }
   });
 
   it('a destination whose name is unknown, that is down, that is not trusted, that refuses', async () => {
