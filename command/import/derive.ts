@@ -74,13 +74,25 @@ export async function deriveKey(
   const digest = prf === undefined ? 'sha1' : hmacDigest(prf, where);
   if (iterations < 1) return undefined;
   allowance.iterations(where, iterations, Math.ceil(length / digestBytes[digest]));
-  return await pbkdf2Async(passphrase, salt.content, iterations, length, digest);
+  try {
+    return await pbkdf2Async(passphrase, salt.content, iterations, length, digest);
+  } catch {
+    // A length of 0, say.
+    return undefined;
+  }
 }
 
-/** The length that PBKDF2's parameters name themselves, or that of the digest. */
-export function derivedLength(algorithm: Ber | undefined, digest: Digest): number {
-  const [, , length] = algorithm?.children[1]?.children ?? [];
-  return Math.min(integer(length) ?? digestBytes[digest], 256);
+/** RFC 9579 allows no shorter key; no digest has use for a longer one. */
+const leastMacKey = 20;
+const mostMacKey = 256;
+
+/** The octets of PBMAC1's key, as the parameters of its derivation name them, or those of the digest. Undefined of what is no key. */
+export function macKeyLength(algorithm: Ber | undefined, digest: Digest): number | undefined {
+  const parameters = algorithm?.children[1]?.children ?? [];
+  const length = parameters[oid(algorithm?.children[0]) === derivations.scrypt ? 4 : 2];
+  if (length?.tag !== tag.integer) return digestBytes[digest];
+  const octets = integer(length) ?? 0;
+  return octets < leastMacKey || octets > mostMacKey ? undefined : octets;
 }
 
 async function deriveByScrypt(

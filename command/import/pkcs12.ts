@@ -2,7 +2,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Ber, integer, octets, oid, readOnly, tag } from './ber.ts';
 import type { Collector } from './collector.ts';
-import { type Digest, derivedLength, deriveKey, derivePkcs12, hmacDigest, purpose } from './derive.ts';
+import { type Digest, deriveKey, derivePkcs12, hmacDigest, macKeyLength, purpose } from './derive.ts';
 import { decrypt, encryptedParts } from './encrypted.ts';
 import { looksLikeKey } from './encrypted-key.ts';
 import { refused } from './finding.ts';
@@ -109,8 +109,10 @@ async function isMacRight({ where, collector, safe }: Store, mac: Ber, secret: S
   if (name === pbmac1) {
     const [kdf, scheme] = algorithm?.children[1]?.children ?? [];
     const digest = hmacDigest(scheme, where);
-    const key = await deriveKey(kdf, secret.utf8, derivedLength(kdf, digest), derivation);
-    return key !== undefined && isSame(createHmac(digest, key).update(safe).digest(), expected.content);
+    const length = macKeyLength(kdf, digest);
+    const key = length && (await deriveKey(kdf, secret.utf8, length, derivation));
+    if (!key) throw damaged(where);
+    return isSame(createHmac(digest, key).update(safe).digest(), expected.content);
   }
   const digest = macDigests[name];
   if (!digest) {

@@ -12,6 +12,8 @@ const pbkdf2 = '1.2.840.113549.1.5.12';
 const scrypt = '1.3.6.1.4.1.11591.4.11';
 const aes256 = sequence(oid('2.16.840.1.101.3.4.1.42'), octetString(Buffer.alloc(16)));
 
+const hmacOfSha256 = sequence(oid('1.2.840.113549.2.9'), nothing);
+
 function encryptedWith(kdf: Buffer, cipher: Buffer = aes256): Buffer {
   return sequence(sequence(oid(pbes2), sequence(kdf, cipher)), octetString(Buffer.alloc(64)));
 }
@@ -70,6 +72,15 @@ export function brokenFiles(): Broken[] {
       octetString(Buffer.alloc(8)),
       integer(iterations),
     );
+  const pbmac1Of = (length: number) => {
+    const kdf = sequence(
+      oid(pbkdf2),
+      sequence(octetString(Buffer.alloc(8)), integer(1), integer(length), hmacOfSha256),
+    );
+    const algorithm = sequence(oid('1.2.840.113549.1.5.14'), sequence(kdf, hmacOfSha256));
+    return sequence(sequence(algorithm, octetString(Buffer.alloc(32))), octetString(Buffer.alloc(8)));
+  };
+  const unreadableStore = 'bot.p12 is a PKCS#12 file that is damaged: its structure cannot be read.';
   return [
     {
       given: 'an empty file',
@@ -308,6 +319,16 @@ export function brokenFiles(): Broken[] {
           'bot.p12 asks for 2147483648 iterations to make a key of its passphrase; 5000000 is the most.',
         ],
       ],
+    },
+    {
+      given: 'PKCS#12 with a MAC whose key has no octets',
+      files: [textFile('bot.p12', pkcs12Of([], pbmac1Of(0)))],
+      says: [['store-damaged', unreadableStore]],
+    },
+    {
+      given: 'PKCS#12 with a MAC whose key has 19 octets, of 20 that RFC 9579 asks for',
+      files: [textFile('bot.p12', pkcs12Of([], pbmac1Of(19)))],
+      says: [['store-damaged', unreadableStore]],
     },
     {
       given: 'PKCS#12 without anything in it',

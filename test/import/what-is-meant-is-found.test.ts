@@ -2,7 +2,9 @@
 import { createCipheriv, pbkdf2Sync, randomBytes, X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { afterAll, describe, expect, it } from 'vitest';
+import { readOnly } from '../../command/import/ber.ts';
 import type { InputFile, PassphraseRequest } from '../../command/import/contents.ts';
+import { deriveKey } from '../../command/import/derive.ts';
 import { type IdentitySettings, identityFrom } from '../../command/import/identity-from.ts';
 import { Allowance, most } from '../../command/import/limits.ts';
 import { publicRootOf } from '../../command/import/public-authority.ts';
@@ -229,6 +231,14 @@ describe('a public web authority', () => {
 });
 
 describe('the work for passphrases', () => {
+  it('ends in no key where PBKDF2 makes none', async () => {
+    const parameters = sequence(octetString(randomBytes(8)), integer(1));
+    const algorithm = readOnly(sequence(oid('1.2.840.113549.1.5.12'), parameters), 'key');
+    const derivation = { where: 'key', allowance: new Allowance() };
+    expect(await deriveKey(algorithm, Buffer.from(passphrase), 0, derivation)).toBeUndefined();
+    expect(await deriveKey(algorithm, Buffer.from(passphrase), 20, derivation)).toHaveLength(20);
+  });
+
   it('is bounded for one, and for all of an import together, before any of it is done', () => {
     const allowance = new Allowance();
     expect(() => allowance.iterations('a.p12', most.iterations + 1, 1)).toThrow('a.p12 asks for 5000001 iterations');
