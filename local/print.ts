@@ -109,16 +109,11 @@ function ms(value: number): string {
   return `${value.toFixed(1)} ms`;
 }
 
-/** Pads every column but the last to its widest cell; those listed in `right` from the left. */
-function columns(rows: readonly (readonly string[])[], right: readonly number[] = []): string[][] {
+/** Pads every column but the last to its widest cell. */
+function columns(rows: readonly (readonly string[])[]): string[][] {
   const widths = rows.reduce<number[]>(
     (sofar, row) => row.map((cell, at) => Math.max(sofar[at] ?? 0, cell.length)),
     [],
   );
-  return rows.map((row) =>
-    row.map((cell, at) => {
-      const width = at === row.length - 1 ? 0 : (widths[at] ?? 0);
-      return right.includes(at) ? cell.padStart(width) : cell.padEnd(width);
-    }),
-  );
+  return rows.map((row) => row.map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0))));
 }
