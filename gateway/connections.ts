@@ -55,7 +55,7 @@ function watch(server: Server): OpenConnections {
     found.unanswered.add(response);
     response.once('close', () => found.unanswered.delete(response));
   };
-  server.on('request', asked).on('checkContinue', asked);
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, asked);
 
   const destroy = (which: (one: Standing) => boolean) => {
     for (const socket of shakingHands.values()) socket.destroy();

@@ -22,7 +22,8 @@ export function answerClientError(
   answered.add(socket);
   if (status === undefined || !socket.writable || isAnswering) {
     socket.destroy();
-    return status === undefined ? undefined : String(status);
+    // What is answered already is counted already.
+    return status === undefined || isAnswering ? undefined : String(status);
   }
   const reason = STATUS_CODES[status] ?? '';
   const body = JSON.stringify({ message: reason });

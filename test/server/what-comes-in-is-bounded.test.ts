@@ -121,6 +121,9 @@ describe('number', () => {
     const arrived = Promise.withResolvers<() => void>();
     api.answerWith((_, response) => arrived.resolve(() => response.end('late')));
     const { url } = await startServing({ identities, workers: '1', maxCalls: '1' });
+    // A call whose body does not come is none yet.
+    dial(url, `${head(json, 'content-length: 100')}\r\n{`);
+    await expect.poll(async () => (await ask(url, '/metrics')).text).toContain('\ncountersign_calls_in_flight 1\n');
     const first = invoke(url, target);
     const release = await arrived.promise;
 
@@ -131,7 +134,7 @@ describe('number', () => {
     expect((await ask(url, '/v1/health')).status).toBe(200);
     expect((await ask(url, '/v1/ready')).status).toBe(200);
     const metrics = (await ask(url, '/metrics')).text;
-    expect(metrics).toContain('\ncountersign_calls_in_flight 1\n');
+    expect(metrics).toContain('\ncountersign_calls_in_flight 2\n');
     expect(metrics).toContain('countersign_refused_requests_total{code="too-busy"} 1');
 
     release();
@@ -280,6 +283,8 @@ describe('what is no request to this server', () => {
       ['431', 'Request Header Fields Too Large', `GET / HTTP/1.1\r\nx: ${'a'.repeat(4_000)}\r\n\r\n`],
       ['413', 'Payload Too Large', `${head(json, 'transfer-encoding: chunked')}\r\n1;${'a'.repeat(20_000)}\r\na\r\n`],
       ['408', 'Request Timeout', 'GET / HTTP/1.1\r\nhost:'],
+      ['417', 'Expectation Failed', 'GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: more\r\n\r\n'],
+      ['400', 'Bad Request', 'GET /v1/health HTTP/1.1\r\nconnection: close\r\n\r\n'],
     ] as const;
     for (const [status, message, bytes] of cases) {
       const answer = await text(dial(serving.url, bytes));
@@ -288,12 +293,15 @@ describe('what is no request to this server', () => {
       await serving.line(({ message: line, code }) => line === 'request refused' && code === status);
     }
     const metrics = (await ask(serving.url, '/metrics')).text;
-    for (const [status] of cases) expect(metrics).toContain(`countersign_refused_requests_total{code="${status}"} 1\n`);
+    for (const [status] of cases) {
+      const count = cases.filter(([other]) => other === status).length;
+      expect(metrics).toContain(`countersign_refused_requests_total{code="${status}"} ${count}\n`);
+    }
     // A connection that goes away is nobody's request.
     dial(serving.url, '').resetAndDestroy();
     const refused = () => serving.lines().filter(({ message }) => message === 'request refused');
     expect((await ask(serving.url, '/v1/health')).status).toBe(200);
-    expect(refused().length).toBe(4);
+    await expect.poll(() => refused().length).toBe(cases.length);
     expect(refused()[0]).toMatchObject({ level: 'WARN', sourceIp: '127.0.0.1' });
   });
 

@@ -124,17 +124,26 @@ describe('the load', () => {
     second.hold(30);
     second.hold(40);
     expect(() => second.hold(41)).toThrow(tooBusy('bytes'));
+    const third = load.take(0);
+    for (const one of [first, second]) one.begin();
     expect(() => load.take(0)).toThrow(tooBusy('calls'));
+    expect(() => third.begin()).toThrow(tooBusy('calls'));
     first.release();
+    third.release();
     expect(load.callsInFlight).toBe(1);
-    load.take(60).hold(60);
+    const fourth = load.take(60);
+    fourth.hold(60);
+    fourth.begin();
+    expect(() => load.take(0)).toThrow(tooBusy('calls'));
   });
 
   it('is not taken up by what is announced and does not come', () => {
-    const load = createLoad(3, 100);
+    const load = createLoad(1, 100);
     load.take(100);
     load.take(100);
-    load.take(100).hold(100);
+    const call = load.take(100);
+    call.hold(100);
+    call.begin();
   });
 });
 
