@@ -4,7 +4,7 @@ import { hasReadableDates } from '../../functions/identity/certificate-dates.ts'
 import { readCertificateFields } from '../../functions/identity/certificate-fields.ts';
 import type { AskPassphrase, Contents, FoundCertificate, FoundKey, PassphraseRequest } from './contents.ts';
 import { type Finding, type FindingCode, finding, findingOf, refused, shown } from './finding.ts';
-import { Allowance } from './limits.ts';
+import { Allowance, most } from './limits.ts';
 import { publicKeyIdentifier } from './public-key.ts';
 import { type Secret, secretOf } from './secret.ts';
 
@@ -16,16 +16,16 @@ export class Collector {
   readonly #ask: AskPassphrase;
   readonly #keys = new Map<string, FoundKey>();
   readonly #certificates = new Map<string, FoundCertificate>();
-  readonly #findings: Finding[] = [];
+  /** By what they say: each once. */
+  readonly #findings = new Map<string, Finding>();
   readonly #notes = new Set<string>();
 
   constructor(ask: AskPassphrase) {
     this.#ask = ask;
   }
 
-  /** Throws `key-damaged` and `too-many-objects`. */
+  /** Throws `key-damaged`. */
   key(der: Buffer, form: KeyForm, source: string): void {
-    this.allowance.object(source);
     let key: KeyObject;
     let identifier: string;
     try {
@@ -38,9 +38,8 @@ export class Collector {
     if (!this.#keys.has(identifier)) this.#keys.set(identifier, { key, source: shown(source) });
   }
 
-  /** Throws `certificate-damaged` and `too-many-objects`. */
+  /** Throws `certificate-damaged`. */
   certificate(der: Buffer, source: string): void {
-    this.allowance.object(source);
     let certificate: X509Certificate;
     try {
       certificate = new X509Certificate(der);
@@ -64,17 +63,34 @@ export class Collector {
     return secretOf(passphrase, request.name);
   }
 
-  /** Runs one reading; what it cannot read becomes a finding, and whatever it found before stays. */
+  /** One object, entry or bag, whatever it is: counted before it is looked at. Throws `too-many-objects`. */
+  async object(where: string, reading: () => Promise<void> | void): Promise<void> {
+    this.allowance.object(where);
+    await this.attempt(reading);
+  }
+
+  /**
+   * Runs one reading; what it cannot read becomes a finding, and whatever it found before stays. Where there are too many
+   * findings already, nothing is read any more.
+   */
   async attempt(reading: () => Promise<void> | void): Promise<void> {
+    if (this.#findings.size > most.findings) return;
     try {
       await reading();
     } catch (thrown) {
-      this.#findings.push(findingOf(thrown));
+      this.#add(findingOf(thrown));
     }
   }
 
   finding(code: FindingCode, where: string, sentence: string): void {
-    this.#findings.push(finding(code, where, sentence));
+    this.#add(finding(code, where, sentence));
+  }
+
+  #add(found: Finding): void {
+    const isOneTooMany = this.#findings.size >= most.findings && !this.#findings.has(found.sentence);
+    const sentence = `And more: after ${most.findings} findings nothing else was read.`;
+    const added = isOneTooMany ? finding('too-many-findings', 'files', sentence) : found;
+    if (!this.#findings.has(added.sentence)) this.#findings.set(added.sentence, added);
   }
 
   note(sentence: string): void {
@@ -85,7 +101,7 @@ export class Collector {
     return {
       keys: [...this.#keys.values()],
       certificates: [...this.#certificates.values()],
-      findings: this.#findings,
+      findings: [...this.#findings.values()],
       notes: [...this.#notes],
     };
   }

@@ -10,6 +10,7 @@ const table = {
   'file-damaged': 'error',
   'too-many-files': 'error',
   'too-many-objects': 'error',
+  'too-many-findings': 'error',
   'nesting-too-deep': 'error',
   'format-unknown': 'error',
   'format-unsupported': 'error',

@@ -34,7 +34,7 @@ interface Entries {
 export async function readJavaKeystore(bytes: Buffer, kind: Kind, where: string, collector: Collector): Promise<void> {
   const entries = readEntries(bytes, where, collector);
   for (const { der, alias } of entries.certificates) {
-    await collector.attempt(() => collector.certificate(der, `${where} (${alias})`));
+    await collector.object(where, () => collector.certificate(der, `${where} (${alias})`));
   }
   if (entries.keys.length === 0 && entries.certificates.length === 0) {
     throw refused('store-empty', where, `${where} is a Java keystore without a private key or certificate.`);
@@ -49,7 +49,7 @@ export async function readJavaKeystore(bytes: Buffer, kind: Kind, where: string,
   const opened: KeyEntry[] = [];
   const closed: KeyEntry[] = [];
   for (const entry of entries.keys) {
-    await collector.attempt(async () => {
+    await collector.object(where, async () => {
       const plain = await openKey(entry, secret, where, collector);
       if (plain === undefined) return void closed.push(entry);
       opened.push(entry);
@@ -93,10 +93,12 @@ function readEntries(bytes: Buffer, where: string, collector: Collector): Entrie
   };
   const keys: KeyEntry[] = [];
   const certificates: { alias: string; der: Buffer }[] = [];
-  const count = int();
-  if (count > most.objects) {
+  const allow = (entries: number) => {
+    if (entries <= most.objects) return;
     throw refused('too-many-objects', where, `${where} holds more than ${most.objects} entries.`);
-  }
+  };
+  const count = int();
+  allow(count);
   for (let entry = 0; entry < count; entry++) {
     const kind = int();
     const alias = text();
@@ -104,7 +106,7 @@ function readEntries(bytes: Buffer, where: string, collector: Collector): Entrie
     if (kind === 1) {
       keys.push({ alias, encrypted: take(int()) });
       const length = int();
-      if (length > most.objects) throw damaged(where);
+      allow(certificates.length + length);
       for (let index = 0; index < length; index++) certificates.push({ alias, der: certificate() });
     } else if (kind === 2) {
       certificates.push({ alias, der: certificate() });

@@ -4,8 +4,10 @@ import { refused } from './finding.ts';
 export const most = {
   files: 64,
   fileBytes: 1_048_576,
-  /** Keys and certificates of all files together; the roots of a whole Java installation are about 150. */
+  /** Keys, certificates, bags of PKCS#12 and whatever else, of all files together; the roots of a whole Java installation are about 150. */
   objects: 1_024,
+  /** Nobody reads more, and whoever damages files makes as many as there are bytes. */
+  findings: 100,
   depth: 24,
   elements: 100_000,
   /** OWASP's Password Storage Cheat Sheet asks for 1,300,000 of PBKDF2 with SHA-1, and for less of the others. */
@@ -27,7 +29,7 @@ export class Allowance {
   object(where: string): void {
     this.#objects += 1;
     if (this.#objects <= most.objects) return;
-    const sentence = `There are more than ${most.objects} keys and certificates; give only those of the identity.`;
+    const sentence = `There are more than ${most.objects} keys, certificates and other objects; give only those of the identity.`;
     throw refused('too-many-objects', where, sentence);
   }
 

@@ -25,6 +25,8 @@ const saysWhy: ReadonlySet<FindingCode> = new Set([
   'store-damaged',
   'file-damaged',
   'pem-damaged',
+  'too-many-objects',
+  'too-many-findings',
 ]);
 
 /** `now` in milliseconds since 1970. A finding where there is no such pair, or where nothing tells which one is meant. */

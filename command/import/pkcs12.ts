@@ -48,10 +48,10 @@ export async function readPkcs12(node: Ber, where: string, collector: Collector)
   const secret = await unlock(store);
   let found = 0;
   for (const content of store.contents) {
-    await collector.attempt(async () => {
+    await collector.object(where, async () => {
       for (const bag of await bagsIn(content, secret, store)) {
         found += 1;
-        await collector.attempt(() => readBag(bag, secret, store, 0));
+        await collector.object(where, () => readBag(bag, secret, store, 0));
       }
     });
   }
@@ -202,7 +202,9 @@ async function readBag(bag: Ber, secret: Secret, store: Store, depth: number): P
   else if (type === bags.crl) collector.note(`${where} holds a revocation list, which is not used.`);
   else if (type === bags.secret) collector.note(`${where} holds a secret that is not a private key, and is not used.`);
   else if (type === bags.safeContents && depth < deepestBag) {
-    for (const inner of value.children) await collector.attempt(() => readBag(inner, secret, store, depth + 1));
+    for (const inner of value.children) {
+      await collector.object(where, () => readBag(inner, secret, store, depth + 1));
+    }
   } else throw damaged(store.where);
 }
 

@@ -22,5 +22,5 @@ export async function readPkcs7(node: Ber, where: string, collector: Collector):
   const certificates = signedData?.children.find((field) => field.tag === tag.zero)?.children ?? [];
   const found = certificates.filter((each) => each.tag === tag.sequence);
   if (found.length === 0) throw refused('store-empty', where, `${where} is a PKCS#7 file without a certificate.`);
-  for (const each of found) await collector.attempt(() => collector.certificate(each.whole, where));
+  for (const each of found) await collector.object(where, () => collector.certificate(each.whole, where));
 }

@@ -64,13 +64,13 @@ async function readBlock(block: PemBlock, where: string, collector: Collector): 
   }
   if (!hasEnd) throw refused('pem-damaged', where, `${where} is a PEM block without its END line.`);
   if (!bytes) throw refused('pem-damaged', where, `${where} is a PEM block whose text is not base64.`);
-  if (isEncrypted(block)) return await readEncryptedPem(block, where, collector);
+  if (isEncrypted(block)) return await collector.object(where, () => readEncryptedPem(block, where, collector));
   // OpenSSL's TRUSTED CERTIFICATE has its trust settings behind the certificate.
-  if (label === 'TRUSTED CERTIFICATE') return await readTrusted(bytes, where, collector);
+  if (label === 'TRUSTED CERTIFICATE') return await collector.object(where, () => readTrusted(bytes, where, collector));
   await readObjects(bytes, where, collector);
 }
 
-async function readTrusted(bytes: Buffer, where: string, collector: Collector): Promise<void> {
+function readTrusted(bytes: Buffer, where: string, collector: Collector): void {
   const node = readBer(bytes, where);
   if (!node) throw refused('certificate-damaged', where, `${where} holds a certificate that cannot be read.`);
   collector.certificate(node.whole, where);

@@ -43,7 +43,7 @@ async function readObject(node: Ber, where: string, collector: Collector): Promi
   }
 }
 
-/** DER files, one object or several one after the other. Throws `file-damaged` for what stands behind the last of them. */
+/** DER files, one object or several one after the other. Throws `file-damaged` for what stands behind the last of them, and `too-many-objects`. */
 export async function readObjects(bytes: Buffer, where: string, collector: Collector): Promise<void> {
   let rest = bytes;
   while (rest.length > 0) {
@@ -55,7 +55,7 @@ export async function readObjects(bytes: Buffer, where: string, collector: Colle
     }
     rest = rest.subarray(node.whole.length);
     if (node.tag === 0 && node.whole.length === 2) continue;
-    await collector.attempt(() => readObject(node, where, collector));
+    await collector.object(where, () => readObject(node, where, collector));
   }
 }
 

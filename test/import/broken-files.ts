@@ -80,6 +80,7 @@ export function brokenFiles(): Broken[] {
     const algorithm = sequence(oid('1.2.840.113549.1.5.14'), sequence(kdf, hmacOfSha256));
     return sequence(sequence(algorithm, octetString(Buffer.alloc(32))), octetString(Buffer.alloc(8)));
   };
+  const tooMany = 'There are more than 1024 keys, certificates and other objects; give only those of the identity.';
   const unreadableStore = 'bot.p12 is a PKCS#12 file that is damaged: its structure cannot be read.';
   return [
     {
@@ -102,12 +103,34 @@ export function brokenFiles(): Broken[] {
       says: [['too-many-files', '65 files were given; 64 is the most.']],
     },
     {
-      given: 'more than 1,024 keys and certificates',
+      given: 'more than 1,024 keys, certificates and other objects',
       files: [
         pem(...chain(bot)),
         textFile('many.der', Buffer.concat(Array.from({ length: 1_021 }, () => derOf(bot.certificate)))),
       ],
-      says: [['too-many-objects', 'There are more than 1024 keys and certificates; give only those of the identity.']],
+      says: [['too-many-objects', tooMany]],
+    },
+    {
+      given: 'a file of half a million objects that are empty',
+      files: [pem(...chain(bot)), textFile('empty.der', Buffer.alloc(1_048_576, '3000', 'hex'))],
+      says: [
+        ['format-unknown', 'empty.der is neither a key nor a certificate nor a keystore.'],
+        ['too-many-objects', tooMany],
+      ],
+    },
+    {
+      given: 'PKCS#12 of 99,000 bags that are empty',
+      files: [
+        pem(...chain(bot)),
+        textFile(
+          'bot.p12',
+          pkcs12Of([sequence(oid(data), element(0xa0, octetString(sequence(Buffer.alloc(198_000, '3000', 'hex')))))]),
+        ),
+      ],
+      says: [
+        ['store-damaged', unreadableStore],
+        ['too-many-objects', tooMany],
+      ],
     },
     {
       given: 'ASN.1 that is nested without an end',

@@ -53,12 +53,12 @@ export function brokenIdentities(): Broken[] {
     {
       given: 'a chain without an intermediate',
       files: [pem(bot.privateKey, bot.certificate, root.certificate)],
-      says: [['issuer-missing', 'The issuer of CN=bot, which is CN=Issuer, is not among the certificates.']],
+      says: [['issuer-missing', 'The issuer of "CN=bot", which is "CN=Issuer", is not among the certificates.']],
     },
     {
       given: 'a chain without its root',
       files: [pem(bot.privateKey, bot.certificate, issuer.certificate)],
-      says: [['root-missing', 'The issuer of CN=Issuer, which is CN=Root, is not among the certificates.']],
+      says: [['root-missing', 'The issuer of "CN=Issuer", which is "CN=Root", is not among the certificates.']],
     },
     {
       given: 'an intermediate of the right name with another key',

@@ -230,6 +230,35 @@ describe('a public web authority', () => {
   });
 });
 
+describe('what cannot be read', () => {
+  const block = (text: string) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
+  const read = async (...files: readonly InputFile[]) =>
+    (await readFiles(files, async () => expect.fail('Nobody is asked any more.'))).findings;
+
+  it('is said up to a hundred times, and nothing is read after that', async () => {
+    const encrypted = textFile(
+      'key.pem',
+      bot.privateKey.replace(/\n/, '\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n'),
+    );
+    const findings = await read(textFile('many.pem', block('*').repeat(1_000)), textFile('empty', ''), encrypted);
+    expect(findings).toHaveLength(101);
+    expect(findings[99]?.sentence).toBe('many.pem, block 100 is a PEM block whose text is not base64.');
+    expect(findings[100]).toMatchObject({
+      code: 'too-many-findings',
+      severity: 'error',
+      sentence: 'And more: after 100 findings nothing else was read.',
+    });
+  });
+
+  it('is not more for being said a hundred times', async () => {
+    const findings = await read(
+      ...Array.from({ length: 50 }, () => textFile('empty', '')),
+      textFile('odd.pem', block('*').repeat(99)),
+    );
+    expect(findings).toHaveLength(100);
+  });
+});
+
 describe('the work for passphrases', () => {
   it('ends in no key where PBKDF2 makes none', async () => {
     const parameters = sequence(octetString(randomBytes(8)), integer(1));
