@@ -51,6 +51,7 @@ export async function openApi(options: ApiOptions, context: CommandContext): Pro
     }
     const store = chosenStore({ source, prefix, endpoint, region } as StoreOptions, environment);
     useStore(store, environment);
+    if (store.kind === 'aws') await (await import('../store/effective-endpoint.ts')).withEffectiveEndpoint(store);
     const { openInProcess } = await import('./in-process.ts');
     return openInProcess(store, environment);
   }

@@ -2,7 +2,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { defaults, variables } from '../../functions/config.ts';
-import { isLoopbackHeader } from '../../gateway/loopback.ts';
+import { isLoopback } from '../../gateway/loopback.ts';
 import { usageError } from '../exit-code.ts';
 
 export interface StoreOptions {
@@ -63,7 +63,7 @@ export function chosenStore(options: StoreOptions, environment: Environment): Ch
   }
   if (source === 'local') {
     const endpoint = endpointOf(options.endpoint ?? localEndpoint);
-    if (!isLoopback(endpoint))
+    if (!isOnLoopback(new URL(endpoint)))
       throw usageError('The local cloud is on loopback: for another --endpoint say --source aws.');
     return { kind: 'local', prefix, endpoint, region: options.region ?? localRegion };
   }
@@ -88,13 +88,17 @@ function endpointOf(text: string): string {
     throw usageError('--endpoint must be an http or https URL.');
   }
   // Keys go over it.
-  if (url.protocol === 'http:' && !isLoopback(text))
-    throw usageError('--endpoint must be https, unless it is on loopback.');
+  if (!isSafeEndpoint(url)) throw usageError('--endpoint must be https, unless it is on loopback.');
   return text.replace(/\/$/, '');
 }
 
-function isLoopback(url: string): boolean {
-  return isLoopbackHeader(new URL(url).host);
+export function isSafeEndpoint(url: URL): boolean {
+  return url.protocol === 'https:' || isOnLoopback(url);
+}
+
+/** No name below localhost: the SDK has it looked up, and whoever answers in DNS may lead it anywhere. */
+function isOnLoopback({ hostname }: URL): boolean {
+  return isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'));
 }
 
 /** For a sentence: where it is that something is read or written. */

@@ -17,5 +17,7 @@ export async function openStore(options: WriteOptions, context: CommandContext):
   if (chosen.kind === 'directory') return await (await import('./directory-store.ts')).openDirectoryStore(chosen.path);
   const { openSecretsManagerStore } = await import('./secrets-manager-store.ts');
   const kmsKey = options.kmsKey ?? (chosen.kind === 'aws' ? stackKey : undefined);
-  return await openSecretsManagerStore(chosen, kmsKey === 'default' ? undefined : kmsKey);
+  const { withEffectiveEndpoint } = await import('./effective-endpoint.ts');
+  const there = chosen.kind === 'aws' ? await withEffectiveEndpoint(chosen) : chosen;
+  return await openSecretsManagerStore(there, kmsKey === 'default' ? undefined : kmsKey);
 }
