@@ -1,8 +1,10 @@
 // An API over HTTP: one request on a connection of its own, an answer of bounded size within a bounded time.
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import { routes } from '../../functions/config.ts';
 import { alertIn } from '../../functions/connection/alert.ts';
+import { isLoopbackHeader } from '../../gateway/loopback.ts';
 import { unavailable } from '../exit-code.ts';
 import type { Access } from './access.ts';
 import { type Api, type ApiAnswer, type ApiQuestion, patienceBeyondMs } from './api.ts';
@@ -51,7 +53,8 @@ interface Exchange {
 
 function exchange(url: URL, { method, headers, body, access, withinMs }: Exchange): Promise<ApiAnswer> {
   return new Promise((resolve, reject) => {
-    const options = { method, headers, agent: false, signal: AbortSignal.timeout(withinMs) } as const;
+    const lookup = isLoopbackHeader(url.host) ? { lookup: toLoopback } : {};
+    const options = { method, headers, agent: false, signal: AbortSignal.timeout(withinMs), ...lookup } as const;
     const outgoing: ClientRequest =
       url.protocol === 'https:'
         ? requestTls(url, { ...options, ...access.tls }, take)
@@ -75,6 +78,15 @@ function exchange(url: URL, { method, headers, body, access, withinMs }: Exchang
     }
   });
 }
+
+/** RFC 6761, section 6.3: DNS is not asked for these names, or what shows who asks could go in clear to wherever it says. */
+const toLoopback: LookupFunction = (_hostname, { all }, done) => {
+  if (all !== true) return done(null, '127.0.0.1', 4);
+  done(null, [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6 },
+  ]);
+};
 
 function coded(code: string): Error {
   return Object.assign(new Error(code), { code });
