@@ -38,6 +38,14 @@ export const routes = {
   health: 'GET /v1/health',
 } as const;
 
+/** Those that whoever may use an identity may call; a route for operators would not be among them. */
+export const callerRoutes = [
+  'invocations',
+  'diagnoses',
+  'certificate',
+  'health',
+] as const satisfies readonly (keyof typeof routes)[];
+
 export const limits = {
   /** API Gateway's integration timeout is 30 s; 28 s leave room for the answer (AWS: HTTP API quotas). */
   maxTimeoutMs: 28_000,

@@ -1,7 +1,8 @@
 // What an orchestrator is given: the managed policy that lets it use one identity, and no other.
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { type EgressApi, routeNames } from './egress-api.ts';
+import { callerRoutes } from '../functions/config.ts';
+import type { EgressApi } from './egress-api.ts';
 
 export interface CallerPolicyProps {
   readonly api: EgressApi;
@@ -21,7 +22,7 @@ export class CallerPolicy extends Construct {
         new PolicyStatement({
           sid: 'UseOneIdentity',
           actions: ['execute-api:Invoke'],
-          resources: routeNames().map((name) => props.api.routeArn(name, props.identity)),
+          resources: callerRoutes.map((name) => props.api.routeArn(name, props.identity)),
         }),
       ],
     });

@@ -96,17 +96,17 @@ function checkedOrder(rotation: Rotation, document: string, current: CurrentDocu
   const asked = order && readCertificateRequest(order.certificateRequest);
   if (!order || !asked?.isSigned || !isKeyOf(order.privateKey, asked.publicKey)) {
     const sentence = `What is kept for this rotation at ${labels.request} is no certificate request of it.`;
-    throw refused('request-malformed', sentence, token, giveUpHint);
+    throw refused('request-malformed', sentence, token, beginAnotherHint);
   }
   if ((order.replaces ?? null) !== replacedBy(current)) {
     const sentence = 'Another certificate became the current one since the certificate request was made.';
-    throw refused('certificate-replaced', sentence, token, giveUpHint);
+    throw refused('certificate-replaced', sentence, token, beginAnotherHint);
   }
   const today = readCertificateRequest(requestFor(order.privateKey, rotation.identity, current));
   const isOtherKey = current.renewal.reuseKey && current.privateKey && !isKeyOf(current.privateKey, asked.publicKey);
   if (!today || !hasSameNames(asked, today) || isOtherKey) {
     const sentence = 'The certificate request that is kept asks for something else than the renewal does today.';
-    throw refused('request-outdated', sentence, token, giveUpHint);
+    throw refused('request-outdated', sentence, token, beginAnotherHint);
   }
   return { ...order, wasKept: true };
 }
@@ -119,5 +119,5 @@ function isKeyOf(privateKey: string, publicKey: KeyObject): boolean {
   }
 }
 
-const giveUpHint =
+const beginAnotherHint =
   'The platform must give the rotation up and begin another one, which makes another request; docs/rotation.md, "When a step fails", has the commands.';

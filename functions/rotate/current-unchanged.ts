@@ -11,11 +11,12 @@ import { refused } from './refused.ts';
 import type { Rotation } from './rotation.ts';
 
 /**
- * `currentVersion` is where AWSCURRENT is, `pending` what is to take its place. Throws `rotation-refused`: with the reason
- * `not-renewed` when both hold the same certificate: "rotated" would be told of an identity that nothing was done to, and
- * AWSPREVIOUS be lost for it; `document-changed` when the two differ in more than key and certificates, `certificate-replaced` when the current
- * certificate is not the one that was current when the request was made. Reading the version that the label is then taken from
- * (`moveStage`, `from`) leaves no moment in which a change goes unseen.
+ * `currentVersion` is where AWSCURRENT is, `pending` what is to take its place. Reading the version that the label is then taken
+ * from (`moveStage`, `from`) leaves no moment in which a change goes unseen. Throws `rotation-refused`, with the reason
+ * - `not-renewed`: both hold the same certificate. "Rotated" would be told of an identity that nothing was done to, and
+ *   AWSPREVIOUS be lost for it.
+ * - `document-changed`: they differ in more than key and certificates.
+ * - `certificate-replaced`: the current certificate is not the one that was current when the request was made.
  */
 export async function requireUnchanged(
   rotation: Rotation,
@@ -52,12 +53,12 @@ export async function requireUnchanged(
   if (replaced === undefined || replaced === (certificate ?? null)) return;
   const sentence =
     'Another certificate became the current one, by hand, while the next one was made to follow the one before it.';
-  throw refused('certificate-replaced', sentence, token, giveUpHint);
+  throw refused('certificate-replaced', sentence, token, giveUpOrRestoreHint);
 }
 
 const mergeHint =
   'The platform must put the next certificate into the current document, under another version, and go on with that one; docs/rotation.md, "What is changed meanwhile", has the commands.';
-const giveUpHint =
+const giveUpOrRestoreHint =
   'The platform must give the rotation up (docs/rotation.md, "When a step fails"), or make current again what was.';
 const onceMoreHint =
   'The value of a version stays: the platform must give the rotation up (docs/rotation.md, "When a step fails") and begin another one.';
