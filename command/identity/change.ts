@@ -11,7 +11,9 @@ import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
 /** Throws a usage error. */
 export function requireName(name: string): void {
   if (identityNamePattern.test(name)) return;
-  throw usageError('A name is 1 to 63 lower-case letters, digits and hyphens, and starts with a letter or a digit.');
+  throw usageError(
+    `"${name}" is no name of an identity. A name is 1 to 63 lower-case letters, digits and hyphens, and starts with a letter or a digit.`,
+  );
 }
 
 function notFound(name: string, store: IdentityStore): Error {

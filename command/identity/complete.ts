@@ -13,7 +13,7 @@ import { certificatesOf } from './described.ts';
 import { readInputFiles } from './input-files.ts';
 import { judgedIdentity, refuse } from './judged.ts';
 import { followToEnd, secondsFrom } from './rotate.ts';
-import { anyHostWarning, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
+import { anyHostWarnings, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
 
 export interface CompleteOptions extends WriteOptions, SettingOptions {
   readonly certificate: string;
@@ -76,7 +76,7 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
     if ((await store.activate(name, text, activation)) === 'changed') throw wasChanged(name);
     await store.dropRequest(name, request.for);
   }
-  if (destinations === undefined) context.output.warn(anyHostWarning);
+  for (const sentence of anyHostWarnings(destinations)) context.output.warn(sentence);
   for (const { sentence } of judged.warnings) context.output.warn(sentence);
   if (!isRotation) await warnOfReaders(name, store, context);
   // Not by `rotate`, which would begin another one where this one has ended by then.

@@ -73,8 +73,31 @@ export async function destinationsFrom(
     const { host, port } = placeFrom(text);
     return { host, ...(port === 443 ? {} : { port }), ...settings };
   });
-  return checkedDestinations(destinations);
+  const result = parsed(destinations);
+  if (!result.success) throw usageError(asWritten(result.issues[0], texts));
+  return destinations;
 }
+
+/** Whoever wrote options looks for those, and not for the keys of a document. */
+function asWritten(issue: v.BaseIssue<unknown>, texts: readonly string[]): string {
+  const [, index, key, ...inside] = (issue.path ?? []).map((one) => one.key);
+  const option = typeof key === 'string' && Object.hasOwn(optionOf, key) ? optionOf[key] : undefined;
+  if (option !== undefined) {
+    const last = inside.findLast((one) => typeof one === 'string' && one !== 'path');
+    return `${option} ${last === undefined ? '' : `(${String(last)}) `}${issue.message}.`;
+  }
+  const text = texts[Number(index)] ?? '';
+  return key === undefined ? `${text} ${issue.message}.` : `${text}: the ${String(key)} ${issue.message}.`;
+}
+
+const optionOf: Readonly<Record<string, string>> = {
+  requireMutual: written.requireMutual,
+  network: written.network,
+  serverName: written.serverName,
+  serverRoots: written.serverRoots,
+  serverPins: written.pin,
+  probe: written.probe,
+};
 
 /** A JSON list in the file that the option names. Throws a usage error. */
 export async function destinationsInFile(path: string, option: string): Promise<readonly object[]> {
@@ -83,13 +106,25 @@ export async function destinationsInFile(path: string, option: string): Promise<
 
 /** The list itself, not what the check makes of it: what a person wrote is what is stored. */
 export function checkedDestinations(value: unknown): readonly object[] {
-  const result = v.safeParse(
-    v.object({ destinations: destinationsSchema }),
-    { destinations: value },
-    { abortEarly: true },
-  );
+  const result = parsed(value);
   if (!result.success) throw usageError(issueSentence(result.issues[0]));
   return value as readonly object[];
+}
+
+function parsed(value: unknown) {
+  return v.safeParse(v.object({ destinations: destinationsSchema }), { destinations: value }, { abortEarly: true });
+}
+
+/** Undefined where each destination has a host, or a domain at least. */
+export function anyHostSentence(destinations: readonly unknown[]): string | undefined {
+  const any = destinations.find((one) => isAnyHost(one)) as { readonly port?: number; readonly network?: string };
+  if (any === undefined) return undefined;
+  const network = any.network === undefined || any.network === 'public' ? 'public ' : '';
+  return `the destination * lets the key go to any ${network}host on port ${any.port ?? 443}.`;
+}
+
+function isAnyHost(destination: unknown): boolean {
+  return (destination as { readonly host?: unknown } | null)?.host === '*';
 }
 
 /** Whether a stored destination is the one at that place; what cannot be read is none. */

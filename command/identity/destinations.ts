@@ -15,6 +15,7 @@ import {
 } from './change.ts';
 import { clientCertificateOf, describeDestination, membersOrNone } from './described.ts';
 import {
+  anyHostSentence,
   checkedDestinations,
   type DestinationOptions,
   destinationsFrom,
@@ -55,7 +56,7 @@ export async function addDestinations(
       if (present.some((one) => isAt(one, placeFrom(text)))) {
         throw refusal(
           'destination-exists',
-          `${text} is a destination of "${name}" already: remove it first, or set them all.`,
+          `${text} is a destination of "${name}" already: to change how it is reached, remove it and add it again, or set them all.`,
         );
       }
     }
@@ -119,6 +120,7 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
       context.output.warn(
         `Until now "${name}" could go to any public host on port 443; from now on only where it is listed.`,
       );
+    if (present !== undefined) warnOfAnyHost(name, present, destinations, context);
     if (destinations.length === 0) context.output.warn(`"${name}" may go nowhere now.`);
     if (options.dryRun) return show(name, destinations, 'would-be-changed', store, context);
     const document = JSON.stringify({ ...members, destinations });
@@ -133,6 +135,18 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
     return show(name, destinations, 'changed', store, context);
   }
   throw wasChanged(name);
+}
+
+/** Where `*` is new. What lists none went to any host before. */
+function warnOfAnyHost(
+  name: string,
+  present: readonly unknown[],
+  destinations: readonly unknown[],
+  context: CommandContext,
+): void {
+  const before = anyHostSentence(present);
+  const sentence = anyHostSentence(destinations);
+  if (sentence !== undefined && sentence !== before) context.output.warn(`"${name}": ${sentence}`);
 }
 
 /** A request that waits for its first certificate has no destinations, which is not the same as any public host. */

@@ -1,6 +1,6 @@
 // `identity import`: files become an identity, judged and proved before it is stored, or all that is in the way is said.
 import type { CommandContext } from '../context.ts';
-import { refusal } from '../exit-code.ts';
+import { refusal, usageError } from '../exit-code.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
 import { carriedOver, requireName, requireNoRotation, requireSize, wasChanged } from './change.ts';
@@ -9,11 +9,21 @@ import { readInputFiles } from './input-files.ts';
 import { judgedIdentity, refuse } from './judged.ts';
 import { destinationLines } from './lines.ts';
 import { type PassphraseOptions, passphraseFrom } from './passphrase.ts';
-import { anyHostWarning, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
+import { anyHostWarnings, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
 
 export interface ImportOptions extends WriteOptions, PassphraseOptions, SettingOptions {
   readonly dryRun?: boolean;
   readonly replace?: boolean;
+}
+
+/** Where it was forgotten, the first file stands in its place. */
+function requireNameFirst(name: string): void {
+  if (/[./\\]/.test(name)) {
+    throw usageError(
+      `"${name}" stands where the name of the identity belongs: countersign identity import NAME FILES, where NAME is 1 to 63 lower-case letters, digits and hyphens.`,
+    );
+  }
+  requireName(name);
 }
 
 export async function importIdentity(
@@ -22,7 +32,7 @@ export async function importIdentity(
   options: ImportOptions,
   context: CommandContext,
 ): Promise<void> {
-  requireName(name);
+  requireNameFirst(name);
   const passphrase = await passphraseFrom(options, context);
   const given = await settingsFrom(options);
   const inputs = await readInputFiles(files);
@@ -62,7 +72,7 @@ export async function importIdentity(
   }
   const unreadable = options.dryRun ? undefined : await store.unreadable?.(name);
   const sayings = [
-    ...(destinations === undefined ? [anyHostWarning] : []),
+    ...anyHostWarnings(destinations),
     ...warnings.map(({ sentence }) => sentence),
     ...(unreadable === undefined ? [] : [unreadable]),
   ];
@@ -78,7 +88,7 @@ export async function importIdentity(
       chain,
       ...(Array.isArray(destinations) ? { destinations: destinations.map(describeDestination) } : {}),
       warnings: [
-        ...(destinations === undefined ? [{ code: 'any-public-host', sentence: anyHostWarning }] : []),
+        ...anyHostWarnings(destinations).map((sentence) => ({ code: 'any-public-host', sentence })),
         ...warnings,
         ...(unreadable === undefined ? [] : [{ code: 'unreadable', sentence: unreadable }]),
       ],

@@ -39,11 +39,12 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
   if ((await store.rollBack(name, state.holder)) === 'changed') throw wasChanged(name);
   await warnOfReaders(name, store, context);
   const leaf = clientOf(before);
+  const takenUp = store.rotations ? 'functions take it up within 60 s' : 'countersign serve takes it up within 5 s';
   const { paint } = context.output;
   context.output.answer(
     { identity: name, outcome: 'rolled-back', place: store.place, current: before, previous: current ?? null },
     () => [
-      `${paint('green', '✓')} "${name}" is ${harmless(leaf?.subject ?? '')}, SHA-256 ${leaf?.fingerprint256 ?? ''} again; functions take it up within 60 s.`,
+      `${paint('green', '✓')} "${name}" is ${harmless(leaf?.subject ?? '')}, SHA-256 ${leaf?.fingerprint256 ?? ''} again; ${takenUp}.`,
     ],
   );
 }

@@ -105,6 +105,7 @@ async function follow(
     if (standing !== 'asking' && standing !== 'trying') return standing;
     if (performance.now() >= until) return standing;
     await wait(everyMs, undefined, { signal }).catch(() => {
+      context.output.progress(`The rotation goes on: countersign identity inspect ${name} shows how far it is.`);
       throw interruption();
     });
   }

@@ -2,6 +2,7 @@
 import { access } from 'node:fs/promises';
 import { usageError } from '../exit-code.ts';
 import {
+  anyHostSentence,
   type DestinationOptions,
   destinationsFrom,
   destinationsInFile,
@@ -51,7 +52,14 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-export const anyHostWarning =
+/** One at most; what is no list is judged elsewhere. */
+export function anyHostWarnings(destinations: unknown): readonly string[] {
+  if (destinations === undefined) return [anyHostWarning];
+  const sentence = Array.isArray(destinations) ? anyHostSentence(destinations) : undefined;
+  return sentence === undefined ? [] : [`${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}`];
+}
+
+const anyHostWarning =
   'No destination is listed: the key may go to any public host on port 443. Say --destination, or list them with countersign identity destinations.';
 
 export function noRenewal(): Error {

@@ -24,11 +24,16 @@ export function told(error: CountersignError, chosen: ChosenSecretsManager, acti
   return again(error, error.message.replace('for the identity', `with ${action}`), hint);
 }
 
+const nobodyListens =
+  'Nobody listens there: check --endpoint, AWS_ENDPOINT_URL_SECRETS_MANAGER, and the way out of this network.';
+
 const hints: Readonly<Record<string, string>> = {
   CredentialsProviderError: 'Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
   UnrecognizedClientException: 'Check the credentials, and the clock of this machine.',
   ExpiredTokenException: 'Sign in again.',
   'no-region': 'Say --region, or set AWS_REGION.',
+  AggregateError: nobodyListens,
+  ECONNREFUSED: nobodyListens,
   ENOTFOUND: 'Check the region and the endpoint.',
   ThrottlingException: 'Try again shortly.',
   timeout: 'Try again shortly; if it lasts, check the way to it.',

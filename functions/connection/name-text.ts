@@ -10,9 +10,9 @@ export function escaped(text: string): string {
   });
 }
 
-/** `CN=api.acme.example, O=Acme`: Node separates the parts of a name by newlines. */
+/** `CN=api.acme.example, O=Acme`, as RFC 4514 has it: Node separates the parts by newlines, and has the last one last. */
 export function nameText(name: string | undefined): string {
-  const text = (name ?? '').slice(0, most.distinguishedName).replaceAll('\n', ', ');
+  const text = (name ?? '').split('\n').reverse().join(', ').slice(0, most.distinguishedName);
   return escaped(text).slice(0, most.distinguishedName);
 }
 

@@ -85,7 +85,7 @@ export function assembleChain(
   }
   const hasRoot = links.some((link) => isIssuedBy(link, link));
   const last = deadEnd.at(-1) as ChainCertificate;
-  const sentence = `The issuer of ${subjectOf(last)}, which is ${issuerOf(last)}, is not among the certificates.`;
+  const sentence = `The issuer of "${subjectOf(last)}", which is "${issuerOf(last)}", is not among the certificates.`;
   return incomplete(deadEnd.length > 1 && !hasRoot ? 'root-missing' : 'issuer-missing', sentence, deadEnd);
 }
 
@@ -191,11 +191,13 @@ function issuerOf({ certificate }: ChainCertificate): string {
   return nameText(certificate.issuer);
 }
 
-/** Somebody else chose these characters, and they go to terminals and logs. */
+/** RFC 4514: the last part first. Somebody else chose these characters, and they go to terminals and logs. */
 function nameText(name: string | undefined): string {
   const text = (name ?? '')
+    .split('\n')
+    .reverse()
+    .join(', ')
     .slice(0, nameLength)
-    .replaceAll('\n', ', ')
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '?');
   return text === '' ? 'a name without a word' : text;
 }

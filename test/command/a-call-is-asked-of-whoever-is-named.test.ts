@@ -81,7 +81,7 @@ describe('a store that does not answer', () => {
       ['aws', '--region', 'eu-west-1', '--endpoint', 'http://127.0.0.1:1'],
       realCredentials,
       3,
-      /^It said ECONNREFUSED to /m,
+      /^Nobody listens there: check --endpoint, /m,
     ],
     [['directory:/no/such/folder'], {}, 2, /^There is no directory \/no\/such\/folder\.$/m],
   ])('is told to whoever sits here: %j', async (source, more, code, sentence) => {

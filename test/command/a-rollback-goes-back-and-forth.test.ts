@@ -23,7 +23,7 @@ describe('countersign identity rollback', () => {
     expect([back.code, back.out]).toEqual([
       0,
       expect.stringMatching(
-        /^✓ "acme" is CN=first, SHA-256 [0-9A-F:]{95} again; functions take it up within 60 s\.\n$/,
+        /^✓ "acme" is CN=first, SHA-256 [0-9A-F:]{95} again; countersign serve takes it up within 5 s\.\n$/,
       ),
     ]);
     expect(back.error).toMatch(

@@ -1,5 +1,7 @@
 // `countersign identity rotate` and `complete` in the local cloud: the deployed rotation function, an authority that signs, and a person who does.
+
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +84,24 @@ describe('a rotation', { timeout: 60_000 }, () => {
       0,
       expect.stringMatching(/^"signed" is being rotated, version [0-9a-f-]{36}: --wait follows it\.\n$/),
     ]);
+  });
+
+  it('goes on where nobody waits for it any more, and says so', async () => {
+    const on = await rotating('left', { issuer: { kind: 'local', url: 'http://127.0.0.1:1' } });
+    const words = ['identity', 'rotate', 'left', '--wait', '--source', 'local', '--endpoint', cloud.secretsManagerUrl];
+    const child = spawn(process.execPath, [mainFile, ...words], { cwd: root, env: { PATH: process.env.PATH ?? '' } });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let error = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      error += chunk;
+      if (chunk.includes('the issuer is asked')) child.kill('SIGINT');
+    });
+    const [code] = await once(child, 'close');
+    expect([code, error]).toEqual([
+      130,
+      expect.stringContaining('The rotation goes on: countersign identity inspect left shows how far it is.\n'),
+    ]);
+    expect(await on.labels('left')).toHaveProperty('AWSPENDING');
   });
 
   it('that a person signs waits for that, and complete lets it go on to its end', async () => {

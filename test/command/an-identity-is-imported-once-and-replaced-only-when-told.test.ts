@@ -62,6 +62,20 @@ describe('countersign identity import', () => {
     expect(error).toMatch(/^warning: No destination is listed: /m);
   });
 
+  it('warns of a destination that is any host', async () => {
+    const { json, pem } = ground();
+    const { code, answer } = await json(['import', 'acme', pem('bot.pem', issue()), '--destination', '*']);
+    expect([code, answer.warnings]).toEqual([
+      0,
+      [
+        {
+          code: 'any-public-host',
+          sentence: 'The destination * lets the key go to any public host on port 443.',
+        },
+      ],
+    ]);
+  });
+
   it('leaves an identity that exists alone, replaces it with --replace, and carries over what is not said anew', async () => {
     const { directory, pem, identity, json } = ground();
     const [first, second] = [issue('bot-1'), issue('bot-2')];

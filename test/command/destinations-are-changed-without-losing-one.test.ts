@@ -75,7 +75,8 @@ describe('countersign identity destinations', () => {
       1,
       {
         code: 'destination-exists',
-        detail: 'https://One.example is a destination of "acme" already: remove it first, or set them all.',
+        detail:
+          'https://One.example is a destination of "acme" already: to change how it is reached, remove it and add it again, or set them all.',
       },
     ]);
     const absent = await change('remove', 'one.example', 'one.example:8443');
@@ -89,7 +90,7 @@ describe('countersign identity destinations', () => {
     const twice = await change('add', 'two.example', 'two.example:443');
     expect([twice.code, twice.answer.error.detail]).toEqual([
       2,
-      'destinations[1] has the host and port of an earlier destination.',
+      'two.example:443 has the host and port of an earlier destination.',
     ]);
     expect(contentsOf(directory)).toEqual(before);
   });
@@ -138,6 +139,20 @@ describe('countersign identity destinations', () => {
     ]);
   });
 
+  it('lists them where no action is said', async () => {
+    const { change, identity } = withDestinations([{ host: 'one.example' }]);
+    expect((await change()).answer).toEqual((await change('list')).answer);
+    expect((await identity(['destinations', 'acme'])).out).toContain('  one.example:443\n');
+  });
+
+  it('warns where * is new among them, and not again', async () => {
+    const { change } = withDestinations([{ host: 'one.example' }]);
+    const sentence = 'warning: "acme": the destination * lets the key go to any public host on port 443.\n';
+    expect((await change('add', '*')).error).toContain(sentence);
+    expect((await change('add', 'two.example')).error).not.toContain('any public host');
+    expect((await change('set', '*:8443')).error).toContain('any public host on port 8443.\n');
+  });
+
   it('shows the roots of a destination by their fingerprints', async () => {
     const { change, folder } = withDestinations([]);
     const { root } = issue();
@@ -147,7 +162,7 @@ describe('countersign identity destinations', () => {
   });
 
   it.each([
-    [['grant', 'a.example'], "'grant' is invalid for argument 'action'. Allowed choices are list, add, remove, set."],
+    [['grant', 'a.example'], '"grant" is none of list, add, remove, set: write one of them before the places.'],
     [['list', 'a.example'], 'list takes no places.'],
     [['list', '--dry-run'], '--dry-run is for add, remove and set.'],
     [['add'], 'Say what to add: host, host:port or https://host:port.'],
@@ -169,17 +184,17 @@ describe('countersign identity destinations', () => {
   });
 
   it.each([
-    [['*.*.example'], {}, 'destinations[0].host must be'],
-    [['a.example:65536'], {}, 'destinations[0].port must be a whole number from 1 to 65535.'],
-    [['a.example:0'], {}, 'destinations[0].port must be a whole number from 1 to 65535.'],
-    [['a b'], {}, 'destinations[0].host must be'],
+    [['*.*.example'], {}, '*.*.example: the host must be'],
+    [['a.example:65536'], {}, 'a.example:65536: the port must be a whole number from 1 to 65535.'],
+    [['a.example:0'], {}, 'a.example:0: the port must be a whole number from 1 to 65535.'],
+    [['a b'], {}, 'a b: the host must be'],
     [['http://a.example'], {}, 'http://a.example is not https: an identity goes over TLS alone.'],
     [['https://me:pw@a.example'], {}, 'A destination holds no user and no password.'],
     [['::1'], {}, '::1 is no destination: write host, host:port or https://host:port.'],
-    [['a.example'], { network: 'all' }, 'destinations[0].network must be'],
-    [['a.example'], { pin: ['sha256/x'] }, 'destinations[0].serverPins[0] must be'],
-    [['a.example'], { probe: 'health' }, 'destinations[0].probe.path must'],
-    [['a.example'], { serverRoots: 'package.json' }, 'destinations[0].serverRoots must be PEM certificates.'],
+    [['a.example'], { network: 'all' }, '--network must be'],
+    [['a.example'], { pin: ['sha256/x'] }, '--pin must be'],
+    [['a.example'], { probe: 'health' }, '--probe must'],
+    [['a.example'], { serverRoots: 'package.json' }, '--server-roots must be PEM certificates.'],
   ])('%j with %j is refused with the reason', async (texts, options, said) => {
     await expect(destinationsFrom(texts, options)).rejects.toThrow(said);
   });

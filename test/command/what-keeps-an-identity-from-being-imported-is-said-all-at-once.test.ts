@@ -35,7 +35,7 @@ const refusals: Readonly<
       return [folder.write('bot.pem', privateKey + certificate + root)];
     },
     codes: ['issuer-missing'],
-    said: /^The issuer of CN=bot, which is CN=Platform Issuer, is not among the certificates\.$/,
+    said: /^The issuer of "CN=bot", which is "CN=Platform Issuer", is not among the certificates\.$/,
   },
   'a chain without its root': {
     files: ({ folder }) => {
@@ -43,7 +43,7 @@ const refusals: Readonly<
       return [folder.write('bot.pem', privateKey + certificate + intermediates)];
     },
     codes: ['root-missing'],
-    said: /^The issuer of CN=Platform Issuer, which is CN=Platform Root, is not among the certificates\.$/,
+    said: /^The issuer of "CN=Platform Issuer", which is "CN=Platform Root", is not among the certificates\.$/,
   },
   'a text': {
     files: ({ folder }) => [folder.write('notes.txt', 'The key comes tomorrow.')],
@@ -104,7 +104,9 @@ describe('a command line that is wrong', () => {
   it.each([
     [['import'], "missing required argument 'name'"],
     [['import', 'acme'], "missing required argument 'files'"],
-    [['import', 'Acme', 'a.pem'], 'A name is 1 to 63 lower-case letters'],
+    [['import', 'Acme', 'a.pem'], '"Acme" is no name of an identity. A name is 1 to 63 lower-case letters'],
+    [['import', 'key.pem', 'a.pem'], '"key.pem" stands where the name of the identity belongs: '],
+    [['import', 'acme', 'a', '--destination', 'b', '--network', 'internal'], '--network must be "public", "private"'],
     [['import', 'acme', 'missing.pem'], 'There is no file missing.pem.'],
     [['import', 'acme', '/'], '/ is a folder: name the files in it.'],
     [['import', 'acme', 'a', '--destination', 'http://a'], 'http://a is not https'],

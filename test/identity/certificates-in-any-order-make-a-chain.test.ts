@@ -90,28 +90,28 @@ describe('what is missing is named', () => {
       [chain[0], chain[3]],
       'issuer-missing',
       'CN=Second',
-      'The issuer of CN=bot, which is CN=Second, is not among the certificates.',
+      'The issuer of "CN=bot", which is "CN=Second", is not among the certificates.',
     ],
     [
       'one in between',
       [chain[0], chain[1], chain[3]],
       'issuer-missing',
       'CN=First',
-      'The issuer of CN=Second, which is CN=First, is not among the certificates.',
+      'The issuer of "CN=Second", which is "CN=First", is not among the certificates.',
     ],
     [
       'the root',
       chain.slice(0, 3),
       'root-missing',
       'CN=Root',
-      'The issuer of CN=First, which is CN=Root, is not among the certificates.',
+      'The issuer of "CN=First", which is "CN=Root", is not among the certificates.',
     ],
     [
       'a root of the same name is another',
       [...chain.slice(0, 3), createAuthority({ commonName: 'Root' }).certificate],
       'issuer-missing',
       'CN=Root',
-      'The issuer of CN=First, which is CN=Root, is not among the certificates.',
+      'The issuer of "CN=First", which is "CN=Root", is not among the certificates.',
     ],
   ])('%s', (_, certificates, fault, issuer, sentence) => {
     expect(incomplete(assembleChain(certificates as string[], keyOf(leaf)))).toMatchObject({ fault, issuer, sentence });

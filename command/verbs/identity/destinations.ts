@@ -1,5 +1,5 @@
 // `identity destinations`: its words.
-import { Argument, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { CommandContext } from '../../context.ts';
 import { usageError } from '../../exit-code.ts';
 import { withStore } from '../../store/chosen-store.ts';
@@ -11,7 +11,7 @@ const actions = ['list', 'add', 'remove', 'set'] as const;
 export function addDestinations(identity: Command, context: CommandContext): void {
   const command = identity
     .command('destinations <name>')
-    .addArgument(new Argument('<action>', 'what to do').choices(actions))
+    .argument('[action]', 'list, add, remove or set', 'list')
     .argument('[places...]', 'https://host:port or host:port')
     .summary('where an identity may go: list, add, remove, set')
     .description('Lists where an identity may be presented, or changes it as a new version of the identity.');
@@ -25,7 +25,10 @@ export function addDestinations(identity: Command, context: CommandContext): voi
     'countersign identity destinations acme add https://api.acme.example:8443 --require-mutual',
     'countersign identity destinations acme remove api.acme.example:8443',
     'countersign identity destinations acme set --file destinations.json',
-  ).action(async (name: string, action: (typeof actions)[number], places: readonly string[], options) => {
+  ).action(async (name: string, action: string, places: readonly string[], options) => {
+    if (!(actions as readonly string[]).includes(action)) {
+      throw usageError(`"${action}" is none of ${actions.join(', ')}: write one of them before the places.`);
+    }
     const story = await import('../../identity/destinations.ts');
     if (action !== 'set' && options.file !== undefined) throw usageError('--file is for set.');
     if (action === 'list') {
