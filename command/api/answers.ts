@@ -4,6 +4,7 @@ import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
 import type { InvocationAnswer } from '../../functions/message/answer.ts';
 import { type ExitCode, exitCodes, refusal, unavailable } from '../exit-code.ts';
 import type { Api, ApiAnswer } from './api.ts';
+import { parsed } from './parsed.ts';
 
 /** A problem document (RFC 9457), with the members that docs/errors.md describes. */
 export type Problem = v.InferOutput<typeof problem>;
@@ -19,7 +20,15 @@ const problem = v.looseObject({
   retryable: v.optional(v.boolean()),
 });
 
-const certificates = v.array(v.looseObject({ subject: v.string(), issuer: v.string(), validTo: v.string() }));
+/** A server may send some hundred certificates, each of which may be found fault with. */
+const mostInList = 1_000;
+/** What stands in a column of its own, which is as wide as the longest of them. */
+const shortText = v.pipe(v.string(), v.maxLength(200));
+
+const certificates = v.pipe(
+  v.array(v.looseObject({ subject: v.string(), issuer: v.string(), validTo: v.string() })),
+  v.maxLength(mostInList),
+);
 const certainty = v.picklist(['observed', 'inferred']);
 
 const diagnosis = v.looseObject({
@@ -34,27 +43,38 @@ const diagnosis = v.looseObject({
   certainty,
   url: v.string(),
   identity: v.looseObject({ name: v.string(), version: v.optional(v.string()), stage: v.optional(v.string()) }),
-  steps: v.array(
-    v.looseObject({
-      step: v.number(),
-      name: v.string(),
-      status: v.picklist(['passed', 'failed', 'warning', 'skipped']),
-      durationMs: v.number(),
-      findings: v.array(
-        v.looseObject({
-          code: v.string(),
-          severity: v.picklist(['failure', 'warning', 'note']),
-          detail: v.string(),
-          certainty,
-        }),
-      ),
-    }),
+  steps: v.pipe(
+    v.array(
+      v.looseObject({
+        step: v.number(),
+        name: shortText,
+        status: v.picklist(['passed', 'failed', 'warning', 'skipped']),
+        durationMs: v.number(),
+        findings: v.pipe(
+          v.array(
+            v.looseObject({
+              code: shortText,
+              severity: v.picklist(['failure', 'warning', 'note']),
+              detail: v.string(),
+              certainty,
+            }),
+          ),
+          v.maxLength(mostInList),
+        ),
+      }),
+    ),
+    v.maxLength(5),
   ),
-  remedies: v.array(v.looseObject({ who: v.string(), do: v.string() })),
+  remedies: v.pipe(v.array(v.looseObject({ who: shortText, do: v.string() })), v.maxLength(mostInList)),
   server: v.optional(
     v.looseObject({ chain: certificates, address: v.optional(v.string()), protocol: v.optional(v.string()) }),
   ),
-  request: v.optional(v.looseObject({ acceptableIssuers: v.array(v.string()), asked: v.optional(v.boolean()) })),
+  request: v.optional(
+    v.looseObject({
+      acceptableIssuers: v.pipe(v.array(v.string()), v.maxLength(mostInList)),
+      asked: v.optional(v.boolean()),
+    }),
+  ),
   client: v.optional(v.looseObject({ chain: certificates })),
   probe: v.optional(v.looseObject({ method: v.string(), path: v.string(), status: v.optional(v.number()) })),
 });
@@ -63,7 +83,10 @@ const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i;
 
 const invocation = v.looseObject({
   status: v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(999)),
-  headers: v.record(v.pipe(v.string(), v.regex(headerName)), v.union([v.string(), v.array(v.string())])),
+  headers: v.record(
+    v.pipe(v.string(), v.regex(headerName)),
+    v.union([v.string(), v.pipe(v.array(v.string()), v.maxLength(mostInList))]),
+  ),
   body: v.string(),
   bodyEncoding: v.picklist(['utf8', 'base64']),
   handshake: v.looseObject({
@@ -73,7 +96,13 @@ const invocation = v.looseObject({
     server: v.looseObject({ subject: v.string(), issuer: v.string(), validTo: v.string() }),
     client: v.looseObject({ fingerprint256: v.string(), validTo: v.string(), version: v.string(), stage: v.string() }),
   }),
-  timings: v.record(v.string(), v.number()),
+  timings: v.looseObject({
+    dnsMs: v.number(),
+    connectMs: v.number(),
+    tlsMs: v.number(),
+    firstByteMs: v.number(),
+    totalMs: v.number(),
+  }),
   advice: v.optional(v.string()),
 });
 
@@ -90,7 +119,7 @@ export function readInvocation(api: Api, answer: ApiAnswer): Result<InvocationAn
 function read(api: Api, { status, body }: ApiAnswer, schema: v.GenericSchema, turnedAway: ExitCode): Result<unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    value = parsed(body);
   } catch {
     throw strange(api, status, turnedAway);
   }

@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import * as v from 'valibot';
 import { limits } from '../../functions/config.ts';
 import type { Api, ApiAnswer } from '../api/api.ts';
+import { parsed } from '../api/parsed.ts';
 import type { Check } from './check.ts';
 import { type Compared, checkClock } from './clock.ts';
 
@@ -56,7 +57,7 @@ function failed({ place }: Api, { status }: ApiAnswer): Check {
 
 function json({ body }: ApiAnswer): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(body);
+    const value: unknown = parsed(body);
     return typeof value === 'object' && value !== null ? { ...value } : undefined;
   } catch {
     return undefined;

@@ -69,7 +69,8 @@ const handshake = {
   server: { subject: 'CN=a', issuer: 'CN=b', validTo: '2030-01-01T00:00:00.000Z' },
   client: { fingerprint256: 'AA', validTo: '2030-01-01T00:00:00.000Z', version: '1', stage: 'AWSCURRENT' },
 };
-const answer = { status: 200, headers: {}, body: 'ok', bodyEncoding: 'utf8', handshake, timings: {} };
+const timings = { identityMs: 0, dnsMs: 0, connectMs: 0, tlsMs: 0, firstByteMs: 0, totalMs: 0 };
+const answer = { status: 200, headers: {}, body: 'ok', bodyEncoding: 'utf8', handshake, timings };
 
 /** The request that the command sends to an API with that path, and what it printed. */
 async function invokeThere(path: string, args: readonly string[], more: Record<string, string> = environment) {
