@@ -46,9 +46,15 @@ async function linesOf(path: string): Promise<string[]> {
   try {
     await using file = await open(path);
     const buffer = Buffer.alloc(maxFileBytes + 1);
-    const { bytesRead } = await file.read(buffer, 0, buffer.length);
-    if (bytesRead > maxFileBytes) throw usageError(`A file of headers has at most ${maxFileBytes} bytes.`);
-    text = buffer.toString('utf8', 0, bytesRead);
+    // A pipe, which `<(…)` of a shell is, is read in pieces.
+    let bytes = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, bytes, buffer.length - bytes);
+      if (bytesRead === 0) break;
+      bytes += bytesRead;
+      if (bytes > maxFileBytes) throw usageError(`A file of headers has at most ${maxFileBytes} bytes.`);
+    }
+    text = buffer.toString('utf8', 0, bytes);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === 'usage') throw thrown;
