@@ -121,7 +121,7 @@ function read(api: Api, { status, body }: ApiAnswer, schema: v.GenericSchema, tu
   try {
     value = parsed(body);
   } catch {
-    throw strange(api, status, turnedAway);
+    throw strange(api, status, body, turnedAway);
   }
   if (status === 200) {
     const read = v.safeParse(schema, value);
@@ -130,18 +130,22 @@ function read(api: Api, { status, body }: ApiAnswer, schema: v.GenericSchema, tu
     const read = v.safeParse(problem, value);
     if (read.success) return { problem: read.output };
   }
-  throw strange(api, status, turnedAway);
+  throw strange(api, status, body, turnedAway);
 }
 
 /** What API Gateway and proxies say by themselves is not repeated: with a wrong signature it quotes the headers that were sent. */
-function strange({ place }: Api, status: number, turnedAway: ExitCode): Error {
-  const sentence = `${place} answers with HTTP ${status} and nothing of Countersign's.${advice(status)}`;
+function strange({ place }: Api, status: number, body: string, turnedAway: ExitCode): Error {
+  const sentence = `${place} answers with HTTP ${status} and nothing of Countersign's.${advice(status, body)}`;
   return turnedAway === exitCodes.refused && (status === 401 || status === 403 || status === 413)
     ? refusal('api-refused', sentence)
     : unavailable('api-strange', sentence);
 }
 
-function advice(status: number): string {
+/** In the words of nginx and Go. */
+const wantsHttps = /plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server/;
+
+function advice(status: number, body: string): string {
+  if (status === 400 && wantsHttps.test(body)) return ' It speaks https, not http.';
   const elsewhere = ' It leads elsewhere, and is not followed: name the API itself with --api.';
   const advised: Readonly<Record<number, string>> = {
     301: elsewhere,

@@ -36,7 +36,7 @@ export function openOverHttp(url: URL, access: Access, nobody?: string): Api {
       try {
         return await exchange(target, { method, headers, body: text, access, withinMs: patienceMs + patienceBeyondMs });
       } catch (thrown) {
-        throw explained(thrown as NodeJS.ErrnoException, place, access, nobody);
+        throw explained(thrown as NodeJS.ErrnoException, { place, access, nobody, isPlain: url.protocol === 'http:' });
       }
     },
     close() {},
@@ -92,15 +92,26 @@ function coded(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
+interface Asked {
+  readonly place: string;
+  readonly access: Access;
+  readonly nobody: string | undefined;
+  /** Over HTTP without TLS. */
+  readonly isPlain: boolean;
+}
+
 /** Never the error's own words: a certificate's names stand there, and what a parser stumbled over. */
-function explained(error: NodeJS.ErrnoException, place: string, access: Access, nobody: string | undefined) {
+function explained(error: NodeJS.ErrnoException, { place, access, nobody, isPlain }: Asked) {
   if (error.name === 'CommanderError') return error;
   const code = codeOf(error);
   if (code === 'ECONNREFUSED' && nobody !== undefined) return unavailable('api-unreachable', nobody);
   const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
   const alert = alertIn(error);
   const why = isLate ? 'in time' : alert ? `(the alert ${alert.name})` : `(${code})`;
-  return unavailable('api-unreachable', `${place} gives no answer ${why}.${alert ? afterAlert(access) : advice(code)}`);
+  return unavailable(
+    'api-unreachable',
+    `${place} gives no answer ${why}.${alert ? afterAlert(access) : advice(code, error, access, isPlain)}`,
+  );
 }
 
 /** Of what is no TLS, in answer to a greeting, Node says EPROTO, and OpenSSL's number in the message alone (openssl/sslerr.h). */
@@ -128,10 +139,19 @@ const untrusted = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
 
-function advice(code: string): string {
-  if (untrusted.has(code))
-    return ' Its certificate is of an authority that is not known here: name that with --cacert.';
+function advice(code: string, error: Error, { tls }: Access, isPlain: boolean): string {
+  if (untrusted.has(code)) {
+    return tls.ca === undefined
+      ? ' Its certificate is of an authority that is not known here: name that with --cacert.'
+      : ' Its certificate is of none of the authorities in the file of --cacert.';
+  }
+  if (isPlain && wantsTls(error)) return ' It may speak https, not http.';
   return advised[code] ?? (code.startsWith('HPE_') ? ' It does not speak HTTP.' : '');
+}
+
+/** An alert (RFC 8446, section 5.1), which Node keeps as what it could not read as HTTP; or the end without a word, as Node's own servers do it. */
+function wantsTls({ code, message, rawPacket }: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
+  return code === 'ECONNRESET' ? message !== 'aborted' : rawPacket?.[0] === 0x15 && rawPacket[1] === 0x03;
 }
 
 function afterAlert({ kind }: Access): string {

@@ -84,7 +84,7 @@ const cells: readonly (readonly [string, There, number, string | RegExp])[] = [
     3,
     /^gives no answer \(HPE_\w+\)\. It does not speak HTTP\.$/,
   ],
-  ['a closed door', tcp((socket) => socket.destroy()), 3, /^gives no answer \((ECONNRESET|EPIPE)\)\.$/],
+  ['a closed door', tcp((socket) => socket.destroy()), 3, /^gives no answer \((ECONNRESET|EPIPE)\)\./],
   [
     'an answer without end',
     http((response) => flood(response)),
@@ -95,6 +95,12 @@ const cells: readonly (readonly [string, There, number, string | RegExp])[] = [
   [
     'an unknown authority',
     https({}, {}, strangers),
+    3,
+    /^gives no answer \(\w+\)\. Its certificate is of none of the authorities in the file of --cacert\.$/,
+  ],
+  [
+    'an authority that Node does not know',
+    async () => [(await https()())[0]],
     3,
     /^gives no answer \(\w+\)\. .+ authority .+ name that with --cacert\.$/,
   ],
@@ -126,7 +132,19 @@ const cells: readonly (readonly [string, There, number, string | RegExp])[] = [
     'https where http is asked for',
     async () => [(await https()())[0].replace('https:', 'http:')],
     3,
-    /^gives no answer \(/,
+    'gives no answer (ECONNRESET). It may speak https, not http.',
+  ],
+  [
+    'an alert of TLS where http is asked for',
+    tcp((socket) => socket.once('data', () => socket.end(Buffer.from('15030300020228', 'hex')))),
+    3,
+    'gives no answer (HPE_INVALID_CONSTANT). It may speak https, not http.',
+  ],
+  [
+    'nginx, which speaks https there',
+    status(400, '<center>The plain HTTP request was sent to HTTPS port</center>'),
+    3,
+    "answers with HTTP 400 and nothing of Countersign's. It speaks https, not http.",
   ],
 ];
 
