@@ -16,6 +16,7 @@ import { keepOwnFiles, type OwnTexts } from './own-files.ts';
 import { createReadiness, identityFolders } from './readiness.ts';
 import { createRefusalLines } from './refusals.ts';
 import { createRefusedConnections } from './refused-connections.ts';
+import { shareConnections } from './shared-port.ts';
 import type { ServerTrust } from './trust.ts';
 
 export interface Installation {
@@ -103,6 +104,7 @@ async function open(
     },
     onIdentity: kept.used,
   });
+  if (parts.sharesPort) shareConnections(server);
   server.on('connection', (socket) => {
     connections += 1;
     socket.once('close', () => {

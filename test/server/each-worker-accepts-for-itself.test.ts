@@ -13,13 +13,17 @@ const health = 'GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n';
 /** Opened and left open, each with one request; ended with the test. `closed` counts those that the server ended. */
 function flood({ url }: Serving, count: number) {
   let closed = 0;
+  let answered = 0;
   const sockets = Array.from({ length: count }, (): Socket => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.on('error', () => {});
     socket.on('close', () => {
       closed += 1;
     });
-    socket.resume().write(health);
+    socket.once('data', () => {
+      answered += 1;
+    });
+    socket.write(health);
     return socket;
   });
   const end = async () => {
@@ -27,7 +31,7 @@ function flood({ url }: Serving, count: number) {
     await Promise.all(open.map((socket) => once(socket.destroy(), 'close')));
   };
   onTestFinished(end);
-  return { closed: () => closed, end };
+  return { closed: () => closed, answered: () => answered, end };
 }
 
 describe.skipIf(!canListWorkers)('two workers (need /proc)', () => {
@@ -52,6 +56,22 @@ describe.skipIf(!canListWorkers)('two workers (need /proc)', () => {
     for (const [index, count] of after.entries()) {
       expect(count).toBeGreaterThan((before[index] as number) + (shares[index] as number));
     }
+  });
+
+  it('share connections that come all at once', async () => {
+    const { identities } = await surroundings();
+    const serving = await startServing({ identities, workers: '2' });
+    const workers = workersOf(serving);
+    const larger: number[] = [];
+    for (let round = 0; round < 20; round++) {
+      const before = workers.map(socketsOf);
+      const { answered, end } = flood(serving, 32);
+      await expect.poll(answered, { interval: 5 }).toBe(32);
+      larger.push(Math.max(...workers.map((pid, index) => socketsOf(pid) - (before[index] as number))));
+      await end();
+      await expect.poll(() => workers.map(socketsOf), { interval: 5 }).toEqual(before);
+    }
+    expect(larger.reduce((sum, share) => sum + share) / larger.length).toBeLessThan(21);
   });
 
   it('take nothing from each other: where one stands still, and is then killed, every call is answered', async () => {
