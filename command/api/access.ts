@@ -62,10 +62,11 @@ export async function openAccess(
     if (cert !== undefined) return asIs('certificate');
     if (isLoopbackHeader(api.host)) return asIs('nothing');
   }
-  const signedFor = region ?? named ?? (environment.AWS_REGION || environment.AWS_DEFAULT_REGION);
-  if (!signedFor) {
+  // Not what the environment says: whoever the API is of would get a signature that nobody meant for him.
+  const signedFor = region ?? named;
+  if (signedFor === undefined) {
     throw usageError(
-      `${api.host} does not say which AWS region it is in: name it with --region or AWS_REGION, or give --token-file, or --cert and --key.`,
+      `${api.host} does not say which AWS region it is in: name it with --region, or give --token-file, or --cert and --key.`,
     );
   }
   const credentials = await awsCredentials(environment);

@@ -164,6 +164,17 @@ describe('a signature of the command', () => {
     expect(signed && claimOf(signed).signature).toBe(signed && signatureOf(signed));
   });
 
+  it('is made for a name that is not AWS’s only with --region, whatever region the environment has', async () => {
+    const regions = { AWS_REGION: 'eu-central-1', AWS_DEFAULT_REGION: 'eu-central-1' };
+    const args = ['invoke', 'https://api.acme.example', '--api', 'https://countersign.invalid'];
+    const { code, out, error } = await runCommand(args, { environment: { ...environment, ...regions } });
+    expect([code, out, error]).toEqual([
+      2,
+      '',
+      'countersign.invalid does not say which AWS region it is in: name it with --region, or give --token-file, or --cert and --key.\n',
+    ]);
+  });
+
   it.each([
     ['no credentials', {}, 'There are no AWS credentials to sign the request with: set AWS_ACCESS_KEY_ID and'],
     [
