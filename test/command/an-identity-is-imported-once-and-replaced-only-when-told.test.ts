@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { directorySource } from '../../functions/identity/directory.ts';
 import { contentsOf, ground, issue } from './identity-ground.ts';
+import { mainFile, runCommand } from './run-command.ts';
 
 const destination = ['--destination', 'https://api.acme.example:8443'];
 
@@ -139,6 +140,21 @@ describe('countersign identity import', () => {
     expect([code, answer.chain[0].source]).toEqual([0, 'standard input, block 2']);
     const twice = await identity(['import', 'other', '-', '--passphrase-file', '-'], { stdin });
     expect([twice.code, twice.error]).toEqual([2, 'Standard input (-) can be read only once.\n']);
+  });
+
+  it('reads a pipe whose writer takes his time, and does not wait for one that nobody writes into', async () => {
+    const { source, pem, identity, folder } = ground();
+    const file = pem('bot.pem', issue());
+    const words = `'${process.execPath}' '${mainFile}' identity import`;
+    const more = `--source '${source}' --destination a.example`;
+    const late = `${words} acme <(sleep 0.5; head -c 100 '${file}'; sleep 0.5; tail -c +101 '${file}') ${more}`;
+    const substituted = await runCommand(['--norc', '-c', late], { program: 'bash' });
+    expect([substituted.code, substituted.error]).toEqual([0, expect.stringContaining('Storing it')]);
+    const pipe = join(folder.path, 'pipe');
+    const named = `mkfifo '${pipe}'; { sleep 0.5; cat '${file}' > '${pipe}'; } & ${words} named '${pipe}' ${more}`;
+    expect((await runCommand(['--norc', '-c', named], { program: 'bash' })).code).toBe(0);
+    const nobody = await identity(['import', 'nobody', pipe]);
+    expect([nobody.code, nobody.error]).toEqual([2, `Nobody writes into the pipe ${pipe}.\n`]);
   });
 
   it('replaces the files of cert-manager, which nobody reads then', async () => {

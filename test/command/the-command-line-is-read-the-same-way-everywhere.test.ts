@@ -43,6 +43,7 @@ describe('help', () => {
         ['identity', 'import', '--help'],
         ['identity', 'import', '-h'],
         ['identity', 'help', 'import'],
+        ['help', 'identity', 'import'],
       ].map((args) => runCommand(args)),
     );
     for (const other of others) expect([other.code, other.out]).toEqual([0, first?.out]);
@@ -54,6 +55,10 @@ describe('a wrong command line', () => {
     [['no-such-verb'], "error: unknown command 'no-such-verb'"],
     [['identity', 'no-such-verb'], "error: unknown command 'no-such-verb'"],
     [['invok', 'https://a.example'], '(Did you mean invoke?)'],
+    ...['import', 'list', 'rotate', 'trust-pack'].map((verb): [string[], string] => [
+      [verb, 'acme'],
+      `'${verb}'\n(Did you mean countersign identity ${verb}?)`,
+    ]),
     [['--no-such-option'], "error: unknown option '--no-such-option'"],
     [['diagnose'], "error: missing required argument 'url'"],
     [['serve'], '--identities'],

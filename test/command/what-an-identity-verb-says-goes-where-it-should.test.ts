@@ -40,6 +40,8 @@ describe('the verbs of identities', () => {
     expect(listed.out.split('\n')).toEqual([
       expect.stringMatching(/^✓ acme {3}\d{4}-\d\d-\d\d {2}CN=bot {2}364 days left$/),
       expect.stringMatching(/^✗ ended {2}\d{4}-\d\d-\d\d {2}CN=old {2}expired {2}expired 1 day ago$/),
+      // Why, in words.
+      expect.stringMatching(/^ {4}certificate expired on \d{4}-.+\.$/),
       '',
     ]);
     const sound = await json(['inspect', 'acme']);
@@ -71,6 +73,32 @@ describe('the verbs of identities', () => {
     expect(error).toBe('code 0\n');
   });
 
+  it('list what waits for its first certificate as what it is', async () => {
+    const { identity } = ground();
+    await identity(['csr', 'fresh']);
+    const listed = await identity(['list']);
+    expect([listed.code, listed.out]).toEqual([
+      0,
+      '✗ fresh  –    request-waits\n    A certificate request waits for its first certificate: countersign identity csr shows it, complete puts the certificate in.\n',
+    ]);
+  });
+
+  it('end with 0 where Ctrl-C comes when all is decided: what is stored stays, and is told', async () => {
+    const { source, identity } = withIdentities();
+    const words = ['destinations', 'acme', 'add', 'late.example', '--source', source];
+    const child = spawn(process.execPath, [mainFile, 'identity', ...words], { cwd: root });
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk;
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (chunk.includes('Storing it')) child.kill('SIGINT');
+    });
+    expect(await new Promise((ended) => child.once('close', ended))).toBe(0);
+    expect(out).toContain('late.example:443');
+    expect((await identity(['destinations', 'acme', 'list'])).out).toContain('late.example:443');
+  });
+
   it('store nothing or all of it when Ctrl-C comes at work, and end with 130', async () => {
     const { source, pem, directory, identity } = ground();
     const args = [mainFile, 'identity', 'import', 'acme', pem('bot.pem', issue()), '--source', source];
@@ -83,10 +111,14 @@ describe('the verbs of identities', () => {
       printed += chunk;
       if (chunk.includes('Reading one file.')) child.kill('SIGINT');
     });
-    expect(await new Promise((ended) => child.once('close', ended))).toBe(130);
+    const code = await new Promise((ended) => child.once('close', ended));
     expectNothingSecret(printed);
-    if (printed.includes('is imported')) expect(await identity(['inspect', 'acme'])).toMatchObject({ code: 0 });
-    else expect(contentsOf(directory)).toEqual({});
+    // Stored before it came, it stays.
+    if (code === 0) expect(await identity(['inspect', 'acme'])).toMatchObject({ code: 0 });
+    else {
+      expect(code).toBe(130);
+      expect(contentsOf(directory)).toEqual({});
+    }
   });
 });
 
