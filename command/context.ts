@@ -8,6 +8,8 @@ export interface CommandContext {
   readonly output: Output;
   /** Somebody sits at a terminal and can be asked. */
   readonly isInteractive: boolean;
+  /** What a signal makes of a verb that did not come to its end; a result that is there stands, whatever came after it. */
+  readonly signalled: ExitCode | undefined;
   /**
    * Aborted by Ctrl-C and SIGTERM. Until it is first read the signals end the process at once; a verb that has something
    * to tidy up reads it before it begins. A second signal ends the process all the same.
@@ -26,6 +28,7 @@ export interface CommandContext {
 
 export function openContext(streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr' | 'env'>): CommandContext {
   let exitCode: ExitCode | undefined;
+  let signalled: ExitCode | undefined;
   let interrupted: AbortSignal | undefined;
   const context: CommandContext = {
     environment: streams.env,
@@ -33,9 +36,12 @@ export function openContext(streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | '
     isInteractive: streams.stdin.isTTY === true && streams.stderr.isTTY === true,
     get interrupted() {
       interrupted ??= abortedBySignals((code) => {
-        exitCode ??= code;
+        signalled ??= code;
       });
       return interrupted;
+    },
+    get signalled() {
+      return signalled;
     },
     now: Date.now,
     end(code) {

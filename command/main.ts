@@ -17,7 +17,9 @@ process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
 // Nobody is left to be told.
 process.stderr.on('error', () => {});
 tellWarnings();
-const code = await run(process.argv);
+/** Those of `identity`, which are easily written without it. */
+const identityVerbs: string[] = [];
+const code = await run(asHelpOption(process.argv));
 // Node would wait for connections that the SDK keeps open.
 process.stdout.write('', (error) => {
   // What could not be written is told above, a turn later.
@@ -57,26 +59,27 @@ function program(): Command {
     .helpOption('-h, --help', 'what there is, and how it is written')
     .exitOverride()
     .showHelpAfterError('Add --help to see what there is.')
-    .configureOutput({ outputError: (text, write) => write(withoutValue(text)) })
+    .configureOutput({ outputError: (text, write) => write(explained(text)) })
     .hook('preAction', (_program, verb) => {
       context.isJson = verb.opts().json === true;
     });
   addVerbs(command, context);
+  identityVerbs.push(
+    ...(command.commands.find((one) => one.name() === 'identity')?.commands ?? []).map((one) => one.name()),
+  );
   return command;
 }
 
 function failed(thrown: unknown): number {
+  if (context.signalled !== undefined) return context.signalled;
   // What inquirer throws when Ctrl-C answers a question.
-  if (context.exitCode === exitCodes.interrupted || (thrown instanceof Error && thrown.name === 'ExitPromptError')) {
-    return exitCodes.interrupted;
-  }
-  if (context.exitCode === exitCodes.terminated) return exitCodes.terminated;
+  if (thrown instanceof Error && thrown.name === 'ExitPromptError') return exitCodes.interrupted;
   if (thrown instanceof CommanderError) {
     const { code, message, exitCode } = thrown;
     // Commander has said its own already, and ends with 1 where it was called wrongly.
     if (code.startsWith('commander.')) {
       if (exitCode === 0) return exitCodes.done;
-      const detail = code === 'commander.help' ? 'A verb is missing.' : withoutValue(message.replace(/^error: /, ''));
+      const detail = code === 'commander.help' ? 'A verb is missing.' : explained(message.replace(/^error: /, ''));
       context.isJson = isJsonAskedFor(process.argv);
       if (context.isJson) context.output.answer({ error: { code: 'usage', detail } }, () => []);
       return exitCodes.usage;
@@ -97,6 +100,19 @@ function failed(thrown: unknown): number {
   const isDefect = error.code === 'internal-error';
   context.output.fail({ code: error.code, detail: error.message, hint: isDefect ? placeOf(thrown) : error.hint });
   return exitCodeOf(error);
+}
+
+/** Commander's own `help` knows the first word alone: `help identity import`. */
+function asHelpOption(words: readonly string[]): readonly string[] {
+  const [node = '', file = '', help, ...verbs] = words;
+  return help === 'help' && verbs.length > 1 ? [node, file, ...verbs, '--help'] : words;
+}
+
+function explained(text: string): string {
+  return withoutValue(text).replace(
+    new RegExp(`unknown command '(${identityVerbs.join('|')})'(\\n\\(Did you mean .*\\))?`),
+    "unknown command '$1'\n(Did you mean countersign identity $1?)",
+  );
 }
 
 /** What stands behind an option that there is not may be a password: `-uname:word`, `--token=…`. */

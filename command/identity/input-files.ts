@@ -1,6 +1,8 @@
 // Files that a person names, and standard input where the name is `-`: bounded, and told in a sentence when they cannot be read.
-import { open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { usageError } from '../exit-code.ts';
 import type { InputFile } from '../import/contents.ts';
 import { most } from '../import/limits.ts';
@@ -15,9 +17,12 @@ let isStandardInputTaken = false;
 export async function readInput(path: string): Promise<Buffer> {
   if (path === '-') return await readStandardInput();
   try {
-    const handle = await open(path);
+    // Not blocking: a named pipe without a writer would hold the command for ever.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      if ((await handle.stat()).isDirectory()) throw usageError(`${path} is a folder: name the files in it.`);
+      const stats = await handle.stat();
+      if (stats.isDirectory()) throw usageError(`${path} is a folder: name the files in it.`);
+      if (stats.isFIFO()) return await readPipe(handle, path);
       return await bounded(handle.createReadStream({ autoClose: false }));
     } finally {
       await handle.close();
@@ -44,6 +49,33 @@ export async function readInputFiles(paths: readonly string[]): Promise<readonly
     files.push({ name, bytes: await readInput(path) });
   }
   return files;
+}
+
+/** A writer may come a moment later, and may have nothing yet: `<(…)` of a shell begins with the command. */
+const writerWithinMs = 3_000;
+const askedAgainMs = 10;
+
+async function readPipe(handle: FileHandle, path: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const until = performance.now() + writerWithinMs;
+  while (length < mostBytes) {
+    const buffer = Buffer.alloc(65_536);
+    const bytesRead = await handle.read(buffer).then(
+      (read) => read.bytesRead,
+      ({ code }: NodeJS.ErrnoException) => {
+        if (code === 'EAGAIN') return undefined;
+        throw usageError(`The pipe ${path} cannot be read (${code}).`);
+      },
+    );
+    if (bytesRead === 0 && length > 0) break;
+    if (bytesRead === 0 && performance.now() > until) throw usageError(`Nobody writes into the pipe ${path}.`);
+    if (bytesRead) {
+      chunks.push(buffer.subarray(0, bytesRead));
+      length += bytesRead;
+    } else await wait(askedAgainMs);
+  }
+  return Buffer.concat(chunks).subarray(0, mostBytes);
 }
 
 /** JSON in a file. Throws a usage error that quotes nothing of it. */

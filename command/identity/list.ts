@@ -41,9 +41,10 @@ export async function listIdentities(options: StoreOptions, context: CommandCont
       harmless(subject ?? ''),
       problem === undefined ? '' : problem.reason,
     ]);
-    return columns(rows).map((row, index) => {
-      const { isUsable, daysLeft } = entries[index] as Entry;
-      return `${isUsable ? paint('green', '✓') : paint('red', '✗')} ${row}${daysLeft === undefined ? '' : `  ${daysText(daysLeft, paint)}`}`;
+    return columns(rows).flatMap((row, index) => {
+      const { isUsable, daysLeft, problem } = entries[index] as Entry;
+      const line = `${isUsable ? paint('green', '✓') : paint('red', '✗')} ${row}${daysLeft === undefined ? '' : `  ${daysText(daysLeft, paint)}`}`;
+      return problem === undefined ? [line] : [line, `    ${paint('dim', harmless(problem.detail))}`];
     });
   });
 }
@@ -79,7 +80,11 @@ async function entryOf(identity: string, store: IdentityStore, now: number): Pro
 }
 
 const noValue = { reason: 'no-value', detail: 'There is nothing stored under the name yet.' };
-const requestWaits = { reason: 'request-waits', detail: 'A certificate request waits for the first certificate.' };
+const requestWaits = {
+  reason: 'request-waits',
+  detail:
+    'A certificate request waits for its first certificate: countersign identity csr shows it, complete puts the certificate in.',
+};
 
 /** The first value that a secret gets is its current one, also where it is a key and a request (docs/rotation.md). */
 function isRequest(document: string): boolean {

@@ -102,9 +102,8 @@ function namedAbove(leaf: FoundCertificate, certificates: readonly FoundCertific
 }
 
 const day = 86_400_000;
-/** A third of its life, 30 days at most: what is issued for a week is not about to expire on its first day. */
-const soonMs = ({ validFromDate, validToDate }: X509Certificate) =>
-  Math.min(30 * day, (validToDate.getTime() - validFromDate.getTime()) / 3);
+/** As doctor and a diagnosis warn. */
+const soonMs = 30 * day;
 
 export function chainFindings(
   chain: readonly Link[],
@@ -115,7 +114,7 @@ export function chainFindings(
   const findings = chainDefects(chain, now, 'certificate' in assembled).map(findingOf);
   for (const { where, certificate } of chain) {
     const left = certificate.validToDate.getTime() - now;
-    if (left <= 0 || left >= soonMs(certificate)) continue;
+    if (left <= 0 || left >= soonMs) continue;
     const sentence = `${where} expires on ${certificate.validToDate.toISOString()}, in ${Math.floor(left / day)} days.`;
     findings.push(finding('expires-soon', where, sentence));
   }
