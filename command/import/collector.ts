@@ -2,14 +2,19 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { hasReadableDates } from '../../functions/identity/certificate-dates.ts';
 import { readCertificateFields } from '../../functions/identity/certificate-fields.ts';
+import {
+  certificateKeyFault,
+  type KeyFault,
+  type KeyForm,
+  keyFaultWords,
+  privateKeyFault,
+} from '../../functions/identity/key-limits.ts';
+import { readBer } from './ber.ts';
 import type { AskPassphrase, Contents, FoundCertificate, FoundKey, PassphraseRequest } from './contents.ts';
 import { type Finding, type FindingCode, finding, findingOf, refused, shown } from './finding.ts';
 import { Allowance, most } from './limits.ts';
 import { publicKeyIdentifier } from './public-key.ts';
 import { type Secret, secretOf } from './secret.ts';
-
-/** How the octets of a private key are laid out: RFC 5958, RFC 8017, RFC 5915. */
-export type KeyForm = 'pkcs8' | 'pkcs1' | 'sec1';
 
 export class Collector {
   readonly allowance = new Allowance();
@@ -24,11 +29,14 @@ export class Collector {
     this.#ask = ask;
   }
 
-  /** Throws `key-damaged`. */
+  /** Throws `key-damaged`, `key-type`, `key-too-large` and `explicit-curve`. */
   key(der: Buffer, form: KeyForm, source: string): void {
+    const fault = privateKeyFault(der, form, (bytes) => readBer(bytes, source));
+    refuseFault(fault, source, 'a private key');
     let key: KeyObject;
     let identifier: string;
     try {
+      if (fault) throw new Error('It is not laid out as a key.');
       key = createPrivateKey({ key: der, format: 'der', type: form });
       // What cannot be read is found here, not where the key is used.
       identifier = publicKeyIdentifier(key);
@@ -38,10 +46,13 @@ export class Collector {
     if (!this.#keys.has(identifier)) this.#keys.set(identifier, { key, source: shown(source) });
   }
 
-  /** Throws `certificate-damaged`. */
+  /** Throws `certificate-damaged`, `key-too-large` and `explicit-curve`. */
   certificate(der: Buffer, source: string): void {
+    const fault = certificateKeyFault(der, (bytes) => readBer(bytes, source));
+    refuseFault(fault, source, 'a certificate with a key');
     let certificate: X509Certificate;
     try {
+      if (fault) throw new Error('Its key cannot be found.');
       certificate = new X509Certificate(der);
       void certificate.publicKey;
       if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
@@ -105,4 +116,10 @@ export class Collector {
       notes: [...this.#notes],
     };
   }
+}
+
+/** Damage is said in other words than what OpenSSL must not see. */
+function refuseFault(fault: KeyFault | undefined, source: string, what: string): void {
+  if (fault === undefined || fault === 'key-malformed') return;
+  throw refused(fault, source, `${source} holds ${what} ${keyFaultWords[fault]}.`);
 }

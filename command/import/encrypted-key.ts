@@ -1,7 +1,8 @@
 // Private keys behind a passphrase of their own: PKCS#8's encrypted form, and OpenSSL's older PEM with `DEK-Info`.
+import type { KeyForm } from '../../functions/identity/key-limits.ts';
 import { type Ber, readOnly, tag } from './ber.ts';
 import { type Cipher, decipher } from './ciphers.ts';
-import type { Collector, KeyForm } from './collector.ts';
+import type { Collector } from './collector.ts';
 import { deriveOpensslKey } from './derive.ts';
 import { decrypt, encryptedParts } from './encrypted.ts';
 import { refused } from './finding.ts';

@@ -25,6 +25,9 @@ const saysWhy: ReadonlySet<FindingCode> = new Set([
   'store-damaged',
   'file-damaged',
   'pem-damaged',
+  'key-type',
+  'key-too-large',
+  'explicit-curve',
   'too-many-objects',
   'too-many-findings',
 ]);

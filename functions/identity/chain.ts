@@ -3,8 +3,9 @@ import { X509Certificate } from 'node:crypto';
 import { CountersignError } from '../errors.ts';
 import { hasReadableDates } from './certificate-dates.ts';
 import { type CertificateFields, readCertificateFields } from './certificate-fields.ts';
+import { certificateKeyFault, keyFaultWords } from './key-limits.ts';
 import { isKnownExtension } from './known-extensions.ts';
-import { pemBlocks } from './pem.ts';
+import { octetsOf, type PemBlock, pemBlocks } from './pem.ts';
 import { unusable } from './unusable.ts';
 
 export interface ChainCertificate {
@@ -16,21 +17,27 @@ export interface ChainCertificate {
 
 /** The certificates in `text`, in their order. Throws `identity-unusable` for anything that is not a certificate. */
 export function readCertificates(text: string, where: string, isList: boolean): ChainCertificate[] {
-  return pemBlocks(text, where).map(({ label, text: block }, index) => {
-    const place = isList ? `${where}[${index}]` : where;
-    if (label !== 'CERTIFICATE') {
-      throw unusable('pem-malformed', place, `${place} holds a PEM block that is not a certificate.`);
-    }
-    try {
-      const certificate = new X509Certificate(block);
-      // Parsed when they are first asked for: what cannot be read must be found here, not where it is used.
-      void certificate.publicKey;
-      if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
-      return { where: place, certificate, fields: readCertificateFields(certificate.raw) };
-    } catch {
-      throw unusable('pem-malformed', place, `${place} holds a certificate that cannot be parsed.`);
-    }
-  });
+  return pemBlocks(text, where).map((block, index) => readBlock(block, isList ? `${where}[${index}]` : where));
+}
+
+function readBlock(block: PemBlock, place: string): ChainCertificate {
+  if (block.label !== 'CERTIFICATE') {
+    throw unusable('pem-malformed', place, `${place} holds a PEM block that is not a certificate.`);
+  }
+  const fault = certificateKeyFault(octetsOf(block));
+  if (fault && fault !== 'key-malformed') {
+    throw unusable(fault, place, `${place} is a certificate with a key ${keyFaultWords[fault]}.`);
+  }
+  try {
+    if (fault) throw new Error('Its key cannot be found.');
+    const certificate = new X509Certificate(block.text);
+    // Parsed when they are first asked for: what cannot be read must be found here, not where it is used.
+    void certificate.publicKey;
+    if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
+    return { where: place, certificate, fields: readCertificateFields(certificate.raw) };
+  } catch {
+    throw unusable('pem-malformed', place, `${place} holds a certificate that cannot be parsed.`);
+  }
 }
 
 /** The one certificate in `text`. */

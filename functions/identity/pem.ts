@@ -8,6 +8,12 @@ export interface PemBlock {
   readonly text: string;
 }
 
+/** The octets of a block, RFC 1421's headers passed over. What is no base64 in it OpenSSL refuses. */
+export function octetsOf({ text }: PemBlock): Buffer {
+  const lines = text.split('\n').filter((line) => !line.startsWith('-----') && !line.includes(':'));
+  return Buffer.from(lines.join(''), 'base64');
+}
+
 const begin = /-----BEGIN ([A-Z0-9 ]+)-----/g;
 
 /** `where` names the text in the error. Throws `identity-unusable` when a block has no end or a key came in with `\n` spelled out. */

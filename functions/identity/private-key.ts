@@ -1,10 +1,15 @@
 // Reads the private key of an identity and proves that it is the one the client certificate was issued for.
 import { createPrivateKey, type KeyObject, sign, verify, type X509Certificate } from 'node:crypto';
-import { pemBlocks } from './pem.ts';
+import { type KeyForm, keyFaultWords, privateKeyFault } from './key-limits.ts';
+import { octetsOf, type PemBlock, pemBlocks } from './pem.ts';
 import { unusable } from './unusable.ts';
 
 const where = 'privateKey';
-const labels = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
+const forms = new Map<string, KeyForm>([
+  ['PRIVATE KEY', 'pkcs8'],
+  ['RSA PRIVATE KEY', 'pkcs1'],
+  ['EC PRIVATE KEY', 'sec1'],
+]);
 
 /** The key as one PEM block: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017) or SEC1 (RFC 5915). Throws `identity-unusable`. */
 export function checkPrivateKey(text: string, certificate: X509Certificate): string {
@@ -18,14 +23,15 @@ export function checkPrivateKey(text: string, certificate: X509Certificate): str
   if (block.label === 'ENCRYPTED PRIVATE KEY' || /^Proc-Type:.*ENCRYPTED/m.test(block.text)) {
     throw unusable('key-encrypted', where, 'privateKey is encrypted with a passphrase; it must be stored decrypted.');
   }
-  if (!labels.includes(block.label)) {
+  const form = forms.get(block.label);
+  if (form === undefined) {
     throw unusable(
       'key-malformed',
       where,
       'privateKey holds a PEM block that is not a private key of PKCS#8, PKCS#1 or SEC1.',
     );
   }
-  const key = parseKey(block.text);
+  const key = parseKey(block, form);
   if (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'ec') {
     throw unusable('key-type', where, 'privateKey is neither an RSA nor an EC key.');
   }
@@ -35,9 +41,11 @@ export function checkPrivateKey(text: string, certificate: X509Certificate): str
   return block.text;
 }
 
-function parseKey(text: string): KeyObject {
+function parseKey(block: PemBlock, form: KeyForm): KeyObject {
+  const fault = privateKeyFault(octetsOf(block), form);
+  if (fault) throw unusable(fault, where, `privateKey is a key ${keyFaultWords[fault]}.`);
   try {
-    return createPrivateKey(text);
+    return createPrivateKey(block.text);
   } catch {
     throw unusable('key-malformed', where, 'privateKey cannot be parsed.');
   }

@@ -22,6 +22,8 @@ export const unusableReasons = [
   'unknown-signature',
   'weak-key',
   'key-type',
+  'key-too-large',
+  'explicit-curve',
   'not-yet-valid',
   'expired',
   'key-encrypted',

@@ -3,6 +3,7 @@ import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { checkIdentity } from '../../functions/identity/check.ts';
 import { createAuthority, openAuthority } from '../../local/authority/authority.ts';
+import { dsaKey, explicitKey, rsaKey, rsaNumbers, rsaPublicKey, withKey } from '../import/keys.ts';
 import { type DocumentKeys, failureOf, makeChain, makeKeys, store } from './identities.ts';
 
 const day = 86_400_000;
@@ -83,6 +84,9 @@ describe('an identity with one defect is refused, and the defect named', () => {
     })(),
   });
   const ed25519 = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const armoured = (label: string, der: Buffer) =>
+    `-----BEGIN ${label}-----\n${der.toString('base64')}\n-----END ${label}-----\n`;
+  const explicit = explicitKey();
   const rsaRoot = createAuthority({ commonName: 'RSA Root', keyAlgorithm: 'RSA_2048' });
   const renamedRoot = createAuthority({ commonName: 'Test Root' });
 
@@ -100,6 +104,41 @@ describe('an identity with one defect is refused, and the defect named', () => {
     'an encrypted PKCS#8 key': [() => ({ ...sound, privateKey: encrypted('pkcs8') }), 'key-encrypted', 'privateKey'],
     'an encrypted SEC1 key': [() => ({ ...sound, privateKey: encrypted('sec1') }), 'key-encrypted', 'privateKey'],
     'an Ed25519 key': [() => ({ ...sound, privateKey: ed25519 }), 'key-type', 'privateKey'],
+    // OpenSSL would compute with these for seconds to minutes.
+    'a DSA key': [() => ({ ...sound, privateKey: armoured('PRIVATE KEY', dsaKey()) }), 'key-type', 'privateKey'],
+    'an RSA key of more than 8192 bits': [
+      () => ({ ...sound, privateKey: armoured('PRIVATE KEY', rsaKey(8_193)) }),
+      'key-too-large',
+      'privateKey',
+    ],
+    'an RSA key in PKCS#1 with a huge exponent': [
+      () => ({ ...sound, privateKey: armoured('RSA PRIVATE KEY', rsaNumbers(2_048, 8_000)) }),
+      'key-too-large',
+      'privateKey',
+    ],
+    'a certificate for an RSA key of more than 8192 bits': [
+      () => ({ ...sound, certificate: armoured('CERTIFICATE', withKey(sound.certificate, rsaPublicKey(8_193))) }),
+      'key-too-large',
+      'certificate',
+    ],
+    'a root with a huge exponent': [
+      () => ({
+        ...sound,
+        rootCertificate: armoured('CERTIFICATE', withKey(sound.rootCertificate, rsaPublicKey(2_048, 257))),
+      }),
+      'key-too-large',
+      'rootCertificate',
+    ],
+    'an EC key whose curve is written out': [
+      () => ({ ...sound, privateKey: armoured('EC PRIVATE KEY', explicit.sec1) }),
+      'explicit-curve',
+      'privateKey',
+    ],
+    'a certificate for an EC key whose curve is written out': [
+      () => ({ ...sound, certificate: armoured('CERTIFICATE', withKey(sound.certificate, explicit.publicKey)) }),
+      'explicit-curve',
+      'certificate',
+    ],
     'no key but text': [() => ({ ...sound, privateKey: 'SECRET' }), 'key-malformed', 'privateKey'],
     'a certificate as key': [() => ({ ...sound, privateKey: sound.certificate }), 'key-malformed', 'privateKey'],
     'two keys': [() => ({ ...sound, privateKey: sound.privateKey + sound.privateKey }), 'key-malformed', 'privateKey'],

@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { armoured, type Broken, bot, certificates, chain, flipped, issue, key, other, pem } from './broken.ts';
 import { contentOf, element, inside, integer, nothing, octetString, oid, sequence } from './encoded.ts';
+import { dsaKey, explicitKey, rsaKey, rsaPublicKey, withKey } from './keys.ts';
 import { derOf, keyDerOf, textFile } from './samples.ts';
 
 /** A count that would keep a processor busy for half an hour. */
@@ -81,6 +82,7 @@ export function brokenFiles(): Broken[] {
     return sequence(sequence(algorithm, octetString(Buffer.alloc(32))), octetString(Buffer.alloc(8)));
   };
   const tooMany = 'There are more than 1024 keys, certificates and other objects; give only those of the identity.';
+  const explicit = explicitKey();
   const unreadableStore = 'bot.p12 is a PKCS#12 file that is damaged: its structure cannot be read.';
   return [
     {
@@ -270,6 +272,42 @@ export function brokenFiles(): Broken[] {
         [
           'key-damaged',
           'The private key in key.der is damaged: its private half does not belong to its certificate, or not whole.',
+        ],
+      ],
+    },
+    {
+      given: 'a DSA key',
+      files: [textFile('key.der', dsaKey()), certificates],
+      says: [['key-type', 'key.der holds a private key that is neither RSA nor EC.']],
+    },
+    {
+      given: 'an RSA key of 8,193 bits beside a certificate for it',
+      files: [textFile('key.der', rsaKey(8_193)), textFile('bot.crt', withKey(bot.certificate, rsaPublicKey(8_193)))],
+      says: [
+        [
+          'key-too-large',
+          'key.der holds a private key of more than 8192 bits, or with a public exponent of more than 256.',
+        ],
+        [
+          'key-too-large',
+          'bot.crt holds a certificate with a key of more than 8192 bits, or with a public exponent of more than 256.',
+        ],
+      ],
+    },
+    {
+      given: 'an EC key whose curve is written out, with a certificate for it',
+      files: [
+        textFile('key.pem', armoured('EC PRIVATE KEY', explicit.sec1)),
+        textFile('bot.crt', withKey(bot.certificate, explicit.publicKey)),
+      ],
+      says: [
+        [
+          'explicit-curve',
+          'key.pem holds a private key whose curve is written out in place of its name, which RFC 5480, section 2.1.1 forbids.',
+        ],
+        [
+          'explicit-curve',
+          'bot.crt holds a certificate with a key whose curve is written out in place of its name, which RFC 5480, section 2.1.1 forbids.',
         ],
       ],
     },

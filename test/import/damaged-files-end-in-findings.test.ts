@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { identityFrom } from '../../command/import/identity-from.ts';
 import { readFiles } from '../../command/import/read-files.ts';
 import { findPeer } from '../support/peers.ts';
+import { dsaKey, explicitKey, rsaKey } from './keys.ts';
 import { mutated, randomFrom } from './mutations.ts';
 import {
   convertByKeytool,
@@ -56,6 +57,11 @@ function samples(): Buffer[] {
     key('-scrypt', '-scrypt_N', '16', '-scrypt_r', '1', '-scrypt_p', '1', '-outform', 'der'),
     encryptKey(workshop, subject.privateKey, ['pkey', '-traditional', '-aes256']),
     toPkcs7(workshop, subject.certificates, 'der'),
+    // What strangers make to keep a processor or a terminal busy.
+    dsaKey(),
+    rsaKey(20_000),
+    explicitKey().pkcs8,
+    Buffer.alloc(3_000, '3000', 'hex'),
     ...(findPeer('keytool')
       ? [convertByKeytool(workshop, modern, 'JKS'), convertByKeytool(workshop, modern, 'PKCS12', { options: javaOnce })]
       : []),
