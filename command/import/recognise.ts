@@ -16,12 +16,13 @@ export type ObjectKind =
 
 /** Undefined when it is nothing that an identity is made of or mistaken for. */
 export function recognise(node: Ber): ObjectKind | undefined {
-  // `openssl ecparam` writes the curve's name in a PEM block of its own.
+  // `openssl ecparam` writes the curve's name, or the curve, in a PEM block of its own.
   if (node.tag === tag.oid) return 'parameters';
   if (node.tag !== tag.sequence) return undefined;
   const [first, second, third] = node.children;
   const tags = shape(node);
   if (is(tags, tag.sequence, tag.sequence, tag.bitString)) return signed(node);
+  if (isCurve(tags, second)) return 'parameters';
   if (is(tags, tag.integer, tag.sequence) && oid(second?.children[0])) {
     if (second?.children[1]?.tag === tag.zero) return 'pkcs12';
     return third?.tag === tag.octetString ? 'pkcs8' : undefined;
@@ -48,6 +49,12 @@ function signed({ children }: Ber): ObjectKind | undefined {
   const fields = tags[0] === tag.integer ? tags.slice(1) : tags;
   if (is(fields, tag.sequence, tag.sequence) && isTime(fields[2])) return 'revocation-list';
   return 'certificate';
+}
+
+/** X9.62's ECParameters (RFC 3279, section 2.3.5): the version, the field, the coefficients, a point, its order. */
+function isCurve(tags: readonly number[], field: Ber | undefined): boolean {
+  const isField = oid(field?.children[0])?.startsWith('1.2.840.10045.1.') === true;
+  return isField && is(tags, tag.integer, tag.sequence, tag.sequence, tag.octetString, tag.integer);
 }
 
 function isTime(value: number | undefined): boolean {

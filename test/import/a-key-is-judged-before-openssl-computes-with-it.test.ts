@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { InputFile } from '../../command/import/contents.ts';
 import { identityFrom } from '../../command/import/identity-from.ts';
 import { readFiles } from '../../command/import/read-files.ts';
-import { armoured, bot, chain, now, pem } from './broken.ts';
+import { armoured, bot, certificates, chain, key, now, pem } from './broken.ts';
 import { contentOf, element, indefinite, inside, integer, nothing, octetString, oid, sequence } from './encoded.ts';
 import {
   algorithms,
@@ -192,5 +192,16 @@ describe('what is read on', () => {
     expect(result).toContainEqual(
       expect.objectContaining({ code: 'key-type', sentence: 'The key of CN=bot (bot.crt) is neither RSA nor EC.' }),
     );
+  });
+
+  it('is a key behind the parameters of its curve, named or written out', async () => {
+    const parameters = [oid('1.2.840.10045.3.1.7'), explicitKey().curve];
+    for (const curve of parameters) {
+      const file = textFile('key.pem', armoured('EC PARAMETERS', curve) + bot.privateKey);
+      const contents = await readFiles([file, certificates], async () => passphrase);
+      expect(identityFrom(contents, { now, publicRoots: [] })).toMatchObject({
+        document: { privateKey: Buffer.from(key.bytes).toString() },
+      });
+    }
   });
 });

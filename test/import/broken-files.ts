@@ -297,13 +297,13 @@ export function brokenFiles(): Broken[] {
     {
       given: 'an EC key whose curve is written out, with a certificate for it',
       files: [
-        textFile('key.pem', armoured('EC PRIVATE KEY', explicit.sec1)),
+        textFile('key.pem', armoured('EC PARAMETERS', explicit.curve) + armoured('EC PRIVATE KEY', explicit.sec1)),
         textFile('bot.crt', withKey(bot.certificate, explicit.publicKey)),
       ],
       says: [
         [
           'explicit-curve',
-          'key.pem holds a private key whose curve is written out in place of its name, which RFC 5480, section 2.1.1 forbids.',
+          'key.pem, block 2 holds a private key whose curve is written out in place of its name, which RFC 5480, section 2.1.1 forbids.',
         ],
         [
           'explicit-curve',
