@@ -16,26 +16,42 @@ export interface Verdicts {
   all(): readonly NotedVerdict[];
 }
 
-/** Of all identities together; whoever may call anywhere makes no more of them. */
+/** Of all identities together. */
 const mostVerdicts = 5_000;
 
+/** Beyond `most`, the identity that has most loses its oldest: a caller who has the whole world diagnosed takes nobody else's away. */
 export function createVerdicts(most: number = mostVerdicts): Verdicts {
-  /** The one that was noted longest ago first. */
-  const noted = new Map<string, NotedVerdict>();
+  /** Of each identity; the one that was noted longest ago first. */
+  const noted = new Map<string, Map<string, NotedVerdict>>();
+  let count = 0;
+
+  function dropOldest(): void {
+    let [largest] = noted.values();
+    for (const each of noted.values()) if (each.size > (largest?.size ?? 0)) largest = each;
+    const [oldest] = largest ?? [];
+    if (largest === undefined || oldest === undefined) return;
+    const [key, { identity }] = oldest;
+    largest.delete(key);
+    count -= 1;
+    if (largest.size === 0) noted.delete(identity);
+  }
+
   return {
     add(verdict) {
-      const key = `${verdict.identity} ${verdict.host} ${verdict.port}`;
-      const before = noted.get(key);
+      const key = `${verdict.host} ${verdict.port}`;
+      const ofIdentity = noted.get(verdict.identity) ?? new Map<string, NotedVerdict>();
+      const before = ofIdentity.get(key);
       if (before !== undefined && before.at > verdict.at) return;
-      noted.delete(key);
-      noted.set(key, verdict);
-      for (const oldest of noted.keys()) {
-        if (noted.size <= most) break;
-        noted.delete(oldest);
-      }
+      if (before !== undefined) ofIdentity.delete(key);
+      else count += 1;
+      ofIdentity.set(key, verdict);
+      // Last: of two that have as many, the one that waits longer loses first.
+      noted.delete(verdict.identity);
+      noted.set(verdict.identity, ofIdentity);
+      if (count > most) dropOldest();
     },
-    of: (identity) => [...noted.values()].filter((verdict) => verdict.identity === identity).reverse(),
-    all: () => [...noted.values()],
+    of: (identity) => [...(noted.get(identity)?.values() ?? [])].reverse(),
+    all: () => [...noted.values()].flatMap((ofIdentity) => [...ofIdentity.values()]),
   };
 }
 

@@ -36,6 +36,25 @@ describe('verdicts', () => {
     expect(verdicts.all().map(({ host }) => host)).toEqual(['c.example', 'a.example', 'd.example']);
   });
 
+  it('of one identity push out none of another: whoever has most loses his oldest', () => {
+    const verdicts = createVerdicts(10);
+    for (const [index, host] of ['a', 'b', 'c'].entries())
+      verdicts.add(noted(`${host}.example`, index, { identity: 'acme' }));
+    for (let index = 0; index < 1_000; index++) verdicts.add(noted(`h${index}.example`, 1_000 + index));
+    expect(verdicts.of('acme').map(({ host }) => host)).toEqual(['c.example', 'b.example', 'a.example']);
+    expect(verdicts.of('platform').map(({ host }) => host)).toEqual(
+      [999, 998, 997, 996, 995, 994, 993].map((index) => `h${index}.example`),
+    );
+    expect(verdicts.all()).toHaveLength(10);
+    // Of ten that have one each, the one that was noted longest ago goes.
+    const one = createVerdicts(10);
+    for (let index = 0; index < 11; index++) one.add(noted('a.example', index, { identity: `bot-${index}` }));
+    expect(one.all().map(({ identity }) => identity)).toEqual(
+      Array.from({ length: 10 }, (_, index) => `bot-${index + 1}`),
+    );
+    expect(one.of('bot-0')).toEqual([]);
+  });
+
   it('come from the answer of a diagnosis, with the host as destinations name it', () => {
     const answer = {
       verdict: 'server-not-trusted',
