@@ -4,6 +4,7 @@ import { CountersignError } from '../functions/errors.ts';
 import { createGate } from '../functions/identity/gate.ts';
 import type { IdentitySource, Stage } from '../functions/identity/identity.ts';
 import { type SeenIdentity, seeIdentity, withVerdicts } from './identities.ts';
+import { createJudgements } from './judgements.ts';
 import type { ConsoleState, EventState, RotationState } from './state.ts';
 import type { Verdicts } from './verdicts.ts';
 
@@ -47,42 +48,61 @@ export interface Console {
 const mostIdentities = 200;
 const mostEvents = 50;
 const readsAtOnce = 8;
-/** Several pages, each asking every few seconds, cost one read; a rotation is seen within it. In milliseconds. */
+/**
+ * Several pages, each asking every few seconds, cost one read; a rotation is seen within it. In milliseconds, from the end of
+ * the read: one that takes longer must not begin anew for whoever asks again at once.
+ */
 const holdsMs = 1_000;
 /** Kept at most; those of the callers who look at the moment. */
 const mostKept = 2_000;
 
 interface Kept {
-  readonly at: number;
   readonly seen: Promise<SeenIdentity>;
   readonly rotation: Promise<RotationState | undefined> | undefined;
+}
+
+interface Held<Value> {
+  readonly value: Value;
+  /** Undefined while it is being read. */
+  endedAt: number | undefined;
 }
 
 export function openConsole(parts: ConsoleParts): Console {
   const { source, stages, verdicts, rotations, now = Date.now } = parts;
   const gate = createGate(readsAtOnce, 100_000);
-  const kept = new Map<string, Kept>();
-  let listed: { readonly at: number; readonly names: Promise<readonly string[]> } | undefined;
+  const judgements = createJudgements();
+  const kept = new Map<string, Held<Kept>>();
+  let listed: Held<Promise<readonly string[]>> | undefined;
+
+  function holds(held: Held<unknown> | undefined): boolean {
+    return held !== undefined && (held.endedAt === undefined || now() - held.endedAt < holdsMs);
+  }
+
+  function hold<Value>(value: Value, reading: readonly unknown[]): Held<Value> {
+    const held: Held<Value> = { value, endedAt: undefined };
+    void Promise.allSettled(reading).then(() => {
+      held.endedAt = now();
+    });
+    return held;
+  }
 
   function names(): Promise<readonly string[]> {
-    const time = now();
-    if (listed === undefined || time - listed.at >= holdsMs)
-      listed = { at: time, names: parts.names().catch(unlisted) };
-    return listed.names;
+    if (listed === undefined || !holds(listed)) {
+      const reading = parts.names().catch(unlisted);
+      listed = hold(reading, [reading]);
+    }
+    return listed.value;
   }
 
   function see(name: string): Kept {
-    const time = now();
     const known = kept.get(name);
-    if (known !== undefined && time - known.at < holdsMs) return known;
+    if (known !== undefined && holds(known)) return known.value;
     if (kept.size >= mostKept) kept.clear();
-    const fresh = {
-      at: time,
-      seen: gate.run(() => seeIdentity(source, name, stages, time)),
-      rotation: rotations?.state(name).catch(() => undefined),
-    };
+    const seen = gate.run(() => seeIdentity(source, name, stages, judgements, now()));
+    const rotation = rotations?.state(name).catch(() => undefined);
+    const fresh = hold({ seen, rotation }, [seen, rotation]);
     kept.set(name, fresh);
-    return fresh;
+    return fresh.value;
   }
 
   return {

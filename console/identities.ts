@@ -2,14 +2,10 @@
 
 import type { Destination } from '../functions/destination/destination.ts';
 import { matchDestination } from '../functions/destination/match.ts';
-import { reportCertificate } from '../functions/diagnosis/certificate-report.ts';
-import type { CertificateReport } from '../functions/diagnosis/diagnosis.ts';
 import { asCountersignError, type CountersignError } from '../functions/errors.ts';
-import { readCertificate, readCertificates } from '../functions/identity/chain.ts';
-import { checkIdentity } from '../functions/identity/check.ts';
-import { hasCertificates, parseCertificateKeys, parseDocument } from '../functions/identity/document.ts';
 import type { IdentitySource, Stage, StoredIdentity } from '../functions/identity/identity.ts';
-import type { DestinationState, IdentityState, ProblemState, VerdictState, VersionState } from './state.ts';
+import { type Judgements, problemOf } from './judgements.ts';
+import type { DestinationState, IdentityState, VerdictState } from './state.ts';
 import type { NotedVerdict } from './verdicts.ts';
 
 /** A page that lists more is read by nobody. */
@@ -27,6 +23,7 @@ export async function seeIdentity(
   source: IdentitySource,
   name: string,
   stages: readonly Stage[],
+  judgements: Judgements,
   now: number,
 ): Promise<SeenIdentity> {
   const [current, next, previous] = await Promise.all([
@@ -39,13 +36,15 @@ export async function seeIdentity(
   }
   // AWSPENDING stays on the version that is current where a rotation was not tidied up.
   const isNext = next !== undefined && 'document' in next && next.version !== current.version;
+  const judge = (stored: StoredIdentity) => judgements.of(name, stored, now);
+  const { version, destinations } = judge(current);
   const shown = {
     name,
-    current: versionOf(name, current, now),
-    ...(isNext && { next: versionOf(name, next, now) }),
-    ...(previous !== undefined && 'document' in previous && { previous: versionOf(name, previous, now) }),
+    current: version,
+    ...(isNext && { next: judge(next).version }),
+    ...(previous !== undefined && 'document' in previous && { previous: judge(previous).version }),
   };
-  return { shown, destinations: destinationsOf(current) };
+  return { shown, destinations };
 }
 
 type Read = StoredIdentity | { readonly error: CountersignError };
@@ -56,45 +55,6 @@ async function read(source: IdentitySource, name: string, stage: Stage): Promise
   } catch (thrown) {
     return { error: asCountersignError(thrown) };
   }
-}
-
-function versionOf(name: string, stored: StoredIdentity, now: number): VersionState {
-  const { version } = stored;
-  try {
-    if (stored.stage !== 'AWSCURRENT' && !hasCertificates(stored.document)) return { version, chain: [] };
-    checkIdentity(name, stored, now);
-    return { version, chain: chainOf(stored) };
-  } catch (thrown) {
-    return { version, problem: problemOf(asCountersignError(thrown)), chain: chainOf(stored) };
-  }
-}
-
-/** An expired chain is shown as well; one that cannot be read is empty. */
-function chainOf({ document }: StoredIdentity): CertificateReport[] {
-  try {
-    const keys = parseCertificateKeys(document);
-    const chain = [
-      readCertificate(keys.certificate, 'certificate'),
-      ...readCertificates(keys.intermediateCertificates, 'intermediateCertificates', true),
-      readCertificate(keys.rootCertificate, 'rootCertificate'),
-    ];
-    return chain.map(({ certificate }) => reportCertificate(certificate));
-  } catch {
-    return [];
-  }
-}
-
-function destinationsOf({ document }: StoredIdentity): readonly Destination[] {
-  try {
-    return parseDocument(document).destinations;
-  } catch {
-    return [];
-  }
-}
-
-/** The cause of a defect is for the log, which has it. */
-export function problemOf({ code, message, hint }: CountersignError): ProblemState {
-  return { code, detail: message, ...(hint === undefined ? {} : { hint }) };
 }
 
 export function withVerdicts(
