@@ -234,7 +234,7 @@ const table = {
   'caller-forbidden': {
     status: 403,
     retryable: false,
-    title: 'The caller may not use that identity',
+    title: 'The caller may not do that',
     hint: 'Whoever runs this installation must allow the caller that identity, or the caller must name one it may use.',
   },
   'too-busy': {

@@ -26,14 +26,29 @@ export async function listen(server: Server, options: ListenOptions): Promise<nu
     await promise;
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
-    const sentence =
-      code === 'EADDRINUSE'
-        ? `Port ${port} is taken, and ${what} needs it: stop what uses it, or choose another with ${option}.`
-        : `Port ${port} cannot be opened for ${what} (${code}): choose another with ${option}.`;
-    throw new Error(sentence, { cause });
+    throw new Error(sentenceOf(code, { port, what, option, host }), { cause });
   }
   server.off('error', reject);
   return (server.address() as AddressInfo).port;
+}
+
+function sentenceOf(
+  code: string | undefined,
+  { port, what, option, host }: ListenOptions & { readonly host: string },
+): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${port} is taken, and ${what} needs it: stop what uses it, or choose another with ${option}.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${host} is no address of this machine, and ${what} cannot listen there (${code}): choose another with --host.`;
+    case 'EACCES':
+      // capabilities(7); which ports those are is ip_unprivileged_port_start of ip(7).
+      return `Port ${port} cannot be opened for ${what} (EACCES): ports below 1024 need a right that this user has not (CAP_NET_BIND_SERVICE); choose another with ${option}.`;
+    default:
+      return `Port ${port} cannot be opened for ${what} (${code}): choose another with ${option}.`;
+  }
 }
 
 /** @param host a name, or an address without brackets */

@@ -1,4 +1,6 @@
 // One process that serves: its files, its identities, its doors and its listener, opened in order and closed again.
+import { readdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
 import type { NotedVerdict } from '../console/verdicts.ts';
 import { countWith } from '../functions/telemetry/meter.ts';
@@ -13,7 +15,7 @@ import { createServeMetrics, type MetricsSnapshot } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { openOwnConsole } from './own-console.ts';
 import { keepOwnFiles, type OwnTexts } from './own-files.ts';
-import { createReadiness, identityFolders } from './readiness.ts';
+import { createReadiness } from './readiness.ts';
 import { createRefusalLines } from './refusals.ts';
 import { createRefusedConnections } from './refused-connections.ts';
 import { shareConnections } from './shared-port.ts';
@@ -150,7 +152,11 @@ async function open(
 }
 
 async function requireFolder(path: string): Promise<void> {
-  await identityFolders(path).catch((error: NodeJS.ErrnoException) => {
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`The folder of --identities cannot be read (${error.code ?? error.name}).`);
   });
+  // None below it would ever be usable, and nobody would be told why.
+  if (names.includes('private-key.pem') || names.includes('tls.key')) {
+    throw new Error(`The folder of --identities is itself an identity: name the one above, ${dirname(path)}.`);
+  }
 }

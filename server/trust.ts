@@ -15,13 +15,17 @@ export function trustPaths({ certificate, key, clientCa }: NonNullable<ServeOpti
 
 /** `texts` in the order of trustPaths. Throws an Error with one sentence, without a word of what the files hold. */
 export function makeTrust([cert = '', key = '', ca]: readonly string[]): ServerTrust {
+  requirePem(cert, /-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----/, '--tls-cert', 'certificate');
+  requirePem(key, privateKeyPattern, '--tls-key', 'private key');
   if (ca !== undefined) requireAuthorities(ca);
   const context: SecureContextOptions = { cert, key, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) };
   try {
     createSecureContext(context);
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-    throw new Error(`The files of --tls-cert, --tls-key and --client-ca cannot be used together (${code}).`);
+    throw new Error(
+      `The files of ${ca === undefined ? '--tls-cert and --tls-key' : '--tls-cert, --tls-key and --client-ca'} cannot be used together (${code}).`,
+    );
   }
   return {
     context,
@@ -29,6 +33,16 @@ export function makeTrust([cert = '', key = '', ca]: readonly string[]): ServerT
       .update(ca ?? '')
       .digest('hex'),
   };
+}
+
+const privateKeyPattern = /-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/;
+
+function requirePem(pem: string, pattern: RegExp, option: string, what: string): void {
+  if (pattern.test(pem)) return;
+  const isSwapped = what === 'certificate' && privateKeyPattern.test(pem);
+  throw new Error(
+    `The file of ${option} holds no ${what} (PEM)${isSwapped ? ', but a private key: that is for --tls-key' : ''}.`,
+  );
 }
 
 /**

@@ -51,6 +51,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
   let ended: MetricsSnapshot = [];
   let lastId = 0;
   let deaths = 0;
+  let isServing = false;
   let isClosing = false;
   let replacing: NodeJS.Timeout | undefined;
   let missing = 0;
@@ -77,7 +78,8 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
           for (const verdict of verdicts.all()) tell(member, { kind: 'verdict', verdict });
           resolve();
         } else if (message.kind === 'failed') {
-          writeLine({ level: 'ERROR', message: 'worker failed', detail: message.sentence });
+          // What keeps the first ones from starting is told by whoever started them all.
+          if (isServing) writeLine({ level: 'ERROR', message: 'worker failed', detail: message.sentence });
           reject(new Error(message.sentence));
         } else heard(member, message);
       });
@@ -167,6 +169,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
   };
   try {
     await Promise.all(Array.from({ length: options.workers }, start));
+    isServing = true;
   } catch (thrown) {
     kill();
     throw thrown;
