@@ -11,6 +11,7 @@ import { harmless } from '../terminal-text.ts';
 import { type Chain, certificateFiles } from '../trust-pack/certificates.ts';
 import { type CustomerServer, configurationFiles } from '../trust-pack/configurations.ts';
 import { readMe } from '../trust-pack/read-me.ts';
+import { subjectForms } from '../trust-pack/subject-forms.ts';
 import { requireIdentity } from './change.ts';
 import { certificatesOf, describeIdentity, membersOrNone } from './described.ts';
 import { type Place, placeFrom } from './destination-words.ts';
@@ -35,7 +36,7 @@ export async function makeTrustPack(name: string, options: TrustPackOptions, con
     throw refusal('identity-unusable', `"${name}" cannot be used, so nobody is to trust it: ${problem?.detail ?? ''}`);
   if (!isUsable) context.output.warn(`The identity cannot be used as it is: ${problem?.detail ?? ''}`);
   const next = await nextOf(name, state, store, context);
-  const server = serverFrom(options, members);
+  const server = { ...serverFrom(options, members), subject: subjectForms(chain.client) };
 
   const certificates = certificateFiles(chain);
   const nextFiles = next === undefined ? [] : certificateFiles(next.chain);
@@ -109,7 +110,7 @@ async function nextOf(name: string, { pending }: IdentityState, store: IdentityS
 function serverFrom(
   { host, files, behind }: TrustPackOptions,
   members: Readonly<Record<string, unknown>>,
-): CustomerServer {
+): Omit<CustomerServer, 'subject'> {
   if (!/^\/[\w./-]*$/.test(files))
     throw usageError('--files must be the absolute path of a folder, of letters, digits and ./_-.');
   const [, behindHost = '', behindPort = ''] = /^([\w.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(behind) ?? [];
@@ -169,11 +170,13 @@ async function writeWhole(
     temporary = await mkdtemp(join(dirname(out), `.${basename(out)}.`));
     for (const [file, content] of files) {
       signal.throwIfAborted();
-      await mkdir(dirname(join(temporary, file)), { recursive: true });
-      await writeFile(join(temporary, file), content, { flag: 'wx' });
+      const path = join(temporary, file);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, content, { flag: 'wx' });
+      // It is for others, and holds no secret, whatever the umask keeps for oneself.
+      await chmod(path, file.endsWith('.sh') ? 0o755 : 0o644);
+      await chmod(dirname(path), 0o755);
     }
-    // mkdtemp keeps it to its owner; it is for others, and holds no secret.
-    await chmod(temporary, 0o755);
     await rmdir(out).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });

@@ -1,5 +1,6 @@
 // The page that comes first in a trust pack: what to trust, until when, and how to tell that it is genuine.
 import type { DescribedCertificate } from '../identity/described.ts';
+import type { SubjectForms } from './subject-forms.ts';
 
 export interface Pack {
   readonly identity: string;
@@ -9,6 +10,7 @@ export interface Pack {
   readonly host: string;
   readonly port: number;
   readonly folder: string;
+  readonly subject: SubjectForms;
   /** ISO 8601. */
   readonly madeAt: string;
   /** Names of all files, sorted. */
@@ -27,7 +29,7 @@ const meanings: Readonly<Record<string, string>> = {
 };
 
 export function readMe(pack: Pack): string {
-  const { identity, certificates, next, host, port, folder, madeAt, files } = pack;
+  const { identity, certificates, next, host, port, folder, subject, madeAt, files } = pack;
   const root = rootOf(certificates);
   const isOtherRoot = next.length > 0 && rootOf(next)?.fingerprint256 !== root?.fingerprint256;
   return `${[
@@ -38,14 +40,30 @@ export function readMe(pack: Pack): string {
     '',
     '## What to do',
     '',
-    `1. Compare the fingerprint of the root over a second channel, by telephone say: \`${root?.fingerprint256}\`.`,
+    '1. Ask whoever runs the platform for the SHA-256 fingerprint of the root over a second channel, by telephone say, at a number that did not come with this folder. Compare it with what the command prints. The one on this page proves nothing: who forges the root forges the page.',
     '',
     '   ```sh',
     '   openssl x509 -in platform-root.pem -noout -subject -enddate -fingerprint -sha256',
     '   ```',
     `2. Put \`platform-root.pem\` at \`${folder}/platform-root.pem\` of your server, and let it trust that for clients, and nothing else.`,
     '3. Take the configuration of your server out of `servers/`. `for-your-server.md` has what there is to know of each, and what to look at when it fails.',
-    '4. Tell the platform that it is done: it tries your server and sees which step is missing.',
+    '4. Does that root sign certificates for others too, as the authority of a company does for its laptops and services? All of those are let in with the platform then. Take the comment sign from the line that compares the subject.',
+    '5. Tell the platform that it is done: it tries your server and sees which step is missing.',
+    '',
+    '## The subject to let in',
+    '',
+    'It stays the same when the certificate is replaced. Each server writes it in its own way, and compares to the letter:',
+    '',
+    '| server | subject |',
+    '| --- | --- |',
+    ...written(subject).map(([server, form]) => `| ${server} | ${form === undefined ? elsewhere : code(form)} |`),
+    '',
+    'stunnel and the clouds of `for-your-server.md` compare none, or by rules of their own.',
+    '',
+    '## When something is wrong',
+    '',
+    '- **A call does not get through**: `for-your-server.md`, "When it fails".',
+    `- **The key of the platform was stolen**, or you think so: call whoever sent you this folder. Until then take \`${folder}/platform-root.pem\` out of the configuration, which lets nobody in. When they have sent the certificate that takes its place, refuse the serial number of the stolen one (\`for-your-server.md\` has the lines), because its subject and its root stay right.`,
     '',
     '## The certificates',
     '',
@@ -98,6 +116,25 @@ function certificateText({
     `| serial number | \`${serialNumber}\` |`,
     `| key | ${key} |`,
     '',
+  ];
+}
+
+const elsewhere =
+  'has characters that each server writes in its own way: take it from the log, or from `X-Client-Subject` of the first call';
+
+function written({
+  rfc2253,
+  slashes,
+  go,
+  lines,
+  commonName,
+}: SubjectForms): readonly (readonly [string, string | undefined])[] {
+  return [
+    ['nginx, Apache httpd, Java, Tomcat (RFC 2253)', rfc2253],
+    ['HAProxy', slashes],
+    ['Caddy, Go', go],
+    ['Node, `\\n` being a line break', lines],
+    ['lighttpd, the common name alone', commonName],
   ];
 }
 

@@ -12,7 +12,7 @@ import { findPeer, type Peer } from '../support/peers.ts';
 import { freePort } from '../support/port.ts';
 import { accepting, startProgram } from '../support/program.ts';
 import { authorities, contentsOf, expired, type Ground, ground, issue, neverPrint } from './identity-ground.ts';
-import { runCommand } from './run-command.ts';
+import { mainFile, runCommand } from './run-command.ts';
 
 const { customerRoot } = authorities;
 
@@ -88,14 +88,86 @@ describe('a trust pack', () => {
     expect(text).not.toContain('next');
     // Every file that is there has its line.
     for (const name of certificateFileNames) expect(text).toContain(`| \`${name}\` | `);
-    expect(read('servers/apache.conf')).toMatch(/^Listen 8443\n\n<VirtualHost \*:8443>/);
-    expect(read('servers/Caddyfile')).toMatch(/^api\.acme\.test:8443 \{/);
+    expect(read('servers/apache.conf')).toMatch(/^#.+\nListen 8443\n\n<VirtualHost \*:8443>/);
+    expect(read('servers/Caddyfile')).toMatch(/^#.+\napi\.acme\.test:8443 \{/);
     expect(read('servers/nginx.conf')).toContain('listen 8443 ssl;\n  server_name api.acme.test;');
     for (const [name, content] of Object.entries(contentsOf(join(out, 'servers')))) {
       expect(content, name).not.toMatch(/acme\.example|\b443\b/);
     }
+    // Each says first what it needs and where it goes, in a comment of its own language.
+    for (const name of serverFileNames) {
+      const opening = name.endsWith('.sh') ? /^#!\/bin\/sh\n# .*Needs / : /^(#|;|\/\/|<!--) (Goes|An example) .*Needs /;
+      expect(read(`servers/${name}`), name).toMatch(opening);
+    }
     // The page leads to nothing that the customer does not have.
     expect(read('for-your-server.md')).not.toMatch(/\]\((?!https:)/);
+  });
+
+  it('has a page that is true of the pack, and not of the page that it was made from', async () => {
+    const on = ground();
+    on.put('acme', issue(), [{ host: 'api.acme.test' }]);
+    const { read } = await packOf(on);
+    const page = read('for-your-server.md');
+    expect(page).not.toMatch(
+      /one PEM text|in the place of|servers\.md|two clouds below|trust-pack|Ask the platform for its text/,
+    );
+    for (const said of [
+      '`platform-root.pem` is the **root**',
+      'same configurations are in `servers/`',
+      'README.md has its text',
+    ]) {
+      expect(page).toContain(said);
+    }
+    expect(read('README.md')).toContain('The one on this page proves nothing');
+  });
+
+  it('has the subject to let in as each server writes it, and none where that is not certain', async () => {
+    const on = ground();
+    const subjectOf = (...parts: readonly (readonly [string, string])[]) =>
+      sequence(...parts.map(([type, value]) => element(0x31, sequence(oid(type), element(0x0c, Buffer.from(value))))));
+    const packWith = async (name: string, subject: Buffer) => {
+      const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+      neverPrint(key);
+      const certified = authorities.platformIssuer.certify({ subject, publicKey, usage: 'client' });
+      on.put(name, { privateKey: key, ...certified }, [{ host: 'api.acme.test' }]);
+      const out = join(on.folder.path, `pack-${name}`);
+      expect((await on.json(['trust-pack', name, '--out', out])).code).toBe(0);
+      return (file: string) => readFileSync(join(out, file), 'utf8');
+    };
+    const [c, o, ou, cn] = ['2.5.4.6', '2.5.4.10', '2.5.4.11', '2.5.4.3'] as const;
+    const read = await packWith('plain', subjectOf([o, 'Acme GmbH'], [c, 'DE'], [ou, 'Bots'], [cn, 'bot-1']));
+    const [rfc, slashes] = ['CN=bot-1,OU=Bots,C=DE,O=Acme GmbH', '/O=Acme GmbH/C=DE/OU=Bots/CN=bot-1'];
+    // Go sorts them.
+    const go = 'CN=bot-1,OU=Bots,O=Acme GmbH,C=DE';
+    for (const form of [rfc, slashes, go, 'bot-1']) expect(read('README.md')).toContain(` | \`${form}\` |`);
+    expect(read('servers/nginx.conf')).toContain(`# if ($ssl_client_s_dn != "${rfc}") { return 403; }`);
+    expect(read('servers/apache.conf')).toContain(`Require expr "%{SSL_CLIENT_S_DN} == '${rfc}'"`);
+    expect(read('servers/Api.java')).toContain(`.equals("${rfc}")`);
+    expect(read('servers/haproxy.cfg')).toContain(`-m str "${slashes}"`);
+    for (const file of ['servers/Caddyfile', 'servers/api.go']) expect(read(file)).toContain(`!= "${go}"`);
+    expect(read('servers/api.mjs')).toContain(`!== 'O=Acme GmbH\\nC=DE\\nOU=Bots\\nCN=bot-1'`);
+    expect(read('servers/lighttpd.conf')).toContain('"user=bot-1"');
+    expect(read('for-your-server.md')).not.toContain('bot-platform');
+
+    const odd = await packWith('odd', subjectOf([o, 'Acme, Inc. "x" $y'], [cn, 'bot/2']));
+    expect(odd('README.md')).not.toMatch(/^\| (HAProxy|Caddy, Go) \| `/m);
+    for (const name of serverFileNames) {
+      const text = odd(`servers/${name}`);
+      expect(text).not.toMatch(/bot\/2|\$y|bot-platform/);
+    }
+    expect(odd('servers/nginx.conf')).toContain('# if ($ssl_client_s_dn != "THE SUBJECT AS THIS SERVER WRITES IT")');
+  });
+
+  it('can be read by whoever gets it, though the umask is for oneself', async () => {
+    const on = ground();
+    on.put('acme', issue(), [{ host: 'api.acme.test' }]);
+    const out = join(on.folder.path, 'pack');
+    const script = ['-c', 'umask 077; exec "$0" "$@"', process.execPath, mainFile, 'identity', 'trust-pack', 'acme'];
+    expect((await runCommand([...script, '--out', out, '--source', on.source], { program: 'sh' })).code).toBe(0);
+    const mode = (name: string) => statSync(join(out, name)).mode & 0o777;
+    expect([mode(''), mode('servers'), mode('servers/try-openssl.sh')]).toEqual([0o755, 0o755, 0o755]);
+    expect([mode('README.md'), mode('servers/nginx.conf'), mode('platform-root.pem')]).toEqual([0o644, 0o644, 0o644]);
   });
 
   it('puts names, ports and folders in as they are, whatever digits and names they hold', async () => {
@@ -267,12 +339,9 @@ describe.skipIf(!findPeer('keytool'))('the certificates of a pack in Java (needs
 const checks: Partial<
   Record<Peer, (text: string, write: (name: string, text: string) => string) => readonly string[]>
 > = {
-  haproxy: (text, write) => {
-    const around = 'defaults\n  timeout client 20s\n  timeout server 20s\n  timeout connect 5s\n';
-    return ['-c', '-f', write('haproxy.cfg', around + text)];
-  },
+  haproxy: (text, write) => ['-c', '-f', write('haproxy.cfg', text)],
   apache2: (text, write) => {
-    const modules = ['mpm_event', 'authz_core', 'ssl', 'proxy', 'proxy_http'].map(
+    const modules = ['mpm_event', 'authz_core', 'ssl', 'headers', 'proxy', 'proxy_http'].map(
       (name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so\n`,
     );
     return ['-t', '-f', write('httpd.conf', `ServerName localhost\nErrorLog error.log\n${modules.join('')}${text}`)];
@@ -334,7 +403,8 @@ describe.skipIf(here.length < Object.keys(checks).length)(
           writeFileSync(join(folder, file), text);
           return join(folder, file);
         };
-        expect(() => run(name, checks[name]?.(read(`servers/${files[name]}`), write) ?? [], folder)).not.toThrow();
+        const said = run(name, checks[name]?.(read(`servers/${files[name]}`), write) ?? [], folder);
+        expect(said, name).not.toMatch(/\bwarning\b|\[WARNING\]/i);
       }
       expect(spawnSync(process.execPath, ['--check', join(on.folder.path, 'pack/servers/api.mjs')]).status).toBe(0);
     });

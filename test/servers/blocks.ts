@@ -10,6 +10,8 @@ export interface Place {
   readonly port: number;
   /** Where the API behind the server answers in plain HTTP. */
   readonly behind: number;
+  /** Whether the lines that let in one subject alone, which are comments on the page, are to be none; or what stands in their place. */
+  readonly compares?: boolean | string;
 }
 
 /** Every block of that language, in the order of the page. */
@@ -27,9 +29,20 @@ export const languages = [...new Set([...pageText.matchAll(/^```(\w+)$/gm)].map(
  */
 export function localize(block: string, place: Place, listens: string, instead: string): string {
   if (!block.includes(listens)) throw new Error(`The block does not say "${listens}".`);
-  return block
+  return (place.compares ? comparing(block, place.compares) : block)
     .replaceAll(listens, instead)
     .replaceAll('/etc/ssl/api', place.folder)
     .replaceAll('api.acme.example', 'localhost')
     .replaceAll('8080', String(place.behind));
+}
+
+/** As whoever follows the page does it: the comment signs go from the lines below the one that ends with "alone:". */
+function comparing(block: string, compares: true | string): string {
+  const lines = block.split('\n');
+  const above = lines.findIndex((line) => /^\s*(#|\/\/) Of all that .* alone:$/.test(line));
+  if (above < 0) throw new Error('The block does not compare the subject.');
+  const below = lines.slice(above + 1);
+  const count = below.findIndex((line) => !/^\s*(#|\/\/) /.test(line));
+  const bare = below.slice(0, count).map((line) => line.replace(/(#|\/\/) /, ''));
+  return [...lines.slice(0, above), ...(compares === true ? bare : [compares]), ...below.slice(count)].join('\n');
 }

@@ -36,7 +36,7 @@ export const configurations: Readonly<Record<string, Configuration>> = {
   apache: run(['apache2'], (place, { path, write }) => {
     const address = `127.0.0.1:${place.port}`;
     const host = localize(only('apache'), place, '<VirtualHost *:443>', `Listen ${address}\n<VirtualHost ${address}>`);
-    const loaded = ['mpm_event', 'authz_core', 'ssl', 'proxy', 'proxy_http'].map(
+    const loaded = ['mpm_event', 'authz_core', 'ssl', 'headers', 'proxy', 'proxy_http'].map(
       (name) => `LoadModule ${name}_module ${modules}/mod_${name}.so`,
     );
     const text = `ServerRoot ${path}\nServerName localhost\nPidFile httpd.pid\nErrorLog error.log\nMutex posixsem
@@ -46,8 +46,7 @@ ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}\n${host}`;
   }),
 
   haproxy: run(['haproxy'], (place, { write }) => {
-    const block = localize(only('haproxy'), place, 'bind :443', `bind 127.0.0.1:${place.port}`);
-    const text = `defaults\n  timeout client 20s\n  timeout server 20s\n  timeout connect 5s\n${block}`;
+    const text = localize(only('haproxy'), place, 'bind :443', `bind 127.0.0.1:${place.port}`);
     return { command: 'haproxy', args: ['-db', '-f', write('haproxy.cfg', text)] };
   }),
 
@@ -102,7 +101,7 @@ ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}\n${host}`;
         `new InetSocketAddress("127.0.0.1", ${place.port})`,
       );
       folder.write('Api.java', program);
-      const command = localize(start, place, 'java -D', 'exec java -D');
+      const command = localize(start, { ...place, compares: false }, 'java -D', 'exec java -D');
       await accepting(scope.start('/bin/sh', ['-c', command], { cwd: folder.path }), [place.port]);
     },
   },
@@ -134,7 +133,9 @@ ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}\n${host}`;
 
 function makeStores(place: Place): void {
   const [, stores = ''] = blocksOf('sh');
-  execFileSync('/bin/sh', ['-ec', localize(stores, place, 'pkcs12', 'pkcs12')], { stdio: 'pipe' });
+  execFileSync('/bin/sh', ['-ec', localize(stores, { ...place, compares: false }, 'pkcs12', 'pkcs12')], {
+    stdio: 'pipe',
+  });
 }
 
 function run(

@@ -1,11 +1,14 @@
 // The API behind the servers that end TLS for another: plain HTTP on loopback.
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Scope } from './scope.ts';
 
-/** Its port. */
-export async function plainApi(scope: Scope): Promise<number> {
-  const server = createServer((_request, response) => response.end('granted\n'));
+/** Its port. `onRequest` sees each request. */
+export async function plainApi(scope: Scope, onRequest?: (request: IncomingMessage) => void): Promise<number> {
+  const server = createServer((request, response) => {
+    onRequest?.(request);
+    response.end('granted\n');
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   scope.onEnd(() => {
     server.closeAllConnections();
