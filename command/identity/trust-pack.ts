@@ -113,7 +113,7 @@ function serverFrom(
 ): Omit<CustomerServer, 'subject'> {
   if (!/^\/[\w./-]*$/.test(files))
     throw usageError('--files must be the absolute path of a folder, of letters, digits and ./_-.');
-  const [, behindHost = '', behindPort = ''] = /^([\w.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(behind) ?? [];
+  const [, behindHost = '', behindPort = ''] = /^([a-z0-9][\w.-]*|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(behind) ?? [];
   if (behindHost === '' || !isPort(Number(behindPort))) throw usageError('--behind must be host:port.');
   const place = host === undefined ? firstNamed(members.destinations) : named(placeFrom(host));
   if (place === undefined) {
@@ -139,10 +139,10 @@ function firstNamed(destinations: unknown): Place | undefined {
   return undefined;
 }
 
-/** It goes into files of configuration: only what a name or an address is made of, as it goes over the wire. */
+/** It goes into configurations and onto command lines: what a name or an address is made of, as it goes over the wire, and no option. */
 function named({ host, port }: Place): Place | undefined {
   const ascii = domainToASCII(host);
-  return /^[a-z0-9._-]{1,253}$/.test(ascii) && isPort(port) ? { host: ascii, port } : undefined;
+  return /^[a-z0-9][a-z0-9._-]{0,252}$/.test(ascii) && isPort(port) ? { host: ascii, port } : undefined;
 }
 
 function isPort(port: number): boolean {
