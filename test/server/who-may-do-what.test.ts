@@ -147,6 +147,9 @@ describe('who may do what', () => {
     const serving = await startServing({ identities, workers: '1', callers: folder.write('callers.json', tokensOnly) });
     await invoke(serving.url, target, bearer(tokens.platform.token));
     await invoke(serving.url, target, { ...bearer(tokens.platform.token), identity: 'acme' });
+    const metrics = await ask(serving.url, '/metrics', bearer(tokens.platform.token));
+    // The metrics are no identity.
+    expect(`${metrics.body?.title} ${metrics.body?.detail}`).not.toContain('identity');
     await invoke(serving.url, target, bearer(tokens.unknown.token));
     const reasons = { message: 'request refused', code: stranger, reason: 'token-unknown', sourceIp: '127.0.0.1' };
     await serving.line(({ reason }) => reason === 'token-unknown');
