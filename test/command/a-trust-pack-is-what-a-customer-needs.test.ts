@@ -159,16 +159,27 @@ describe('a trust pack', () => {
     expect(odd('servers/nginx.conf')).toContain('# if ($ssl_client_s_dn != "THE SUBJECT AS THIS SERVER WRITES IT")');
   });
 
-  it('can be read by whoever gets it, though the umask is for oneself', async () => {
-    const on = ground();
-    on.put('acme', issue(), [{ host: 'api.acme.test' }]);
-    const out = join(on.folder.path, 'pack');
-    const script = ['-c', 'umask 077; exec "$0" "$@"', process.execPath, mainFile, 'identity', 'trust-pack', 'acme'];
-    expect((await runCommand([...script, '--out', out, '--source', on.source], { program: 'sh' })).code).toBe(0);
-    const mode = (name: string) => statSync(join(out, name)).mode & 0o777;
-    expect([mode(''), mode('servers'), mode('servers/try-openssl.sh')]).toEqual([0o755, 0o755, 0o755]);
-    expect([mode('README.md'), mode('servers/nginx.conf'), mode('platform-root.pem')]).toEqual([0o644, 0o644, 0o644]);
-  });
+  it.each(['077', '000'])(
+    'can be read by whoever gets it and changed by nobody else, with the umask %s',
+    async (umask) => {
+      const on = ground();
+      on.put('acme', issue(), [{ host: 'api.acme.test' }]);
+      const out = join(on.folder.path, 'pack');
+      const script = [
+        '-c',
+        `umask ${umask}; exec "$0" "$@"`,
+        process.execPath,
+        mainFile,
+        'identity',
+        'trust-pack',
+        'acme',
+      ];
+      expect((await runCommand([...script, '--out', out, '--source', on.source], { program: 'sh' })).code).toBe(0);
+      const mode = (name: string) => statSync(join(out, name)).mode & 0o777;
+      expect([mode(''), mode('servers'), mode('servers/try-openssl.sh')]).toEqual([0o755, 0o755, 0o755]);
+      expect([mode('README.md'), mode('servers/nginx.conf'), mode('platform-root.pem')]).toEqual([0o644, 0o644, 0o644]);
+    },
+  );
 
   it('puts names, ports and folders in as they are, whatever digits and names they hold', async () => {
     const on = ground();
