@@ -73,7 +73,7 @@ const changed = `
 const missing = (['nginx', 'openssl', 'curl'] as const).filter((peer) => !findPeer(peer));
 
 describe.skipIf(missing.length > 0)('the installation guide (needs nginx, openssl and curl)', () => {
-  it('works as it is written', { timeout: 100_000 }, async () => {
+  it('works as it is written', { timeout: 150_000 }, async () => {
     const { output, here, blocks } = await follow([]);
     expect(blocks).toBeGreaterThan(10);
     const said = (text: string | RegExp) => output.match(new RegExp(text, 'gm'))?.length ?? 0;
@@ -102,7 +102,7 @@ describe.skipIf(missing.length > 0)('the installation guide (needs nginx, openss
 
   it.skipIf(!canBeOther)(
     'makes a service that another user runs, and that root can change (needs root and setpriv)',
-    { timeout: 100_000 },
+    { timeout: 150_000 },
     async () => {
       const [user, files, systemd, tried, ...more] = service;
       expect([user, systemd, more]).toEqual([
@@ -202,7 +202,7 @@ async function run(script: string, bin: string): Promise<{ code: number | null; 
     }
   };
   onTestFinished(end);
-  const late = setTimeout(end, 60_000);
+  const late = setTimeout(end, 120_000);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
