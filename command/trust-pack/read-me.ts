@@ -63,7 +63,7 @@ export function readMe(pack: Pack): string {
     '## When something is wrong',
     '',
     '- **A call does not get through**: `for-your-server.md`, "When it fails".',
-    `- **The key of the platform was stolen**, or you think so: call whoever sent you this folder. Until then take \`${folder}/platform-root.pem\` out of the configuration, which lets nobody in. When they have sent the certificate that takes its place, refuse the serial number of the stolen one (\`for-your-server.md\` has the lines), because its subject and its root stay right.`,
+    `- **The key of the platform was stolen**, or you think so: call whoever sent you this folder, and refuse the serial number that they name (\`for-your-server.md\` has the lines): its subject and its root stay right. It keeps the platform out, too, until that has its new certificate.`,
     '',
     '## The certificates',
     '',
