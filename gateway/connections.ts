@@ -55,7 +55,13 @@ function watch(server: Server): OpenConnections {
     found.unanswered.add(response);
     response.once('close', () => found.unanswered.delete(response));
   };
-  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, asked);
+  server.on('request', asked);
+  server.once('listening', () => {
+    // A listener takes these from Node, which answers 100 or 417 by itself: only beside one that does it instead.
+    for (const event of ['checkContinue', 'checkExpectation']) {
+      if (server.listenerCount(event) > 0) server.prependListener(event, asked);
+    }
+  });
 
   const destroy = (which: (one: Standing) => boolean) => {
     for (const socket of shakingHands.values()) socket.destroy();

@@ -43,6 +43,23 @@ async function call(url: string, init: { method?: string; headers?: object; body
 const json = { 'content-type': 'application/json' };
 
 describe('a call through the gateway', () => {
+  // curl sends it before bodies of a megabyte.
+  it('that waits to be told to go on (Expect: 100-continue) is told so', async () => {
+    const gateway = await start((event) => ({ statusCode: 200, body: event.body }));
+    const outgoing = httpRequest(`${gateway.url}/v1/things/a`, {
+      method: 'POST',
+      headers: { ...json, expect: '100-continue', 'content-length': 2 },
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    outgoing
+      .once('continue', () => outgoing.end('{}'))
+      .once('response', resolve)
+      .once('error', reject);
+    outgoing.flushHeaders();
+    const reply = await promise;
+    expect([reply.statusCode, await text(reply)]).toEqual([200, '{}']);
+  });
+
   it('reaches the handler as an event with a context, and its answer comes back', async () => {
     const gateway = await start((event, context) => ({
       statusCode: 202,
