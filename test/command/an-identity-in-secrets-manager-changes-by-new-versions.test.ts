@@ -106,7 +106,13 @@ describe('an identity in Secrets Manager', () => {
     ]);
     const lines = (await identity(['list'])).out.split('\n');
     expect(lines[0]).toMatch(/^✗ broken {2}– .* document-malformed$/);
-    expect(lines[2]).toMatch(/^✓ sound {3}\d{4}-\d\d-\d\d {2}CN=sound {2}364 days left$/);
+    // Why, in words, below each that cannot be used.
+    expect(lines[1]).toMatch(/^ {4}\S.+\.$/);
+    expect(lines.slice(2, 4)).toEqual([
+      expect.stringMatching(/^✗ empty {3}– .* no-value$/),
+      '    There is nothing stored under the name yet.',
+    ]);
+    expect(lines[4]).toMatch(/^✓ sound {3}\d{4}-\d\d-\d\d {2}CN=sound {2}364 days left$/);
     const inspected = await identity(['inspect', 'sound']);
     expect([inspected.code, inspected.out]).toEqual([0, expect.stringMatching(/^sound {2}arn:aws:secretsmanager:/)]);
     expect(inspected.out).toContain('AWSCURRENT  version ');
