@@ -1,6 +1,6 @@
 // The subject of a caller's certificate, as an operator writes it down (RFC 4514) and as the certificate has it.
 import type { X509Certificate } from 'node:crypto';
-import { readCertificateFields } from '../functions/flight/der.ts';
+import { readCertificateFields } from '../functions/der/read.ts';
 import { readName } from '../functions/flight/distinguished-name.ts';
 
 interface Attribute {

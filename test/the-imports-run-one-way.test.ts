@@ -8,6 +8,7 @@ const root = resolve(import.meta.dirname, '..');
 /** From the bottom up: a room may import the rooms to its left. */
 const rooms = [
   'aws',
+  'der',
   'telemetry',
   'destination',
   'identity',

@@ -1,5 +1,5 @@
 // Reads BER (X.690), of which DER is a part: a tree that is bounded in depth and number, whatever the bytes are.
-import { readObjectIdentifier } from '../../functions/flight/der.ts';
+import { readObjectIdentifier } from '../../functions/der/read.ts';
 import { refused } from './finding.ts';
 import { most } from './limits.ts';
 

@@ -1,8 +1,8 @@
 // The chain above a client certificate, as far as it goes, and everything that is wrong with it.
 import type { X509Certificate } from 'node:crypto';
 import { type AssembledChain, assembleChain, type IncompleteChain } from '../../functions/identity/assemble.ts';
-import { readCertificateFields } from '../../functions/identity/certificate-fields.ts';
 import { type ChainCertificate, chainDefects, isIssuedBy } from '../../functions/identity/chain.ts';
+import { readUsageFields } from '../../functions/identity/usage-fields.ts';
 import type { FoundCertificate } from './contents.ts';
 import { type Finding, type FindingCode, finding, findingOf } from './finding.ts';
 import { placeOf, subjectOf } from './names.ts';
@@ -28,7 +28,7 @@ export function chainOf(
   const linkOf = (found: FoundCertificate): Link => ({
     where: placeOf(found),
     certificate: found.certificate,
-    fields: readCertificateFields(found.certificate.raw),
+    fields: readUsageFields(found.certificate.raw),
     found,
   });
   if ('certificate' in assembled) {

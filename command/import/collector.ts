@@ -1,7 +1,6 @@
 // Gathers what the files of one import hold: each key and certificate once, with the findings and notes on the way.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { hasReadableDates } from '../../functions/identity/certificate-dates.ts';
-import { readCertificateFields } from '../../functions/identity/certificate-fields.ts';
 import {
   certificateKeyFault,
   type KeyFault,
@@ -9,6 +8,7 @@ import {
   keyFaultWords,
   privateKeyFault,
 } from '../../functions/identity/key-limits.ts';
+import { readUsageFields } from '../../functions/identity/usage-fields.ts';
 import { readBer } from './ber.ts';
 import type { AskPassphrase, Contents, FoundCertificate, FoundKey, PassphraseRequest } from './contents.ts';
 import { type Finding, type FindingCode, finding, findingOf, refused, shown } from './finding.ts';
@@ -57,7 +57,7 @@ export class Collector {
       void certificate.publicKey;
       if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
       // OpenSSL does not look into extensions that nobody asks for.
-      readCertificateFields(certificate.raw);
+      readUsageFields(certificate.raw);
     } catch {
       throw refused('certificate-damaged', source, `${source} holds a certificate that cannot be read.`);
     }

@@ -1,6 +1,6 @@
 // What a certificate is called in a sentence: its subject, and where it was found.
 import type { X509Certificate } from 'node:crypto';
-import { readCertificateFields } from '../../functions/flight/der.ts';
+import { readCertificateFields } from '../../functions/der/read.ts';
 import { readName } from '../../functions/flight/distinguished-name.ts';
 import type { FoundCertificate } from './contents.ts';
 

@@ -1,6 +1,6 @@
 // A chain in the three forms that customers' servers and tools take: PEM, DER, and PKCS#7.
 import type { X509Certificate } from 'node:crypto';
-import { derElement, derObjectIdentifier, derTag } from '../../functions/issuer/der-writer.ts';
+import { derElement, derObjectIdentifier, derTag } from '../../functions/der/write.ts';
 
 const signedData = '1.2.840.113549.1.7.2';
 const data = '1.2.840.113549.1.7.1';

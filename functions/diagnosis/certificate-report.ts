@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { alternativeNames } from '../connection/name-text.ts';
 import { pinOf } from '../connection/server-certificate.ts';
-import { readCertificateFields } from '../flight/der.ts';
+import { readCertificateFields } from '../der/read.ts';
 import { readName } from '../flight/distinguished-name.ts';
 import { hasReadableDates } from '../identity/certificate-dates.ts';
 import type { CertificateReport } from './diagnosis.ts';

@@ -8,7 +8,7 @@ import {
   readInside,
   readObjectIdentifier,
   tag,
-} from '../flight/der.ts';
+} from '../der/read.ts';
 import type { StapledOcsp } from './diagnosis.ts';
 import { createIssuedBy, type IssuedBy } from './issued-by.ts';
 

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import type { ServerChain } from '../connection/server-certificate.ts';
-import { readCertificateFields, readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
+import { readCertificateFields, readElements, readInside, readObjectIdentifier, tag } from '../der/read.ts';
 import { readName, sameName } from '../flight/distinguished-name.ts';
 import type { Certainty } from './diagnosis.ts';
 import type { IssuedBy } from './issued-by.ts';

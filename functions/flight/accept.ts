@@ -1,6 +1,6 @@
 // Whether our chain and key satisfy what a server's CertificateRequest asks for.
 import type { KeyObject } from 'node:crypto';
-import { readCertificateFields } from './der.ts';
+import { readCertificateFields } from '../der/read.ts';
 import { comparable, readName } from './distinguished-name.ts';
 import type { CertificateRequest } from './flight.ts';
 

@@ -1,5 +1,5 @@
 // Distinguished names: out of DER into words a person can compare, and compared the way RFC 5280 says.
-import { type DerElement, readElements, readInside, readObjectIdentifier, tag } from './der.ts';
+import { type DerElement, readElements, readInside, readObjectIdentifier, tag } from '../der/read.ts';
 import type { DistinguishedName } from './flight.ts';
 
 /** A name of a hostile server stays small, and so does a line of a report. */

@@ -2,17 +2,17 @@
 import { X509Certificate } from 'node:crypto';
 import { CountersignError } from '../errors.ts';
 import { hasReadableDates } from './certificate-dates.ts';
-import { type CertificateFields, readCertificateFields } from './certificate-fields.ts';
 import { certificateKeyFault, keyFaultWords } from './key-limits.ts';
 import { isKnownExtension } from './known-extensions.ts';
 import { octetsOf, type PemBlock, pemBlocks } from './pem.ts';
 import { unusable } from './unusable.ts';
+import { readUsageFields, type UsageFields } from './usage-fields.ts';
 
 export interface ChainCertificate {
   /** The key of the identity document, with the position for intermediates. */
   readonly where: string;
   readonly certificate: X509Certificate;
-  readonly fields: CertificateFields;
+  readonly fields: UsageFields;
 }
 
 /** The certificates in `text`, in their order. Throws `identity-unusable` for anything that is not a certificate. */
@@ -34,7 +34,7 @@ function readBlock(block: PemBlock, place: string): ChainCertificate {
     // Parsed when they are first asked for: what cannot be read must be found here, not where it is used.
     void certificate.publicKey;
     if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
-    return { where: place, certificate, fields: readCertificateFields(certificate.raw) };
+    return { where: place, certificate, fields: readUsageFields(certificate.raw) };
   } catch {
     throw unusable('pem-malformed', place, `${place} holds a certificate that cannot be parsed.`);
   }

@@ -1,5 +1,5 @@
 // Looks at the kind, the size and the curve of a key before OpenSSL does, which computes with numbers of any size, deaf to every signal.
-import { readElements, readObjectIdentifier } from '../flight/der.ts';
+import { readElements, readObjectIdentifier } from '../der/read.ts';
 
 /** One element of ASN.1, whoever read it. */
 export interface KeyElement {

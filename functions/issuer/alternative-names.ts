@@ -1,9 +1,9 @@
 // Subject alternative names: written out of `renewal.names`, and read out of requests and certificates (RFC 5280, section 4.2.1.6).
 import ipaddr from 'ipaddr.js';
+import { type DerElement, readElements, readInside, readObjectIdentifier, tag } from '../der/read.ts';
+import { derElement, derObjectIdentifier, derTag } from '../der/write.ts';
 import type { CountersignError } from '../errors.ts';
-import { type DerElement, readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
 import { renewalUnusable } from '../identity/renewal-unusable.ts';
-import { derElement, derObjectIdentifier, derTag } from './der-writer.ts';
 
 const subjectAltName = '2.5.29.17';
 /** The context tags of GeneralName. */

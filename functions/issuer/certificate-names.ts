@@ -1,5 +1,5 @@
 // The names of a certificate, as it bears them or as a request asks for them: its subject and its alternative names.
-import { readCertificateFields, readElements, readInside, tag } from '../flight/der.ts';
+import { readCertificateFields, readElements, readInside, tag } from '../der/read.ts';
 import { sameName } from '../flight/distinguished-name.ts';
 import { comparableNames, findAlternativeNames } from './alternative-names.ts';
 

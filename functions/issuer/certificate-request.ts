@@ -1,11 +1,11 @@
 // Makes the key and the request that an issuer signs: PKCS#10 (RFC 2986), with the names that the next certificate is to bear.
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
+import { derElement, derObjectIdentifier, derSetOf, derTag } from '../der/write.ts';
 import type { KeyAlgorithm } from '../identity/renewal.ts';
 import { renewalUnusable } from '../identity/renewal-unusable.ts';
 import { alternativeNamesExtension } from './alternative-names.ts';
 import { type CertificateNames, namesOfCertificate } from './certificate-names.ts';
-import { derElement, derObjectIdentifier, derSetOf, derTag } from './der-writer.ts';
 import { subjectName } from './subject-name.ts';
 
 export interface RequestedCertificate {

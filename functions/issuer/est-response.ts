@@ -2,8 +2,8 @@
 import { ContentInfo, id_signedData, SignedData } from '@peculiar/asn1-cms';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import type { Certificate } from '@peculiar/asn1-x509';
+import { derElement, derTag } from '../der/write.ts';
 import { certificatesIn, notCertificates } from './answer-certificates.ts';
-import { derElement, derTag } from './der-writer.ts';
 
 /**
  * PEM, in the order of the answer; nothing is verified. Base64 with or without white space, whatever a

@@ -1,9 +1,9 @@
 // Reads a certificate request (PKCS#10, RFC 2986): what it asks for, and whether who made it holds the key.
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { readElements, readInside, readObjectIdentifier, tag } from '../flight/der.ts';
+import { readElements, readInside, readObjectIdentifier, tag } from '../der/read.ts';
+import { derTag } from '../der/write.ts';
 import { findAlternativeNames } from './alternative-names.ts';
 import type { CertificateNames } from './certificate-names.ts';
-import { derTag } from './der-writer.ts';
 
 export interface RequestFields extends CertificateNames {
   readonly publicKey: KeyObject;

@@ -1,8 +1,9 @@
 // Reads a subject written as text (RFC 4514) into the DER that a certificate request carries.
+
+import { readElements } from '../der/read.ts';
+import { derElement, derObjectIdentifier, derSetOf, derTag } from '../der/write.ts';
 import type { CountersignError } from '../errors.ts';
-import { readElements } from '../flight/der.ts';
 import { renewalUnusable } from '../identity/renewal-unusable.ts';
-import { derElement, derObjectIdentifier, derSetOf, derTag } from './der-writer.ts';
 
 interface AttributeKind {
   readonly oid: string;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readElements } from '../../functions/flight/der.ts';
+import { readElements } from '../../functions/der/read.ts';
 import { readName, sameName } from '../../functions/flight/distinguished-name.ts';
 import { type Flight, flightLimits, type Stopped } from '../../functions/flight/flight.ts';
 import { createFlightReader } from '../../functions/flight/reader.ts';

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { readCertificateFields, readObjectIdentifier } from '../../functions/flight/der.ts';
+import { readCertificateFields, readObjectIdentifier } from '../../functions/der/read.ts';
 import { readName, sameName } from '../../functions/flight/distinguished-name.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { findPeer } from '../support/peers.ts';

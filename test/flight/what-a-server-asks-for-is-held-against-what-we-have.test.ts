@@ -1,13 +1,13 @@
 // Whether our chain and key satisfy a CertificateRequest: issuers, handshake signatures, certificate signatures.
 import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { readCertificateFields } from '../../functions/der/read.ts';
 import {
   acceptsIssuer,
   acceptsSignature,
   unacceptedChainSignatures,
   unacceptedLeafSignature,
 } from '../../functions/flight/accept.ts';
-import { readCertificateFields } from '../../functions/flight/der.ts';
 import { readName } from '../../functions/flight/distinguished-name.ts';
 import type { CertificateRequest } from '../../functions/flight/flight.ts';
 import { createAuthority } from '../../local/authority/authority.ts';

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readCertificateFields } from '../../functions/flight/der.ts';
+import { readCertificateFields } from '../../functions/der/read.ts';
 import { keyAlgorithms } from '../../functions/identity/renewal.ts';
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../../functions/issuer/certificate-request.ts';
 import { type RequestFields, readCertificateRequest } from '../../functions/issuer/request-fields.ts';

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readCertificateFields } from '../../functions/flight/der.ts';
+import { readCertificateFields } from '../../functions/der/read.ts';
 import { certificateRequest, newPrivateKey } from '../../functions/issuer/certificate-request.ts';
 import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
 import { subjectName } from '../../functions/issuer/subject-name.ts';

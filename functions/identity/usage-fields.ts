@@ -1,6 +1,6 @@
 // What node:crypto does not show of a certificate: key usage, path length, the hash inside RSASSA-PSS, and which extensions are critical.
 
-export interface CertificateFields {
+export interface UsageFields {
   /** RFC 5280, section 4.2.1.3; undefined when the extension is absent, and then every use is allowed. */
   readonly keyUsage: { readonly digitalSignature: boolean; readonly keyCertSign: boolean } | undefined;
   /** RFC 5280, section 4.2.1.9; undefined when there is no limit. */
@@ -20,10 +20,10 @@ const tags = { boolean: 0x01, integer: 0x02, bitString: 0x03, octetString: 0x04,
 const oids = { keyUsage: '551d0f', basicConstraints: '551d13', rsassaPss: '2a864886f70d01010a' } as const;
 
 /** DER of a certificate that OpenSSL has already parsed: its lengths are sound, so only the fields are looked for. */
-export function readCertificateFields(der: Buffer): CertificateFields {
+export function readUsageFields(der: Buffer): UsageFields {
   const [tbs, signatureAlgorithm] = elements(elements(der)[0]?.content);
   const extensions = elements(tbs?.content).find(({ tag }) => tag === 0xa3);
-  let keyUsage: CertificateFields['keyUsage'];
+  let keyUsage: UsageFields['keyUsage'];
   let pathLength: number | undefined;
   const criticalExtensions: string[] = [];
   for (const extension of elements(elements(extensions?.content)[0]?.content)) {
@@ -39,7 +39,7 @@ export function readCertificateFields(der: Buffer): CertificateFields {
 }
 
 /** The first content byte of a bit string counts unused bits; bit 0 is the highest of the next. */
-function readKeyUsage(value: Element | undefined): CertificateFields['keyUsage'] {
+function readKeyUsage(value: Element | undefined): UsageFields['keyUsage'] {
   const bits = value?.content[1] ?? 0;
   return { digitalSignature: (bits & 0x80) !== 0, keyCertSign: (bits & 0x04) !== 0 };
 }
