@@ -1,15 +1,24 @@
 // Identities in a directory: read as the functions read them, replaced at one moment, with the version before kept beside.
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { identityNamePattern } from '../../functions/config.ts';
 import { CountersignError } from '../../functions/errors.ts';
 import { directorySource } from '../../functions/identity/directory.ts';
-import { unavailable, usageError } from '../exit-code.ts';
+import { refusal, unavailable, usageError } from '../exit-code.ts';
+import { asOwnerOf } from './as-owner.ts';
 import { closedPathOf } from './closed-path.ts';
 import { whileLocked } from './folder-lock.ts';
 import { createFolder, fingerprintOf, previousFolder, replaceFiles, swapWithPrevious } from './folder-versions.ts';
-import { type IdentityStore, type KeptRequest, keptRequestIn, type StoredDocument } from './identity-store.ts';
+import {
+  type IdentityState,
+  type IdentityStore,
+  type KeptRequest,
+  keptRequestIn,
+  type StageName,
+  type StoredDocument,
+} from './identity-store.ts';
 import { requireParent } from './mistaken-folder.ts';
 import { ownerOf } from './readers.ts';
 import { unreadableSentence } from './unreadable.ts';
@@ -29,9 +38,14 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
   const folderOf = (name: string) => join(path, name);
   const requestFile = (name: string) => join(path, ownFolder, `${name}.request.json`);
 
+  const asOwner = asOwnerOf(path);
+
   async function changing<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
     try {
-      return await whileLocked(await openLockFile(path, name), work);
+      return await asOwner(name, async () => {
+        await requireOwnFolders(path, name);
+        return await whileLocked(await openLockFile(path, name), work);
+      });
     } catch (thrown) {
       throw told(thrown, path);
     }
@@ -45,37 +59,43 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
     return text === undefined ? undefined : keptRequestIn(text, requestFile(name));
   }
 
+  async function names(): Promise<readonly string[]> {
+    const entries = await readdir(path, { withFileTypes: true }).catch((thrown: unknown) => {
+      throw told(thrown, path);
+    });
+    const folders = entries.filter((entry) => !entry.isFile()).map((entry) => entry.name);
+    // Also those that wait for their first certificate.
+    const files = await readdir(join(path, ownFolder)).catch(() => []);
+    const waiting = files.flatMap((file) => /^(.+)\.request\.json$/.exec(file)?.[1] ?? []);
+    return [...new Set([...folders, ...waiting])].filter((name) => identityNamePattern.test(name)).sort();
+  }
+
+  async function look(name: string): Promise<IdentityState | undefined> {
+    const holder = await fingerprintOf(folderOf(name)).catch((thrown: unknown) => {
+      throw told(thrown, path);
+    });
+    if (holder === undefined && (await readRequest(name)) === undefined) return undefined;
+    return {
+      place: folderOf(name),
+      holder,
+      hasCurrent: holder !== undefined,
+      hasPrevious: (await previousFolder(folderOf(name))) !== undefined,
+      pending: undefined,
+    };
+  }
+
+  async function read(name: string, stage: StageName): Promise<StoredDocument | undefined> {
+    if (stage === 'AWSCURRENT') return await readFolder(path, name);
+    const previous = stage === 'AWSPREVIOUS' ? await previousFolder(folderOf(name)) : undefined;
+    return previous === undefined ? undefined : await readFolder(dirname(previous), basename(previous));
+  }
+
   return {
     place: `the directory ${path}`,
     keepsRenewal: false,
-    async names() {
-      const entries = await readdir(path, { withFileTypes: true }).catch((thrown: unknown) => {
-        throw told(thrown, path);
-      });
-      const folders = entries.filter((entry) => !entry.isFile()).map((entry) => entry.name);
-      // Also those that wait for their first certificate.
-      const files = await readdir(join(path, ownFolder)).catch(() => []);
-      const waiting = files.flatMap((file) => /^(.+)\.request\.json$/.exec(file)?.[1] ?? []);
-      return [...new Set([...folders, ...waiting])].filter((name) => identityNamePattern.test(name)).sort();
-    },
-    async look(name) {
-      const holder = await fingerprintOf(folderOf(name)).catch((thrown: unknown) => {
-        throw told(thrown, path);
-      });
-      if (holder === undefined && (await readRequest(name)) === undefined) return undefined;
-      return {
-        place: folderOf(name),
-        holder,
-        hasCurrent: holder !== undefined,
-        hasPrevious: (await previousFolder(folderOf(name))) !== undefined,
-        pending: undefined,
-      };
-    },
-    async read(name, stage) {
-      if (stage === 'AWSCURRENT') return await readFolder(path, name);
-      const previous = stage === 'AWSPREVIOUS' ? await previousFolder(folderOf(name)) : undefined;
-      return previous === undefined ? undefined : await readFolder(dirname(previous), basename(previous));
-    },
+    names: () => asOwner(undefined, names),
+    look: (name) => asOwner(name, () => look(name)),
+    read: (name, stage) => asOwner(name, () => read(name, stage)),
     activate: (name, document, { instead, keepsPrevious = false }) =>
       changing(name, async () => {
         if ((await fingerprintOf(folderOf(name))) !== instead) return 'changed';
@@ -90,7 +110,7 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
         return 'done';
       }),
     unreadable: (name) => unreadableSentence(path, name).catch(() => undefined),
-    request: readRequest,
+    request: (name) => asOwner(name, () => readRequest(name)),
     keepRequest: (name, request) =>
       changing(name, async () => {
         const content = JSON.stringify({ ...request, for: randomUUID() });
@@ -138,14 +158,29 @@ function filesOf(document: string): ReadonlyMap<string, string> {
   ]);
 }
 
+/** A link in the place of one of them would have files of somewhere else changed and cleared away. */
+async function requireOwnFolders(path: string, name: string): Promise<void> {
+  for (const folder of [join(path, ownFolder), join(path, name), join(path, name, '..versions')]) {
+    const stats = await lstat(folder).catch(() => undefined);
+    if (stats?.isSymbolicLink())
+      throw refusal('folder-is-a-link', `${folder} is a link: what is changed there must be a folder of its own.`);
+  }
+}
+
 /** Of whom the directory is, so that root and the service's own user can both work on it. */
 async function openLockFile(path: string, name: string): Promise<string> {
   const folder = join(path, ownFolder);
   const lock = join(folder, `${name}.lock`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await giveTo(folder, await ownerOf(path, 0o700));
-  await (await open(lock, 'a', 0o600)).close();
-  await giveTo(lock, await ownerOf(path, 0o600));
+  const handle = await open(lock, constants.O_CREAT | constants.O_WRONLY | constants.O_NOFOLLOW, 0o600);
+  try {
+    const { ids, mode } = await ownerOf(path, 0o600);
+    if (ids) await handle.chown(ids.uid, ids.gid);
+    await handle.chmod(mode);
+  } finally {
+    await handle.close();
+  }
   return lock;
 }
 
@@ -157,7 +192,9 @@ const reasons: Readonly<Record<string, string>> = {
   EDQUOT: 'the quota of this user is used up',
   ENOTEMPTY: 'the folder of the identity holds other files',
   ENOTDIR: 'there is a file where the folder of the identity would be',
-  ELOOP: 'there are links in it that lead to themselves',
+  ELOOP: 'there are links in it where there must be none',
+  EFBIG: 'a file of an identity is larger than an identity can be',
+  EINVALID: 'there is something else than a file where a file of an identity would be',
 };
 
 /** What the file system says, as a sentence; anything else as it is. */

@@ -1,7 +1,9 @@
 // One identity's folder, and how its files are replaced all at one moment: through a link that is renamed, as Kubernetes does it.
 import { createHash, randomBytes } from 'node:crypto';
-import { link, lstat, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { link, lstat, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { maxDocumentBytes } from '../../functions/identity/document.ts';
 import { type Readers, readersBelow, readersLike } from './readers.ts';
 import { giveTo, makeFolder, pointLink, syncFolder, temporaryName, temporaryPrefix, writeNew } from './whole-files.ts';
 
@@ -32,7 +34,7 @@ export async function fingerprintOf(folder: string): Promise<string | undefined>
   const hash = createHash('sha256');
   let isEmpty = true;
   for (const file of knownFiles) {
-    const bytes = await readFile(join(folder, file)).catch(absent);
+    const bytes = await readBounded(join(folder, file)).catch(absent);
     if (bytes === undefined) continue;
     isEmpty = false;
     hash.update(`${file} ${bytes.length}\n`).update(bytes);
@@ -126,7 +128,7 @@ async function convert(folder: string, readers: Readers): Promise<string> {
       const stats = await lstat(path).catch(absent);
       if (stats === undefined) continue;
       // A link may lead anywhere, or nowhere: what it leads to is kept.
-      const text = stats.isFile() ? undefined : await readFile(path, 'utf8').catch(absent);
+      const text = stats.isFile() ? undefined : await readBounded(path).catch(absent);
       if (stats.isFile()) await link(path, join(place, file));
       else if (text === undefined) continue;
       else await writeNew(join(place, file), text, readers.file);
@@ -182,7 +184,8 @@ async function makeVersion(folder: string, readers: Readers, fill: (place: strin
 /** Versions that no link leads to, and what was killed in between. */
 async function clearAway(folder: string): Promise<void> {
   const used = [await target(folder, dataLink), await previousTarget(folder)];
-  const versions = (await readdir(join(folder, versionsFolder))).map((name) => `${versionsFolder}/${name}`);
+  const made = (await readdir(join(folder, versionsFolder))).filter((name) => /^v-[0-9a-f]{12}$/.test(name));
+  const versions = made.map((name) => `${versionsFolder}/${name}`);
   const left = (await readdir(folder)).filter((name) => name.startsWith(temporaryPrefix));
   for (const name of [...versions.filter((version) => !used.includes(version)), ...left]) {
     await rm(join(folder, name), { recursive: true, force: true });
@@ -209,6 +212,20 @@ async function readersOf(folder: string): Promise<Readers> {
     if ((await stat(key).catch(absent)) !== undefined) return await readersLike(folder, key);
   }
   return await readersLike(folder, undefined);
+}
+
+/** A pipe is not waited for, and a device has no end. */
+async function readBounded(path: string): Promise<Buffer> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile() || stats.size > maxDocumentBytes) {
+      throw Object.assign(new Error('It is no file of an identity.'), { code: stats.isFile() ? 'EFBIG' : 'EINVALID' });
+    }
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {
