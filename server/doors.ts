@@ -14,9 +14,11 @@ import { recordInternalError } from '../functions/telemetry/events.ts';
 import { readEveryMs } from './kept-identities.ts';
 import type { ServeOptions } from './options.ts';
 
+/** Those that a story answers. */
+export type DoorRoute = (typeof routes)[Exclude<keyof typeof routes, 'health'>];
+
 export interface Doors {
-  /** By the key of the route. */
-  readonly byRoute: Readonly<Record<string, Door>>;
+  readonly byRoute: Readonly<Record<DoorRoute, Door>>;
   readonly identities: IdentityCache;
   readonly source: IdentitySource;
   /** Closes the connections to customers' APIs: the idle ones at once, the others after their call. */

@@ -4,7 +4,6 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { consoleRouteOf } from '../console/routes.ts';
 import { identityNamePattern, routes } from '../functions/config.ts';
 import { asCountersignError } from '../functions/errors.ts';
-import type { Door } from '../functions/message/door.ts';
 import { recordInternalError } from '../functions/telemetry/events.ts';
 import {
   gatewayAnswer,
@@ -19,7 +18,7 @@ import { refusal, refusalOfPage } from '../gateway/guard.ts';
 import type { RouteMatch } from '../gateway/route.ts';
 import type { Authentication } from './authentication.ts';
 import type { Caller } from './callers.ts';
-import { doorContext } from './doors.ts';
+import { type DoorRoute, type Doors, doorContext } from './doors.ts';
 import { eventOf } from './event.ts';
 import type { Load, TakenCall } from './load.ts';
 import type { ServeLimits } from './options.ts';
@@ -38,7 +37,7 @@ export interface RequestParts {
   readonly authentication: Authentication | undefined;
   /** Whether requests must be sent to a name of this machine. */
   readonly isOnLoopback: boolean;
-  readonly doors: Readonly<Record<string, Door>>;
+  readonly doors: Doors['byRoute'];
   readonly load: Load;
   readonly readiness: ReadinessCheck;
   /** Undefined: there is no page for people. */
@@ -146,7 +145,8 @@ async function answerTo(
     if (request.complete || !request.destroyed) parts.onRefused({ code: '413', caller: caller?.name });
     return tooLarge;
   }
-  const door = parts.doors[route.routeKey] as Door;
+  // Every other route has been answered.
+  const door = parts.doors[route.routeKey as DoorRoute];
   const made = await door(eventOf(request, route, body, caller), doorContext);
   const answer = toStructuredAnswer(made as StructuredResult);
   if (answer === undefined) throw new Error('The function gave an answer that is none.');

@@ -26,7 +26,8 @@ export interface RunOptions {
 export async function runCommand(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const { environment, stdin, cwd = root, program } = options;
   // No metadata service of a cloud is asked for credentials.
-  const env = { PATH: process.env.PATH ?? '', AWS_EC2_METADATA_DISABLED: 'true', ...environment };
+  const { PATH = '', NODE_COMPILE_CACHE } = process.env;
+  const env = { PATH, NODE_COMPILE_CACHE, AWS_EC2_METADATA_DISABLED: 'true', ...environment };
   const [path, all] = program ? [program, args] : [process.execPath, [mainFile, ...args]];
   const child = spawn(path, all, { cwd, env });
   const chunks: Buffer[] = [];

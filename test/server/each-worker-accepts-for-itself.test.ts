@@ -34,7 +34,7 @@ function flood({ url }: Serving, count: number) {
   return { closed: () => closed, answered: () => answered, end };
 }
 
-describe.skipIf(!canListWorkers)('two workers (need /proc)', () => {
+describe.skipIf(!canListWorkers)('two workers (needs /proc)', () => {
   it('share connections that stay, and those of one call each', async () => {
     const { identities, target } = await surroundings();
     const serving = await startServing({ identities, workers: '2' });

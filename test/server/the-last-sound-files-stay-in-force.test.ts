@@ -37,13 +37,16 @@ const program = (file: string) => `
   process.exit();`;
 
 describe('kept files', () => {
-  it.skipIf(!existsSync('/dev/null'))('that could not be opened are read as soon as they can be', () => {
-    const file = privateFolder().write('file', 'first');
-    const limited = 'ulimit -n 64; exec "$0" "$@"';
-    const args = ['--input-type=module', '-e', program(file)];
-    const out = execFileSync('sh', ['-c', limited, process.execPath, ...args], { encoding: 'utf8' });
-    expect(JSON.parse(out)).toEqual([`${file} cannot be read (EMFILE).`, 'first to second']);
-  });
+  it.skipIf(!existsSync('/dev/null'))(
+    'that could not be opened are read as soon as they can be (needs /dev/null)',
+    () => {
+      const file = privateFolder().write('file', 'first');
+      const limited = 'ulimit -n 64; exec "$0" "$@"';
+      const args = ['--input-type=module', '-e', program(file)];
+      const out = execFileSync('sh', ['-c', limited, process.execPath, ...args], { encoding: 'utf8' });
+      expect(JSON.parse(out)).toEqual([`${file} cannot be read (EMFILE).`, 'first to second']);
+    },
+  );
 
   it('that were refused are not read again until they change; those that are gone are looked for, and told of once', async () => {
     const folder = privateFolder();

@@ -95,43 +95,51 @@ async function started(language: string, compares: boolean | ((serialNumber: str
   return { desk, seen, url: `https://localhost:${place.port}/` };
 }
 
-function titled(language: string): [string | undefined, string] {
+/** What is not installed, in words. */
+function missingOf(language: string): string | undefined {
   const configuration = configurations[language];
-  const missing = configuration && missingFor(configuration);
-  return [missing, missing ? ` (needs ${missing})` : ''];
+  return configuration && missingFor(configuration);
 }
 
 describe.each(Object.keys(handedOn))('the header of the configuration in %s', (language) => {
-  const [missing, needs] = titled(language);
-  it.skipIf(missing)(`is the certificate's, whatever the caller sends${needs}`, { timeout: 60_000 }, async () => {
-    const { desk, seen, url } = await started(language, false);
-    const forged = [
-      {},
-      { 'x-client-subject': 'CN=administrator' },
-      { 'X-CLIENT-Subject': ['CN=administrator', 'CN=root'] },
-    ];
-    for (const headers of forged) {
-      expect(await desk.invoke('long', { url, headers })).toBe('200');
-    }
-    const form = handedOn[language];
-    const subject = form && subjectForms(new X509Certificate(desk.identities.get('long')?.certificate ?? ''))[form];
-    expect(subject === undefined).toBe(language === 'lighttpd');
-    expect(seen).toEqual(
-      Array(forged.length).fill({ host: 'localhost', subjects: subject === undefined ? [] : [subject] }),
-    );
-  });
+  const missing = missingOf(language);
+  it.skipIf(missing)(
+    `is the certificate's, whatever the caller sends${missing ? ` (needs ${missing})` : ''}`,
+    { timeout: 60_000 },
+    async () => {
+      const { desk, seen, url } = await started(language, false);
+      const forged = [
+        {},
+        { 'x-client-subject': 'CN=administrator' },
+        { 'X-CLIENT-Subject': ['CN=administrator', 'CN=root'] },
+      ];
+      for (const headers of forged) {
+        expect(await desk.invoke('long', { url, headers })).toBe('200');
+      }
+      const form = handedOn[language];
+      const subject = form && subjectForms(new X509Certificate(desk.identities.get('long')?.certificate ?? ''))[form];
+      expect(subject === undefined).toBe(language === 'lighttpd');
+      expect(seen).toEqual(
+        Array(forged.length).fill({ host: 'localhost', subjects: subject === undefined ? [] : [subject] }),
+      );
+    },
+  );
 });
 
 describe.each(comparing)('the line about the subject in %s', (language) => {
-  const [missing, needs] = titled(language);
-  it.skipIf(missing)(`lets in one of all that the root vouches for${needs}`, { timeout: 60_000 }, async () => {
-    const { desk, url } = await started(language, true);
-    expect(await desk.invoke('bot-platform', { url })).toBe('200');
-    expect(await desk.invoke('laptop', { url })).toMatch(language === 'lighttpd' ? /^401/ : /^403/);
-    // 401 is what APIs say of a missing token, too: no diagnosis can tell.
-    if (language !== 'lighttpd')
-      expect(await desk.diagnose('laptop', { url })).toMatchObject({ verdict: 'access-refused', step: '5' });
-  });
+  const missing = missingOf(language);
+  it.skipIf(missing)(
+    `lets in one of all that the root vouches for${missing ? ` (needs ${missing})` : ''}`,
+    { timeout: 60_000 },
+    async () => {
+      const { desk, url } = await started(language, true);
+      expect(await desk.invoke('bot-platform', { url })).toBe('200');
+      expect(await desk.invoke('laptop', { url })).toMatch(language === 'lighttpd' ? /^401/ : /^403/);
+      // 401 is what APIs say of a missing token, too: no diagnosis can tell.
+      if (language !== 'lighttpd')
+        expect(await desk.diagnose('laptop', { url })).toMatchObject({ verdict: 'access-refused', step: '5' });
+    },
+  );
 });
 
 /** By the table about a key that was stolen: where each line stands, and the line. */
@@ -142,13 +150,17 @@ const refusing: Readonly<Record<string, readonly [place: string, around: (line: 
 };
 
 describe.each(Object.entries(refusing))('the line about a stolen key in %s', (language, [place, around]) => {
-  const [missing, needs] = titled(language);
-  it.skipIf(missing)(`keeps out the one with that serial number${needs}`, { timeout: 60_000 }, async () => {
-    const row = pageText.split('\n').find((line) => line.startsWith(`| ${place} | \``)) ?? '';
-    const [, line = ''] = / \| `([^`]+)` \|$/.exec(row) ?? [];
-    expect(line).toContain('0A1B2C');
-    const { desk, url } = await started(language, (serialNumber) => around(line.replace('0A1B2C', serialNumber)));
-    expect(await desk.invoke('bot-platform', { url })).toBe('200');
-    expect(await desk.invoke('laptop', { url })).toMatch(/^403/);
-  });
+  const missing = missingOf(language);
+  it.skipIf(missing)(
+    `keeps out the one with that serial number${missing ? ` (needs ${missing})` : ''}`,
+    { timeout: 60_000 },
+    async () => {
+      const row = pageText.split('\n').find((line) => line.startsWith(`| ${place} | \``)) ?? '';
+      const [, line = ''] = / \| `([^`]+)` \|$/.exec(row) ?? [];
+      expect(line).toContain('0A1B2C');
+      const { desk, url } = await started(language, (serialNumber) => around(line.replace('0A1B2C', serialNumber)));
+      expect(await desk.invoke('bot-platform', { url })).toBe('200');
+      expect(await desk.invoke('laptop', { url })).toMatch(/^403/);
+    },
+  );
 });
