@@ -32,6 +32,9 @@ interface Exchanged {
 /** A full handshake, a resumed one, or none. */
 export type ConnectionKind = 'new' | 'resumed' | 'reused';
 
+/** What a request may go out over: whatever there is, a new connection, or one with a full handshake. */
+export type Over = 'any connection' | 'a new connection' | 'a full handshake';
+
 export type Outcome =
   | (Exchanged & { readonly answer: Answer; readonly firstByteMs: number })
   | (Exchanged & { readonly failure: Failure });
@@ -40,21 +43,22 @@ export type Outcome =
 const maxHeadBytes = 64 * 1024;
 
 /**
- * Never rejects. `freshConnection` closes the idle connections first: what one died of, the others may have too. What is
- * sent is the request's own method, headers and body, with Host, Content-Length and Connection in front of them.
+ * Never rejects. A new connection closes the idle ones first: what one died of, the others may have too. What is sent is
+ * the request's own method, headers and body, with Host, Content-Length and Connection in front of them.
  */
 export async function exchange(
   link: Link,
   target: Target,
   request: InvocationRequest,
   deadline: Deadline,
-  freshConnection = false,
+  over: Over = 'any connection',
 ): Promise<Outcome> {
   const attempt = newAttempt();
   const repeatable = isIdempotent(request.method);
   link.inUse++;
   try {
-    if (freshConnection) link.closeIdle();
+    if (over === 'a full handshake') link.forgetSessions();
+    if (over !== 'any connection') link.closeIdle();
     else if (link.prune(repeatable)) {
       await settle();
       link.prune(repeatable);

@@ -129,7 +129,13 @@ export class Link extends Agent {
     return socket.bytesRead !== this.#readBefore.get(socket) || socket.readableLength > 0;
   }
 
+  /** The next connection shakes hands in full, whoever shakes it. */
+  forgetSessions(): void {
+    this.#tickets.clear();
+  }
+
   /** How many connections it closed. */
+
   closeIdle(): number {
     const idle = this.freeSockets[linkKey]?.splice(0) ?? [];
     for (const socket of idle) this.#discard(socket);

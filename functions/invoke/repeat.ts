@@ -1,6 +1,6 @@
 // When a call is made again: on a fresh connection after a dead one, with another version after a rejected certificate.
 import { type Deadline, within } from '../connection/attempt.ts';
-import { type ConnectionKind, exchange, isIdempotent, type Outcome } from '../connection/exchange.ts';
+import { type ConnectionKind, exchange, isIdempotent, type Outcome, type Over } from '../connection/exchange.ts';
 import type { Pool } from '../connection/pool.ts';
 import type { Target } from '../destination/target.ts';
 import type { IdentityCache } from '../identity/cache.ts';
@@ -45,7 +45,7 @@ interface Next {
   readonly current: Identity;
   /** `current` or the version before it. */
   readonly identity: Identity;
-  readonly freshConnection: boolean;
+  readonly over: Over;
 }
 
 /** What every attempt of a call has in common. */
@@ -66,18 +66,18 @@ export async function callWithRepeats(
 ): Promise<Called> {
   const call: Call = { services, target, request, deadline };
   const identity = services.fallback?.remembered(current, target) ?? current;
-  const first = await attempt(call, { current, identity, freshConnection: false });
+  const first = await attempt(call, { current, identity, over: 'any connection' });
   if ('failure' in first.outcome || isRefusal(first.outcome.answer)) return repeat(call, first);
   return { ...first, attempts: 1, earlier: none, rejections: 0 };
 }
 
-async function attempt(call: Call, { current, identity, freshConnection }: Next): Promise<Made> {
+async function attempt(call: Call, { current, identity, over }: Next): Promise<Made> {
   const { services, target, request, deadline } = call;
   // A version that came on the way may have other destinations. Those of AWSPREVIOUS never count: they may have been removed since.
   const destination = admitAs(current, target);
   const requireMutual = request.requireMutual || destination.requireMutual;
   const link = services.pool.link(identity, destination, target, requireMutual);
-  const outcome = await exchange(link, target, request, deadline, freshConnection);
+  const outcome = await exchange(link, target, request, deadline, over);
   return { outcome, identity, current };
 }
 
@@ -94,7 +94,7 @@ async function repeat(call: Call, first: Made): Promise<Called> {
     isMet: ({ outcome }) => 'failure' in outcome && outcome.failure.stale,
     next({ identity, current }) {
       const now = inUse() ?? current;
-      return { current: now, identity: now === current ? identity : now, freshConnection: true };
+      return { current: now, identity: now === current ? identity : now, over: 'a new connection' };
     },
   };
   /** The identity may have been rotated, and the customer may trust only the new version: by now also where it did not. */
@@ -108,7 +108,7 @@ async function repeat(call: Call, first: Made): Promise<Called> {
       const now = await reloaded();
       // The new version may have kept a dead connection of its own, which is the other cause.
       return now && now.version !== identity.version
-        ? { current: now, identity: now, freshConnection: false }
+        ? { current: now, identity: now, over: 'any connection' }
         : undefined;
     },
   };
@@ -117,7 +117,8 @@ async function repeat(call: Call, first: Made): Promise<Called> {
     isMet: ({ outcome, identity, current }) => isClose(outcome) && identity === current,
     async next({ outcome, current }) {
       if (!mayRepeat(outcome) || !(await previousToTry(current))) return undefined;
-      return { current, identity: current, freshConnection: true };
+      // In a resumed handshake the server would not see the certificate, and a close say nothing about it.
+      return { current, identity: current, over: 'a full handshake' };
     },
   };
   /** The customer may not trust the current version yet. */
@@ -128,7 +129,7 @@ async function repeat(call: Call, first: Made): Promise<Called> {
       const identity = await previousToTry(current);
       if (!identity) return undefined;
       if (!mayRepeat(outcome)) fallback?.suppose(current, identity, target);
-      return { current, identity, freshConnection: false };
+      return { current, identity, over: 'any connection' };
     },
   };
 
@@ -222,12 +223,11 @@ function countsOf(all: readonly Made[], told: Made): Pick<Called, 'earlier' | 'r
   const others = all.filter((made) => made !== told && made.outcome.handshake);
   return {
     earlier: others.map(({ outcome }) => outcome.connection),
-    rejections: all.filter((made) => isRejected(made.outcome) && !(isClose(made.outcome) && isAnswered(made.identity)))
-      .length,
+    rejections: all.filter((made) => isRejected(made.outcome) && (!isClose(made.outcome) || isConfirmed(made))).length,
   };
 
-  /** Then a close was no rejection. */
-  function isAnswered(identity: Identity): boolean {
-    return all.some((made) => made.identity === identity && 'answer' in made.outcome && !isRejected(made.outcome));
+  /** A close by itself is no rejection, unless it is all that the caller is told. */
+  function isConfirmed(made: Made): boolean {
+    return made === told || all.some((one) => one !== made && one.identity === made.identity && isClose(one.outcome));
   }
 }

@@ -51,6 +51,8 @@ describe.each(versions)('over %s, a server that accepts AWSCURRENT', (maxVersion
       const { platform } = rotated(api, { v2: { client } });
       drops.left = 2;
       await platform.call({ url: url(api) });
+      // AWSPREVIOUS was presented, and what the application said of it is not remembered.
+      expect(api.connections.map((one) => one.fingerprint256 === fingerprint256)).toEqual([true, true, false]);
       expect(platform.stage.fallback.size).toBe(0);
       for (const method of ['GET', 'POST']) {
         const { body } = await platform.call({ url: url(api), method });
@@ -68,5 +70,25 @@ describe.each(versions)('over %s, a server that accepts AWSCURRENT', (maxVersion
     });
     const { body } = await platform.call({ url: url(api) });
     expect(body.code).toBe('connection-refused');
+    expect(platform.stage.lines[0]).not.toHaveProperty('rejections');
+  });
+
+  it('but whose application closes on it, each time and behind a session, is called with AWSPREVIOUS', async () => {
+    const client = newClient(authorities);
+    const { fingerprint256 } = new X509Certificate(client.certificate);
+    const api = await startApi(authorities, {
+      maxVersion,
+      answer(request, response, connection) {
+        if (connection.fingerprint256 === fingerprint256) request.socket.destroy();
+        else response.end('{}');
+      },
+    });
+    const { platform } = rotated(api, { v2: { client } });
+    for (const method of ['GET', 'POST']) {
+      const { body } = await platform.call({ url: url(api), method });
+      expect(body).toMatchObject({ status: 200, handshake: { client: { stage: 'AWSPREVIOUS' } } });
+    }
+    expect(platform.attempts()).toEqual([3, 1]);
+    expect(platform.stage.lines[0]).toMatchObject({ rejections: 2 });
   });
 });
