@@ -3,7 +3,6 @@ import { X509Certificate } from 'node:crypto';
 import { CountersignError } from '../errors.ts';
 import { hasReadableDates } from './certificate-dates.ts';
 import { certificateKeyFault, keyFaultWords } from './key-limits.ts';
-import { isKnownExtension } from './known-extensions.ts';
 import { octetsOf, type PemBlock, pemBlocks } from './pem.ts';
 import { unusable } from './unusable.ts';
 import { readUsageFields, type UsageFields } from './usage-fields.ts';
@@ -82,7 +81,6 @@ function rulesFor(chain: readonly ChainCertificate[], now: number, endsAtRoot: b
     ...chain.flatMap((link, index) => [
       ...(index > 0 ? [() => checkAuthority(link, chain.slice(1, index))] : []),
       () => checkUsage(link, index === 0),
-      () => checkCriticalExtensions(link),
     ]),
     ...chain.map((link) => () => checkDates(link, now)),
   ];
@@ -231,16 +229,6 @@ function checkUsage({ where, certificate, fields }: ChainCertificate, isClient: 
       `The key usage of ${where} does not allow digital signatures, which a TLS client makes.`,
     );
   }
-}
-
-/** RFC 5280, section 4.2: a certificate with a critical extension that is not known must be refused, and servers do, the root's too. */
-function checkCriticalExtensions({ where, fields }: ChainCertificate): void {
-  if (fields.criticalExtensions.every(isKnownExtension)) return;
-  throw unusable(
-    'critical-extension',
-    where,
-    `${where} has a critical extension that servers do not know, and refuse for that.`,
-  );
 }
 
 function checkDates({ where, certificate }: ChainCertificate, now: number): void {

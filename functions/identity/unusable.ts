@@ -17,7 +17,6 @@ export const unusableReasons = [
   'path-too-long',
   'key-usage',
   'extended-key-usage',
-  'critical-extension',
   'weak-signature',
   'unknown-signature',
   'weak-key',

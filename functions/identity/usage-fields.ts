@@ -1,4 +1,4 @@
-// What node:crypto does not show of a certificate: key usage, path length, the hash inside RSASSA-PSS, and which extensions are critical.
+// What node:crypto does not show of a certificate: key usage, path length, and the hash inside RSASSA-PSS.
 
 export interface UsageFields {
   /** RFC 5280, section 4.2.1.3; undefined when the extension is absent, and then every use is allowed. */
@@ -7,8 +7,6 @@ export interface UsageFields {
   readonly pathLength: number | undefined;
   /** RFC 4055, section 3.1: the OID of the hash as hex, `sha1` when it is left out; undefined for other algorithms. */
   readonly pssHash: string | undefined;
-  /** RFC 5280, section 4.2: the OIDs of the critical extensions, DER as hex. */
-  readonly criticalExtensions: readonly string[];
 }
 
 interface Element {
@@ -16,7 +14,7 @@ interface Element {
   readonly content: Buffer;
 }
 
-const tags = { boolean: 0x01, integer: 0x02, bitString: 0x03, octetString: 0x04, sequence: 0x30 } as const;
+const tags = { integer: 0x02, bitString: 0x03, octetString: 0x04, sequence: 0x30 } as const;
 const oids = { keyUsage: '551d0f', basicConstraints: '551d13', rsassaPss: '2a864886f70d01010a' } as const;
 
 /** DER of a certificate that OpenSSL has already parsed: its lengths are sound, so only the fields are looked for. */
@@ -25,17 +23,14 @@ export function readUsageFields(der: Buffer): UsageFields {
   const extensions = elements(tbs?.content).find(({ tag }) => tag === 0xa3);
   let keyUsage: UsageFields['keyUsage'];
   let pathLength: number | undefined;
-  const criticalExtensions: string[] = [];
   for (const extension of elements(elements(extensions?.content)[0]?.content)) {
     const parts = elements(extension.content);
     const value = elements(parts.find(({ tag }) => tag === tags.octetString)?.content)[0];
     const oid = parts[0]?.content.toString('hex') ?? '';
-    const critical = parts.find(({ tag }) => tag === tags.boolean)?.content[0];
-    if (critical) criticalExtensions.push(oid);
     if (oid === oids.keyUsage) keyUsage = readKeyUsage(value);
     if (oid === oids.basicConstraints) pathLength = readPathLength(value);
   }
-  return { keyUsage, pathLength, pssHash: readPssHash(signatureAlgorithm), criticalExtensions };
+  return { keyUsage, pathLength, pssHash: readPssHash(signatureAlgorithm) };
 }
 
 /** The first content byte of a bit string counts unused bits; bit 0 is the highest of the next. */

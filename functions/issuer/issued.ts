@@ -3,6 +3,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto';
 import { CountersignError } from '../errors.ts';
 import { sameName } from '../flight/distinguished-name.ts';
 import { type AssembledChain, assembleChain } from '../identity/assemble.ts';
+import { readCertificate } from '../identity/chain.ts';
 import { checkIdentity } from '../identity/check.ts';
 import { pemBlocks } from '../identity/pem.ts';
 import { comparableNames } from './alternative-names.ts';
@@ -108,7 +109,7 @@ function partsOf({ certificate, intermediateCertificates, rootCertificate }: Ass
 
 function isReadable(pem: string): boolean {
   try {
-    return new X509Certificate(pem).publicKey !== undefined;
+    return readCertificate(pem, 'certificates').certificate !== undefined;
   } catch {
     return false;
   }

@@ -103,7 +103,10 @@ function checkedOrder(rotation: Rotation, document: string, current: CurrentDocu
     throw refused('certificate-replaced', sentence, token, beginAnotherHint);
   }
   const today = readCertificateRequest(requestFor(order.privateKey, rotation.identity, current));
-  const isOtherKey = current.renewal.reuseKey && current.privateKey && !isKeyOf(current.privateKey, asked.publicKey);
+  // A kept request of the time before `reuseKey` was taken out has the key that is to go: it may have been stolen.
+  const isOtherKey =
+    current.privateKey !== undefined &&
+    isKeyOf(current.privateKey, asked.publicKey) !== (current.renewal.reuseKey === true);
   if (!today || !hasSameNames(asked, today) || isOtherKey) {
     const sentence = 'The certificate request that is kept asks for something else than the renewal does today.';
     throw refused('request-outdated', sentence, token, beginAnotherHint);

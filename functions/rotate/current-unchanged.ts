@@ -7,7 +7,7 @@ import { atStage } from './at-stage.ts';
 import { replacedCertificateOf } from './certificate-order.ts';
 import { certificateOf, membersOf, nextMembers, noParts } from './current-document.ts';
 import { untilThere } from './patience.ts';
-import { refused } from './refused.ts';
+import { onceMoreHint, refused } from './refused.ts';
 import type { Rotation } from './rotation.ts';
 
 /**
@@ -60,8 +60,6 @@ const mergeHint =
   'The platform must put the next certificate into the current document, under another version, and go on with that one; docs/rotation.md, "What is changed meanwhile", has the commands.';
 const giveUpOrRestoreHint =
   'The platform must give the rotation up (docs/rotation.md, "When a step fails"), or make current again what was.';
-const onceMoreHint =
-  'The value of a version stays: the platform must give the rotation up (docs/rotation.md, "When a step fails") and begin another one.';
 
 type Members = Readonly<Record<string, unknown>>;
 

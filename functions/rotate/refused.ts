@@ -18,6 +18,10 @@ export const refusalReasons = [
   'contended',
 ] as const;
 
+/** What was put at AWSPENDING cannot be used or mended: Secrets Manager keeps the value of a version. */
+export const onceMoreHint =
+  'The value of a version stays: the platform must give the rotation up (docs/rotation.md, "When a step fails") and begin another one.';
+
 export type RefusalReason = (typeof refusalReasons)[number];
 
 /** `version` is the one that the rotation is for; undefined where that is not known. */

@@ -44,7 +44,8 @@ export function createRotate(given: RotationServices): Rotate {
     } catch (thrown) {
       const error = asCountersignError(thrown);
       Object.assign(record, failureFields(error));
-      if (typeof error.evidence?.stage === 'string') record.stage = error.evidence.stage;
+      const { code, evidence } = error;
+      if (code === 'identity-unusable' && typeof evidence?.stage === 'string') record.stage = evidence.stage;
       throw error;
     } finally {
       record.totalMs = rounded(performance.now() - startedAt);

@@ -14,7 +14,7 @@ import { isRequest } from '../versions/kept-request.ts';
 import { labels } from '../versions/labels.ts';
 import type { SecretState, SecretVersions, StoredVersion } from '../versions/versions.ts';
 import { type Sleep, untilThere } from './patience.ts';
-import { refused } from './refused.ts';
+import { onceMoreHint, refused } from './refused.ts';
 
 export interface RotationServices {
   /** Goes before an identity's name to make a secret's name. */
@@ -75,10 +75,8 @@ export async function provePending(rotation: Rotation, stored: StoredVersion): P
     throw unusable('handshake-failed', 'certificate', refusal.sentence);
   } catch (thrown) {
     if (!(thrown instanceof CountersignError)) throw thrown;
-    const hint =
-      'The value of a version stays: the platform must cancel the rotation with CancelRotateSecret and start another one.';
     throw new CountersignError(thrown.code, thrown.message, {
-      hint,
+      hint: onceMoreHint,
       evidence: { ...thrown.evidence, stage: labels.pending },
     });
   }

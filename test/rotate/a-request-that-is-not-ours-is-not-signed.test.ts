@@ -17,8 +17,10 @@ interface Kept {
   replaces?: string | null;
 }
 
+type Change = (sound: Kept, certificate: string, currentKey: string) => Kept;
+
 /** A rotation whose request is there before createSecret runs, as `change` makes it out of a sound one. */
-async function withKept(change: (sound: Kept, certificate: string) => Kept, document: object = {}) {
+async function withKept(change: Change, document: object = {}) {
   const pipeline = await openPipeline();
   const current = pipeline.document(document) as { certificate: string; privateKey: string };
   await pipeline.create('platform', current);
@@ -33,7 +35,7 @@ async function withKept(change: (sound: Kept, certificate: string) => Kept, docu
     new PutSecretValueCommand({
       SecretId,
       ClientRequestToken: requestVersionOf(event.ClientRequestToken),
-      SecretString: JSON.stringify(change(sound, current.certificate)),
+      SecretString: JSON.stringify(change(sound, current.certificate, current.privateKey)),
       VersionStages: ['COUNTERSIGN_REQUEST'],
     }),
   );
@@ -49,7 +51,7 @@ it('that is sound is, once', async () => {
 
 const foreign = (like: string) => certificateRequest({ privateKey: other, like });
 
-it.each<[string, string, (sound: Kept, like: string) => Kept, object?]>([
+it.each<[string, string, Change, object?]>([
   ["of another's key", 'request-malformed', (sound, like) => ({ ...sound, certificateRequest: foreign(like) })],
   ['that cannot be read', 'request-malformed', (sound) => ({ ...sound, certificateRequest: 'none' })],
   [
@@ -71,6 +73,15 @@ it.each<[string, string, (sound: Kept, like: string) => Kept, object?]>([
     }),
   ],
   ['for another key than the one that customers pin', 'request-outdated', (sound) => sound, { reuseKey: true }],
+  [
+    'for the key that is current, where the renewal wants a new one',
+    'request-outdated',
+    (sound, like, currentKey) => ({
+      ...sound,
+      privateKey: currentKey,
+      certificateRequest: certificateRequest({ privateKey: currentKey, like }),
+    }),
+  ],
   ['that replaces another certificate', 'certificate-replaced', (sound) => ({ ...sound, replaces: 'AA:BB' })],
   ['that replaces nothing', 'certificate-replaced', (sound) => ({ ...sound, replaces: null })],
   ['that does not say what it replaces', 'certificate-replaced', ({ replaces: _, ...sound }) => sound],

@@ -141,7 +141,7 @@ describe('a step', () => {
     for (const Step of rotationSteps) {
       const failure = await failureOf(() => pipeline.rotate()({ Step, ...begun }, context()));
       expect(failure).toMatchObject({ code: 'identity-unusable', evidence: { stage: 'AWSPENDING' } });
-      expect(failure.hint).toContain('CancelRotateSecret');
+      expect(failure.hint).toContain('give the rotation up');
     }
     expect(pipeline.lines.at(-1)).toMatchObject({
       level: 'WARN',
