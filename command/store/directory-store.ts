@@ -1,12 +1,12 @@
 // Identities in a directory: read as the functions read them, replaced at one moment, with the version before kept beside.
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { identityNamePattern } from '../../functions/config.ts';
 import { CountersignError } from '../../functions/errors.ts';
 import { directorySource } from '../../functions/identity/directory.ts';
-import { refusal, unavailable, usageError } from '../exit-code.ts';
+import { unavailable, usageError } from '../exit-code.ts';
 import { asOwnerOf } from './as-owner.ts';
 import { closedPathOf } from './closed-path.ts';
 import { whileLocked } from './folder-lock.ts';
@@ -35,6 +35,7 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
   if (!stats?.isDirectory())
     throw usageError(`There is no directory ${path}: make it first, for one folder for each identity.`);
   await requireParent(path);
+  const owner = stats.uid;
   const folderOf = (name: string) => join(path, name);
   const requestFile = (name: string) => join(path, ownFolder, `${name}.request.json`);
 
@@ -42,26 +43,24 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
 
   async function changing<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
     try {
-      return await asOwner(name, async () => {
-        await requireOwnFolders(path, name);
-        return await whileLocked(await openLockFile(path, name), work);
-      });
+      const places = [ownFolder, name, join(name, '..versions')];
+      return await asOwner.changing(places, async () => whileLocked(await openLockFile(path, name), work));
     } catch (thrown) {
-      throw told(thrown, path);
+      throw told(thrown, path, owner);
     }
   }
 
   async function readRequest(name: string): Promise<KeptRequest | undefined> {
     const text = await readFile(requestFile(name), 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
-      throw told(error, path);
+      throw told(error, path, owner);
     });
     return text === undefined ? undefined : keptRequestIn(text, requestFile(name));
   }
 
   async function names(): Promise<readonly string[]> {
     const entries = await readdir(path, { withFileTypes: true }).catch((thrown: unknown) => {
-      throw told(thrown, path);
+      throw told(thrown, path, owner);
     });
     const folders = entries.filter((entry) => !entry.isFile()).map((entry) => entry.name);
     // Also those that wait for their first certificate.
@@ -72,7 +71,7 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
 
   async function look(name: string): Promise<IdentityState | undefined> {
     const holder = await fingerprintOf(folderOf(name)).catch((thrown: unknown) => {
-      throw told(thrown, path);
+      throw told(thrown, path, owner);
     });
     if (holder === undefined && (await readRequest(name)) === undefined) return undefined;
     return {
@@ -93,9 +92,9 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
   return {
     place: `the directory ${path}`,
     keepsRenewal: false,
-    names: () => asOwner(undefined, names),
-    look: (name) => asOwner(name, () => look(name)),
-    read: (name, stage) => asOwner(name, () => read(name, stage)),
+    names: () => asOwner.reading(names),
+    look: (name) => asOwner.reading(() => look(name)),
+    read: (name, stage) => asOwner.reading(() => read(name, stage)),
     activate: (name, document, { instead, keepsPrevious = false }) =>
       changing(name, async () => {
         if ((await fingerprintOf(folderOf(name))) !== instead) return 'changed';
@@ -110,7 +109,7 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
         return 'done';
       }),
     unreadable: (name) => unreadableSentence(path, name).catch(() => undefined),
-    request: (name) => asOwner(name, () => readRequest(name)),
+    request: (name) => asOwner.reading(() => readRequest(name)),
     keepRequest: (name, request) =>
       changing(name, async () => {
         const content = JSON.stringify({ ...request, for: randomUUID() });
@@ -158,15 +157,6 @@ function filesOf(document: string): ReadonlyMap<string, string> {
   ]);
 }
 
-/** A link in the place of one of them would have files of somewhere else changed and cleared away. */
-async function requireOwnFolders(path: string, name: string): Promise<void> {
-  for (const folder of [join(path, ownFolder), join(path, name), join(path, name, '..versions')]) {
-    const stats = await lstat(folder).catch(() => undefined);
-    if (stats?.isSymbolicLink())
-      throw refusal('folder-is-a-link', `${folder} is a link: what is changed there must be a folder of its own.`);
-  }
-}
-
 /** Of whom the directory is, so that root and the service's own user can both work on it. */
 async function openLockFile(path: string, name: string): Promise<string> {
   const folder = join(path, ownFolder);
@@ -198,8 +188,12 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** What the file system says, as a sentence; anything else as it is. */
-function told(thrown: unknown, path: string): unknown {
-  const { code } = thrown as NodeJS.ErrnoException;
+function told(thrown: unknown, path: string, owner?: number): unknown {
+  const { code, path: place } = thrown as NodeJS.ErrnoException;
   if (!(thrown instanceof Error) || !/^E[A-Z]+$/.test(code ?? '')) return thrown;
+  if (code === 'EACCES' && owner !== undefined && owner !== 0 && process.getuid?.() === 0) {
+    const sentence = `The directory ${path} belongs to user ${owner}, and root works there as that user, who may not use ${place ?? 'all of it'}: chown -R --reference='${path}' '${path}' gives it back.`;
+    return unavailable('store-unwritable', sentence);
+  }
   return unavailable('store-unwritable', `The directory ${path} cannot be used: ${reasons[code ?? ''] ?? code}.`);
 }

@@ -16,7 +16,7 @@ export async function readersBelow(parent: string): Promise<Readers> {
   const stats = await stat(parent);
   const ids = givenTo(stats);
   // Open to everybody, as a plain mkdir leaves it, its group is nobody's decision.
-  const isForGroup = isGivenToGroup(stats) && (stats.mode & 0o007) === 0;
+  const isForGroup = ids !== undefined && isGivenToGroup(stats) && (stats.mode & 0o007) === 0;
   return {
     folder: { ids, mode: isForGroup ? stats.mode & 0o2770 : 0o700 },
     file: { ids, mode: isForGroup ? 0o640 : 0o600 },
@@ -27,9 +27,11 @@ export async function readersBelow(parent: string): Promise<Readers> {
 export async function readersLike(folder: string, key: string | undefined): Promise<Readers> {
   const stats = await stat(folder);
   const like = key === undefined ? undefined : await stat(key);
+  const [folderIds, fileIds] = [givenTo(stats), givenTo(like ?? stats)];
+  // Where the group cannot be the same, the one that it would be instead is nobody's decision.
   return {
-    folder: { ids: givenTo(stats), mode: (stats.mode & 0o2775) | 0o700 },
-    file: { ids: givenTo(like ?? stats), mode: 0o600 | ((like?.mode ?? 0) & groupReads) },
+    folder: { ids: folderIds, mode: folderIds ? (stats.mode & 0o2775) | 0o700 : 0o700 },
+    file: { ids: fileIds, mode: fileIds ? 0o600 | ((like?.mode ?? 0) & groupReads) : 0o600 },
   };
 }
 
@@ -40,12 +42,15 @@ export async function ownerOf(folder: string, mode: number): Promise<Owner> {
 
 /** Root gives it to whom that belongs; others can give it to a group that they are in. */
 function givenTo({ uid, gid }: Stats): Owner['ids'] {
-  const self = process.getuid?.();
+  // Not the real one: root works as the owner of the directory.
+  const self = process.geteuid?.();
   if (self === 0) return { uid, gid };
-  return self !== undefined && process.getgroups?.().includes(gid) ? { uid: self, gid } : undefined;
+  return self !== undefined && [...(process.getgroups?.() ?? []), process.getegid?.()].includes(gid)
+    ? { uid: self, gid }
+    : undefined;
 }
 
 /** It has a group that it did not get by itself: neither this user's own, nor the one that has the owner alone in it. */
 export function isGivenToGroup({ uid, gid, mode }: Stats): boolean {
-  return (mode & groupEnters) === groupEnters && gid !== uid && gid !== process.getgid?.();
+  return (mode & groupEnters) === groupEnters && gid !== uid && gid !== process.getegid?.();
 }

@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Ground, ground, issue } from './identity-ground.ts';
+import { runCommand } from './run-command.ts';
 
 const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;
@@ -35,7 +36,7 @@ async function ofNobody(): Promise<{ on: Ground; secret: string; valuables: stri
   return { on, secret, valuables };
 }
 
-const change = (on: Ground) => on.json(['destinations', 'acme', 'add', 'b.example']);
+const change = (on: Ground, host = 'b.example') => on.json(['destinations', 'acme', 'add', host]);
 
 describe.skipIf(!isRoot)('root in a directory of somebody else (needs root)', () => {
   it('changes what is there, as its owner', async () => {
@@ -43,6 +44,31 @@ describe.skipIf(!isRoot)('root in a directory of somebody else (needs root)', ()
     expect((await change(on)).code).toBe(0);
     const all = readdirSync(on.directory, { recursive: true }).map((name) => lstatSync(join(on.directory, `${name}`)));
     expect(new Set(all.map(({ uid }) => uid))).toEqual(new Set([nobody]));
+  });
+
+  it('sees all of them, and doctor too', async () => {
+    const { on } = await ofNobody();
+    for (const name of ['b', 'c', 'd']) {
+      await on.json(['import', name, on.pem(`${name}.pem`, issue(name)), '--destination', 'a.example']);
+    }
+    const { code, answer } = await on.json(['list']);
+    expect([code, answer.identities.map(({ identity }: { identity: string }) => identity)]).toEqual([
+      0,
+      ['acme', 'b', 'c', 'd'],
+    ]);
+    const doctor = await runCommand(['doctor', '--no-reach', '--source', on.source]);
+    expect(doctor.code, doctor.error).toBe(0);
+    expect(doctor.out).toContain('d: can be used');
+  });
+
+  it('is no member of its own group where the directory is of that', async () => {
+    const { on } = await ofNobody();
+    chownSync(on.directory, nobody, 0);
+    const shadow = join(on.folder.path, 'shadow');
+    writeFileSync(shadow, 'of root alone', { mode: 0o640 });
+    symlinkSync(shadow, join(on.directory, 'acme/tls.key'));
+    expect((await change(on)).code).not.toBe(0);
+    expect((await on.identity(['list'])).code).toBe(0);
   });
 
   it('gives no folder of its own away where .countersign is a link', async () => {
@@ -93,8 +119,35 @@ describe.skipIf(!isRoot)('root in a directory of somebody else (needs root)', ()
     expect((await change(on)).answer.error).toMatchObject({ code: 'open-directory' });
     chmodSync(on.directory, 0o755);
     expect((await change(on)).code).toBe(0);
-    chownSync(join(on.directory, 'acme'), nobody, nobody);
-    expect((await change(on)).answer.error).toMatchObject({ code: 'foreign-folder' });
+    for (const [path, mode, uid] of [
+      ['acme', 0o770, 0],
+      ['acme', 0o700, nobody],
+      ['.countersign', 0o770, 0],
+      ['..', 0o777, 0],
+    ] as const) {
+      const place = join(on.directory, path);
+      const before = statSync(place);
+      chownSync(place, uid, 0);
+      chmodSync(place, mode);
+      expect((await change(on, 'c.example')).answer.error, `${path} ${mode}`).toMatchObject({ code: 'open-directory' });
+      // Looking is not changing.
+      expect((await on.identity(['list'])).code).toBe(0);
+      chownSync(place, before.uid, before.gid);
+      chmodSync(place, before.mode & 0o7777);
+    }
+    expect((await change(on, 'c.example')).code).toBe(0);
+  });
+
+  it('works in none of its own that a link of somebody else leads to', async () => {
+    const on = ground();
+    await on.json(['import', 'acme', on.pem('1.pem', issue()), '--destination', 'a.example']);
+    const theirs = join(on.folder.path, 'theirs');
+    mkdirSync(theirs);
+    symlinkSync(on.directory, join(theirs, 'identities'));
+    chownSync(theirs, nobody, nobody);
+    const source = ['--source', `directory:${join(theirs, 'identities')}`];
+    const { answer } = await on.json(['destinations', 'acme', 'add', 'b.example', ...source]);
+    expect(answer.error).toMatchObject({ code: 'open-directory' });
   });
 });
 
