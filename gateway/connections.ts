@@ -28,7 +28,7 @@ export function connectionsOf(server: Server | HttpServer): OpenConnections {
 }
 
 function watch(server: Server): OpenConnections {
-  /** By the address of the peer, which the socket above the handshake has, too. */
+  /** By the addresses of both ends, which the socket above the handshake has, too. */
   const shakingHands = new Map<string, Socket>();
   const standing = new Map<Socket, Standing>();
   const stands = (socket: Socket) => {
@@ -37,14 +37,14 @@ function watch(server: Server): OpenConnections {
   };
   if (server instanceof TlsServer) {
     server.on('connection', (socket: Socket) => {
-      const peer = peerOf(socket);
-      shakingHands.set(peer, socket);
+      const ends = endsOf(socket);
+      shakingHands.set(ends, socket);
       socket.once('close', () => {
-        if (shakingHands.get(peer) === socket) shakingHands.delete(peer);
+        if (shakingHands.get(ends) === socket) shakingHands.delete(ends);
       });
     });
     server.on('secureConnection', (socket: TLSSocket) => {
-      shakingHands.delete(peerOf(socket));
+      shakingHands.delete(endsOf(socket));
       stands(socket);
     });
   } else server.on('connection', stands);
@@ -78,6 +78,6 @@ function watch(server: Server): OpenConnections {
   };
 }
 
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
 }

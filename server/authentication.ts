@@ -36,7 +36,7 @@ export function createAuthentication(callers: () => Callers, now: () => number =
 
   return {
     began(socket) {
-      const key = peerOf(socket);
+      const key = endsOf(socket);
       const mine = { authorities };
       judgedBy.set(key, mine);
       // The port of a connection that was reset is free again before its end is told here.
@@ -61,7 +61,7 @@ export function createAuthentication(callers: () => Callers, now: () => number =
   };
 
   function isStale(socket: Socket): boolean {
-    return judgedBy.get(peerOf(socket))?.authorities !== authorities;
+    return judgedBy.get(endsOf(socket))?.authorities !== authorities;
   }
 
   function byToken(authorization: string): Caller {
@@ -110,8 +110,8 @@ function isTwice(rawHeaders: readonly string[], name: string): boolean {
 }
 
 /** A TLS socket and the connection below it have the same. */
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
 }
 
 function refused(reason: string, detail: string): CountersignError {

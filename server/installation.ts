@@ -1,5 +1,6 @@
 // One process that serves: its files, its identities, its doors and its listener, opened in order and closed again.
 import { readdir } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import { dirname } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
 import type { NotedVerdict } from '../console/verdicts.ts';
@@ -63,6 +64,7 @@ async function open(
 ): Promise<Installation> {
   const { tls } = options;
   await requireFolder(options.identities);
+  let serving: Server | undefined;
   const files = await keepOwnFiles(options, { lastSound: parts.lastSound, onTrust: changeTrust, tells: true });
   closing.push(files.close);
   const { trust, callers } = files;
@@ -106,6 +108,7 @@ async function open(
     },
     onIdentity: kept.used,
   });
+  serving = server;
   if (parts.sharesPort) shareConnections(server);
   server.on('connection', (socket) => {
     connections += 1;
@@ -115,10 +118,12 @@ async function open(
   });
   /** Connections that stand keep their certificate; callers of other authorities are let go. */
   function changeTrust(now: ServerTrust, before: ServerTrust): void {
-    (server as unknown as TlsServer).setSecureContext(now.context);
+    // Not there yet: it begins with what is in force then.
+    if (serving === undefined) return;
+    (serving as unknown as TlsServer).setSecureContext(now.context);
     if (now.authorities !== before.authorities) {
       authentication?.forgetCertificates();
-      server.closeIdleConnections();
+      serving.closeIdleConnections();
     }
   }
 

@@ -17,8 +17,9 @@ export function requireAllowed(caller: Caller | undefined, route: RouteMatch): v
   }
   // Of that, everybody is shown what he may use.
   if (route.routeKey === consoleRoutes.state) return;
-  const identity = route.pathParameters?.identity ?? '';
-  if (mayUse(caller, identity)) return;
+  const identity = route.pathParameters?.identity;
+  // A route that is of no identity is nobody's until it is said above whose.
+  if (identity !== undefined && mayUse(caller, identity)) return;
   throw new CountersignError('caller-forbidden', `The caller ${caller.name} may not use that identity.`, {
     evidence: { reason: 'identity' },
   });

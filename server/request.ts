@@ -120,7 +120,10 @@ async function answerTo(
     if (announced > maxBodyBytes) return turnAway(parts, request, tooLarge, { code: '413', caller: caller?.name });
     const taken = parts.load.take(announced);
     call.taken = taken;
-    if (parts.console && path.startsWith('/console/')) return parts.console.answer(route, caller);
+    if (parts.console && path.startsWith('/console/')) {
+      taken.begin();
+      return await parts.console.answer(route, caller);
+    }
     if (identity !== undefined) parts.onIdentity(identity);
     goOn();
     body = await readBody(request, maxBodyBytes, taken.hold);

@@ -8,12 +8,12 @@ import { readFiles } from '../import/read-files.ts';
 import type { KeptRequest } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { harmless } from '../terminal-text.ts';
-import { carriedOver, requireName, requireSize, warnOfReaders, wasChanged } from './change.ts';
+import { carriedOver, requireName, requireSize, wasChanged } from './change.ts';
 import { certificatesOf } from './described.ts';
 import { readInputFiles } from './input-files.ts';
 import { judgedIdentity, refuse } from './judged.ts';
 import { followToEnd, secondsFrom } from './rotate.ts';
-import { anyHostWarnings, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
+import { allWarnings, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
 
 export interface CompleteOptions extends WriteOptions, SettingOptions {
   readonly certificate: string;
@@ -76,12 +76,12 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
     if ((await store.activate(name, text, activation)) === 'changed') throw wasChanged(name);
     await store.dropRequest(name, request.for);
   }
-  for (const sentence of anyHostWarnings(destinations)) context.output.warn(sentence);
-  for (const { sentence } of judged.warnings) context.output.warn(sentence);
-  if (!isRotation) await warnOfReaders(name, store, context);
+  const unreadable = isRotation ? undefined : await store.unreadable?.(name);
+  const warnings = allWarnings(destinations, judged.warnings, unreadable);
+  for (const { sentence } of warnings) context.output.warn(sentence);
   // Not by `rotate`, which would begin another one where this one has ended by then.
   if (isRotation && options.wait) return await followToEnd(name, request.for, 'trying', seconds, store, context);
-  const { chain, warnings, notes } = judged;
+  const { chain, notes } = judged;
   const { paint } = context.output;
   const outcome = isRotation ? 'rotation-resumed' : 'activated';
   context.output.answer({ identity: name, outcome, place: store.place, chain, warnings, notes }, () => [

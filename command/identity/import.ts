@@ -9,7 +9,7 @@ import { readInputFiles } from './input-files.ts';
 import { judgedIdentity, refuse } from './judged.ts';
 import { destinationLines } from './lines.ts';
 import { type PassphraseOptions, passphraseFrom } from './passphrase.ts';
-import { anyHostWarnings, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
+import { allWarnings, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
 
 export interface ImportOptions extends WriteOptions, PassphraseOptions, SettingOptions {
   readonly dryRun?: boolean;
@@ -71,12 +71,8 @@ export async function importIdentity(
     if ((await store.activate(name, text, { instead: state?.holder })) === 'changed') throw wasChanged(name);
   }
   const unreadable = options.dryRun ? undefined : await store.unreadable?.(name);
-  const sayings = [
-    ...anyHostWarnings(destinations),
-    ...warnings.map(({ sentence }) => sentence),
-    ...(unreadable === undefined ? [] : [unreadable]),
-  ];
-  for (const sentence of sayings) context.output.warn(sentence);
+  const told = allWarnings(destinations, warnings, unreadable);
+  for (const { sentence } of told) context.output.warn(sentence);
   const stored = options.dryRun ? undefined : await store.read(name, 'AWSCURRENT');
   const { paint } = context.output;
   context.output.answer(
@@ -87,11 +83,7 @@ export async function importIdentity(
       ...(stored === undefined ? {} : { version: stored.version }),
       chain,
       ...(Array.isArray(destinations) ? { destinations: destinations.map(describeDestination) } : {}),
-      warnings: [
-        ...anyHostWarnings(destinations).map((sentence) => ({ code: 'any-public-host', sentence })),
-        ...warnings,
-        ...(unreadable === undefined ? [] : [{ code: 'unreadable', sentence: unreadable }]),
-      ],
+      warnings: told,
       notes,
     },
     () => [

@@ -52,8 +52,26 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+export interface Warning {
+  readonly code: string;
+  readonly sentence: string;
+}
+
+/** What is said of an identity that is stored: where it may go, what was found in its files, and who cannot read it. */
+export function allWarnings<Found extends Warning>(
+  destinations: unknown,
+  found: readonly Found[],
+  unreadable: string | undefined,
+): readonly (Warning | Found)[] {
+  return [
+    ...anyHostWarnings(destinations).map((sentence) => ({ code: 'any-public-host', sentence })),
+    ...found,
+    ...(unreadable === undefined ? [] : [{ code: 'unreadable', sentence: unreadable }]),
+  ];
+}
+
 /** One at most; what is no list is judged elsewhere. */
-export function anyHostWarnings(destinations: unknown): readonly string[] {
+function anyHostWarnings(destinations: unknown): readonly string[] {
   if (destinations === undefined) return [anyHostWarning];
   const sentence = Array.isArray(destinations) ? anyHostSentence(destinations) : undefined;
   return sentence === undefined ? [] : [`${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}`];
