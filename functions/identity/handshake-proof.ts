@@ -53,8 +53,7 @@ async function shakeHands(identity: PresentedIdentity, version: SecureVersion): 
       cert: certificate,
       ca: rootCertificate,
       requestCert: true,
-      // Judged below, where the reason is known.
-      rejectUnauthorized: false,
+      rejectUnauthorized: false, // reason: judged in refusalOf, which says why
       ...versions,
     });
     server.once('tlsClientError', failed);
@@ -65,7 +64,13 @@ async function shakeHands(identity: PresentedIdentity, version: SecureVersion): 
       else socket.pipe(socket);
     });
     const cert = `${certificate.trimEnd()}\n${intermediateCertificates}`;
-    client = connect({ socket: clientEnd, key: privateKey, cert, rejectUnauthorized: false, ...versions });
+    client = connect({
+      socket: clientEnd,
+      key: privateKey,
+      cert,
+      rejectUnauthorized: false, // reason: the other end is ours, and shows the identity's own certificate
+      ...versions,
+    });
     client.on('error', failed);
     client.once('close', () => resolve('the connection was closed'));
     client.once('data', (data: Buffer) =>
