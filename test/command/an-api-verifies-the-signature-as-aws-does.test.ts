@@ -205,12 +205,19 @@ describe('a signature of the command', () => {
   });
 });
 
-/** A Python with botocore, which the AWS CLI is made with. */
+/** Version 2 of the AWS CLI has botocore inside; another Python may have it by itself. */
+const imports = `
+try:
+    import awscli
+except ImportError:
+    pass
+import botocore.session
+`;
 const python = ['python3', '/usr/bin/python3'].find(
-  (path) => spawnSync(path, ['-c', 'import botocore'], { stdio: 'ignore', timeout: 30_000 }).status === 0,
+  (path) => spawnSync(path, ['-c', imports], { stdio: 'ignore', timeout: 30_000 }).status === 0,
 );
 
-const botocore = `
+const botocore = `${imports}
 import base64, json, sys
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
