@@ -77,7 +77,13 @@ async function open(
 
   const { limits } = options;
   const load = createLoad(limits.maxCalls, limits.maxBufferedBytes);
-  const readiness = createReadiness(options.identities, doors.identities);
+  const readiness = createReadiness(options.identities, {
+    get(name) {
+      // Else it would be read here, and not again before a call had gone out with it.
+      kept.used(name);
+      return doors.identities.get(name);
+    },
+  });
   const console = options.console ? openOwnConsole(options.identities, doors.source, parts.onVerdict) : undefined;
   const metrics = createServeMetrics({ callsInFlight: () => load.callsInFlight, openConnections: () => connections });
   countWith(metrics.meter);

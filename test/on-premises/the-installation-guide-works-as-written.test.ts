@@ -61,7 +61,7 @@ const started = `
 const changed = `
   countersign identity destinations platform add https://other.customer.example --source directory:/etc/countersign/identities
   countersign identity rollback platform --yes --source directory:/etc/countersign/identities
-  sleep 6
+  sleep 10
   countersign invoke https://api.customer.example/ --api https://countersign.acme.example:8443 --cacert root.pem --token-file token
   ${asOther} cat identities/platform/private-key.pem > /dev/null
   for mine in 'cat token' 'touch identities/mine' 'touch identities/platform/mine' 'ls identities/.countersign'

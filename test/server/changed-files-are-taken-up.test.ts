@@ -65,6 +65,17 @@ describe('an identity', () => {
       .toBeLessThanOrEqual(api.connections.filter(({ fingerprint256 }) => fingerprint256 === fingerprint(next)).length);
   });
 
+  it('is taken up where nobody but the probe for readiness has asked for it yet', async () => {
+    const { identities, target, destinations } = await surroundings();
+    const serving = await startServing({ identities, workers: '1', identityTtlSeconds: '1' });
+    expect((await ask(serving.url, '/v1/ready')).status).toBe(200);
+    const next = newIdentity();
+    for (const name of ['acme', 'platform']) writeIdentity(identities, name, next, destinations);
+    const { identity } = await serving.line(({ message }) => message === 'identity taken up');
+    const { body } = await invoke(serving.url, target, { identity: String(identity) });
+    expect(body.handshake.client.fingerprint256).toBe(fingerprint(next));
+  });
+
   it('is taken up through the swap of a secret\u2019s link, and half-written ones are never used', async () => {
     const { api, target, destinations, folder } = await surroundings();
     const mount = join(folder.path, 'mounted', 'platform');
