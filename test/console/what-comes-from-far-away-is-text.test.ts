@@ -24,8 +24,11 @@ const certificate = {
 };
 
 async function requireText(page: Page, place: string, atLeast: number): Promise<void> {
-  const text = await page.locator(place).innerText();
-  expect(text.toLowerCase().split(seen.toLowerCase()).length - 1).toBeGreaterThanOrEqual(atLeast);
+  const shown = () => page.locator(place).innerText();
+  const times = async () => (await shown()).toLowerCase().split(seen.toLowerCase()).length - 1;
+  // A view shows what it has at first, and what it asks for when that has come.
+  await expect.poll(times, { timeout: 15_000 }).toBeGreaterThanOrEqual(atLeast);
+  const text = await shown();
   expect(text).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/);
   expect(await page.locator('main script, main img, main style, main [onerror]').count()).toBe(0);
   expect(await page.title()).toMatch(/· Countersign$/);
