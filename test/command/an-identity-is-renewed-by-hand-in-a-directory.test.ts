@@ -36,6 +36,18 @@ function keyThatWaits(directory: string, name: string): string {
 }
 
 describe('a first certificate', () => {
+  it('that may go anywhere is warned of in JSON as well', async () => {
+    const { directory, folder, identity, json } = ground();
+    const asked = await identity(['csr', 'acme']);
+    keyThatWaits(directory, 'acme');
+    const issued = signed(asked.out);
+    const file = folder.write('acme.pem', issued.certificate + issued.intermediates + issued.root);
+    const { answer, error } = await json(['complete', 'acme', '--certificate', file]);
+    const [warning] = answer.warnings;
+    expect(warning).toMatchObject({ code: 'any-public-host' });
+    expect(error).toContain(warning.sentence);
+  });
+
   it('is asked for with a key that stays, and completes the identity', async () => {
     const { directory, folder, identity, json } = ground();
     const asked = await identity(['csr', 'acme', '--subject', 'CN=bot,O=Acme', '--name', 'dns:bot.acme.example']);

@@ -1,7 +1,12 @@
 // A customer's API that tells what it received, a directory with the identity for it, and the command as a process that can be signalled.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { IncomingMessage, Server as PlainServer, ServerResponse } from 'node:http';
+import {
+  createServer as createPlainServer,
+  type IncomingMessage,
+  type Server as PlainServer,
+  type ServerResponse,
+} from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -90,4 +95,21 @@ export function startCommand(args: readonly string[], cwd = root): { child: Chil
   const ended = once(child, 'close');
   onTestFinished(() => void child.kill('SIGKILL'));
   return { child, ended };
+}
+
+/** Of AWS's own documentation. */
+export const account = {
+  AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'example/secret/word',
+  AWS_REGION: 'eu-central-1',
+};
+
+/** A place to which nothing should be sent: it keeps what whoever comes shows. */
+export async function nobody(): Promise<{ readonly port: number; readonly seen: readonly string[] }> {
+  const seen: string[] = [];
+  const server = createPlainServer(({ headers }, response) => {
+    seen.push(headers.authorization ?? '');
+    response.writeHead(400).end();
+  });
+  return { port: await listening(server), seen };
 }

@@ -1,27 +1,11 @@
 // Where `--source aws` leads: an endpoint that the environment or a profile has is held to the rule of --endpoint, and told.
-import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { startServer } from '../secrets-manager/local-server.ts';
 import { privateFolder } from '../support/program.ts';
-import { listening } from './customer.ts';
+import { account, nobody } from './customer.ts';
 import { runCommand } from './run-command.ts';
 
-const account = {
-  AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
-  AWS_SECRET_ACCESS_KEY: 'example/secret/word',
-  AWS_REGION: 'eu-central-1',
-};
 const safely = 'it must be https, unless it is on loopback.';
-
-/** Counts whoever comes. */
-async function nobody() {
-  const seen: string[] = [];
-  const server = createServer(({ headers }, response) => {
-    seen.push(headers.authorization ?? '');
-    response.writeHead(400).end();
-  });
-  return { port: await listening(server), seen };
-}
 
 describe('an endpoint of Secrets Manager that nobody named on the command line', () => {
   it.each(['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'AWS_ENDPOINT_URL'])('in %s is told with the place', async (name) => {

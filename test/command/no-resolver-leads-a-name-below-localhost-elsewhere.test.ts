@@ -1,27 +1,10 @@
 // Names below localhost (RFC 6761, section 6.3): of an API they are this machine without DNS being asked, and of Secrets Manager they are not taken over http.
 import dns from 'node:dns';
-import { createServer } from 'node:http';
 import { describe, expect, it, vi } from 'vitest';
 import { openly } from '../../command/api/access.ts';
 import { openOverHttp } from '../../command/api/over-http.ts';
-import { listening } from './customer.ts';
+import { account, nobody } from './customer.ts';
 import { runCommand } from './run-command.ts';
-
-const account = {
-  AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
-  AWS_SECRET_ACCESS_KEY: 'example/secret/word',
-  AWS_REGION: 'eu-central-1',
-};
-
-/** Counts whoever comes. */
-async function nobody() {
-  const seen: string[] = [];
-  const server = createServer(({ headers }, response) => {
-    seen.push(headers.authorization ?? '');
-    response.writeHead(400).end();
-  });
-  return { port: await listening(server), seen };
-}
 
 describe('a name below localhost', () => {
   it.each(['local', 'aws'])('is no endpoint of --source %s over http: DNS may lead it anywhere', async (source) => {
