@@ -9,7 +9,7 @@ export type Program = (typeof programs)[number];
 
 const entries: Readonly<Record<Program | 'sdk' | 'sdkTrimmed', string>> = {
   bare: 'bench/programs/bare.ts',
-  countersign: 'functions/invoke/handler.ts',
+  countersign: 'functions/invoke.ts',
   tutorial: 'bench/programs/tutorial.ts',
   popular: 'bench/programs/popular.ts',
   sdk: 'bench/programs/sdk.ts',

@@ -1,8 +1,8 @@
 // The console's data: read from where the identities are, kept for a moment, handed out to whoever may use them.
 
-import { CountersignError } from '../functions/errors.ts';
-import { createGate } from '../functions/identity/gate.ts';
-import type { IdentitySource, Stage } from '../functions/identity/identity.ts';
+import { CountersignError } from '../core/errors.ts';
+import { createGate } from '../core/identity/gate.ts';
+import type { IdentitySource, Stage } from '../core/identity/identity.ts';
 import { type SeenIdentity, seeIdentity, withVerdicts } from './identities.ts';
 import { createJudgements } from './judgements.ts';
 import type { ConsoleState, EventState, RotationState } from './state.ts';

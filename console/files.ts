@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
-import type { HttpAnswer } from '../gateway/answer.ts';
+import type { HttpAnswer } from '../listener/http-answer.ts';
 
 const types = {
   html: 'text/html; charset=utf-8',

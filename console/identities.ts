@@ -1,9 +1,9 @@
 // One identity as the console shows it: its versions with their chains, its destinations with what was last found there.
 
-import type { Destination } from '../functions/destination/destination.ts';
-import { matchDestination } from '../functions/destination/match.ts';
-import { asCountersignError, type CountersignError } from '../functions/errors.ts';
-import type { IdentitySource, Stage, StoredIdentity } from '../functions/identity/identity.ts';
+import type { Destination } from '../core/destination/destination.ts';
+import { matchDestination } from '../core/destination/match.ts';
+import { asCountersignError, type CountersignError } from '../core/errors.ts';
+import type { IdentitySource, Stage, StoredIdentity } from '../core/identity/identity.ts';
 import { type Judgements, problemOf } from './judgements.ts';
 import type { DestinationState, IdentityState, VerdictState } from './state.ts';
 import type { NotedVerdict } from './verdicts.ts';

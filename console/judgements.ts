@@ -1,13 +1,13 @@
 // What is said of the versions of identities, kept for as long as it stays true: to read a chain and try its key takes milliseconds each.
 import { createHash } from 'node:crypto';
-import type { Destination } from '../functions/destination/destination.ts';
-import { reportCertificate } from '../functions/diagnosis/certificate-report.ts';
-import type { CertificateReport } from '../functions/diagnosis/diagnosis.ts';
-import { asCountersignError, type CountersignError } from '../functions/errors.ts';
-import { readCertificate, readCertificates } from '../functions/identity/chain.ts';
-import { checkIdentity } from '../functions/identity/check.ts';
-import { hasCertificates, parseCertificateKeys, parseDocument } from '../functions/identity/document.ts';
-import type { StoredIdentity } from '../functions/identity/identity.ts';
+import type { Destination } from '../core/destination/destination.ts';
+import { reportCertificate } from '../core/diagnosis/certificate-report.ts';
+import type { CertificateReport } from '../core/diagnosis/diagnosis.ts';
+import { asCountersignError, type CountersignError } from '../core/errors.ts';
+import { checkIdentity } from '../core/identity/check.ts';
+import { hasCertificates, parseCertificateKeys, parseDocument } from '../core/identity/document.ts';
+import type { StoredIdentity } from '../core/identity/identity.ts';
+import { readCertificate, readCertificates } from '../core/x509/chain.ts';
 import type { ProblemState, VersionState } from './state.ts';
 
 export interface Judgement {

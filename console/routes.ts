@@ -1,8 +1,8 @@
 // The console's own routes: what it shows, and a rotation begun where one can be; everything else it does through the API.
 import { isUtf8 } from 'node:buffer';
-import { asCountersignError } from '../functions/errors.ts';
-import { gatewayAnswer, type HttpAnswer } from '../gateway/answer.ts';
-import { matchRoute, type RouteMatch } from '../gateway/route.ts';
+import { asCountersignError } from '../core/errors.ts';
+import { gatewayAnswer, type HttpAnswer } from '../listener/http-answer.ts';
+import { matchRoute, type RouteMatch } from '../listener/route.ts';
 import type { Console, ConsoleCaller } from './console.ts';
 
 export const consoleRoutes = {

@@ -1,7 +1,7 @@
 // What the console shows, as its page gets it: names, dates, fingerprints, labels, verdicts; never a key, never a payload.
 
-import type { Network } from '../functions/destination/destination.ts';
-import type { Certainty, CertificateReport, Verdict } from '../functions/diagnosis/diagnosis.ts';
+import type { Network } from '../core/destination/destination.ts';
+import type { Certainty, CertificateReport, Verdict } from '../core/diagnosis/diagnosis.ts';
 
 export interface ConsoleState {
   /** ISO 8601, of the server: days to expiry are counted from it. */

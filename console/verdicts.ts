@@ -1,7 +1,7 @@
 // The last verdict on each host that an identity was diagnosed with, for as long as the process lives.
 
-import { parseTarget } from '../functions/destination/target.ts';
-import type { Certainty, Verdict } from '../functions/diagnosis/diagnosis.ts';
+import { parseTarget } from '../core/destination/target.ts';
+import type { Certainty, Verdict } from '../core/diagnosis/diagnosis.ts';
 import type { VerdictState } from './state.ts';
 
 export interface NotedVerdict extends VerdictState {

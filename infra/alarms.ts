@@ -11,7 +11,7 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { metricsNamespace } from '../functions/config.ts';
+import { metricsNamespace } from '../core/settings.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { EgressFunction } from './egress-function.ts';
 

@@ -4,7 +4,7 @@ import { CfnEventBus } from 'aws-cdk-lib/aws-events';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
-import { variables } from '../functions/config.ts';
+import { variables } from '../core/settings.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { EgressFunction } from './egress-function.ts';
 

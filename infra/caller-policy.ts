@@ -1,7 +1,7 @@
 // What an orchestrator is given: the managed policy that lets it use one identity, and no other.
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { callerRoutes } from '../functions/config.ts';
+import { callerRoutes } from '../core/settings.ts';
 import type { EgressApi } from './egress-api.ts';
 
 export interface CallerPolicyProps {

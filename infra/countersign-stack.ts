@@ -153,5 +153,5 @@ export class CountersignStack extends Stack {
 }
 
 function handler(name: string): string {
-  return fileURLToPath(new URL(`../functions/${name}/handler.ts`, import.meta.url));
+  return fileURLToPath(new URL(`../functions/${name}.ts`, import.meta.url));
 }

@@ -12,7 +12,7 @@ import {
   PeriodOverride,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
-import { metricsNamespace } from '../functions/config.ts';
+import { metricsNamespace } from '../core/settings.ts';
 
 export interface DashboardProps {
   readonly alarms: Readonly<Record<string, Alarm>>;

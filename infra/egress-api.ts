@@ -7,7 +7,7 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { routes } from '../functions/config.ts';
+import { routes } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
 
 export type RouteName = keyof typeof routes;

@@ -5,11 +5,11 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Function as LambdaFunction, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { variables } from '../functions/config.ts';
+import { variables } from '../core/settings.ts';
 import { functionCode } from './function-code.ts';
 
 export interface EgressFunctionProps {
-  /** Absolute path of the handler.ts, which exports `handler`. */
+  /** Absolute path of a file of functions/, which exports `handler`. */
   readonly entry: string;
   /** What it does, in the words an operator sees in the console. */
   readonly description: string;
@@ -33,7 +33,7 @@ export interface EgressFunctionProps {
 
 /**
  * libuv gives half of its threads to look-ups (four threads by default), and one that hangs holds its thread long after
- * the call has ended: with 64, the 24 that functions/destination/lookups.ts allows leave room for those of the SDK.
+ * the call has ended: with 64, the 24 that core/destination/lookups.ts allows leave room for those of the SDK.
  */
 const threads = { UV_THREADPOOL_SIZE: '64' } as const;
 

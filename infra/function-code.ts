@@ -1,6 +1,6 @@
 // A handler's code as Lambda gets it: bundled by esbuild in this process, so that no Docker is ever looked for.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Stage } from 'aws-cdk-lib';
 import { AssetCode, type Code } from 'aws-cdk-lib/aws-lambda';
 import type { IConstruct } from 'constructs';
@@ -11,13 +11,13 @@ import { esbuildOptions } from './bundling.ts';
 export const sourceMapFolder = 'source-maps';
 
 /**
- * Bundles `functions/<name>/handler.ts`. The asset holds `index.mjs` and the chunks it imports; their source
+ * Bundles `functions/<name>.ts`. The asset holds `index.mjs` and the chunks it imports; their source
  * maps go to `<assembly>/source-maps/<name>/`. Throws esbuild's error, which names file and line.
  */
 export function functionCode(scope: IConstruct, entry: string): Code {
   const assembly = Stage.of(scope)?.outdir;
   if (assembly === undefined) throw new Error(`${entry} can only be bundled for a construct inside an App.`);
-  const name = basename(dirname(entry));
+  const name = basename(entry, '.ts');
   const code = join(assembly, 'bundles', name);
   const maps = join(assembly, sourceMapFolder, name);
   const { outputFiles } = buildSync({ ...esbuildOptions, entryPoints: { index: entry }, outdir: maps, write: false });

@@ -4,7 +4,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, type IConstruct } from 'constructs';
-import { platformIdentity, variables } from '../functions/config.ts';
+import { platformIdentity, variables } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
 import { pascalCase } from './logical-name.ts';
 

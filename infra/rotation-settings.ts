@@ -1,5 +1,5 @@
 // The identities that are rotated by themselves, as cdk.json names them: when, and how the first certificate is had.
-import { identityNamePattern } from '../functions/config.ts';
+import { identityNamePattern } from '../core/settings.ts';
 
 export interface RotationSetting {
   readonly identity: string;

@@ -5,7 +5,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import { variables } from '../functions/config.ts';
+import { variables } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
 import type { IdentityStore } from './identity-store.ts';
 import { pascalCase } from './logical-name.ts';

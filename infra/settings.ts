@@ -1,7 +1,7 @@
 // What an operator can set: the `countersign:` keys of cdk.json or of `cdk deploy -c`, checked before anything is made.
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
-import { identityNamePattern, platformIdentity, readSettings, variables } from '../functions/config.ts';
+import { identityNamePattern, platformIdentity, readSettings, variables } from '../core/settings.ts';
 import type { PrivateNetwork } from './private-network.ts';
 import { type RotationSetting, rotations } from './rotation-settings.ts';
 

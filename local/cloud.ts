@@ -1,7 +1,7 @@
 // The local cloud, brought up in order and down again: what AWS would run, an authority, the demo API, the platform's identity.
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { defaults, platformIdentity } from '../functions/config.ts';
-import { sendLinesTo } from '../functions/telemetry/line.ts';
+import { defaults, platformIdentity } from '../core/settings.ts';
+import { sendLinesTo } from '../core/telemetry/line.ts';
 import { startAuthority } from './authority/server.ts';
 import { openLocalConsole } from './console.ts';
 import { openAuthorities } from './demo-api/authorities.ts';

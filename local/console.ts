@@ -10,9 +10,9 @@ import {
 import { type Console, openConsole, type Rotations } from '../console/console.ts';
 import type { EventState, RotationState } from '../console/state.ts';
 import { createVerdicts } from '../console/verdicts.ts';
-import { defaults, eventSource, identityNamePattern } from '../functions/config.ts';
-import { secretsManagerSource } from '../functions/identity/secrets-manager.ts';
-import { secretList } from '../functions/versions/secret-list.ts';
+import { secretsManagerSource } from '../core/identity/secrets-manager.ts';
+import { defaults, eventSource, identityNamePattern } from '../core/settings.ts';
+import { secretList } from '../core/versions/secret-list.ts';
 import type { BusEvent } from './event-bus/event.ts';
 
 const prefix = defaults.secretPrefix;

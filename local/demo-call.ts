@@ -1,7 +1,7 @@
 // One call of the demo API through the gateway, over HTTP, as an orchestrator would make it.
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { platformIdentity, routes } from '../functions/config.ts';
+import { platformIdentity, routes } from '../core/settings.ts';
 import type { RunningHost } from './demo-api/server.ts';
 
 /** What the demo reads of an invocation's answer; docs/api.md has the whole. */

@@ -1,6 +1,7 @@
 // What the local cloud prints: what runs where, a call, a table of the hosts that fail, lines to try.
-import type { Paint } from '../command/output.ts';
-import { harmless } from '../command/terminal-text.ts';
+
+import { harmless } from '../cli/escape-for-terminal.ts';
+import type { Paint } from '../cli/output.ts';
 import type { Cloud } from './cloud.ts';
 import type { RunningHost } from './demo-api/server.ts';
 import { type CallResult, type Failed, invocationOf, invocationPath } from './demo-call.ts';
@@ -49,7 +50,7 @@ function failedLines({ code, step, detail, hint }: Failed, paint: Paint): string
   return [`  ${paint('red', '✗')} ${where}${paint('red', code)}: ${detail}`, `    ${hint}`];
 }
 
-/** `reason` is what the rotation function threw: one sentence and, in brackets, its code (functions/rotate/failure.ts). */
+/** `reason` is what the rotation function threw: one sentence and, in brackets, its code (core/rotation/failure.ts). */
 export function failedStepLine({ identity, step }: FailedStep, reason: unknown): string {
   const message = reason instanceof Error ? reason.message : String(reason);
   const [, detail = message, code] = /^(.*) \(([a-z-]+)\)$/s.exec(message) ?? [];

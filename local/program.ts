@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Paint, painter } from '../command/output.ts';
+import { type Paint, painter } from '../cli/output.ts';
 
 export interface Program {
   /** Standard output is one. */

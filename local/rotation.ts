@@ -7,8 +7,8 @@ import {
   RotateSecretCommand,
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { defaults } from '../functions/config.ts';
-import { identityOf } from '../functions/versions/secret-name.ts';
+import { defaults } from '../core/settings.ts';
+import { identityOf } from '../core/versions/secret-name.ts';
 import { localAccountId } from './gateway/event.ts';
 import { invokeFunction, type LocalFunction } from './gateway/function.ts';
 import { localRegion } from './gateway/functions.ts';

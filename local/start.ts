@@ -1,9 +1,9 @@
 // The door of `npm start` and `npm run demo`: options, exit codes, and what is printed when.
-import { openly } from '../command/api/access.ts';
-import { askDiagnosis } from '../command/api/ask.ts';
-import { openOverHttp } from '../command/api/over-http.ts';
-import { diagnosisLines } from '../command/diagnosis-text.ts';
-import { platformIdentity, variables } from '../functions/config.ts';
+import { openly } from '../cli/api/access.ts';
+import { askDiagnosis } from '../cli/api/ask.ts';
+import { openOverHttp } from '../cli/api/over-http.ts';
+import { diagnosisLines } from '../cli/diagnosis-text.ts';
+import { platformIdentity, variables } from '../core/settings.ts';
 import type { Cloud } from './cloud.ts';
 import { callThroughGateway, invocationOf } from './demo-call.ts';
 import { helpText, readOptions, type StartOptions } from './options.ts';

@@ -29,7 +29,7 @@ export interface Findings {
   readonly rest: { readonly calls: number; readonly p50: number; readonly p99: number };
 }
 
-/** The read behind the first call past the time to live takes so long at most (functions/connection/attempt.ts). */
+/** The read behind the first call past the time to live takes so long at most (core/tls/attempt.ts). */
 const readMs = 500;
 
 export function findingsOf({ calls, rotations, connections, toldAt }: Load, ttlMs: number): Findings {

@@ -9,7 +9,7 @@ import {
   RotateSecretCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { readCertificate } from '../../functions/identity/chain.ts';
+import { readCertificate } from '../../core/x509/chain.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { startAuthority } from '../../local/authority/server.ts';
 import { startSecretsManager } from '../../local/secrets-manager/server.ts';

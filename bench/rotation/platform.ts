@@ -13,7 +13,7 @@ export interface MadeCall {
 }
 
 const [url = '', callers = '', atLeast = ''] = process.argv.slice(2);
-const { handler } = (await import('../../functions/invoke/handler.ts')) as unknown as { handler: Handler };
+const { handler } = (await import('../../functions/invoke.ts')) as unknown as { handler: Handler };
 const event = invocationEvent(url);
 
 let mayEnd = false;

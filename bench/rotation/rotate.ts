@@ -1,8 +1,8 @@
 // A process of its own: the rotation function's story, its steps as Secrets Manager asks for them, each key of the kind that is asked for.
-import { openIssuer } from '../../functions/issuer/open-issuer.ts';
-import { createRotate } from '../../functions/rotate/rotate.ts';
-import { sendLinesTo } from '../../functions/telemetry/line.ts';
-import { openVersions } from '../../functions/versions/versions.ts';
+import { openIssuer } from '../../core/issuers/open-issuer.ts';
+import { createRotate } from '../../core/rotation/rotate.ts';
+import { sendLinesTo } from '../../core/telemetry/line.ts';
+import { openVersions } from '../../core/versions/versions.ts';
 import { wallClock } from './clock.ts';
 
 export interface AskedStep {

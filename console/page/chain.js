@@ -2,7 +2,7 @@
 import { el, facts, svg } from './elements.js';
 import { commonName, date, daysBetween, daysLeft, urgency } from './words.js';
 
-/** @import { CertificateReport } from '../../functions/diagnosis/diagnosis.ts' */
+/** @import { CertificateReport } from '../../core/diagnosis/diagnosis.ts' */
 
 /** As many as stand side by side. */
 const mostAbreast = 4;

@@ -5,7 +5,7 @@ import { factsOf, knownStep, remedyList, shownBy, statusOf, stepNames, waitingSt
 import { failureCard, fieldError, hasIdentity, isUrlRight, withBusyButton } from './form.js';
 import { ms, verdictWords } from './words.js';
 
-/** @import { Diagnosis } from '../../functions/diagnosis/diagnosis.ts' */
+/** @import { Diagnosis } from '../../core/diagnosis/diagnosis.ts' */
 
 /** Between two steps: slow enough to follow, fast enough not to wait for. */
 const stepMs = 240;

@@ -3,7 +3,7 @@ import { chainPicture } from './chain.js';
 import { el, facts, mark } from './elements.js';
 import { ms } from './words.js';
 
-/** @import { Diagnosis, Finding, Remedy, StepReport } from '../../functions/diagnosis/diagnosis.ts' */
+/** @import { Diagnosis, Finding, Remedy, StepReport } from '../../core/diagnosis/diagnosis.ts' */
 /** @import { Child } from './elements.js' */
 
 export const stepNames = [

@@ -1,6 +1,6 @@
 // The extensions of a certificate as node-forge wants them, where its own words for them do not reach.
 import forge from 'node-forge';
-import { readElements } from '../../functions/der/read.ts';
+import { readElements } from '../../core/x509/der-reader.ts';
 
 /** Extended key usages; `none` leaves the extension out. */
 export type Usage = 'client' | 'server' | 'both' | 'none' | 'any' | 'codeSigning';

@@ -1,9 +1,9 @@
 // The platform's authority on loopback: a certificate request goes in, the certificate and its issuers come out.
 import { createHash, X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { readCertificateRequest } from '../../functions/issuer/request-fields.ts';
-import { closeServer, listen, urlOf } from '../../gateway/listen.ts';
-import { isLoopbackHeader } from '../../gateway/loopback.ts';
+import { readCertificateRequest } from '../../core/x509/certificate-request-reader.ts';
+import { closeServer, listen, urlOf } from '../../listener/listen.ts';
+import { isLoopbackHeader } from '../../listener/loopback.ts';
 import type { Authority } from './authority.ts';
 
 export interface AuthorityServerOptions {

@@ -1,6 +1,6 @@
 // AWS JSON 1.1 over HTTP: what a request must be before an action sees it, and how answers and errors are written.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isLoopbackHeader } from '../../gateway/loopback.ts';
+import { isLoopbackHeader } from '../../listener/loopback.ts';
 import { AwsError } from './aws-error.ts';
 
 export const contentType = 'application/x-amz-json-1.1';

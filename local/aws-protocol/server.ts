@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import { listen, urlOf } from '../../gateway/listen.ts';
-import { isLoopback } from '../../gateway/loopback.ts';
+import { listen, urlOf } from '../../listener/listen.ts';
+import { isLoopback } from '../../listener/loopback.ts';
 import { AwsError } from './aws-error.ts';
 import { actionNameOf, readBody, type Service, writeAnswer, writeError } from './request.ts';
 

@@ -1,5 +1,5 @@
 // The hosts of the demo API: one that works, and one for each way a mutual handshake fails.
-import type { ErrorCode, Step } from '../../functions/errors.ts';
+import type { ErrorCode, Step } from '../../core/errors.ts';
 
 /** How a host treats whoever connects. */
 export type Behaviour =

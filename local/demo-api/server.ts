@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
-import { listen } from '../../gateway/listen.ts';
+import { listen } from '../../listener/listen.ts';
 import { createAuthority } from '../authority/authority.ts';
 import { serveAccounts } from './accounts.ts';
 import type { DemoAuthorities } from './authorities.ts';

@@ -1,7 +1,7 @@
 // The demo of a rotation from its start to its end: calls flow, the certificate is replaced, and what became of everybody is told.
 import { setTimeout as wait } from 'node:timers/promises';
 import { RotateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { Paint } from '../../command/output.ts';
+import type { Paint } from '../../cli/output.ts';
 import { startCloud } from '../cloud.ts';
 import { healthyHost, pinningHost } from '../demo-api/hosts.ts';
 import { localCredentials, localRegion } from '../gateway/functions.ts';

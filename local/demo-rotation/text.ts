@@ -1,6 +1,6 @@
 // What `npm run demo:rotation` prints, line by line.
 
-import type { Paint } from '../../command/output.ts';
+import type { Paint } from '../../cli/output.ts';
 import type { BusEvent } from '../event-bus/event.ts';
 
 interface Client {

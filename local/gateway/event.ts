@@ -1,8 +1,8 @@
 // Turns an HTTP request into the event that API Gateway sends a Lambda function: HTTP API, payload format 2.0.
 import { randomBytes } from 'node:crypto';
 import type { APIGatewayEventRequestContextIAMAuthorizer, APIGatewayProxyEventV2 } from 'aws-lambda';
-import { type HttpRequest, toRequestEvent } from '../../gateway/event.ts';
-import type { RouteMatch } from '../../gateway/route.ts';
+import { type HttpRequest, toRequestEvent } from '../../listener/event.ts';
+import type { RouteMatch } from '../../listener/route.ts';
 
 export interface ReceivedRequest extends HttpRequest {
   readonly sourceIp: string;

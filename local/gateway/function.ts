@@ -1,7 +1,7 @@
 // Invokes a handler the way Lambda does: a context, a deadline, and its limits on the event and on the answer.
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
-import { limits } from '../../functions/config.ts';
+import { limits } from '../../core/settings.ts';
 import { localAccountId } from './event.ts';
 
 export interface LocalFunction {

@@ -1,8 +1,8 @@
 // Loads the functions that are deployed, with the environment variables that Lambda would set.
 import { existsSync } from 'node:fs';
 import { devNull } from 'node:os';
-import { routes, variables } from '../../functions/config.ts';
-import type { RouteKey } from '../../gateway/route.ts';
+import { routes, variables } from '../../core/settings.ts';
+import type { RouteKey } from '../../listener/route.ts';
 import type { LocalFunction } from './function.ts';
 
 /** One function serves each route; a route without a file does not compile. */
@@ -53,9 +53,8 @@ export function loadRotationFunction(): Promise<LocalFunction> {
 }
 
 async function load(name: string): Promise<LocalFunction> {
-  const file = new URL(`../../functions/${name}/handler.ts`, import.meta.url);
-  if (!existsSync(file))
-    throw new Error(`The file functions/${name}/handler.ts is missing: check the source out again.`);
+  const file = new URL(`../../functions/${name}.ts`, import.meta.url);
+  if (!existsSync(file)) throw new Error(`The file functions/${name}.ts is missing: check the source out again.`);
   const module = (await import(file.href)) as { handler: LocalFunction['handler'] };
   return { name: `countersign-${name}`, handler: module.handler };
 }

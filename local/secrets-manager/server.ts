@@ -1,5 +1,5 @@
 // A Secrets Manager on loopback: AWS's API for the real SDK and the AWS CLI, its secrets kept in a folder.
-import { isLoopback } from '../../gateway/loopback.ts';
+import { isLoopback } from '../../listener/loopback.ts';
 import { AwsError } from '../aws-protocol/aws-error.ts';
 import { startAwsServer } from '../aws-protocol/server.ts';
 import { actionNamed } from './actions.ts';

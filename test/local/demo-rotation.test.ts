@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { painter } from '../../command/output.ts';
+import { painter } from '../../cli/output.ts';
 import { isAsItShouldBe, outcomeLines, type Shown } from '../../local/demo-rotation/text.ts';
 
 const root = resolve(import.meta.dirname, '../..');

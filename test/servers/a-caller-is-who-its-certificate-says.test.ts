@@ -1,9 +1,9 @@
 // docs/customers.md: no caller can name itself in X-Client-Subject, and the line that lets in one subject alone keeps others of the same root out.
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type SubjectForms, subjectForms } from '../../command/trust-pack/subject-forms.ts';
+import { type SubjectForms, subjectForms } from '../../cli/trust-pack/subject-forms.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
-import { element, oid, sequence } from '../import/encoded.ts';
+import { element, oid, sequence } from '../support/import/encoded.ts';
 import { freePort } from '../support/port.ts';
 import { pageText } from './blocks.ts';
 import { identityOf } from './cast.ts';

@@ -1,12 +1,13 @@
 // What Countersign itself says to a defective identity, before any server sees it: the check that the matrix passes by.
-import { createPool } from '../../functions/connection/pool.ts';
-import { createDiagnose } from '../../functions/diagnose/diagnose.ts';
-import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
-import { CountersignError } from '../../functions/errors.ts';
-import { createIdentityCache } from '../../functions/identity/cache.ts';
-import { createInvoke } from '../../functions/invoke/invoke.ts';
-import { openDoor } from '../../functions/message/door.ts';
-import { sendLinesTo } from '../../functions/telemetry/line.ts';
+
+import { createDiagnose } from '../../core/diagnosis/diagnose.ts';
+import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
+import { CountersignError } from '../../core/errors.ts';
+import { createIdentityCache } from '../../core/identity/cache.ts';
+import { createInvoke } from '../../core/invocation/invoke.ts';
+import { sendLinesTo } from '../../core/telemetry/line.ts';
+import { createPool } from '../../core/tls/connection-pool.ts';
+import { openDoor } from '../../functions/api-gateway/handler.ts';
 import { createShelf, documentOf, invocationEvent, lambdaContext } from '../support/stage.ts';
 import { type ClientName, makeCast } from './cast.ts';
 import { openScope } from './scope.ts';

@@ -1,7 +1,7 @@
 // The certificates of the matrix: what the platform presents and what the servers show, sound or with one defect each.
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
-import type { Identity } from '../../functions/identity/identity.ts';
+import type { Identity } from '../../core/identity/identity.ts';
 import {
   type Authority,
   type CertificateRequest,

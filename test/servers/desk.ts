@@ -1,14 +1,14 @@
 // Countersign's doors over identities that were never checked, and what comes out of them in the words of the table.
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { createPool } from '../../functions/connection/pool.ts';
-import { createDiagnose } from '../../functions/diagnose/diagnose.ts';
-import type { Diagnosis } from '../../functions/diagnosis/diagnosis.ts';
-import { CountersignError } from '../../functions/errors.ts';
-import { createIdentityCache, type IdentityCache } from '../../functions/identity/cache.ts';
-import type { Identity } from '../../functions/identity/identity.ts';
-import { createInvoke } from '../../functions/invoke/invoke.ts';
-import { openDoor } from '../../functions/message/door.ts';
-import { sendLinesTo } from '../../functions/telemetry/line.ts';
+import { createDiagnose } from '../../core/diagnosis/diagnose.ts';
+import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
+import { CountersignError } from '../../core/errors.ts';
+import { createIdentityCache, type IdentityCache } from '../../core/identity/cache.ts';
+import type { Identity } from '../../core/identity/identity.ts';
+import { createInvoke } from '../../core/invocation/invoke.ts';
+import { sendLinesTo } from '../../core/telemetry/line.ts';
+import { createPool } from '../../core/tls/connection-pool.ts';
+import { openDoor } from '../../functions/api-gateway/handler.ts';
 import { createShelf, invocationEvent, lambdaContext } from '../support/stage.ts';
 import type { Scope } from './scope.ts';
 import type { Told } from './told.ts';

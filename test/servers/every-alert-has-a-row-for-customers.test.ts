@@ -1,7 +1,7 @@
 // docs/customers.md: every alert that a server of the matrix sends has a row that says what to check, and every server that can be told has its directives on it.
 import { describe, expect, it } from 'vitest';
-import { directiveFor, directives } from '../../functions/diagnosis/directives.ts';
-import { type Software, softwareNames } from '../../functions/diagnosis/software.ts';
+import { directiveFor, directives } from '../../core/diagnosis/directives.ts';
+import { type Software, softwareNames } from '../../core/diagnosis/software.ts';
 import { blocksOf, pageText } from './blocks.ts';
 import { truths } from './expected.ts';
 

@@ -1,6 +1,6 @@
 // Starts one real server and runs every cell against it, as an invocation and as a diagnosis, through Countersign's own door.
 import { connect } from 'node:tls';
-import type { Destination } from '../../functions/destination/destination.ts';
+import type { Destination } from '../../core/destination/destination.ts';
 import { freePort } from '../support/port.ts';
 import { type Cast, identityOf, makeCast } from './cast.ts';
 import { type CellName, cellNames, cells, type SetupName, setups, type TlsVersion, versionsOf } from './cells.ts';

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { softwareNames } from '../../functions/diagnosis/software.ts';
+import { softwareNames } from '../../core/diagnosis/software.ts';
 import { freePort } from '../support/port.ts';
 import { blocksOf, languages, localize, type Place } from './blocks.ts';
 import { type Cast, identityOf, makeCast } from './cast.ts';

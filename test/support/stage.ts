@@ -1,15 +1,15 @@
 // What every scenario needs: authorities, an identity, Countersign's own door in front of it, and the lines it wrote.
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
-import type { Pool, PoolLimits } from '../../functions/connection/pool.ts';
-import type { LookupFunction } from '../../functions/destination/resolve.ts';
-import type { IdentityCache } from '../../functions/identity/cache.ts';
-import type { IdentitySource, Stage, StoredIdentity } from '../../functions/identity/identity.ts';
-import type { Fallback } from '../../functions/invoke/fallback.ts';
-import { createInvoke } from '../../functions/invoke/invoke.ts';
-import { openServices } from '../../functions/invoke/services.ts';
-import { openDoor } from '../../functions/message/door.ts';
-import { recordInternalError } from '../../functions/telemetry/events.ts';
-import { sendLinesTo } from '../../functions/telemetry/line.ts';
+import type { LookupFunction } from '../../core/destination/resolve.ts';
+import type { IdentityCache } from '../../core/identity/cache.ts';
+import type { IdentitySource, Stage, StoredIdentity } from '../../core/identity/identity.ts';
+import type { Fallback } from '../../core/invocation/fallback.ts';
+import { createInvoke } from '../../core/invocation/invoke.ts';
+import { openServices } from '../../core/invocation/services.ts';
+import { recordInternalError } from '../../core/telemetry/events.ts';
+import { sendLinesTo } from '../../core/telemetry/line.ts';
+import type { Pool, PoolLimits } from '../../core/tls/connection-pool.ts';
+import { openDoor } from '../../functions/api-gateway/handler.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
 
 /** The platform's authorities and the customer's, made anew for each file. */
@@ -107,7 +107,7 @@ export interface StageOptions {
   readonly poolLimits?: PoolLimits;
 }
 
-/** Wired as functions/invoke/handler.ts is. */
+/** Wired as functions/invoke.ts is. */
 export function openStage(options: StageOptions): OpenStage {
   const lines: string[] = [];
   sendLinesTo((line) => lines.push(line));

@@ -1,6 +1,6 @@
 // One call against one server, and what every failure must be: the right code and step, plain words, nothing left open.
 import { afterEach, beforeEach, expect } from 'vitest';
-import { CountersignError, type ErrorCode, errorTable } from '../../functions/errors.ts';
+import { CountersignError, type ErrorCode, errorTable } from '../../core/errors.ts';
 import type { CertificateRequest, IssuedCertificate } from '../../local/authority/authority.ts';
 import {
   type Authorities,

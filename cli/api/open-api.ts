@@ -1,0 +1,85 @@
+// Which API a verb asks: the one that --api names, this process on a source of identities, or what listens on this machine.
+import type { Command } from 'commander';
+import { identityNamePattern, platformIdentity, variables } from '../../core/settings.ts';
+import { isLoopbackHeader } from '../../listener/loopback.ts';
+import type { CommandContext } from '../context.ts';
+import { usageError } from '../exit-code.ts';
+import { chosenStore, type StoreOptions, useStore, withStore } from '../store/chosen-store.ts';
+import type { Api } from './api.ts';
+
+export interface ApiOptions extends StoreOptions {
+  readonly api?: string;
+  readonly tokenFile?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly cacert?: string;
+}
+
+/** Where `npm start` and `countersign serve` listen unless they are told otherwise. */
+const localApi = 'http://127.0.0.1:8080';
+
+/** The options of every verb that asks the API. */
+export function withApi(command: Command): Command {
+  withStore(command);
+  return command
+    .optionsGroup('Who is asked:')
+    .option('--api <url>', `the API there; without it and without a source: ${localApi} (npm start, countersign serve)`)
+    .option('--token-file <file>', 'shows the bearer token in it, as countersign serve takes it')
+    .option('--cert <file>', 'PEM, the client certificate to show to the API, and its intermediates')
+    .option('--key <file>', 'PEM, its private key, not encrypted')
+    .option('--cacert <file>', 'PEM, the authorities whose certificate the API may have (those of Node)')
+    .optionsGroup('Options:');
+}
+
+/** `--identity`, for verbs that use one. Throws a usage error. */
+export function identityOf(name: string | undefined): string {
+  const identity = name ?? platformIdentity;
+  if (!identityNamePattern.test(identity)) throw usageError('--identity must be the name of an identity.');
+  return identity;
+}
+
+/** A source in the environment counts where no API is named. Throws a usage error. */
+export async function openApi(options: ApiOptions, context: CommandContext): Promise<Api> {
+  const { api, source, prefix, endpoint, region, ...shown } = options;
+  if (api !== undefined && (source ?? prefix ?? endpoint) !== undefined) {
+    throw usageError('Give --api, or --source (with --prefix and --endpoint), not both.');
+  }
+  const { environment } = context;
+  if (api === undefined && (source !== undefined || environment[variables.identitySource])) {
+    if (Object.values(accessOf(shown)).some((file) => file !== undefined)) {
+      throw usageError('--token-file, --cert, --key and --cacert are for an API: name it with --api.');
+    }
+    const store = chosenStore({ source, prefix, endpoint, region } as StoreOptions, environment);
+    useStore(store, environment);
+    if (store.kind === 'aws') await (await import('../store/effective-endpoint.ts')).withEffectiveEndpoint(store);
+    const { openInProcess } = await import('./in-process.ts');
+    return openInProcess(store, environment);
+  }
+  const url = readUrl(api ?? localApi);
+  const [{ openAccess }, { openOverHttp }] = await Promise.all([import('./access.ts'), import('./over-http.ts')]);
+  // Requests hold what bots send to customers, and what shows who asks.
+  if (url.protocol === 'http:' && !isLoopbackHeader(url.host))
+    throw usageError('--api must be https, unless it is on loopback.');
+  const access = await openAccess({ api: url, region, ...accessOf(shown) }, environment, {
+    now: context.now,
+    warn: context.output.warn,
+  });
+  const nobody =
+    api === undefined
+      ? `Nobody listens on ${localApi}: run npm start or countersign serve, or say with --api where an API is, or with --source or $${variables.identitySource} where identities are.`
+      : undefined;
+  return openOverHttp(url, access, nobody);
+}
+
+function accessOf({ tokenFile, cert, key, cacert }: ApiOptions) {
+  return { tokenFile, cert, key, cacert };
+}
+
+function readUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol)) throw usageError('--api must be an http or https URL.');
+  if (url.username || url.password || url.search || url.hash) {
+    throw usageError('--api must be a URL without a user, a query and a fragment.');
+  }
+  return url;
+}

@@ -1,0 +1,161 @@
+// An API over HTTP: one request on a connection of its own, an answer of bounded size within a bounded time.
+import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
+import { request as requestTls } from 'node:https';
+import type { LookupFunction } from 'node:net';
+import { routes } from '../../core/settings.ts';
+import { alertIn } from '../../core/tls/alerts.ts';
+import { isLoopbackHeader } from '../../listener/loopback.ts';
+import { unavailable } from '../exit-code.ts';
+import type { Access } from './access.ts';
+import { type Api, type ApiAnswer, type ApiQuestion, patienceBeyondMs } from './api.ts';
+
+/** Lambda's answers have 6 MB at most, as JSON inside JSON twice that at worst. */
+const maxAnswerBytes = 16 * 1024 * 1024;
+
+/** `url` without query and fragment; its path, where it has one, stands before the routes. `nobody` is said where nobody listens. */
+export function openOverHttp(url: URL, access: Access, nobody?: string): Api {
+  const shown = url.href.replace(/\/$/, '');
+  const place = `The API at ${shown}`;
+  return {
+    place,
+    async ask({ route, identity = '', body, patienceMs }: ApiQuestion): Promise<ApiAnswer> {
+      const [method = '', path = ''] = routes[route].split(' ');
+      const target = new URL(shown + path.replace('{identity}', identity));
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const headers = await access.headers({
+        method,
+        url: target,
+        headers: {
+          accept: 'application/json, application/problem+json',
+          ...(text === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
+        },
+        body: text,
+      });
+      try {
+        return await exchange(target, { method, headers, body: text, access, withinMs: patienceMs + patienceBeyondMs });
+      } catch (thrown) {
+        throw explained(thrown as NodeJS.ErrnoException, { place, access, nobody, isPlain: url.protocol === 'http:' });
+      }
+    },
+    close() {},
+  };
+}
+
+interface Exchange {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body: string | undefined;
+  readonly access: Access;
+  readonly withinMs: number;
+}
+
+function exchange(url: URL, { method, headers, body, access, withinMs }: Exchange): Promise<ApiAnswer> {
+  return new Promise((resolve, reject) => {
+    const lookup = isLoopbackHeader(url.host) ? { lookup: toLoopback } : {};
+    const options = { method, headers, agent: false, signal: AbortSignal.timeout(withinMs), ...lookup } as const;
+    const outgoing: ClientRequest =
+      url.protocol === 'https:'
+        ? requestTls(url, { ...options, ...access.tls }, take)
+        : requestPlain(url, options, take);
+    outgoing.once('error', reject);
+    outgoing.end(body);
+
+    function take(incoming: IncomingMessage): void {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      incoming.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes > maxAnswerBytes) incoming.destroy(coded('too-large'));
+      });
+      incoming.once('error', reject);
+      incoming.once('end', () => {
+        const { statusCode: status = 0, headers: answered } = incoming;
+        resolve({ status, headers: answered, body: Buffer.concat(chunks).toString('utf8') });
+      });
+    }
+  });
+}
+
+/** RFC 6761, section 6.3: DNS is not asked for these names, or what shows who asks could go in clear to wherever it says. */
+const toLoopback: LookupFunction = (_hostname, { all }, done) => {
+  if (all !== true) return done(null, '127.0.0.1', 4);
+  done(null, [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6 },
+  ]);
+};
+
+function coded(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+interface Asked {
+  readonly place: string;
+  readonly access: Access;
+  readonly nobody: string | undefined;
+  /** Over HTTP without TLS. */
+  readonly isPlain: boolean;
+}
+
+/** Never the error's own words: a certificate's names stand there, and what a parser stumbled over. */
+function explained(error: NodeJS.ErrnoException, { place, access, nobody, isPlain }: Asked) {
+  if (error.name === 'CommanderError') return error;
+  const code = codeOf(error);
+  if (code === 'ECONNREFUSED' && nobody !== undefined) return unavailable('api-unreachable', nobody);
+  const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
+  const alert = alertIn(error);
+  const why = isLate ? 'in time' : alert ? `(the alert ${alert.name})` : `(${code})`;
+  return unavailable(
+    'api-unreachable',
+    `${place} gives no answer ${why}.${alert ? afterAlert(access) : advice(code, error, access, isPlain)}`,
+  );
+}
+
+/** Of what is no TLS, in answer to a greeting, Node says EPROTO, and OpenSSL's number in the message alone (openssl/sslerr.h). */
+function codeOf({ code, name, message }: NodeJS.ErrnoException): string {
+  const isNoTls = code === 'EPROTO' && /\berror:0A00(010B|00C6):/i.test(message);
+  return isNoTls ? 'ERR_SSL_WRONG_VERSION_NUMBER' : (code ?? name);
+}
+
+const advised: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: ' Its certificate has expired, or the clock of this machine is wrong.',
+  CERT_NOT_YET_VALID: ' Its certificate is not valid yet, or the clock of this machine is wrong.',
+  ECONNREFUSED: ' Nobody listens there.',
+  ENOTFOUND: ' There is no such name.',
+  ERR_SSL_WRONG_VERSION_NUMBER: ' It may speak http, not https.',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: ' It may speak http, not https.',
+  ERR_TLS_CERT_ALTNAME_INVALID: ' Its certificate is for another name.',
+  'too-large': ' That is no answer of Countersign.',
+};
+
+const untrusted = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+function advice(code: string, error: Error, { tls }: Access, isPlain: boolean): string {
+  if (untrusted.has(code)) {
+    return tls.ca === undefined
+      ? ' Its certificate is of an authority that is not known here: name that with --cacert.'
+      : ' Its certificate is of none of the authorities in the file of --cacert.';
+  }
+  if (isPlain && wantsTls(error)) return ' It may speak https, not http.';
+  return advised[code] ?? (code.startsWith('HPE_') ? ' It does not speak HTTP.' : '');
+}
+
+/** An alert (RFC 8446, section 5.1), which Node keeps as what it could not read as HTTP; or the end without a word, as Node's own servers do it. */
+function wantsTls({ code, message, rawPacket }: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
+  return code === 'ECONNRESET' ? message !== 'aborted' : rawPacket?.[0] === 0x15 && rawPacket[1] === 0x03;
+}
+
+function afterAlert({ kind }: Access): string {
+  return kind === 'certificate'
+    ? ' It does not take the certificate of --cert.'
+    : ' It may want a client certificate: --cert and --key.';
+}

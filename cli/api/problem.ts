@@ -1,0 +1,17 @@
+// Tells a problem document: its title, the step, the detail and what to do on stderr; as JSON the whole document.
+import type { CommandContext } from '../context.ts';
+import { harmless } from '../escape-for-terminal.ts';
+import type { Problem } from './answers.ts';
+
+export function tellProblem(problem: Problem, { output }: CommandContext): void {
+  const { code, title, step, detail, hint } = problem;
+  const where = step === undefined ? '' : ` at step ${step}`;
+  output.fail({
+    code,
+    // A line of its own each, whatever an API puts there.
+    heading: harmless(title === undefined ? `${code}${where}` : `${title} (${code}${where})`),
+    detail: harmless(detail),
+    hint: hint && harmless(hint),
+    document: problem,
+  });
+}

@@ -1,0 +1,122 @@
+// The permissions of a directory of identities: who else may read its keys or change what is used.
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { identityNamePattern } from '../../core/settings.ts';
+import type { Check } from './check.ts';
+
+const keyFiles: ReadonlySet<string> = new Set(['private-key.pem', 'tls.key']);
+/** Told one by one; the rest is counted. */
+const maxTold = 20;
+/** Folders of versions are two levels below an identity's; nothing is deeper. */
+const maxDepth = 4;
+const maxEntries = 20_000;
+
+/** `path` is one that can be listed. `now` in milliseconds since 1970. Nothing is read but names, modes and dates. */
+export async function checkFiles(path: string, now: number): Promise<Check[]> {
+  if (process.platform === 'win32') return [];
+  const seen: Seen = { found: [], unseen: [], newest: 0, entries: 0 };
+  await look(path, '', 0, true, seen);
+  const { found, unseen, newest } = seen;
+  const told: Check[] = found.slice(0, maxTold);
+  if (found.length > maxTold) {
+    told.push({ check: 'files', status: 'failure', detail: `and ${found.length - maxTold} more files like these` });
+  }
+  if (process.getuid?.() === 0) {
+    told.push({
+      check: 'files',
+      status: 'skipped',
+      detail: 'whether the user of the service may read them: root may read everything',
+      remedy: `Run it as that user: runuser -u countersign -- countersign doctor --source 'directory:${path}'`,
+    });
+  }
+  const [first] = unseen;
+  if (first !== undefined) {
+    told.push({
+      check: 'files',
+      status: 'skipped',
+      detail: `${unseen.length === 1 ? first : `${first} and ${unseen.length - 1} more`}: this user cannot look there`,
+      remedy: 'Whether others can read a key or change a file there, only the user whose it is and root can see.',
+    });
+  } else if (found.length === 0)
+    told.unshift({ check: 'files', status: 'ok', detail: 'nobody else may read a key or change a file' });
+  if (newest > now + 60_000) {
+    told.push({
+      check: 'clock',
+      status: 'warning',
+      detail: `a file in ${path} is from ${new Date(newest).toISOString()}, which is still to come`,
+      remedy: 'Set the clock of this machine (timedatectl), or correct the date of the file.',
+    });
+  }
+  return told;
+}
+
+interface Seen {
+  readonly found: Check[];
+  /** Closed to this user. */
+  readonly unseen: string[];
+  newest: number;
+  entries: number;
+}
+
+/** `isOpen`: everybody may enter the folders above, as far as they are looked at. */
+async function look(root: string, below: string, depth: number, isOpen: boolean, seen: Seen): Promise<void> {
+  const folder = join(root, below);
+  const stats = await stat(folder).catch((error) => unlessClosed(error, folder, seen));
+  if (!stats?.isDirectory()) return;
+  const isEntered = isOpen && (stats.mode & 0o001) !== 0;
+  if ((stats.mode & 0o002) !== 0 && (stats.mode & 0o1000) === 0) {
+    seen.found.push({
+      check: 'files',
+      subject: folder,
+      status: 'failure',
+      detail: 'every user of the machine can change what is in it',
+      remedy: `chmod o-w '${folder}'`,
+    });
+  }
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
+    unlessClosed(error, folder, seen);
+    return [];
+  });
+  for (const entry of entries) {
+    seen.entries += 1;
+    if (seen.entries > maxEntries) return;
+    // A file beside the identities is nobody's.
+    if (depth === 0 && !identityNamePattern.test(entry.name)) continue;
+    const path = join(below, entry.name);
+    if (entry.isDirectory() || (depth === 0 && entry.isSymbolicLink())) {
+      // A link leads past the folder it stands in.
+      if (depth < maxDepth) await look(root, path, depth + 1, isEntered || entry.isSymbolicLink(), seen);
+    } else if (entry.isFile() && depth > 0) await lookAtFile(join(root, path), entry.name, isEntered, seen);
+  }
+}
+
+/** What is gone meanwhile has nothing to be told of. */
+function unlessClosed({ code }: NodeJS.ErrnoException, path: string, { unseen }: Seen): undefined {
+  if (code === 'EACCES' || code === 'EPERM') unseen.push(path);
+}
+
+async function lookAtFile(path: string, name: string, isEntered: boolean, seen: Seen): Promise<void> {
+  const stats = await stat(path).catch((error) => unlessClosed(error, path, seen));
+  if (!stats?.isFile()) return;
+  seen.newest = Math.max(seen.newest, stats.mtimeMs);
+  // Behind a folder that others cannot enter its own mode lets nobody in.
+  if (!isEntered) return;
+  if ((stats.mode & 0o002) !== 0) {
+    seen.found.push({
+      check: 'files',
+      subject: path,
+      status: 'failure',
+      detail: 'every user of the machine can change it',
+      remedy: `chmod o-w '${path}'`,
+    });
+  }
+  if (keyFiles.has(name) && (stats.mode & 0o004) !== 0) {
+    seen.found.push({
+      check: 'files',
+      subject: path,
+      status: 'warning',
+      detail: 'every user of the machine can read the key',
+      remedy: `chmod o-r '${path}', or give the volume a defaultMode of 0440`,
+    });
+  }
+}

@@ -1,0 +1,191 @@
+// `identity trust-pack`: the folder a customer gets to let the identity in.
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { domainToASCII } from 'node:url';
+import type { CommandContext } from '../context.ts';
+import { harmless } from '../escape-for-terminal.ts';
+import { refusal, unavailable, usageError } from '../exit-code.ts';
+import type { StoreOptions } from '../store/chosen-store.ts';
+import type { IdentityState, IdentityStore, StageName } from '../store/identity-store.ts';
+import { openStore } from '../store/open-store.ts';
+import { type Chain, certificateFiles } from '../trust-pack/certificates.ts';
+import { type CustomerServer, configurationFiles } from '../trust-pack/configurations.ts';
+import { readMe } from '../trust-pack/read-me.ts';
+import { subjectForms } from '../trust-pack/subject-forms.ts';
+import { requireIdentity } from './change.ts';
+import { certificatesOf, describeIdentity, membersOrNone } from './described.ts';
+import { type Place, placeFrom } from './destination-words.ts';
+
+export interface TrustPackOptions extends StoreOptions {
+  readonly out: string;
+  readonly host?: string;
+  readonly files: string;
+  readonly behind: string;
+}
+
+export async function makeTrustPack(name: string, options: TrustPackOptions, context: CommandContext): Promise<void> {
+  const out = resolve(options.out);
+  await requireRoom(out);
+  const store = await openStore(options, context);
+  const { interrupted } = context;
+  const state = await requireIdentity(name, store);
+  const { described, chain, members } = await partsOf(name, 'AWSCURRENT', store, context);
+  const { isUsable, problem } = described;
+  // What customers are to trust must be what the platform presents: dates pass, everything else is wrong from the start.
+  if (chain === undefined || !(isUsable || mendedByRenewal.has(problem?.reason ?? '')))
+    throw refusal('identity-unusable', `"${name}" cannot be used, so nobody is to trust it: ${problem?.detail ?? ''}`);
+  if (!isUsable) context.output.warn(`The identity cannot be used as it is: ${problem?.detail ?? ''}`);
+  const next = await nextOf(name, state, store, context);
+  const server = { ...serverFrom(options, members), subject: subjectForms(chain.client) };
+
+  const certificates = certificateFiles(chain);
+  const nextFiles = next === undefined ? [] : certificateFiles(next.chain);
+  const [page, ...configurations] = [...(await configurationFiles(server))].reverse() as [
+    readonly [string, string],
+    ...(readonly [string, string])[],
+  ];
+  const files: (readonly [string, string | Buffer])[] = [
+    ...certificates,
+    ...nextFiles.map(([file, content]) => [`next/${file}`, content] as const),
+    ...configurations.map(([file, content]) => [`servers/${file}`, content] as const),
+    page,
+  ];
+  const text = readMe({
+    identity: name,
+    certificates: described.certificates,
+    next: next?.described.certificates ?? [],
+    ...server,
+    madeAt: new Date(context.now()).toISOString(),
+    files: files.map(([file]) => file),
+  });
+  const written: (readonly [string, string | Buffer])[] = [['README.md', text], ...files];
+  await writeWhole(out, written, interrupted);
+  const { paint } = context.output;
+  context.output.answer(
+    {
+      identity: name,
+      outcome: 'written',
+      out,
+      files: written.map(([file]) => file).sort(),
+      certificates: described.certificates,
+      next: next?.described.certificates ?? null,
+    },
+    () => [
+      ...described.certificates.map(
+        ({ role, subject, validTo, fingerprint256 }) =>
+          `  ${role.padEnd(12)}  ${harmless(subject)}, to ${validTo.slice(0, 10)}\n                SHA-256 ${fingerprint256}`,
+      ),
+      ...(next === undefined ? [] : ['  The next certificate is in next/.']),
+      `${paint('green', '✓')} ${written.length} files in ${out}, for https://${server.host}:${server.port}: README.md says what to do with them.`,
+    ],
+  );
+}
+
+const mendedByRenewal = new Set(['expired', 'not-yet-valid']);
+
+async function partsOf(name: string, stage: StageName, store: IdentityStore, context: CommandContext) {
+  const stored = await store.read(name, stage);
+  if (stored === undefined) throw refusal('no-version', `"${name}" has nothing at ${stage}.`);
+  const members = membersOrNone(stored.document);
+  return { described: describeIdentity(name, stage, stored, context.now()), chain: chainOf(members), members };
+}
+
+/** Undefined where the client certificate or the root cannot be read. */
+function chainOf(members: Readonly<Record<string, unknown>>): Chain | undefined {
+  const found = certificatesOf(members);
+  const those = (wanted: string) => found.filter(({ role }) => role === wanted).map(({ certificate }) => certificate);
+  const [[client], intermediates, [root]] = [those('client'), those('intermediate'), those('root')];
+  return client && root && { client, intermediates, root };
+}
+
+async function nextOf(name: string, { pending }: IdentityState, store: IdentityStore, context: CommandContext) {
+  if (!pending?.hasValue) return undefined;
+  const { described, chain } = await partsOf(name, 'AWSPENDING', store, context);
+  if (chain !== undefined && described.isUsable) return { described, chain };
+  context.output.warn('The next version cannot be used, and is left out.');
+  return undefined;
+}
+
+/** The customer's server: named, or the first destination that is one host. */
+function serverFrom(
+  { host, files, behind }: TrustPackOptions,
+  members: Readonly<Record<string, unknown>>,
+): Omit<CustomerServer, 'subject'> {
+  if (!/^\/[\w./-]*$/.test(files))
+    throw usageError('--files must be the absolute path of a folder, of letters, digits and ./_-.');
+  const [, behindHost = '', behindPort = ''] = /^([a-z0-9][\w.-]*|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(behind) ?? [];
+  if (behindHost === '' || !isPort(Number(behindPort))) throw usageError('--behind must be host:port.');
+  const place = host === undefined ? firstNamed(members.destinations) : named(placeFrom(host));
+  if (place === undefined) {
+    throw usageError(
+      host === undefined
+        ? 'The identity lists no single host: say with --host for which server the configurations are to be.'
+        : '--host must be the name or the IPv4 address of one host, with or without a port.',
+    );
+  }
+  return {
+    ...place,
+    folder: files.replace(/\/+$/, ''),
+    behind: { host: behindHost, port: Number(behindPort) },
+  };
+}
+
+function firstNamed(destinations: unknown): Place | undefined {
+  for (const one of Array.isArray(destinations) ? (destinations as unknown[]) : []) {
+    const { host, port = 443 } = (one ?? {}) as { host?: unknown; port?: unknown };
+    const place = typeof host === 'string' ? named({ host, port: Number(port) }) : undefined;
+    if (place !== undefined) return place;
+  }
+  return undefined;
+}
+
+/** It goes into configurations and onto command lines: what a name or an address is made of, as it goes over the wire, and no option. */
+function named({ host, port }: Place): Place | undefined {
+  const ascii = domainToASCII(host);
+  return /^[a-z0-9][a-z0-9._-]{0,252}$/.test(ascii) && isPort(port) ? { host: ascii, port } : undefined;
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65_535;
+}
+
+async function requireRoom(out: string): Promise<void> {
+  const entries = await readdir(out).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw usageError(`${out} is not a folder that can be written.`);
+  });
+  if (entries.length > 0)
+    throw refusal('folder-not-empty', `${out} is not empty: name a folder that does not exist yet.`);
+}
+
+/** Beside its place first, then renamed: the folder is there with all its files, or not at all. */
+async function writeWhole(
+  out: string,
+  files: readonly (readonly [string, string | Buffer])[],
+  signal: AbortSignal,
+): Promise<void> {
+  let temporary: string | undefined;
+  try {
+    await mkdir(dirname(out), { recursive: true });
+    temporary = await mkdtemp(join(dirname(out), `.${basename(out)}.`));
+    for (const [file, content] of files) {
+      signal.throwIfAborted();
+      const path = join(temporary, file);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, content, { flag: 'wx' });
+      // It is for others, and holds no secret, whatever the umask keeps for oneself.
+      await chmod(path, file.endsWith('.sh') ? 0o755 : 0o644);
+      await chmod(dirname(path), 0o755);
+    }
+    await rmdir(out).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    await rename(temporary, out);
+  } catch (thrown) {
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (typeof code === 'string' && /^E[A-Z]+$/.test(code))
+      throw unavailable('folder-unwritable', `${out} cannot be written (${code}).`);
+    throw thrown;
+  }
+}

@@ -1,0 +1,139 @@
+// Makes an identity document of what was read out of files, or says all that is in the way of it at once.
+import * as v from 'valibot';
+import { destinationsSchema, issueSentence } from '../../core/destination/schema.ts';
+import { checkIdentity } from '../../core/identity/check.ts';
+import { parseRenewal } from '../../core/identity/renewal.ts';
+import { chainFindings, chainOf, gapFinding } from './chain.ts';
+import type { Contents, FoundCertificate } from './contents.ts';
+import { type Finding, finding, findingOf, shown } from './finding.ts';
+import { issuerOf, placeOf, subjectOf } from './names.ts';
+import { choosePair, type Pair } from './pair.ts';
+import { isSound, keyText } from './private-key.ts';
+
+/** docs/identities.md; `destinations` and `renewal` are there when they were given. */
+export interface ImportedDocument {
+  readonly privateKey: string;
+  readonly certificate: string;
+  readonly intermediateCertificates: string;
+  readonly rootCertificate: string;
+  readonly destinations?: unknown;
+  readonly renewal?: unknown;
+}
+
+export interface ChainPart {
+  readonly role: 'client' | 'intermediate' | 'root';
+  readonly subject: string;
+  readonly issuer: string;
+  /** SHA-256, as `AA:BB:…`. */
+  readonly fingerprint256: string;
+  /** ISO 8601. */
+  readonly validFrom: string;
+  readonly validTo: string;
+  /** The file, with the entry or block of it. */
+  readonly source: string;
+}
+
+export interface ReadyIdentity {
+  /** Holds the private key: to be stored, never shown. */
+  readonly document: ImportedDocument;
+  /** The client certificate first, the root last. */
+  readonly chain: readonly ChainPart[];
+  readonly warnings: readonly Finding[];
+  readonly notes: readonly string[];
+}
+
+export interface IdentitySettings {
+  readonly destinations?: unknown;
+  readonly renewal?: unknown;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** PEM; absent: the roots that Node carries. */
+  readonly publicRoots?: readonly string[];
+}
+
+/** All findings when one of them is an error, those of `contents` among them. Not proved yet: prove.ts does that. */
+export function identityFrom(contents: Contents, settings: IdentitySettings): ReadyIdentity | readonly Finding[] {
+  const findings = [...contents.findings, ...settingsFindings(settings)];
+  const choice = choosePair(contents, settings.now);
+  if (!('pair' in choice)) return errorsFirst([...findings, ...choice]);
+  const { pair } = choice;
+  const { assembled, chain } = chainOf(pair.leaf, contents.certificates);
+  if (!('certificate' in assembled)) findings.push(gapFinding(chain, assembled, contents.certificates));
+  findings.push(...keyFindings(pair), ...chainFindings(chain, assembled, settings));
+  if (!('certificate' in assembled) || hasError(findings)) return errorsFirst(findings);
+
+  const { destinations, renewal } = settings;
+  const document: ImportedDocument = {
+    privateKey: keyText(pair.key.key),
+    certificate: assembled.certificate,
+    intermediateCertificates: assembled.intermediateCertificates,
+    rootCertificate: assembled.rootCertificate,
+    ...(destinations === undefined ? {} : { destinations }),
+    ...(renewal === undefined ? {} : { renewal }),
+  };
+  const refusal = refusalOf(document, settings.now);
+  if (refusal) return errorsFirst([...findings, refusal]);
+  const unneeded = contents.certificates.filter((found) => !chain.some((link) => link.found === found));
+  return {
+    document,
+    chain: chain.map(({ found }, index) => chainPart(found, index, chain.length)),
+    warnings: findings,
+    notes: [
+      ...contents.notes,
+      ...choice.notes.map(shown),
+      ...unneeded.map((found) => `${placeOf(found)} is not part of the chain, and is not stored.`),
+    ],
+  };
+}
+
+function settingsFindings({ destinations, renewal }: IdentitySettings): Finding[] {
+  const findings: Finding[] = [];
+  const given = destinations === undefined ? {} : { destinations };
+  const parsed = v.safeParse(v.object({ destinations: destinationsSchema }), given, { abortEarly: true });
+  if (!parsed.success) {
+    findings.push(finding('destinations-malformed', 'destinations', issueSentence(parsed.issues[0])));
+  }
+  try {
+    if (renewal !== undefined) parseRenewal(renewal);
+  } catch (thrown) {
+    findings.push({ ...findingOf(thrown), where: 'renewal' });
+  }
+  return findings;
+}
+
+function keyFindings({ key, leaf }: Pair): Finding[] {
+  if (isSound(key.key, leaf.certificate)) return [];
+  const sentence = `The private key in ${key.source} is damaged: its private half does not belong to its certificate, or not whole.`;
+  return [finding('key-damaged', key.source, sentence)];
+}
+
+/** Whatever rule the platform has that nothing here has found broken. */
+function refusalOf(document: ImportedDocument, now: number): Finding | undefined {
+  try {
+    const stored = { version: 'import', stage: 'AWSPENDING', document: JSON.stringify(document) } as const;
+    checkIdentity('import', stored, now);
+    return undefined;
+  } catch (thrown) {
+    return findingOf(thrown);
+  }
+}
+
+function chainPart({ certificate, source }: FoundCertificate, index: number, length: number): ChainPart {
+  return {
+    role: index === 0 ? 'client' : index === length - 1 ? 'root' : 'intermediate',
+    subject: subjectOf(certificate),
+    issuer: issuerOf(certificate),
+    fingerprint256: certificate.fingerprint256,
+    validFrom: certificate.validFromDate.toISOString(),
+    validTo: certificate.validToDate.toISOString(),
+    source,
+  };
+}
+
+function hasError(findings: readonly Finding[]): boolean {
+  return findings.some(({ severity }) => severity === 'error');
+}
+
+function errorsFirst(findings: readonly Finding[]): readonly Finding[] {
+  return findings.toSorted((one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'));
+}

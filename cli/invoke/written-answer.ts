@@ -1,0 +1,95 @@
+// An invocation's answer as curl writes it: the body untouched, the head before it where it is asked for, to a file or to stdout.
+import { closeSync, constants, openSync, rmSync, writeFileSync } from 'node:fs';
+import { access, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { InvocationAnswer } from '../../core/invocation/answer.ts';
+import type { CommandContext } from '../context.ts';
+import { harmless } from '../escape-for-terminal.ts';
+import { refusal, usageError } from '../exit-code.ts';
+
+export interface WrittenAs {
+  /** A file; `-` is stdout, whatever comes. */
+  readonly file: string | undefined;
+  readonly withHead: boolean;
+  readonly withBody: boolean;
+}
+
+/** Before the call, which may change something: whether its answer can be written there. Throws a usage error. */
+export async function requireWritable(file: string | undefined): Promise<void> {
+  if (file === undefined || file === '-') return;
+  try {
+    const found = await stat(file).catch(() => undefined);
+    if (found?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+    await access(found ? file : dirname(file), constants.W_OK);
+  } catch (thrown) {
+    throw usageError(`The file of -o cannot be written (${(thrown as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+/** Throws a refusal for what would upset a terminal, and for a file that cannot be written. */
+export async function writeAnswer(
+  answer: InvocationAnswer,
+  { file, withHead, withBody }: WrittenAs,
+  context: CommandContext,
+): Promise<void> {
+  const { output } = context;
+  const body = withBody ? Buffer.from(answer.body, answer.bodyEncoding) : Buffer.alloc(0);
+  if (file !== undefined && file !== '-') {
+    const head = withHead ? Buffer.from(headOf(answer).join('\r\n'), 'latin1') : Buffer.alloc(0);
+    await writeToFile(file, Buffer.concat([head, body]), context);
+    return;
+  }
+  const isShown = output.isTerminal && file === undefined;
+  if (withHead) {
+    const lines = headOf(answer);
+    if (isShown) output.raw(lines.map(harmless).join('\n'));
+    else output.raw(Buffer.from(lines.join('\r\n'), 'latin1'));
+  }
+  if (isShown && upsets(body)) {
+    throw refusal(
+      'binary-answer',
+      'The answer is not plain text and may upset your terminal: write it to a file with -o FILE, or here all the same with -o -.',
+    );
+  }
+  output.raw(body);
+}
+
+/** As curl does it: into the file that is there, so that its mode and its links stay. It never holds a part of an answer. */
+async function writeToFile(file: string, content: Buffer, context: CommandContext): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  try {
+    // A pipe may keep whoever writes waiting.
+    if (found && !found.isFile()) await writeFile(file, content);
+    // Once that was read, a signal waits until this turn is over, and does not cut the writing off.
+    else if (!context.interrupted.aborted) writeWhole(file, content);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    throw refusal('not-written', `The answer cannot be written to the file of -o (${code}).`);
+  }
+}
+
+function writeWhole(file: string, content: Buffer): void {
+  const descriptor = openSync(file, 'w');
+  try {
+    writeFileSync(descriptor, content);
+  } catch (thrown) {
+    rmSync(file, { force: true });
+    throw thrown;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Ends in an empty line. The version is the one that Countersign speaks; the server's own words behind the status are not handed on. */
+function headOf({ status, headers }: InvocationAnswer): string[] {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().map((one) => `${name}: ${(one as string).replaceAll(/[\r\n]/g, ' ')}`),
+  );
+  return [`HTTP/1.1 ${status}`, ...lines, '', ''];
+}
+
+/** What is no UTF-8, and what steers a terminal: any control but tab and line break. */
+function upsets(body: Buffer): boolean {
+  const text = body.toString('utf8');
+  return text.includes('\ufffd') || /[^\P{Cc}\t\r\n]|[\p{Cf}\p{Zl}\p{Zp}]/u.test(text.replace(/^\ufeff/, ''));
+}

@@ -1,0 +1,199 @@
+// Identities in a directory: read as the functions read them, replaced at one moment, with the version before kept beside.
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CountersignError } from '../../core/errors.ts';
+import { directorySource } from '../../core/identity/directory.ts';
+import { identityNamePattern } from '../../core/settings.ts';
+import { unavailable, usageError } from '../exit-code.ts';
+import { asOwnerOf } from './as-owner.ts';
+import { closedPathOf } from './closed-path.ts';
+import { whileLocked } from './folder-lock.ts';
+import { createFolder, fingerprintOf, previousFolder, replaceFiles, swapWithPrevious } from './folder-versions.ts';
+import {
+  type IdentityState,
+  type IdentityStore,
+  type KeptRequest,
+  keptRequestIn,
+  type StageName,
+  type StoredDocument,
+} from './identity-store.ts';
+import { requireParent } from './mistaken-folder.ts';
+import { ownerOf } from './readers.ts';
+import { unreadableSentence } from './unreadable.ts';
+import { createWhole, giveTo } from './whole-files.ts';
+
+/** Beside the identities: locks, and keys that wait for their certificate. No identity can have that name. */
+const ownFolder = '.countersign';
+
+/** Throws an error of the command where the directory is not there. */
+export async function openDirectoryStore(path: string): Promise<IdentityStore> {
+  const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EACCES') throw told(error, path);
+  });
+  if (!stats?.isDirectory())
+    throw usageError(`There is no directory ${path}: make it first, for one folder for each identity.`);
+  await requireParent(path);
+  const owner = stats.uid;
+  const folderOf = (name: string) => join(path, name);
+  const requestFile = (name: string) => join(path, ownFolder, `${name}.request.json`);
+
+  const asOwner = asOwnerOf(path);
+
+  async function changing<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    try {
+      const places = [ownFolder, name, join(name, '..versions')];
+      return await asOwner.changing(places, async () => whileLocked(await openLockFile(path, name), work));
+    } catch (thrown) {
+      throw told(thrown, path, owner);
+    }
+  }
+
+  async function readRequest(name: string): Promise<KeptRequest | undefined> {
+    const text = await readFile(requestFile(name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw told(error, path, owner);
+    });
+    return text === undefined ? undefined : keptRequestIn(text, requestFile(name));
+  }
+
+  async function names(): Promise<readonly string[]> {
+    const entries = await readdir(path, { withFileTypes: true }).catch((thrown: unknown) => {
+      throw told(thrown, path, owner);
+    });
+    const folders = entries.filter((entry) => !entry.isFile()).map((entry) => entry.name);
+    // Also those that wait for their first certificate.
+    const files = await readdir(join(path, ownFolder)).catch(() => []);
+    const waiting = files.flatMap((file) => /^(.+)\.request\.json$/.exec(file)?.[1] ?? []);
+    return [...new Set([...folders, ...waiting])].filter((name) => identityNamePattern.test(name)).sort();
+  }
+
+  async function look(name: string): Promise<IdentityState | undefined> {
+    const holder = await fingerprintOf(folderOf(name)).catch((thrown: unknown) => {
+      throw told(thrown, path, owner);
+    });
+    if (holder === undefined && (await readRequest(name)) === undefined) return undefined;
+    return {
+      place: folderOf(name),
+      holder,
+      hasCurrent: holder !== undefined,
+      hasPrevious: (await previousFolder(folderOf(name))) !== undefined,
+      pending: undefined,
+    };
+  }
+
+  async function read(name: string, stage: StageName): Promise<StoredDocument | undefined> {
+    if (stage === 'AWSCURRENT') return await readFolder(path, name);
+    const previous = stage === 'AWSPREVIOUS' ? await previousFolder(folderOf(name)) : undefined;
+    return previous === undefined ? undefined : await readFolder(dirname(previous), basename(previous));
+  }
+
+  return {
+    place: `the directory ${path}`,
+    keepsRenewal: false,
+    names: () => asOwner.reading(names),
+    look: (name) => asOwner.reading(() => look(name)),
+    read: (name, stage) => asOwner.reading(() => read(name, stage)),
+    activate: (name, document, { instead, keepsPrevious = false }) =>
+      changing(name, async () => {
+        if ((await fingerprintOf(folderOf(name))) !== instead) return 'changed';
+        if (instead !== undefined) await replaceFiles(folderOf(name), filesOf(document), { keepsPrevious });
+        else await createFolder(path, name, filesOf(document));
+        return 'activated';
+      }),
+    rollBack: (name, instead) =>
+      changing(name, async () => {
+        if ((await fingerprintOf(folderOf(name))) !== instead) return 'changed';
+        await swapWithPrevious(folderOf(name));
+        return 'done';
+      }),
+    unreadable: (name) => unreadableSentence(path, name).catch(() => undefined),
+    request: (name) => asOwner.reading(() => readRequest(name)),
+    keepRequest: (name, request) =>
+      changing(name, async () => {
+        const content = JSON.stringify({ ...request, for: randomUUID() });
+        const isKept = await createWhole(requestFile(name), content, await ownerOf(path, 0o600));
+        return isKept ? 'kept' : 'exists';
+      }),
+    dropRequest: (name, version) =>
+      changing(name, async () => {
+        if ((await readRequest(name))?.for === version) await rm(requestFile(name), { force: true });
+      }),
+  };
+}
+
+/** Through the source that serves calls; a folder without files is none. The name of a version's folder is taken as it is. */
+async function readFolder(parent: string, name: string): Promise<StoredDocument | undefined> {
+  try {
+    const { version, document } = await directorySource(parent).read(name, 'AWSCURRENT');
+    return { version, document };
+  } catch (thrown) {
+    if (thrown instanceof CountersignError && thrown.code === 'identity-not-found') return undefined;
+    throw (await closedTo(thrown, parent, name)) ?? thrown;
+  }
+}
+
+/** The functions' own words name no path, because callers read them. */
+async function closedTo(thrown: unknown, parent: string, name: string): Promise<CountersignError | undefined> {
+  if (!(thrown instanceof CountersignError) || thrown.code !== 'identity-unavailable') return undefined;
+  const sentence = await closedPathOf(parent, name);
+  if (sentence === undefined) return undefined;
+  const hint = 'Give it to that user or to a group of his, or run this as one who may read it.';
+  return new CountersignError(thrown.code, sentence, { ...(thrown.evidence && { evidence: thrown.evidence }), hint });
+}
+
+function filesOf(document: string): ReadonlyMap<string, string> {
+  const members = JSON.parse(document) as Record<string, unknown>;
+  const text = (key: string) => String(members[key] ?? '');
+  return new Map([
+    ['private-key.pem', text('privateKey')],
+    ['certificate.pem', text('certificate')],
+    ['intermediates.pem', text('intermediateCertificates')],
+    ['root.pem', text('rootCertificate')],
+    ...(members.destinations === undefined
+      ? []
+      : ([['destinations.json', `${JSON.stringify(members.destinations, undefined, 2)}\n`]] as const)),
+  ]);
+}
+
+/** Of whom the directory is, so that root and the service's own user can both work on it. */
+async function openLockFile(path: string, name: string): Promise<string> {
+  const folder = join(path, ownFolder);
+  const lock = join(folder, `${name}.lock`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await giveTo(folder, await ownerOf(path, 0o700));
+  const handle = await open(lock, constants.O_CREAT | constants.O_WRONLY | constants.O_NOFOLLOW, 0o600);
+  try {
+    const { ids, mode } = await ownerOf(path, 0o600);
+    if (ids) await handle.chown(ids.uid, ids.gid);
+    await handle.chmod(mode);
+  } finally {
+    await handle.close();
+  }
+  return lock;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not read or write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'it can only be read',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of this user is used up',
+  ENOTEMPTY: 'the folder of the identity holds other files',
+  ENOTDIR: 'there is a file where the folder of the identity would be',
+  ELOOP: 'there are links in it where there must be none',
+  EFBIG: 'a file of an identity is larger than an identity can be',
+  EINVALID: 'there is something else than a file where a file of an identity would be',
+};
+
+/** What the file system says, as a sentence; anything else as it is. */
+function told(thrown: unknown, path: string, owner?: number): unknown {
+  const { code, path: place } = thrown as NodeJS.ErrnoException;
+  if (!(thrown instanceof Error) || !/^E[A-Z]+$/.test(code ?? '')) return thrown;
+  if (code === 'EACCES' && owner !== undefined && owner !== 0 && process.getuid?.() === 0) {
+    const sentence = `The directory ${path} belongs to user ${owner}, and root works there as that user, who may not use ${place ?? 'all of it'}: chown -R --reference='${path}' '${path}' gives it back.`;
+    return unavailable('store-unwritable', sentence);
+  }
+  return unavailable('store-unwritable', `The directory ${path} cannot be used: ${reasons[code ?? ''] ?? code}.`);
+}

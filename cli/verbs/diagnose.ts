@@ -1,0 +1,90 @@
+// `countersign diagnose URL`: which of the five steps of a handshake fails, why, and who must do what.
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
+import { limits, platformIdentity } from '../../core/settings.ts';
+import { type ApiOptions, identityOf, openApi, withApi } from '../api/open-api.ts';
+import { tellProblem } from '../api/problem.ts';
+import type { CommandContext } from '../context.ts';
+import { diagnosisLines } from '../diagnosis-text.ts';
+import { harmless } from '../escape-for-terminal.ts';
+import { exitCodes } from '../exit-code.ts';
+import { withPatience } from '../with-progress.ts';
+import { withExamples, withJson } from './options.ts';
+
+interface DiagnoseOptions extends ApiOptions {
+  readonly identity?: string;
+  readonly probe?: string;
+  readonly timeout?: number;
+}
+
+export function addDiagnose(program: Command, context: CommandContext): void {
+  const command = program
+    .command('diagnose')
+    .summary('which of the five steps of the handshake with a host fails')
+    .description(
+      'Makes one mutual-TLS connection and says which of the five steps fails, why, and who must do what.\n\nExit code: 0 access is granted, 1 it is not, 2 the command line is wrong, 3 there is no diagnosis.',
+    )
+    .argument('<url>', 'https://host:port of the API, or host:port')
+    .option('--identity <name>', `the identity to present (${platformIdentity})`)
+    .option(
+      '--probe <path>',
+      "what is asked for with GET after the handshake, none for nothing (the destination's probe, else /)",
+      readProbe,
+    )
+    .option('--timeout <ms>', `1 to ${limits.maxTimeoutMs} (${limits.defaultTimeoutMs})`, readTimeout);
+  withJson(command);
+  withApi(command);
+  withExamples(
+    command,
+    'countersign diagnose https://api.acme.example',
+    'countersign diagnose api.acme.example:8443 --source directory:/etc/countersign/identities --probe none',
+  );
+  command.action((url: string, options: DiagnoseOptions) => diagnose(url, options, context));
+}
+
+async function diagnose(text: string, options: DiagnoseOptions, context: CommandContext): Promise<void> {
+  const { identity: name, probe, timeout, ...apiOptions } = options;
+  const identity = identityOf(name);
+  const api = await openApi(apiOptions, context);
+  const { askDiagnosis, urlOf } = await import('../api/ask.ts');
+  const url = urlOf(text);
+  const asked = askDiagnosis(api, identity, {
+    url,
+    ...(probe === undefined ? {} : { probe: probe === 'none' ? false : { path: probe } }),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+  });
+  const result = await withPatience(context, `Waiting for ${url} …`, asked);
+  api.close();
+  if ('problem' in result) {
+    tellProblem(result.problem, context);
+    // 1 is kept for what a diagnosis found.
+    context.end(result.problem.code === 'invalid-request' ? exitCodes.usage : exitCodes.unavailable);
+    return;
+  }
+  const { answer } = result;
+  context.output.answer(answer, () => [
+    titleOf(harmless(url), identity, answer),
+    '',
+    ...diagnosisLines(answer, context.output.paint),
+  ]);
+  context.end(answer.verdict === 'access-granted' ? exitCodes.done : exitCodes.refused);
+}
+
+function titleOf(url: string, identity: string, { identity: { version } }: Diagnosis): string {
+  return `${url} as ${identity}${version ? `, version ${harmless(version)}` : ''}`;
+}
+
+function readProbe(value: string): string {
+  if (value !== 'none' && !value.startsWith('/')) {
+    throw new InvalidArgumentError('It must be a path that begins with "/", or none.');
+  }
+  return value;
+}
+
+function readTimeout(value: string): number {
+  const ms = Number(value);
+  if (!/^\d+$/.test(value) || ms < 1 || ms > limits.maxTimeoutMs) {
+    throw new InvalidArgumentError(`It must be a whole number of milliseconds from 1 to ${limits.maxTimeoutMs}.`);
+  }
+  return ms;
+}

@@ -1,0 +1,183 @@
+// `countersign invoke URL`: one call of a customer's API with an identity, and its answer, with curl's habits.
+import { type Command, InvalidArgumentError } from 'commander';
+import { errorTable } from '../../core/errors.ts';
+import type { InvocationAnswer } from '../../core/invocation/answer.ts';
+import { limits, platformIdentity } from '../../core/settings.ts';
+import type { Problem } from '../api/answers.ts';
+import { type ApiOptions, identityOf, openApi, withApi } from '../api/open-api.ts';
+import { tellProblem } from '../api/problem.ts';
+import type { CommandContext } from '../context.ts';
+import { harmless, harmlessly } from '../escape-for-terminal.ts';
+import { type ExitCode, exitCodes, usageError } from '../exit-code.ts';
+import type { DataPart } from '../invoke/request-body.ts';
+import { withPatience } from '../with-progress.ts';
+import { collect, withExamples, withJson } from './options.ts';
+
+interface InvokeOptions extends ApiOptions {
+  readonly identity?: string;
+  readonly request?: string;
+  readonly head?: boolean;
+  readonly header?: readonly string[];
+  readonly maxTime?: number;
+  readonly requireMutual?: boolean;
+  readonly output?: string;
+  readonly include?: boolean;
+  readonly fail?: boolean;
+  readonly failWithBody?: boolean;
+  readonly silent?: boolean;
+  readonly verbose?: boolean;
+}
+
+export function addInvoke(program: Command, context: CommandContext): void {
+  /** In the order of the command line, whichever option they are of. */
+  const data: DataPart[] = [];
+  const part = (kind: DataPart['kind']) => (value: string) => {
+    data.push({ kind, value });
+    return value;
+  };
+  const command = program
+    .command('invoke')
+    .summary("call a customer's API with an identity")
+    .description(
+      "Calls a customer's API with an identity and writes its answer to standard output, as curl does. Redirects are not followed.\n\nExit code: 0 it answered, 1 the call was refused, 2 the command line is wrong, 3 no answer, which may come later, 22 a status of 400 or more with --fail.",
+    )
+    .argument('<url>', 'https URL, sent as written')
+    // Commander would quote them: half of a header that was not put in quotes is among them.
+    .allowExcessArguments()
+    .option('--identity <name>', `the identity to present (${platformIdentity})`)
+    .option('--require-mutual', 'send nothing to a server that does not ask for the client certificate')
+    .option(
+      '-m, --max-time <seconds>',
+      `for all of it, at most ${limits.maxTimeoutMs / 1000} (${limits.defaultTimeoutMs / 1000})`,
+      readSeconds,
+    )
+    .optionsGroup('The request:')
+    .option('-X, --request <method>', 'in capitals (GET; POST with a body)')
+    .option('-I, --head', 'the method HEAD, and -i')
+    .option(
+      '-H, --header <line>',
+      '"Name: value", "Name;" for an empty one, @file for a file of lines; may stand more than once',
+      collect,
+    )
+    .option(
+      '-d, --data <data>',
+      'the body; @file without its line breaks, @- from standard input; several are joined by &',
+      part('data'),
+    )
+    .option('--data-binary <data>', 'the same, @file as it is', part('binary'))
+    .option('--data-raw <data>', 'the same, without a meaning of @', part('raw'))
+    .optionsGroup('The answer:')
+    .option('-o, --output <file>', 'write the body there; - is standard output, a terminal too')
+    .option('-i, --include', 'status and headers before the body')
+    .option('-f, --fail', 'no body and exit code 22 for a status of 400 or more')
+    .option('--fail-with-body', 'the same, with the body')
+    .option('-s, --silent', 'no advice and no progress on standard error')
+    .option('-S, --show-error', 'as always: errors are told with -s, too')
+    .option('-v, --verbose', 'handshake and timings on standard error')
+    .optionsGroup('Options:');
+  withJson(command);
+  withApi(command);
+  withExamples(
+    command,
+    'countersign invoke https://api.acme.example/v1/accounts',
+    "countersign invoke https://api.acme.example/v1/payments -H 'content-type: application/json' -d '{\"amount\":12.50}'",
+    'countersign invoke https://api.acme.example/v1/statement.pdf -H @headers.txt -o statement.pdf',
+  );
+  command.action((url: string, options: InvokeOptions & { readonly json?: boolean }) => {
+    if (command.args.length > 1) throw usageError('One URL is wanted: put in quotes what has blanks in it.');
+    if (options.json && (options.output !== undefined || options.include || options.head)) {
+      throw usageError('--json has the whole answer, head and body: give it without -o, -i and -I.');
+    }
+    return invoke(url, options, data, context);
+  });
+}
+
+async function invoke(
+  text: string,
+  options: InvokeOptions,
+  data: readonly DataPart[],
+  context: CommandContext,
+): Promise<void> {
+  const { output } = context;
+  const identity = identityOf(options.identity);
+  const [{ requestBody, bodyField }, { requestHeaders }, { requireWritable, writeAnswer }, { askInvocation, urlOf }] =
+    await Promise.all([
+      import('../invoke/request-body.ts'),
+      import('../invoke/request-headers.ts'),
+      import('../invoke/written-answer.ts'),
+      import('../api/ask.ts'),
+    ]);
+  if (options.head && data.length > 0) throw usageError('-I asks for the head alone: give it without a body.');
+  await requireWritable(options.output);
+  const { source, prefix, endpoint, region, api: apiUrl, tokenFile, cert, key, cacert } = options;
+  const api = await openApi(
+    { source, prefix, endpoint, region, api: apiUrl, tokenFile, cert, key, cacert } as ApiOptions,
+    context,
+  );
+  const body = await requestBody(data, process.stdin);
+  // curl(1), --data: posted as a browser does it, unless a header says otherwise.
+  const defaults = body ? { 'content-type': 'application/x-www-form-urlencoded' } : {};
+  const headers = await requestHeaders(options.header ?? [], defaults);
+  const method = options.request ?? (options.head ? 'HEAD' : body ? 'POST' : 'GET');
+  const url = urlOf(text);
+  const question = {
+    url,
+    method,
+    ...(headers && { headers }),
+    ...(body && bodyField(body)),
+    ...(options.maxTime === undefined ? {} : { timeoutMs: options.maxTime }),
+    ...(options.requireMutual ? { requireMutual: true } : {}),
+  };
+  const asked = askInvocation(api, identity, question);
+  const result = await (options.silent ? asked : withPatience(context, `Waiting for ${url} …`, asked));
+  api.close();
+  if ('problem' in result) {
+    tellProblem(result.problem, context);
+    context.end(exitCodeFor(result.problem));
+    return;
+  }
+  const { answer } = result;
+  if (options.verbose)
+    for (const line of handshakeLines(`${method} ${url} as ${identity}`, answer)) output.progress(line);
+  if (answer.advice !== undefined && !options.silent) output.warn(harmless(answer.advice));
+  const isFailed = answer.status >= 400 && (options.fail === true || options.failWithBody === true);
+  const withHead = options.include === true || options.head === true;
+  const withBody = options.head !== true && (!isFailed || options.failWithBody === true);
+  if (context.isJson) output.answer(answer, () => []);
+  else if (withHead || withBody) await writeAnswer(answer, { file: options.output, withHead, withBody }, context);
+  if (!isFailed) return;
+  if (!context.isJson) output.fail({ code: 'http-error', detail: `The API answered with HTTP ${answer.status}.` });
+  context.end(exitCodes.httpError);
+}
+
+/** 3 for what the same call may get past later, without anybody changing anything. */
+function exitCodeFor({ code, retryable }: Problem): ExitCode {
+  if (code === 'invalid-request') return exitCodes.usage;
+  if (code === 'internal-error') return exitCodes.defect;
+  return (retryable ?? (code in errorTable && errorTable[code as keyof typeof errorTable].retryable))
+    ? exitCodes.unavailable
+    : exitCodes.refused;
+}
+
+/** What was sent is not told: headers hold tokens. */
+function handshakeLines(title: string, answer: InvocationAnswer): string[] {
+  const { handshake, timings, status } = harmlessly(answer);
+  const { protocol, cipher, connection, server, client } = handshake;
+  const ms = (value: number) => `${value.toFixed(1)} ms`;
+  return [
+    harmless(title),
+    `${protocol}, ${cipher}, ${connection} connection`,
+    `server ${server.subject}, issued by ${server.issuer}, valid to ${server.validTo}`,
+    `client SHA-256 ${client.fingerprint256}, ${client.stage}, version ${client.version}, valid to ${client.validTo}`,
+    `name ${ms(timings.dnsMs)}, TCP ${ms(timings.connectMs)}, TLS ${ms(timings.tlsMs)}, first byte ${ms(timings.firstByteMs)}, ${ms(timings.totalMs)} in all`,
+    `HTTP ${status}`,
+  ];
+}
+
+function readSeconds(value: string): number {
+  const ms = Math.round(Number(value) * 1000);
+  if (!/^\d+(\.\d+)?$/.test(value) || ms < 1 || ms > limits.maxTimeoutMs) {
+    throw new InvalidArgumentError(`It must be a number of seconds from 0.001 to ${limits.maxTimeoutMs / 1000}.`);
+  }
+  return ms;
+}

@@ -1,0 +1,141 @@
+// Makes the report out of one connection: five steps, the verdict that follows from the first that failed, the remedies.
+
+import type { Destination } from '../destination/destination.ts';
+import type { Target } from '../destination/target.ts';
+import type { Identity } from '../identity/identity.ts';
+import { rounded } from '../tls/attempt.ts';
+import { type AccessAssessment, assessAccess } from './access-step.ts';
+import { assessClient, assessDemand, assessNeverAsked } from './client-step.ts';
+import type { Diagnosis, Finding, StepReport, Tried, Verdict } from './diagnosis.ts';
+import { failureOf, note, stepOf } from './finding.ts';
+import { askedAtOnce, hasAsked, type Observation, sentCertificate } from './observation.ts';
+import type { ProbeRequest } from './probe.ts';
+import { remediesFor } from './remedies.ts';
+import { assessServer, reportServer } from './server-step.ts';
+import { softwareOf } from './software.ts';
+
+export interface AssessmentTerms {
+  readonly identity: Identity;
+  readonly destination: Destination;
+  readonly target: Target;
+  readonly probe: ProbeRequest | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** What came of a second connection, with the remedy that an operator of ours can take at once. */
+  readonly tried?: Tried;
+}
+
+/** Without what only the story knows: the URL, the name of the identity, the whole time. */
+export type Report = Omit<Diagnosis, 'url' | 'identity' | 'totalMs'>;
+
+export interface Assessment {
+  readonly report: Report;
+  /** Step 5 in the words of this room: a page may call for a second connection. */
+  readonly access: AccessAssessment;
+}
+
+export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
+  const { identity, destination, target, probe, now, tried } = terms;
+  const { flight, failure, attempt } = seen;
+  const startedJudging = performance.now();
+  const server = assessServer(seen, destination, target, now);
+  const client = assessClient(seen, identity, now);
+  const access = assessAccess(seen, probe, client.client.issuerAccepted);
+  const isBarred = destination.requireMutual === true && seen.isReady && askedAtOnce(seen) === false;
+  const neverAsked = isBarred ? assessDemand(seen) : assessNeverAsked(seen, target, probe, access.page);
+  const judgedMs = performance.now() - startedJudging;
+
+  const early = failure?.step === 1 || failure?.step === 2 ? failureOf(failure) : undefined;
+  const isServed = flight.certificates.length > 0 || server.chain.length > 0;
+  const isUntrusted = server.findings.some(({ severity }) => severity === 'failure');
+  const isConnected = seen.connectedAt > 0;
+  const isAnswered = seen.isReady || failure?.step === 5 || sentCertificate(seen);
+  const endOfServing = seen.servedAt || seen.endedAt;
+  // A request that set off a renegotiation, and an answer that wants one, are about the certificate all the same.
+  const nothingSent = client.client.signatureAccepted === false;
+  const isAsked = hasAsked(seen) || access.page !== undefined;
+  const isAboutUs = !isBarred && (nothingSent ? access.outcome === 'refused' : isAsked);
+
+  const steps: StepReport[] = [
+    stepOf(1, failure?.step === 1 && early ? [early] : [], rounded(attempt.dnsMs + attempt.connectMs)),
+    stepOf(
+      2,
+      failure?.step === 2 && early ? [early, ...oldProtocol(flight.protocol)] : [],
+      isConnected ? rounded(endOfServing - seen.connectedAt) : 0,
+      isConnected,
+    ),
+    stepOf(3, server.findings, isServed ? rounded(judgedMs) : 0, isServed || failure?.step === 3),
+    stepOf(
+      4,
+      [...client.findings, ...(neverAsked ? [neverAsked] : [])],
+      isAnswered && seen.servedAt ? rounded((seen.readyAt || seen.endedAt) - seen.servedAt) : 0,
+      askedAtOnce(seen) !== undefined && isAnswered && early === undefined,
+    ),
+    stepOf(
+      5,
+      [...(isAboutUs ? access.findings : []), ...(tried ? [trial(tried)] : [])],
+      seen.readyAt && isAboutUs ? rounded(seen.endedAt - seen.readyAt) : 0,
+      isAboutUs && access.outcome !== 'not-reached' && early === undefined,
+    ),
+  ];
+  const verdict = verdictOf();
+  const serverReport = reportServer(seen, server);
+  const report: Report = {
+    verdict,
+    certainty: certaintyOf(verdict, steps, access),
+    steps,
+    ...(serverReport ? { server: serverReport } : {}),
+    request: client.request,
+    client: client.client,
+    ...(probe && seen.isReady
+      ? {
+          probe: {
+            method: probe.method,
+            path: probe.path,
+            ...(seen.answer ? { status: seen.answer.status } : {}),
+            ...(probe.expectStatus === undefined ? {} : { expectStatus: probe.expectStatus }),
+          },
+        }
+      : {}),
+    remedies: remediesFor(steps, {
+      software: softwareOf(seen.answer),
+      host: target.host,
+      port: target.port,
+      identity: identity.name,
+      page: isBarred ? undefined : access.page,
+      nothingSent,
+      isGranted: verdict === 'access-granted',
+      tried,
+    }),
+  };
+  return { report, access };
+
+  function verdictOf(): Verdict {
+    if (early) return 'unreachable';
+    if (isUntrusted) return 'server-not-trusted';
+    if (access.outcome === 'refused' && isAboutUs) return 'access-refused';
+    if (!hasAsked(seen) || nothingSent || isBarred) return 'not-mutual';
+    return 'access-granted';
+  }
+}
+
+function certaintyOf(verdict: Verdict, steps: readonly StepReport[], access: AccessAssessment): Diagnosis['certainty'] {
+  if (verdict === 'access-granted' || verdict === 'access-refused') return access.certainty;
+  const failed = steps.find(({ status }) => status === 'failed');
+  const reason = failed?.findings.find(({ severity }) => severity === 'failure');
+  // That the server is not trusted is certain, whatever certificate is missing for it.
+  return verdict === 'server-not-trusted' ? 'observed' : (reason?.certainty ?? 'observed');
+}
+
+function oldProtocol(protocol: string | undefined): Finding[] {
+  if (!protocol || protocol === 'TLSv1.2' || protocol === 'TLSv1.3') return [];
+  return [note('server-protocol-old', `The server insists on ${protocol}, which is no longer safe.`, { protocol })];
+}
+
+function trial(tried: Tried): Finding {
+  const sentence = {
+    worked: 'Tried with TLS 1.2 at most: the server asked for the certificate again, took it, and granted access.',
+    'did-not-help': 'Tried with TLS 1.2 at most: that did not help.',
+  }[tried];
+  return note('tls12-tried', sentence, { worked: tried === 'worked' });
+}

@@ -1,0 +1,188 @@
+// Step 4: whether the server asked for our certificate, and whether what we have satisfies what it asked for.
+import { X509Certificate } from 'node:crypto';
+import type { Target } from '../destination/target.ts';
+import { CountersignError } from '../errors.ts';
+import type { PageKind } from '../http/advice.ts';
+import type { Identity } from '../identity/identity.ts';
+import {
+  acceptsIssuer,
+  acceptsSignature,
+  unacceptedChainSignatures,
+  unacceptedLeafSignature,
+} from '../tls/handshake-capture/accepted-certificates.ts';
+import { reportCertificate } from './certificate-report.ts';
+import type { ClientReport, Finding, RequestReport } from './diagnosis.ts';
+import { failing, failureOf, note, warning } from './finding.ts';
+import { askedAtOnce, hasAsked, type Observation } from './observation.ts';
+import type { ProbeRequest } from './probe.ts';
+import { soonMs } from './server-step.ts';
+
+export interface ClientAssessment {
+  readonly findings: readonly Finding[];
+  readonly request: RequestReport;
+  readonly client: ClientReport;
+}
+
+/** A hostile server may name thousands. */
+const mostIssuers = 100;
+const mostInWords = 5;
+
+export function assessClient(seen: Observation, identity: Identity, now: number): ClientAssessment {
+  const chain = certificatesOf(identity.certificate + identity.intermediateCertificates);
+  const { flight } = seen;
+  const [leaf] = chain as [X509Certificate];
+  const request = flight.request;
+  const protocol = flight.protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3';
+  const ders = chain.map(({ raw }) => raw);
+  const issuer = request && acceptsIssuer(request, ders);
+  const canSign = request && acceptsSignature(request, protocol, leaf.publicKey);
+  const leafSignature = request && unacceptedLeafSignature(request, leaf.raw);
+  const findings: Finding[] = [];
+
+  const left = identity.usableUntil - now;
+  if (left < soonMs) {
+    findings.push(
+      warning(
+        'client-certificate-expires-soon',
+        `The identity can be used until ${new Date(identity.usableUntil).toISOString().slice(0, 10)}, for ${Math.floor(left / 86_400_000)} days.`,
+        { usableUntil: new Date(identity.usableUntil).toISOString() },
+      ),
+    );
+  }
+  if (request && issuer && !issuer.accepted) {
+    const accepted = request.acceptableIssuers.slice(0, mostInWords).map(({ text }) => text);
+    const more = request.acceptableIssuers.length - accepted.length;
+    findings.push(
+      warning(
+        'client-issuer-not-accepted',
+        `The server accepts certificates from ${listed(accepted, more)}; ours is issued by ${listed(issuer.ourIssuers, 0, 'below')}.`,
+        { accepted, ours: issuer.ourIssuers },
+      ),
+    );
+  }
+  if (request && canSign === false) {
+    const wanted = request.signatureAlgorithms.slice(0, 20);
+    findings.push(
+      failing(
+        'client-signature-not-accepted',
+        `The server accepts none of the signatures that our key can make, so no certificate could be sent: it wants ${listed(wanted, 0)}.`,
+        { wanted },
+      ),
+    );
+  }
+  if (request && leafSignature) {
+    const wanted = request.certificateSignatureAlgorithms.slice(0, 20);
+    findings.push(
+      failing(
+        'client-signature-not-accepted',
+        `Our certificate is signed with ${leafSignature}, which the server does not accept for certificates, so none could be sent: it wants ${listed(wanted, 0)}.`,
+        { reason: 'certificate-signature', signature: leafSignature, wanted },
+      ),
+    );
+  }
+  const unaccepted = request && !leafSignature ? unacceptedChainSignatures(request, ders) : [];
+  if (unaccepted.length > 0) {
+    findings.push(
+      warning(
+        'client-chain-signature-not-accepted',
+        `Our chain is signed with ${listed(unaccepted, 0)}, which the server does not list.`,
+        { signatures: unaccepted },
+      ),
+    );
+  }
+  // The end of the reading that comes with every answer is none of these.
+  const isUnread = seen.isReady && (flight.asked === undefined || (flight.asked && !request));
+  if (isUnread && flight.stopped) {
+    const { stopped } = flight;
+    const detail = `The handshake is complete, and what the server asks for in it could not be read (${stopped}).`;
+    findings.push(note('handshake-not-read', detail, { stopped }));
+  }
+  const isLate = seen.askedLate;
+  if (isLate) {
+    findings.push(
+      note(
+        'client-certificate-asked-late',
+        'The server asked for the client certificate only after the request, by renegotiation; what it accepts cannot be read there.',
+      ),
+    );
+  }
+  return {
+    findings,
+    request: {
+      ...(askedAtOnce(seen) === undefined ? {} : { asked: hasAsked(seen) }),
+      ...(isLate ? { afterRequest: true } : {}),
+      acceptableIssuers: (request?.acceptableIssuers ?? []).slice(0, mostIssuers).map(({ text }) => text),
+      acceptableIssuerCount: request?.acceptableIssuers.length ?? 0,
+      signatureAlgorithms: (request?.signatureAlgorithms ?? []).slice(0, mostIssuers),
+    },
+    client: {
+      chain: chain.map(reportCertificate),
+      issuers: acceptsIssuer(anything, ders).ourIssuers,
+      ...(issuer ? { issuerAccepted: issuer.accepted } : {}),
+      ...(canSign === undefined ? {} : { signatureAccepted: canSign && leafSignature === undefined }),
+    },
+  };
+}
+
+/**
+ * The server did not ask in the handshake, nor by renegotiation. `page`: what its answer says of certificates, if anything:
+ * then it asks in its own way, and that is no failure of this step. Observed only where the caller's path was tried.
+ */
+export function assessNeverAsked(
+  seen: Observation,
+  target: Target,
+  probe: ProbeRequest | undefined,
+  page: PageKind | undefined,
+): Finding | undefined {
+  const { flight, answer } = seen;
+  if (askedAtOnce(seen) !== false || hasAsked(seen) || !seen.isReady) return undefined;
+  const asked = probe && answer ? `${probe.method} ${pathOf(probe.path)}` : undefined;
+  const isProbed = asked !== undefined && [pathOf(probe?.path ?? ''), '/'].includes(pathOf(target.path));
+  const detail = page
+    ? `The server did not ask for a client certificate in the handshake; only its answer to ${asked} is about one.`
+    : `The server did not ask for a client certificate in the handshake${asked ? `, nor for ${asked}` : ''}. Some servers ask only for some paths: name one with the probe.`;
+  const error = new CountersignError('client-certificate-not-requested', detail, {
+    evidence: {
+      protocol: flight.protocol ?? '',
+      ...(isProbed && flight.asked === false ? {} : { certainty: 'inferred' }),
+    },
+  });
+  const finding = failureOf(error);
+  return page ? { ...finding, severity: 'warning' } : finding;
+}
+
+/** A call that demands mutual TLS ends before its request, so it never comes to a renegotiation or a page. */
+export function assessDemand({ flight }: Observation): Finding {
+  const detail =
+    'The server did not ask for a client certificate in the handshake, and the destination demands that it does (requireMutual): every call ends here, whatever the server asks for later.';
+  const certainty = flight.asked === false ? {} : { certainty: 'inferred' };
+  const evidence = { protocol: flight.protocol ?? '', ...certainty };
+  return failureOf(new CountersignError('client-certificate-not-requested', detail, { evidence }));
+}
+
+/** Without its query, which may be secret. */
+function pathOf(path: string): string {
+  return path.split('?')[0] ?? '';
+}
+
+const anything = {
+  acceptableIssuers: [],
+  signatureAlgorithms: [],
+  certificateSignatureAlgorithms: [],
+  certificateTypes: [],
+};
+
+/** Written by checkIdentity, so they parse. */
+function certificatesOf(pem: string): X509Certificate[] {
+  return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
+    (block) => new X509Certificate(block),
+  );
+}
+
+/** `A, B and C`, `A and 7 more`; `A, below B` for our issuers. */
+function listed(names: readonly string[], more: number, between = 'and'): string {
+  const all = more > 0 ? [...names, `${more} more`] : names;
+  if (all.length < 2) return all[0] ?? 'none';
+  if (between === 'below') return all.join(', below ');
+  return `${all.slice(0, -1).join('; ')} and ${all.at(-1)}`;
+}

@@ -1,0 +1,60 @@
+// The diagnosis request: which endpoint, within what time, and which harmless request shows that access is granted.
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { bodyText, invalidRequest } from '../../functions/api-gateway/event.ts';
+import { isOriginForm } from '../destination/target.ts';
+import { checkMembers, parseFields, readTimeout, readUrl } from '../invocation/request.ts';
+
+/** Read-only and repeatable (RFC 9110, sections 9.2.1 and 9.2.2): a diagnosis may be asked for at any time, by anybody. */
+const harmlessMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+export interface RequestedProbe {
+  readonly method: string;
+  readonly path: string;
+}
+
+export interface DiagnosisRequest {
+  readonly url: string;
+  /** `none`: not a byte is sent after the handshake. Undefined: whatever the destination has, else `GET /`. */
+  readonly probe: RequestedProbe | 'none' | undefined;
+  readonly timeoutMs: number;
+}
+
+/** A URL and a path have 8,192 each. */
+const mostLength = 64 * 1024;
+
+/** docs/api.md has a row for each. */
+export const knownDiagnosisFields: ReadonlySet<string> = new Set(['url', 'probe', 'timeoutMs']);
+const knownProbeFields: ReadonlySet<string> = new Set(['method', 'path']);
+
+/** Throws `invalid-request`, whose evidence names the field. `remainingMs` is what Lambda has left. */
+export function parseDiagnosisRequest(
+  event: APIGatewayProxyEventV2,
+  remainingMs = Number.POSITIVE_INFINITY,
+): DiagnosisRequest {
+  const text = bodyText(event);
+  if (text.length > mostLength) throw invalidRequest('body', `A diagnosis takes at most ${mostLength} characters.`);
+  const fields = parseFields(text);
+  const probe = checkMembers(text, knownDiagnosisFields).get('probe');
+  return {
+    url: readUrl(fields.url),
+    probe: readProbe(fields.probe, probe && text.slice(probe.start, probe.end)),
+    timeoutMs: readTimeout(fields.timeoutMs, remainingMs),
+  };
+}
+
+function readProbe(value: unknown, text: string | undefined): DiagnosisRequest['probe'] {
+  if (value === undefined) return undefined;
+  if (value === false) return 'none';
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || text === undefined) {
+    throw invalidRequest('probe', 'The field "probe" must be an object with "method" and "path", or false for none.');
+  }
+  checkMembers(text, knownProbeFields);
+  const { method = 'GET', path } = value as { method?: unknown; path?: unknown };
+  if (typeof method !== 'string' || !harmlessMethods.has(method)) {
+    throw invalidRequest('probe', 'The method of the probe must be GET, HEAD or OPTIONS: a diagnosis changes nothing.');
+  }
+  if (typeof path !== 'string' || path.length > 8192 || !isOriginForm(path)) {
+    throw invalidRequest('probe', 'The path of the probe must begin with "/" and hold only what a URL may hold there.');
+  }
+  return { method, path };
+}

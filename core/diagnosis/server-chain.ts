@@ -1,0 +1,118 @@
+// The server's chain, built from what it served and what is trusted, and where it ends when it leads nowhere.
+import { X509Certificate } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
+import type { ServerChain } from '../tls/server-certificate.ts';
+import { readCertificateFields, readElements, readInside, readObjectIdentifier, tag } from '../x509/der-reader.ts';
+import { readName, sameName } from '../x509/distinguished-name.ts';
+import type { IssuedBy } from '../x509/issued-by.ts';
+import type { Certainty } from './diagnosis.ts';
+
+export type ChainEnd =
+  | { readonly kind: 'trusted' }
+  /** The server's own certificate signed itself. */
+  | { readonly kind: 'self-signed' }
+  /** `issuer` stands for an authority that nobody here trusts: it was served itself, or is the root that was left out. */
+  | { readonly kind: 'unknown-root'; readonly issuer: string; readonly certainty: Certainty }
+  /** `issuer` should have been served between the last certificate and the root. */
+  | { readonly kind: 'missing-intermediate'; readonly issuer: string; readonly certainty: Certainty };
+
+export interface BuiltChain {
+  /** From the server's own as far up as it can be followed; the trusted root last when it was reached. */
+  readonly certificates: ServerChain;
+  readonly end: ChainEnd;
+}
+
+/** `served`: the server's own first. `roots`: PEM; Node's bundled ones when undefined. */
+export function buildChain(served: ServerChain, roots: string | undefined, isIssuedBy: IssuedBy): BuiltChain {
+  const trusted = trustedRoots(roots);
+  let current = served[0];
+  const certificates: [X509Certificate, ...X509Certificate[]] = [current];
+  // Many a server sends its own certificate twice: once by itself, once at the head of its chain's file.
+  const distinct = new Map(served.map((certificate) => [certificate.fingerprint256, certificate]));
+  // Each one is used once at most, so it ends.
+  const rest = new Set([...distinct.values()].slice(1));
+  for (;;) {
+    if (trusted.some((root) => root.raw.equals(current.raw))) return { certificates, end: { kind: 'trusted' } };
+    const anchor = trusted.find((root) => isIssuedBy(current, root));
+    if (anchor) {
+      certificates.push(anchor);
+      return { certificates, end: { kind: 'trusted' } };
+    }
+    if (isIssuedBy(current, current)) {
+      const end: ChainEnd =
+        certificates.length === 1
+          ? { kind: 'self-signed' }
+          : { kind: 'unknown-root', issuer: nameOf(current, 'subject'), certainty: 'observed' };
+      return { certificates, end };
+    }
+    const next = [...rest].find((one) => isIssuedBy(current, one));
+    if (!next) return { certificates, end: endBelow(current, certificates.length, distinct.size, roots !== undefined) };
+    rest.delete(next);
+    certificates.push(next);
+    current = next;
+  }
+}
+
+/**
+ * The issuer was neither served nor is it trusted. Whether it is an intermediate that the server should have sent, or a
+ * root that is not trusted and that servers leave out, only an authority key identifier that names the issuer's own
+ * issuer tells for sure (RFC 5280, section 4.2.1.1); what else points one way or the other is no more than that.
+ */
+function endBelow(last: X509Certificate, depth: number, served: number, hasOwnRoots: boolean): ChainEnd {
+  const issuer = nameOf(last, 'issuer');
+  const issuersIssuer = issuerOfIssuer(last.raw);
+  const issuerName = readCertificateFields(last.raw)?.issuer;
+  if (issuersIssuer && issuerName) {
+    const isRoot = sameName(issuersIssuer, issuerName);
+    return { kind: isRoot ? 'unknown-root' : 'missing-intermediate', issuer, certainty: 'observed' };
+  }
+  return { kind: pointsToRoot() ? 'unknown-root' : 'missing-intermediate', issuer, certainty: 'inferred' };
+
+  function pointsToRoot(): boolean {
+    // What was served beyond the gap is its other side.
+    if (served > depth) return false;
+    if (depth > 1 || /\broot\b/i.test(issuer)) return true;
+    // Public authorities say where their intermediate can be had, and a customer's own root is configured with its chain in mind.
+    return !hasOwnRoots && !last.infoAccess?.includes('CA Issuers');
+  }
+}
+
+function nameOf(certificate: X509Certificate, which: 'issuer' | 'subject'): string {
+  const fields = readCertificateFields(certificate.raw);
+  return fields ? readName(fields[which]).text : '';
+}
+
+/** The authorityCertIssuer of the authority key identifier: DER of the Name, when there is exactly one. */
+function issuerOfIssuer(der: Buffer): Buffer | undefined {
+  const value = extensionOf(der, '2.5.29.35');
+  const parts = value && readInside(value, tag.sequence, 3);
+  const names = parts?.find((part) => part.tag === 0xa1);
+  const [name, ...more] = names ? (readElements(names.content, 4) ?? []) : [];
+  // GeneralName: directoryName is [4], explicit.
+  if (name?.tag !== 0xa4 || more.length > 0) return undefined;
+  return readElements(name.content, 1)?.[0]?.whole;
+}
+
+/** The content of an extension's OCTET STRING (RFC 5280, section 4.1). */
+function extensionOf(der: Buffer, wanted: string): Buffer | undefined {
+  const [tbs] = readInside(der, tag.sequence, 3) ?? [];
+  const extensions = tbs && readElements(tbs.content, 10)?.find((field) => field.tag === 0xa3);
+  for (const extension of (extensions && readInside(extensions.content, tag.sequence, 64)) ?? []) {
+    const parts = readElements(extension.content, 3) ?? [];
+    const [oid] = parts;
+    if (oid?.tag === tag.objectIdentifier && readObjectIdentifier(oid.content) === wanted) return parts.at(-1)?.content;
+  }
+  return undefined;
+}
+
+const bundled: { all?: readonly X509Certificate[] } = {};
+
+function trustedRoots(roots: string | undefined): readonly X509Certificate[] {
+  if (roots === undefined) {
+    bundled.all ??= rootCertificates.map((pem) => new X509Certificate(pem));
+    return bundled.all;
+  }
+  return (roots.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
+    (pem) => new X509Certificate(pem),
+  );
+}

@@ -1,0 +1,211 @@
+// Step 3: everything that is wrong, or soon will be, with what the server presented.
+import type { X509Certificate } from 'node:crypto';
+import type { Destination } from '../destination/destination.ts';
+import type { Target } from '../destination/target.ts';
+import { CountersignError } from '../errors.ts';
+import { checkName, checkPins, inDates, outsideDates, type ServerChain } from '../tls/server-certificate.ts';
+import { createIssuedBy, type IssuedBy } from '../x509/issued-by.ts';
+import { nameText } from '../x509/name-text.ts';
+import { parseCertificates, reportServerCertificate, subjectText, weaknessOf } from './certificate-report.ts';
+import type { CertificateReport, Finding, ServerReport, StapledOcsp } from './diagnosis.ts';
+import { failureFrom, failureOf, warning } from './finding.ts';
+import type { Observation } from './observation.ts';
+import { verifyStaple } from './ocsp.ts';
+import { type BuiltChain, buildChain, type ChainEnd } from './server-chain.ts';
+import { softwareNames, softwareOf } from './software.ts';
+
+export interface ServerAssessment {
+  readonly findings: readonly Finding[];
+  readonly chain: readonly CertificateReport[];
+  readonly builtChain: readonly CertificateReport[];
+  readonly stapledOcsp: StapledOcsp;
+}
+
+/** A certificate needs weeks to be replaced where people have to. */
+export const soonMs = 30 * 86_400_000;
+
+/**
+ * What OpenSSL found stands. It names one fault and only when the handshake was complete; the others, and what it would
+ * have found in a handshake that the server ended before, are found here.
+ */
+export function assessServer(
+  seen: Observation,
+  destination: Destination,
+  target: Target,
+  now: number,
+): ServerAssessment {
+  const served = servedIn(seen);
+  const [leaf, ...others] = served;
+  if (!leaf) {
+    const verdict = seen.failure?.step === 3 ? seen.failure : undefined;
+    const findings = seen.flight.certificates.length > 0 ? [unreadable(seen)] : verdict ? [failureOf(verdict)] : [];
+    return { findings, chain: [], builtChain: [], stapledOcsp: 'none' };
+  }
+  const isIssuedBy = createIssuedBy();
+  const built = buildChain([leaf, ...others], destination.serverRoots, isIssuedBy);
+  const trusted: ServerChain = (seen.isReady ? seen.chain : undefined) ?? built.certificates;
+  const issuer = trusted[1] ?? others.find((one) => isIssuedBy(leaf, one));
+  const { stapledOcsp } = seen.flight;
+  const staple = stapledOcsp && issuer && verifyStaple(stapledOcsp, leaf, issuer, now, isIssuedBy);
+  return {
+    findings: [
+      ...(seen.isReady ? [] : failures(seen, built, destination, target, now)),
+      ...warnings(served, trusted, now, isIssuedBy),
+      ...(staple && staple.status !== 'good'
+        ? [
+            warning(
+              `stapled-ocsp-${staple.status}`,
+              `The OCSP response that the server staples ${staple.says}. Calls do not look at it; other clients may refuse the server for it.`,
+              { ...(staple.nextUpdate ? { nextUpdate: staple.nextUpdate } : {}) },
+            ),
+          ]
+        : []),
+    ],
+    chain: served.map(reportServerCertificate),
+    builtChain: trusted.map(reportServerCertificate),
+    stapledOcsp: seen.flight.stapledOcsp ? (staple?.status ?? 'invalid') : 'none',
+  };
+}
+
+/** Undefined when nobody was there. */
+export function reportServer(
+  { address, flight, answer }: Observation,
+  { chain, builtChain, stapledOcsp }: ServerAssessment,
+): ServerReport | undefined {
+  if (address === undefined && flight.protocol === undefined && chain.length === 0) return undefined;
+  const { protocol, cipher, keyExchange, signatureAlgorithm } = flight;
+  const software = softwareOf(answer);
+  return {
+    ...(address === undefined ? {} : { address }),
+    chain,
+    builtChain,
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(cipher === undefined ? {} : { cipher }),
+    ...(keyExchange === undefined ? {} : { keyExchange }),
+    ...(signatureAlgorithm === undefined ? {} : { signatureAlgorithm }),
+    stapledOcsp,
+    ...(software ? { software: softwareNames[software] } : {}),
+  };
+}
+
+/** None when the first cannot be read: the next is nobody's to judge as the server's own. What OpenSSL went by, where the handshake was not read. */
+function servedIn({ flight, chain }: Observation): readonly X509Certificate[] {
+  const [leaf, ...others] = flight.certificates;
+  if (!leaf) return chain ? [chain[0]] : [];
+  const own = parseCertificates([leaf]);
+  return own.length > 0 ? [...own, ...parseCertificates(others)] : [];
+}
+
+function unreadable({ flight }: Observation): Finding {
+  return failureOf(
+    new CountersignError('server-certificate-invalid', 'The certificate of the API server cannot be read.', {
+      evidence: { reason: 'unreadable', served: flight.certificates.length },
+    }),
+  );
+}
+
+function failures(
+  seen: Observation,
+  { certificates, end }: BuiltChain,
+  { serverName, serverPins }: Destination,
+  { host }: Target,
+  now: number,
+): Finding[] {
+  const [leaf] = certificates;
+  const verdict = seen.failure?.step === 3 ? seen.failure : undefined;
+  const found: (Finding | undefined)[] = certificates.map((certificate) =>
+    inDates(certificate, now) ? undefined : failureOf(outsideDates(certificate, now)),
+  );
+  if (end.kind !== 'trusted') found.push(untrusted(leaf, end, verdict));
+  found.push(failureFrom(() => checkName(leaf, serverName ?? host)));
+  found.push(failureFrom(() => checkPins(seen.chain ?? certificates, serverPins)));
+  const own = found.filter((finding) => finding !== undefined);
+  return verdict && !own.some(({ code }) => code === verdict.code) ? [failureOf(verdict), ...own] : own;
+}
+
+function untrusted(leaf: X509Certificate, end: ChainEnd, verdict: CountersignError | undefined): Finding {
+  const says = {
+    trusted: () => 'its authority is not trusted',
+    'self-signed': () => 'it is self-signed',
+    'unknown-root': (issuer: string) => `its chain leads to ${issuer}, which is not among the trusted authorities`,
+    'missing-intermediate': (issuer: string) =>
+      `its issuer, ${issuer}, was not served, and is none of the trusted authorities`,
+  }[end.kind];
+  const issuer = 'issuer' in end ? end.issuer : '';
+  const certainty = 'certainty' in end ? end.certainty : 'observed';
+  const either =
+    certainty === 'inferred'
+      ? end.kind === 'missing-intermediate'
+        ? ' It looks like an intermediate certificate that the server must send; it may also be a root.'
+        : ' It looks like a root; it may also be an intermediate certificate that the server must send.'
+      : '';
+  const reason = verdict?.evidence?.reason;
+  const finding = failureOf(
+    new CountersignError(
+      'server-certificate-untrusted',
+      `The certificate of the API server is refused: ${says(issuer)}.${either}`,
+    ),
+    {
+      reason: end.kind,
+      subject: subjectText(leaf),
+      ...(issuer ? { missingIssuer: issuer } : {}),
+      ...(typeof reason === 'string' ? { openssl: reason } : {}),
+    },
+  );
+  return { ...finding, certainty };
+}
+
+function warnings(
+  served: readonly X509Certificate[],
+  chain: readonly X509Certificate[],
+  now: number,
+  isIssuedBy: IssuedBy,
+): Finding[] {
+  const found: Finding[] = [];
+  for (const certificate of chain) {
+    const left = certificate.validToDate.getTime() - now;
+    const subject = nameText(subjectText(certificate));
+    if (left >= 0 && left < soonMs) {
+      const validTo = certificate.validToDate.toISOString();
+      found.push(
+        warning(
+          'server-certificate-expires-soon',
+          `The certificate ${subject} of the server's chain expires on ${validTo.slice(0, 10)}, in ${Math.floor(left / 86_400_000)} days.`,
+          { subject, validTo },
+        ),
+      );
+    }
+    const weakness = weaknessOf(certificate, isIssuedBy(certificate, certificate));
+    if (weakness) {
+      const what = weakness === 'weak-key' ? 'has a key that is too short' : 'is signed with a hash that is broken';
+      found.push(
+        warning('server-certificate-weak', `The certificate ${subject} of the server's chain ${what}.`, {
+          subject,
+          reason: weakness,
+        }),
+      );
+    }
+  }
+  const distinct = new Map(served.map((certificate) => [certificate.fingerprint256, certificate]));
+  const isTwice = distinct.size < served.length;
+  // In the order in which each came first: what is there twice may be all that is amiss.
+  if (isTwice || isUnordered(served, isIssuedBy)) {
+    found.push(
+      warning(
+        'server-chain-unordered',
+        isTwice && !isUnordered([...distinct.values()], isIssuedBy)
+          ? 'The server sends one of its certificates twice; some clients refuse that.'
+          : 'The server sends its chain in another order than leaf, intermediates, or with certificates that do not belong to it; some clients refuse that.',
+        { served: served.length },
+      ),
+    );
+  }
+  return found;
+}
+
+/** RFC 5246, section 7.4.2: each certificate must certify the one before it. A root at the end is allowed. */
+function isUnordered(served: readonly X509Certificate[], isIssuedBy: IssuedBy): boolean {
+  return served.some(
+    (certificate, index) => index > 0 && !isIssuedBy(served[index - 1] as X509Certificate, certificate),
+  );
+}

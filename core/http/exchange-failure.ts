@@ -1,0 +1,129 @@
+// An error of a request, told apart by how far it got: what it means, and whether the request can have been processed.
+import type { Target } from '../destination/target.ts';
+import { CountersignError } from '../errors.ts';
+import { type Alert, alertIn, isAboutCertificate } from '../tls/alerts.ts';
+import type { Attempt, Deadline, Phase } from '../tls/attempt.ts';
+import type { Handshake } from '../tls/handshake.ts';
+import { type Ending, isDisconnection, rejectedByAlert, rejectedByDisconnection } from '../tls/handshake-failure.ts';
+
+export interface Failure {
+  readonly error: CountersignError;
+  /** `no` only where it is proven: no byte went out, or the server never finished the handshake. */
+  readonly processed: 'no' | 'maybe';
+  /** A kept-alive connection had died; a fresh one may do. */
+  readonly stale: boolean;
+}
+
+export interface ExchangeState {
+  readonly handshake: Handshake | undefined;
+  readonly reused: boolean;
+  /** Bytes of an answer came, though not a whole head: nobody answers whom it rejected. */
+  readonly answerBegan: boolean;
+  /** The whole request goes to the kernel in one write: if that fails, nothing of it left. */
+  readonly singleWrite: boolean;
+  /** How the socket under it ended, where somebody watched. */
+  readonly ended?: Ending | undefined;
+}
+
+/** Before the head of the answer was complete. */
+export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeState): Failure {
+  // The connection phases throw what they mean.
+  if (error instanceof CountersignError) return { error, processed: 'no', stale: false };
+  if (error.code?.startsWith('HPE_')) return { error: malformedAnswer(error), processed: 'maybe', stale: false };
+  if (state.answerBegan) return { error: answerCutShort(error), processed: 'maybe', stale: false };
+  const alert = alertIn(error);
+  const fresh = !state.reused;
+  if (alert && fresh && (state.handshake?.asked || isAboutCertificate(alert.name))) {
+    // TLS 1.3: the server verifies after our Finished, so its verdict may come behind the request. It has not finished
+    // the handshake then, and reads no request (RFC 8446, section 4.4.4), unless a ticket has shown that it had. Of another
+    // alert that is only likely. In TLS 1.2 the server has finished before the request goes out, and may have read it before
+    // it asked for the certificate again.
+    const isUnfinished = state.handshake?.isFinished === false;
+    const processed = isUnfinished && isAboutCertificate(alert.name) ? 'no' : 'maybe';
+    return { error: rejectedByAlert(alert, error), processed, stale: false };
+  }
+  if (isDisconnection(error) || alert) {
+    const nothingSent = error.syscall === 'write' && state.singleWrite && state.reused;
+    const rejected = fresh && state.handshake?.asked && !state.handshake.resumed;
+    return {
+      error: rejected ? rejectedByDisconnection(error, state.ended) : noAnswer(error, state.reused, alert),
+      processed: nothingSent ? 'no' : 'maybe',
+      stale: state.reused,
+    };
+  }
+  return {
+    error: new CountersignError(
+      'response-incomplete',
+      `The connection failed before an answer came (${error.code ?? 'unknown'}).`,
+      {
+        evidence: { reason: error.code ?? 'unknown' },
+        cause: error,
+      },
+    ),
+    processed: 'maybe',
+    stale: state.reused,
+  };
+}
+
+function answerCutShort(cause: NodeJS.ErrnoException): CountersignError {
+  return new CountersignError('response-incomplete', 'The connection ended in the head of the answer.', {
+    evidence: { reason: cause.code ?? 'unknown' },
+    cause,
+  });
+}
+
+function noAnswer(cause: NodeJS.ErrnoException, reused: boolean, alert: Alert | undefined): CountersignError {
+  const on = reused ? 'a connection that was kept open' : 'a new connection';
+  const how = alert ? ` and with the alert ${alert.name}` : '';
+  return new CountersignError('response-incomplete', `The API closed ${on} without a byte of an answer${how}.`, {
+    evidence: {
+      reason: cause.code ?? 'unknown',
+      connection: reused ? 'reused' : 'new',
+      ...(alert ? { alert: alert.name } : {}),
+    },
+    cause,
+  });
+}
+
+/** llhttp's verdicts; its reason is words of the parser, not of the peer. */
+function malformedAnswer(error: NodeJS.ErrnoException): CountersignError {
+  const reason = error.code ?? 'unknown';
+  const detail =
+    reason === 'HPE_HEADER_OVERFLOW'
+      ? 'The head of the answer is larger than 64 KB.'
+      : `What the API sent is not an HTTP answer (${reason}).`;
+  return new CountersignError('response-malformed', detail, { evidence: { reason }, cause: error });
+}
+
+/** The one deadline has passed: the phase it found says what was too slow. */
+export function deadlineFailure(attempt: Attempt, deadline: Deadline, target: Target): Failure {
+  const within = `within ${deadline.timeoutMs} ms`;
+  const { code, detail } = overdue[attempt.phase];
+  return {
+    error: new CountersignError(code, detail(within, target), {
+      evidence: { timeoutMs: deadline.timeoutMs, phase: attempt.phase },
+    }),
+    processed: attempt.phase === 'request' || attempt.phase === 'response' ? 'maybe' : 'no',
+    stale: false,
+  };
+}
+
+const overdue = {
+  resolve: {
+    code: 'name-resolution-failed',
+    detail: (within, { host }) => `The DNS gave no answer for ${host} ${within}.`,
+  },
+  connect: {
+    code: 'connection-timeout',
+    detail: (within, { port }) => `The API server did not accept the connection on port ${port} ${within}.`,
+  },
+  handshake: {
+    code: 'handshake-timeout',
+    detail: (within) => `The API server accepted the connection but did not finish the TLS handshake ${within}.`,
+  },
+  request: { code: 'response-timeout', detail: (within) => `The API did not begin its answer ${within}.` },
+  response: { code: 'response-timeout', detail: (within) => `The API began its answer but did not end it ${within}.` },
+} as const satisfies Record<
+  Phase,
+  { code: ConstructorParameters<typeof CountersignError>[0]; detail: (within: string, target: Target) => string }
+>;

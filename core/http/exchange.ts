@@ -1,0 +1,220 @@
+// One request and its answer over a link, inside one deadline; a failure says whether the request can have been processed.
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { Target } from '../destination/target.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
+import type { InvocationRequest } from '../invocation/request.ts';
+import { limits } from '../settings.ts';
+import { type Attempt, type Deadline, newAttempt, remainingMs } from '../tls/attempt.ts';
+import type { Link, LinkRequestOptions } from '../tls/endpoint-agent.ts';
+import type { Handshake } from '../tls/handshake.ts';
+import { collectBody } from './body.ts';
+import { deadlineFailure, type ExchangeState, type Failure, requestFailure } from './exchange-failure.ts';
+
+export interface Answer {
+  readonly status: number;
+  /** Name, value, name, value, … as received. */
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+  /** True when a content coding was taken off the body. */
+  readonly decoded: boolean;
+  /** True when the body may have been cut off: only the close of the connection ended it. */
+  readonly endIsUnproven: boolean;
+}
+
+interface Exchanged {
+  readonly attempt: Attempt;
+  /** Absent when no connection stood. */
+  readonly handshake: Handshake | undefined;
+  readonly connection: ConnectionKind;
+}
+
+/** A full handshake, a resumed one, or none. */
+export type ConnectionKind = 'new' | 'resumed' | 'reused';
+
+/** What a request may go out over: whatever there is, a new connection, or one with a full handshake. */
+export type Over = 'any connection' | 'a new connection' | 'a full handshake';
+
+export type Outcome =
+  | (Exchanged & { readonly answer: Answer; readonly firstByteMs: number })
+  | (Exchanged & { readonly failure: Failure });
+
+/** Larger heads are refused by the parser; nginx and Apache send 8 KB at most by default. */
+const maxHeadBytes = 64 * 1024;
+
+/**
+ * Never rejects. A new connection closes the idle ones first: what one died of, the others may have too. What is sent is
+ * the request's own method, headers and body, with Host, Content-Length and Connection in front of them.
+ */
+export async function exchange(
+  link: Link,
+  target: Target,
+  request: InvocationRequest,
+  deadline: Deadline,
+  over: Over = 'any connection',
+): Promise<Outcome> {
+  const attempt = newAttempt();
+  const repeatable = isIdempotent(request.method);
+  link.inUse++;
+  try {
+    if (over === 'a full handshake') link.forgetSessions();
+    if (over !== 'any connection') link.closeIdle();
+    else if (link.prune(repeatable)) {
+      await settle();
+      link.prune(repeatable);
+    }
+    return await send(link, target, request, deadline, attempt);
+  } finally {
+    link.inUse--;
+  }
+}
+
+function send(
+  link: Link,
+  target: Target,
+  request: InvocationRequest,
+  deadline: Deadline,
+  attempt: Attempt,
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const startedAt = performance.now();
+    attempt.readyAt = startedAt;
+    const options: RequestOptions & LinkRequestOptions = {
+      agent: link,
+      method: request.method,
+      path: target.path,
+      host: target.host,
+      port: target.port,
+      headers: wireHeaders(target, request),
+      maxHeaderSize: maxHeadBytes,
+      attempt,
+    };
+    let outgoing: ClientRequest;
+    try {
+      outgoing = httpsRequest(options);
+    } catch (error) {
+      // Node refuses what it cannot write: what parseInvocation let through must not end as a crash.
+      resolve({ ...none(attempt), failure: { error: asCountersignError(error), processed: 'no', stale: false } });
+      return;
+    }
+    let incoming: IncomingMessage | undefined;
+    let settled = false;
+    /** Of a kept connection's earlier answers. */
+    let bytesBefore = 0;
+
+    const handshakeNow = () => (outgoing.socket ? link.handshakeOf(outgoing.socket) : undefined);
+    const exchanged = (): Exchanged => {
+      const handshake = handshakeNow();
+      return {
+        attempt,
+        handshake,
+        connection: outgoing.reusedSocket ? 'reused' : handshake?.resumed ? 'resumed' : 'new',
+      };
+    };
+    const state = (): ExchangeState => ({
+      handshake: handshakeNow(),
+      reused: outgoing.reusedSocket,
+      answerBegan: (outgoing.socket?.bytesRead ?? 0) > bytesBefore,
+      singleWrite: isSingleWrite(target, request),
+    });
+    const settleWith = (outcome: Outcome) => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      resolve(outcome);
+    };
+    const fail = (failure: Failure) => {
+      settleWith({ ...exchanged(), failure });
+      attempt.abandoned = true;
+      attempt.stop?.();
+      incoming?.destroy();
+      outgoing.destroy();
+    };
+    const timer = setTimeout(() => fail(deadlineFailure(attempt, deadline, target)), remainingMs(deadline));
+
+    outgoing.on('socket', (socket) => {
+      attempt.phase = 'request';
+      bytesBefore = socket.bytesRead;
+      attempt.readyAt = performance.now();
+    });
+    // A second error (a reset behind an alert) finds the matter settled.
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      if (!incoming) fail(requestFailure(error, state()));
+    });
+    const switched = () => malformed('The API switched to another protocol, which it was not asked to.');
+    outgoing.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      fail(switched());
+    });
+    outgoing.on('response', (response) => {
+      // Without an Upgrade header Node takes a 101 for an answer.
+      if (response.statusCode === 101) return fail(switched());
+      // The parser takes any three digits; 600 to 999 are nobody's, and handed on (RFC 9110, section 15).
+      if ((response.statusCode ?? 0) < 100) return fail(malformed('The answer has a status below 100.'));
+      incoming = response;
+      attempt.phase = 'response';
+      const firstByteMs = performance.now() - attempt.readyAt;
+      collectBody(response, { limitBytes: limits.maxAnswerBytes, decode: request.decodeContent }).then(
+        ({ bytes, decoded, endIsUnproven = false }) => {
+          const { statusCode: status = 0, rawHeaders } = response;
+          const answer = { status, rawHeaders, body: bytes, decoded, endIsUnproven };
+          settleWith({ ...exchanged(), answer, firstByteMs });
+          if (request.body) setImmediate(stopSending, outgoing);
+        },
+        (error: unknown) => fail({ error: asCountersignError(error), processed: 'maybe', stale: false }),
+      );
+      link.heedKeepAlive(response.socket, String(response.headers['keep-alive'] ?? ''));
+    });
+    outgoing.end(request.body);
+  });
+}
+
+/**
+ * A server may answer before it has the whole request, and read no further; what is left to send is pointless then
+ * (RFC 9112, section 9.5). Called a turn after the answer: that a write is done is told late.
+ */
+function stopSending(outgoing: ClientRequest): void {
+  if (!outgoing.writableFinished) outgoing.destroy();
+}
+
+/** One TLS record, and so one write to the kernel, carries a request of 16 KB (RFC 8446, section 5.1). */
+function isSingleWrite(target: Target, request: InvocationRequest): boolean {
+  let bytes = target.path.length + (request.body?.length ?? 0);
+  for (const part of request.headers) bytes += part.length + 2;
+  return bytes < 12 * 1024;
+}
+
+function none(attempt: Attempt): Exchanged {
+  return { attempt, handshake: undefined, connection: 'new' };
+}
+
+function malformed(detail: string): Failure {
+  return { error: new CountersignError('response-malformed', detail), processed: 'maybe', stale: false };
+}
+
+/**
+ * Written as a flat list, so that Node neither reorders nor merges nor adds: Host first (RFC 9110, section 7.2), and a
+ * Content-Length wherever there is a body or the method is one that expects it (section 8.6).
+ */
+function wireHeaders(target: Target, request: InvocationRequest): string[] {
+  const length = request.body?.length ?? (bodyless.has(request.method) ? undefined : 0);
+  const headers = ['Host', target.authority];
+  if (length !== undefined) headers.push('Content-Length', String(length));
+  headers.push('Connection', 'keep-alive');
+  for (const part of request.headers) headers.push(part);
+  return headers;
+}
+
+const bodyless = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS']);
+
+/** RFC 9110, section 9.2.2. Methods are case-sensitive; one that is not known is not. */
+export function isIdempotent(method: string): boolean {
+  return idempotent.has(method);
+}
+
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** Two turns of the event loop, so that a poll lies between: what came while the function was frozen is read in it. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}

@@ -1,0 +1,165 @@
+// Reads identities from a directory, one folder each: this project's own file names, or those of a cert-manager secret.
+import { createHash } from 'node:crypto';
+import { type BigIntStats, constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CountersignError } from '../errors.ts';
+import { pemBlocks } from '../x509/pem.ts';
+import { maxDocumentBytes } from './document.ts';
+import type { IdentitySource, StoredIdentity } from './identity.ts';
+import { createKnownFiles } from './known-files.ts';
+import { requireIdentityName } from './name.ts';
+import { unusable } from './unusable.ts';
+
+const ownFiles = ['private-key.pem', 'certificate.pem', 'intermediates.pem', 'root.pem'] as const;
+/** cert-manager, Certificate resources: `tls.crt` is the leaf, then its intermediates. */
+const certManagerFiles = ['tls.key', 'tls.crt', 'ca.crt'] as const;
+const destinationsFile = 'destinations.json';
+
+interface ReadFile {
+  readonly text: string;
+  readonly stats: BigIntStats;
+}
+type Files = ReadonlyMap<string, ReadFile>;
+
+/** How often a folder is read over because it changed meanwhile; a swap takes well under a millisecond. */
+const maxAttempts = 5;
+
+/**
+ * `path` holds a folder for each identity. Files are read each time, so that changes need no restart; `version` is their
+ * digest. `now` in milliseconds since 1970.
+ */
+export function directorySource(path: string, now: () => number = Date.now): IdentitySource {
+  const warned = new Set<string>();
+  const known = createKnownFiles(now);
+  return {
+    async read(name, stage): Promise<StoredIdentity> {
+      requireIdentityName(name);
+      if (stage !== 'AWSCURRENT') {
+        throw new CountersignError(
+          'identity-not-found',
+          `A directory holds no version of identity "${name}" at stage ${stage}.`,
+          {
+            evidence: { reason: 'no-version', stage },
+          },
+        );
+      }
+      const files = await readConsistently(join(path, name));
+      if (files.size === 0) {
+        known.begin(name);
+        throw new CountersignError('identity-not-found', `The directory has no files for identity "${name}".`, {
+          evidence: { reason: 'no-files' },
+        });
+      }
+      warnOfReadableKey(name, files, warned);
+      const version = digest(files);
+      known.require(name, [...files.keys()], version);
+      const document = JSON.stringify(compose(files));
+      known.keepOnly(name, [...files.keys()]);
+      return { version, stage, document };
+    },
+  };
+}
+
+/**
+ * All files as they were at one moment: Kubernetes swaps the link `..data` under them, others write them one by one.
+ * Each file that was opened must still be the one its name leads to, unchanged, once the last has been read.
+ */
+async function readConsistently(folder: string): Promise<Files> {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    try {
+      const files = new Map<string, ReadFile>();
+      for (const file of [...ownFiles, ...certManagerFiles, destinationsFile]) {
+        const read = await readOne(join(folder, file), file);
+        if (read !== undefined) files.set(file, read);
+      }
+      if (await isUnchanged(folder, files)) return files;
+    } catch (thrown) {
+      if (thrown instanceof CountersignError) throw thrown;
+      throw new CountersignError('identity-unavailable', 'The files of the identity cannot be read.', {
+        evidence: { reason: (thrown as NodeJS.ErrnoException).code ?? 'Error' },
+        hint: 'The platform must let the function read the folder of the identity and every file in it.',
+      });
+    }
+  }
+  throw new CountersignError('identity-unavailable', 'The files of the identity change faster than they can be read.', {
+    evidence: { reason: 'files-changing' },
+  });
+}
+
+/** Undefined when there is no such file. */
+async function readOne(path: string, file: string): Promise<ReadFile | undefined> {
+  // Not blocking: a FIFO without a writer would hold the read for ever.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw error;
+  });
+  if (handle === undefined) return undefined;
+  try {
+    const stats = await handle.stat({ bigint: true });
+    if (!stats.isFile()) throw unusable('document-malformed', file, `${file} is not a regular file.`);
+    if (stats.size > maxDocumentBytes) {
+      throw unusable('document-too-large', file, `${file} has ${stats.size} bytes; ${maxDocumentBytes} is the most.`);
+    }
+    if ((stats.mode & 0o002n) !== 0n && process.platform !== 'win32') {
+      throw unusable('world-writable', file, `${file} can be written by every user of the machine.`);
+    }
+    return { text: await handle.readFile('utf8'), stats };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function isUnchanged(folder: string, files: Files): Promise<boolean> {
+  for (const file of [...ownFiles, ...certManagerFiles, destinationsFile]) {
+    const before = files.get(file)?.stats;
+    const after = await stat(join(folder, file), { bigint: true }).catch(() => undefined);
+    if (before === undefined && after === undefined) continue;
+    if (before?.ino !== after?.ino || before?.dev !== after?.dev) return false;
+    if (before?.mtimeNs !== after?.mtimeNs || before?.size !== after?.size) return false;
+  }
+  return true;
+}
+
+/** The identity document the files stand for; what is missing is left out, and the document's own check names it. */
+function compose(files: Files): Record<string, unknown> {
+  const isOwn = ownFiles.some((file) => files.has(file));
+  const key = isOwn ? 'private-key.pem' : 'tls.key';
+  const certificate = isOwn ? 'certificate.pem' : 'tls.crt';
+  const root = isOwn ? 'root.pem' : 'ca.crt';
+  for (const file of [key, certificate, root]) {
+    if (!files.has(file))
+      throw unusable('document-malformed', file, `${file} is missing from the folder of the identity.`);
+  }
+  const text = (file: string) => files.get(file)?.text ?? '';
+  const [leaf, ...issuers] = isOwn ? [] : pemBlocks(text(certificate), certificate);
+  const document = {
+    privateKey: text(key),
+    certificate: isOwn ? text(certificate) : (leaf?.text ?? ''),
+    intermediateCertificates: isOwn ? text('intermediates.pem') : issuers.map((block) => block.text).join(''),
+    rootCertificate: text(root),
+  };
+  if (!files.has(destinationsFile)) return document;
+  try {
+    return { ...document, destinations: JSON.parse(text(destinationsFile).replace(/^\uFEFF/, '')) };
+  } catch {
+    throw unusable('destinations-malformed', destinationsFile, `${destinationsFile} is not JSON.`);
+  }
+}
+
+function digest(files: Files): string {
+  const hash = createHash('sha256');
+  for (const [file, { text }] of files) hash.update(`${file} ${Buffer.byteLength(text)}\n${text}`);
+  return hash.digest('hex');
+}
+
+/** Said and not refused: Kubernetes mounts secrets with mode 0644 unless told otherwise (docs/decisions/0023). */
+function warnOfReadableKey(name: string, files: Files, warned: Set<string>): void {
+  const key = files.get('private-key.pem') ?? files.get('tls.key');
+  if (key === undefined || (key.stats.mode & 0o004n) === 0n || process.platform === 'win32' || warned.has(name)) return;
+  warned.add(name);
+  process.emitWarning(`Every user of the machine can read the private key of identity "${name}".`, {
+    code: 'COUNTERSIGN_KEY_READABLE',
+    detail: 'Give the file mode 0600, or the volume a defaultMode of 0400.',
+  });
+}

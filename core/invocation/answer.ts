@@ -1,0 +1,144 @@
+// The invocation answer: the customer's API's answer as JSON, in a form that Lambda and API Gateway always let through.
+import { isAscii, isUtf8 } from 'node:buffer';
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { limits } from '../settings.ts';
+
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
+
+export interface EncodedBody {
+  /** With `utf8`, the text whose UTF-8 is exactly the body's bytes. */
+  readonly body: string;
+  readonly bodyEncoding: 'utf8' | 'base64';
+}
+
+/** What the caller gets to know of the handshake; docs/api.md describes each member. */
+export interface HandshakeReport {
+  readonly protocol: string;
+  readonly cipher: string;
+  readonly connection: 'new' | 'resumed' | 'reused';
+  readonly server: {
+    readonly subject: string;
+    readonly issuer: string;
+    readonly fingerprint256: string;
+    readonly validTo: string;
+  };
+  readonly client: {
+    readonly fingerprint256: string;
+    readonly validTo: string;
+    readonly version: string;
+    readonly stage: string;
+  };
+}
+
+/** Milliseconds. */
+export interface Timings {
+  readonly identityMs: number;
+  readonly dnsMs: number;
+  readonly connectMs: number;
+  readonly tlsMs: number;
+  readonly firstByteMs: number;
+  readonly totalMs: number;
+}
+
+export interface InvocationAnswer extends EncodedBody {
+  readonly status: number;
+  readonly headers: AnswerHeaders;
+  readonly handshake: HandshakeReport;
+  readonly timings: Timings;
+  /** There only when there is something to say. */
+  readonly advice?: string | undefined;
+}
+
+/** One connection's own affairs (RFC 9110, section 7.6.1), and the trailers' announcement, for trailers are dropped. */
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Room that a body of the largest size takes as base64; what Lambda allows beyond it is left to headers and handshake. */
+const maxBodyTextBytes = Math.ceil(limits.maxAnswerBytes / 3) * 4;
+
+/**
+ * How many bytes each byte takes in the payload that Lambda sends, where the body is a JSON string inside a JSON string:
+ * `"` becomes `\\\"`, a line feed `\\n`, another control character `\\u0001`.
+ */
+const nestedSizes = Uint8Array.from({ length: 256 }, (_, byte) => {
+  return JSON.stringify(JSON.stringify(String.fromCharCode(byte))).length - 6;
+}).map((size, byte) => (byte > 0x7f ? 1 : size));
+
+/**
+ * The contract's answer. Both ends of a handshake are the same objects for every call on a connection, so their text is
+ * made once; what is put in without quoting is numbers and the names of OpenSSL's protocols and cipher suites.
+ */
+export function invocationReply(answer: InvocationAnswer): APIGatewayProxyStructuredResultV2 {
+  const { status, headers, body, bodyEncoding, handshake, timings, advice } = answer;
+  const { protocol, cipher, connection, server, client } = handshake;
+  const text = `{"status":${status},"headers":${JSON.stringify(headers)},"body":${JSON.stringify(body)},"bodyEncoding":"${bodyEncoding}","handshake":{"protocol":"${protocol}","cipher":"${cipher}","connection":"${connection}","server":${textOf(server)},"client":${textOf(client)}},"timings":${JSON.stringify(timings)}${advice === undefined ? '' : `,"advice":${JSON.stringify(advice)}`}}`;
+  return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: text };
+}
+
+const texts = new WeakMap<object, string>();
+
+function textOf(part: object): string {
+  let text = texts.get(part);
+  if (text === undefined) {
+    text = JSON.stringify(part);
+    texts.set(part, text);
+  }
+  return text;
+}
+
+/**
+ * `rawHeaders` is Node's list of names and values. Names come out in lower case, a repeated one with the list of its
+ * values. `decoded` says that a content coding was taken off. The object has no prototype, so any name is safe.
+ */
+export function answerHeaders(rawHeaders: readonly string[], decoded: boolean): AnswerHeaders {
+  const headers: Record<string, string | string[]> = Object.create(null);
+  const alsoHopByHop: string[] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] as string).toLowerCase();
+    const value = rawHeaders[at + 1] as string;
+    if (name === 'connection') alsoHopByHop.push(...value.toLowerCase().split(','));
+    if (hopByHop.has(name)) continue;
+    const before = headers[name];
+    if (before === undefined) headers[name] = value;
+    else if (typeof before === 'string') headers[name] = [before, value];
+    else before.push(value);
+  }
+  for (const name of alsoHopByHop) delete headers[name.trim()];
+  if (decoded) {
+    delete headers['content-encoding'];
+    delete headers['content-length'];
+  }
+  return headers;
+}
+
+/** Text where the bytes are text and fit as such; base64 otherwise, which always fits (docs/decisions/0033). */
+export function encodeBody(bytes: Buffer, contentType: string | undefined): EncodedBody {
+  if (isText(bytes, contentType) && fitsAsText(bytes)) return { body: bytes.toString('utf8'), bodyEncoding: 'utf8' };
+  return { body: bytes.toString('base64'), bodyEncoding: 'base64' };
+}
+
+/** A named charset counts: bytes that happen to be valid UTF-8 are other characters in it. */
+function isText(bytes: Buffer, contentType: string | undefined): boolean {
+  const charset = contentType && /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType)?.[1];
+  if (!charset || /^(utf-?8|us-ascii)$/i.test(charset)) return isUtf8(bytes);
+  // These agree with ASCII in its half; UTF-16 and the ISO 2022 family do not.
+  return /^(iso-8859-|windows-125|latin)/i.test(charset) && isAscii(bytes);
+}
+
+function fitsAsText(bytes: Buffer): boolean {
+  // Seven is the largest of the sizes: most bodies need no counting.
+  if (bytes.length * 7 <= maxBodyTextBytes) return true;
+  let size = 0;
+  // By index: a Buffer's iterator takes ten times as long.
+  for (let at = 0; at < bytes.length; at++) size += nestedSizes[bytes[at] as number] as number;
+  return size <= maxBodyTextBytes;
+}

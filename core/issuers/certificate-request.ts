@@ -1,0 +1,121 @@
+// Makes the key and the request that an issuer signs: PKCS#10 (RFC 2986), with the names that the next certificate is to bear.
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign, X509Certificate } from 'node:crypto';
+import { promisify } from 'node:util';
+import type { KeyAlgorithm } from '../identity/renewal.ts';
+import { renewalUnusable } from '../identity/renewal-unusable.ts';
+import { alternativeNamesExtension } from '../x509/alternative-names.ts';
+import { type CertificateNames, namesOfCertificate } from '../x509/certificate-names.ts';
+import { derElement, derObjectIdentifier, derSetOf, derTag } from '../x509/der-writer.ts';
+import { subjectName } from '../x509/subject-name.ts';
+
+export interface RequestedCertificate {
+  /** PEM, RSA or EC. */
+  readonly privateKey: string;
+  /** RFC 4514 text; absent: the subject of `like`, byte for byte. */
+  readonly subject?: string | undefined;
+  /** `dns:…`, `uri:…`, `email:…`, `ip:…`; absent: those of `like`, as they stand there. An empty list asks for none. */
+  readonly names?: readonly string[] | undefined;
+  /** PEM of the certificate that is to be replaced. */
+  readonly like?: string | undefined;
+}
+
+const generate = promisify(generateKeyPair);
+const curves = { EC_P256: 'prime256v1', EC_P384: 'secp384r1' } as const;
+const sizes = { RSA_2048: 2048, RSA_3072: 3072, RSA_4096: 4096 } as const;
+
+/** PEM, PKCS#8. On a thread of its own: an RSA key of 4096 bits takes a second and more. */
+export async function newPrivateKey(algorithm: KeyAlgorithm): Promise<string> {
+  const { privateKey } =
+    algorithm === 'EC_P256' || algorithm === 'EC_P384'
+      ? await generate('ec', { namedCurve: curves[algorithm] })
+      : await generate('rsa', { modulusLength: sizes[algorithm] });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+/** Undefined for what cannot be read, and for keys that no new one would be made like (P-521, RSA of another size). */
+export function keyAlgorithmOf(privateKeyPem: string): KeyAlgorithm | undefined {
+  try {
+    const { asymmetricKeyType, asymmetricKeyDetails: details } = createPrivateKey(privateKeyPem);
+    const found =
+      asymmetricKeyType === 'ec'
+        ? Object.entries(curves).find(([, curve]) => curve === details?.namedCurve)
+        : Object.entries(sizes).find(([, size]) => asymmetricKeyType === 'rsa' && size === details?.modulusLength);
+    return found?.[0] as KeyAlgorithm | undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const extensionRequest = '1.2.840.113549.1.9.14';
+/** RFC 5758, section 3.2 (no parameters) and RFC 8017, appendix A.2.4 (NULL); the hash is as strong as the curve. */
+const signatures = {
+  rsa: { oid: '1.2.840.113549.1.1.11', hash: 'sha256', parameters: Buffer.of(0x05, 0x00) },
+  prime256v1: { oid: '1.2.840.10045.4.3.2', hash: 'sha256', parameters: Buffer.alloc(0) },
+  secp384r1: { oid: '1.2.840.10045.4.3.3', hash: 'sha384', parameters: Buffer.alloc(0) },
+  secp521r1: { oid: '1.2.840.10045.4.3.4', hash: 'sha512', parameters: Buffer.alloc(0) },
+} as const;
+const version = Buffer.of(0x02, 0x01, 0x00);
+
+/**
+ * PEM. Throws `renewal-unusable`: `subject-malformed`, `names-malformed`, `subject-missing` when there is neither
+ * `subject` nor `like`, `key-unusable` when the key is neither RSA nor EC.
+ */
+export function certificateRequest({ privateKey, subject, names, like }: RequestedCertificate): string {
+  const key = readKey(privateKey);
+  const model = like === undefined ? undefined : readModel(like);
+  const name = subject === undefined ? model?.subject : subjectName(subject);
+  if (name === undefined)
+    throw renewalUnusable(
+      'subject-missing',
+      'renewal: subject is missing, and there is no certificate to take it from.',
+    );
+  const extension = names === undefined ? model?.alternativeNames : alternativeNamesExtension(names);
+  const info = derElement(
+    derTag.sequence,
+    version,
+    name,
+    createPublicKey(key).export({ type: 'spki', format: 'der' }),
+    derElement(derTag.attributes, ...(extension ? [requested(extension)] : [])),
+  );
+  const { oid, hash, parameters } = signatureOf(key);
+  const whole = derElement(
+    derTag.sequence,
+    info,
+    derElement(derTag.sequence, derObjectIdentifier(oid), parameters),
+    derElement(derTag.bitString, Buffer.of(0), sign(hash, info, key)),
+  );
+  const lines = whole.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
+  return `-----BEGIN CERTIFICATE REQUEST-----\n${lines}\n-----END CERTIFICATE REQUEST-----\n`;
+}
+
+/** Of a curve that identities cannot have, the hash does not matter: checkIdentity turns the key away. */
+function signatureOf({ asymmetricKeyType, asymmetricKeyDetails: details }: KeyObject) {
+  if (asymmetricKeyType === 'rsa') return signatures.rsa;
+  const curve = details?.namedCurve;
+  return curve === 'secp384r1' || curve === 'secp521r1' ? signatures[curve] : signatures.prime256v1;
+}
+
+/** RFC 2985, section 5.4.2. */
+function requested(extension: Buffer): Buffer {
+  const extensions = derElement(derTag.sequence, extension);
+  return derElement(derTag.sequence, derObjectIdentifier(extensionRequest), derSetOf([extensions]));
+}
+
+function readKey(privateKey: string) {
+  try {
+    const key = createPrivateKey(privateKey);
+    if (key.asymmetricKeyType === 'rsa' || key.asymmetricKeyType === 'ec') return key;
+  } catch {
+    // Without the cause: nothing of what the key is goes further.
+  }
+  throw renewalUnusable('key-unusable', 'renewal: the private key of the identity is neither an RSA nor an EC key.');
+}
+
+/** Undefined for what is no certificate. */
+function readModel(pem: string): CertificateNames | undefined {
+  try {
+    return namesOfCertificate(new X509Certificate(pem).raw);
+  } catch {
+    return undefined;
+  }
+}

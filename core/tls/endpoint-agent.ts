@@ -1,0 +1,226 @@
+// A link: how one version of one identity reaches one endpoint. Its connections and TLS sessions are shared with nobody else.
+import { Agent, type AgentOptions } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import type { Destination } from '../destination/destination.ts';
+import { type LookupFunction, resolveTarget } from '../destination/resolve.ts';
+import type { Target } from '../destination/target.ts';
+import { CountersignError } from '../errors.ts';
+import type { Attempt } from './attempt.ts';
+import { dial } from './dial.ts';
+import { type Handshake, type HandshakeTerms, shakeHands } from './handshake.ts';
+import { type TicketStore, ticketStore } from './session-tickets.ts';
+
+export interface LinkTerms {
+  readonly target: Target;
+  readonly destination: Destination;
+  readonly context: SecureContext;
+  readonly requireMutual: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly lookup: LookupFunction | undefined;
+}
+
+/**
+ * How long a connection may have been idle, in milliseconds by the wall clock (timers stand still while a function is
+ * frozen). A request that cannot be repeated takes only one that is fresher than the shortest keep-alive in common use:
+ * 5 s in Node's and Apache's defaults.
+ */
+const maxIdleMs = { repeatable: 60_000, unrepeatable: 4_000 } as const;
+
+/**
+ * After that long, in milliseconds, what the kernel holds back (a FIN, an answer to nothing) is read before a connection is
+ * used again. Calls that follow each other directly are spared: of no more than that the loop was busy meanwhile.
+ */
+const settleAfterMs = 10;
+
+/** A connection is not used in the last second of what the server promised: the request has a way to go. */
+const keepAliveMarginMs = 1_000;
+
+/** The request options that Node hands through to createConnection. */
+export interface LinkRequestOptions {
+  readonly attempt: Attempt;
+}
+
+export interface LinkEvents {
+  opened(): void;
+  /** A connection is about to be kept for the next call. */
+  idle(link: Link): void;
+  closed(): void;
+}
+
+export class Link extends Agent {
+  readonly #terms: LinkTerms;
+  readonly #handshakeTerms: HandshakeTerms;
+  readonly #tickets: TicketStore = ticketStore();
+  readonly #handshakes = new WeakMap<Duplex, Handshake>();
+  readonly #counted = new WeakSet<Duplex>();
+  readonly #idleSince = new WeakMap<Duplex, number>();
+  /** Bytes of answers when it became idle. */
+  readonly #readBefore = new WeakMap<Duplex, number>();
+  readonly #keepAliveMs = new WeakMap<Duplex, number>();
+  readonly #events: LinkEvents;
+  #retired = false;
+  /** Milliseconds since 1970. */
+  lastUsed: number;
+  /** Calls in flight. */
+  inUse = 0;
+
+  constructor(terms: LinkTerms, events: LinkEvents) {
+    super({ keepAlive: true, maxCachedSessions: 0, scheduling: 'lifo' });
+    this.#terms = terms;
+    this.#events = events;
+    this.lastUsed = terms.now();
+    const { target, destination } = terms;
+    this.#handshakeTerms = {
+      context: terms.context,
+      name: destination.serverName ?? target.host,
+      pins: destination.serverPins,
+      serverRoots: destination.serverRoots,
+      requireMutual: terms.requireMutual,
+      now: terms.now,
+    };
+  }
+
+  /** The terms it was made for. */
+  get destination(): Destination {
+    return this.#terms.destination;
+  }
+
+  handshakeOf(socket: Duplex): Handshake | undefined {
+    return this.#handshakes.get(socket);
+  }
+
+  /** What the server said of its own patience: `Keep-Alive: timeout=5` (RFC 2068, section 19.7.1.1; not in RFC 9112, yet sent). */
+  heedKeepAlive(socket: Duplex, header: string): void {
+    const seconds = /\btimeout=(\d{1,6})\b/.exec(header)?.[1];
+    if (seconds) this.#keepAliveMs.set(socket, Number(seconds) * 1000 - keepAliveMarginMs);
+  }
+
+  /**
+   * Closes the idle connections that ended, have been idle for too long to carry this request, or on which something came
+   * since, which would be taken for the answer to it; true when one is left that needs settling.
+   */
+  prune(repeatable: boolean): boolean {
+    const now = this.#terms.now();
+    const max = repeatable ? maxIdleMs.repeatable : maxIdleMs.unrepeatable;
+    const idle = this.freeSockets[linkKey] ?? [];
+    let needsSettling = false;
+    for (let index = idle.length - 1; index >= 0; index--) {
+      const socket = idle[index] as Socket;
+      const idleMs = now - (this.#idleSince.get(socket) ?? 0);
+      const limit = Math.min(max, this.#keepAliveMs.get(socket) ?? max);
+      // A clock that went backwards tells nothing: the connection is not trusted.
+      const isFresh = idleMs <= limit && idleMs >= 0;
+      if (isFresh && socket.writable && socket.readable && !this.#spokeSince(socket)) {
+        if (idleMs > settleAfterMs) needsSettling = true;
+        continue;
+      }
+      this.#discard(socket);
+      // Until its `close` comes, Node's agent would hand it out all the same: it looks for destroyed ones at the other end.
+      idle.splice(index, 1);
+    }
+    return needsSettling;
+  }
+
+  /** A TLS socket counts what was inside the records: a session ticket is nothing that was said. */
+  #spokeSince(socket: Socket): boolean {
+    return socket.bytesRead !== this.#readBefore.get(socket) || socket.readableLength > 0;
+  }
+
+  /** The next connection shakes hands in full, whoever shakes it. */
+  forgetSessions(): void {
+    this.#tickets.clear();
+  }
+
+  /** How many connections it closed. */
+
+  closeIdle(): number {
+    const idle = this.freeSockets[linkKey]?.splice(0) ?? [];
+    for (const socket of idle) this.#discard(socket);
+    return idle.length;
+  }
+
+  /** Counted as closed at once: its `close` comes a few turns later, and whoever makes room would close more meanwhile. */
+  #discard(socket: Socket): void {
+    this.#countClosed(socket);
+    socket.destroy();
+  }
+
+  #countClosed(socket: Duplex): void {
+    if (this.#counted.delete(socket)) this.#events.closed();
+  }
+
+  /** Lets calls in flight finish; their connections close after them, and no new one is kept. */
+  retire(): void {
+    this.#retired = true;
+    this.#tickets.clear();
+    this.closeIdle();
+  }
+
+  /** One link is one endpoint: Node's long key of options is not needed. */
+  override getName(): string {
+    return linkKey;
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    this.#idleSince.set(socket, this.#terms.now());
+    this.#readBefore.set(socket, (socket as Socket).bytesRead);
+    // Node's types leave out that the hook answers whether the socket is kept.
+    if (this.#retired || !(super.keepSocketAlive(socket) as unknown as boolean)) return false;
+    this.#events.idle(this);
+    return true;
+  }
+
+  override createConnection(
+    options: AgentOptions & Partial<LinkRequestOptions>,
+    callback?: (error: Error | null, socket: Duplex) => void,
+  ): Duplex | null | undefined {
+    const { attempt } = options;
+    if (!attempt || !callback) throw new CountersignError('internal-error', 'A link was used without an attempt.');
+    this.#open(attempt).then(
+      (socket) => callback(null, socket),
+      (error: Error) => (callback as (error: Error) => void)(error),
+    );
+    return undefined;
+  }
+
+  async #open(attempt: Attempt): Promise<TLSSocket> {
+    const { target, destination, lookup } = this.#terms;
+    attempt.phase = 'resolve';
+    const start = performance.now();
+    const addresses = await resolveTarget(target, destination, lookup);
+    const resolved = performance.now();
+    attempt.dnsMs = resolved - start;
+    refuseIfAbandoned(attempt);
+
+    attempt.phase = 'connect';
+    const connection = await dial(addresses, target.port, attempt);
+    const connected = performance.now();
+    attempt.connectMs = connected - resolved;
+
+    attempt.phase = 'handshake';
+    const { socket, handshake } = await shakeHands(connection, this.#handshakeTerms, this.#tickets, attempt);
+    attempt.tlsMs = performance.now() - connected;
+    attempt.phase = 'request';
+
+    // It may have ended since; its `close` would be waited for in vain.
+    if (attempt.abandoned || socket.destroyed) {
+      socket.destroy();
+      throw new CountersignError('connection-failed', 'The connection ended as soon as it stood.');
+    }
+    this.#handshakes.set(socket, handshake);
+    this.#counted.add(socket);
+    this.#events.opened();
+    socket.once('close', () => this.#countClosed(socket));
+    return socket;
+  }
+}
+
+const linkKey = 'link';
+
+function refuseIfAbandoned(attempt: Attempt): void {
+  if (attempt.abandoned)
+    throw new CountersignError('connection-timeout', 'The call ended before the connection began.');
+}

@@ -1,0 +1,204 @@
+// Reads one server's handshake flight as its bytes come: records, their protection, and what is inside them.
+
+import { type Flight, flightLimits, type Stopped } from './capture.ts';
+import { alertName } from './code-points.ts';
+import { createMessageTaker, emptyFlight, noteMessage } from './handshake-reader.ts';
+import { createRecordOpener, nextSecret, type RecordOpener, type Suite, secretOfLine } from './keys.ts';
+import {
+  contentType,
+  createMessageSplitter,
+  createRecordSplitter,
+  type HandshakeMessage,
+  type TlsRecord,
+} from './records.ts';
+
+export interface FlightReader {
+  /** Bytes that the client received, in order, in chunks of any size. Never throws; copies what it needs. */
+  push(bytes: Buffer): void;
+  /** A line of Node's `keylog` event. Lines may come before or after the bytes they open; those not needed are ignored. */
+  secret(line: Buffer): void;
+  /** Zeroes the secrets and forgets what was not read yet. The flight stays as it is. */
+  close(): void;
+  /** The same object all the time; it fills. */
+  readonly flight: Flight;
+}
+
+/** TLS 1.3 protects the flight with the one secret up to Finished, and with the other after it (RFC 8446, section 7.1). */
+const labels = { handshake: 'SERVER_HANDSHAKE_TRAFFIC_SECRET', application: 'SERVER_TRAFFIC_SECRET_0' } as const;
+type Epoch = keyof typeof labels;
+
+export function createFlightReader(): FlightReader {
+  const flight = emptyFlight();
+  const records = createRecordSplitter();
+  const messages = createMessageSplitter();
+  const takeMessage = createMessageTaker(flight);
+  const secrets = new Map<Epoch, Buffer>();
+  /** TLS 1.3: records that came before the secret that opens them. */
+  let waiting: TlsRecord[] = [];
+  let total = 0;
+  let isProtected = false;
+  let keysChanged = false;
+  let isRenegotiating = false;
+  let epoch: Epoch = 'handshake';
+  /** TLS 1.3: there once ServerHello was read. */
+  let suite: Suite | undefined;
+  let opener: RecordOpener | undefined;
+
+  function stop(why: Stopped | undefined): void {
+    if (!why || flight.stopped) return;
+    flight.stopped = why;
+    for (const known of secrets.keys()) forget(known);
+    changeOpener();
+    waiting = [];
+    records.clear();
+    messages.clear();
+  }
+
+  function forget(which: Epoch): void {
+    secrets.get(which)?.fill(0);
+    secrets.delete(which);
+  }
+
+  function changeOpener(): void {
+    opener?.close();
+    opener = undefined;
+  }
+
+  function takeRecord(record: TlsRecord): Stopped | undefined {
+    if (suite) return takeRecord13(record, suite);
+    if (isProtected) return takeProtected12(record.type);
+    if (record.type === contentType.handshake) return takeHandshake(record.body);
+    if (record.type === contentType.alert) return takeAlert(record.body, false);
+    return record.type === contentType.changeCipherSpec ? takeChangeCipherSpec() : 'malformed';
+  }
+
+  /** TLS 1.2: the encryption starts. TLS 1.3: a dummy for middleboxes, which may follow a HelloRetryRequest. */
+  function takeChangeCipherSpec(): Stopped | undefined {
+    if (flight.protocol !== 'TLSv1.2') return undefined;
+    if (!messages.atBoundary) return 'malformed';
+    noteMessage(flight, 'change_cipher_spec');
+    // A full handshake has come to ServerHelloDone by now, and then it is known whether the server asked.
+    if (flight.asked === undefined) flight.resumed = true;
+    isProtected = true;
+    return undefined;
+  }
+
+  /** Only the kind of a record is to be seen, so messages go by their place. */
+  function takeProtected12(type: number): Stopped | undefined {
+    if (type === contentType.applicationData) return 'application-data';
+    if (type === contentType.alert) flight.unreadableAlerts += 1;
+    if (type !== contentType.handshake) return undefined;
+    if (!flight.finished) noteMessage(flight, 'finished');
+    else if (!isRenegotiating) noteMessage(flight, 'hello_request');
+    isRenegotiating = flight.finished;
+    flight.finished = true;
+    return undefined;
+  }
+
+  function takeRecord13(record: TlsRecord, ofSuite: Suite): Stopped | undefined {
+    // A server that has not come as far as encrypting sends its alert in the clear.
+    if (record.type === contentType.alert) return takeAlert(record.body, false);
+    if (record.type === contentType.changeCipherSpec) return undefined;
+    if (record.type !== contentType.applicationData) return 'malformed';
+    if (waiting.push(record) > flightLimits.waitingRecords) return 'too-long';
+    return openWaiting(ofSuite);
+  }
+
+  function openWaiting(ofSuite: Suite): Stopped | undefined {
+    let next = 0;
+    let stopped: Stopped | undefined;
+    for (let record = waiting[0]; record && !stopped; record = waiting[next]) {
+      opener ??= openerOf(epoch, ofSuite);
+      if (!opener) break;
+      next += 1;
+      const inner = opener.open(record.header, record.body);
+      stopped = inner ? takeInner(inner) : 'undecryptable';
+      inner?.fill(0);
+    }
+    waiting = waiting.slice(next);
+    return stopped;
+  }
+
+  function openerOf(wanted: Epoch, ofSuite: Suite): RecordOpener | undefined {
+    const secret = secrets.get(wanted);
+    if (!secret) return undefined;
+    const made = createRecordOpener(ofSuite, secret);
+    // The application's stays, for a KeyUpdate; the handshake's has done its work.
+    if (wanted === 'handshake') forget(wanted);
+    return made;
+  }
+
+  /** The content type is the last byte that is not zero; what follows it is padding (RFC 8446, section 5.4). */
+  function takeInner(inner: Buffer): Stopped | undefined {
+    let end = inner.length - 1;
+    while (end > 0 && inner[end] === 0) end -= 1;
+    const content = inner.subarray(0, Math.max(end, 0));
+    if (inner[end] === contentType.handshake) return takeHandshake(content);
+    if (inner[end] === contentType.alert) return takeAlert(content, true);
+    return inner[end] === contentType.applicationData && flight.finished ? 'application-data' : 'malformed';
+  }
+
+  function takeAlert(body: Buffer, encrypted: boolean): Stopped | undefined {
+    const [level, code] = body;
+    if (level === undefined || code === undefined || body.length !== 2) return 'malformed';
+    if (flight.alerts.length === flightLimits.alerts) return undefined;
+    flight.alerts.push({
+      level: level === 1 ? 'warning' : 'fatal',
+      description: alertName(code),
+      code,
+      encrypted,
+      afterFinished: flight.finished,
+    });
+    return undefined;
+  }
+
+  /** New keys start with a record: bytes that follow in the old one would be under no key (RFC 8446, section 5.1). */
+  function takeHandshake(content: Buffer): Stopped | undefined {
+    keysChanged = false;
+    const stopped = messages.push(content, takeHandshakeMessage);
+    return keysChanged && !messages.atBoundary ? 'malformed' : stopped;
+  }
+
+  function takeHandshakeMessage(message: HandshakeMessage): Stopped | undefined {
+    if (keysChanged) return 'malformed';
+    const outcome = takeMessage(message);
+    if (!outcome) return undefined;
+    if ('stop' in outcome) return outcome.stop;
+    keysChanged = true;
+    changeOpener();
+    if ('protect' in outcome) suite = outcome.protect;
+    else if (outcome.changeKeys === 'finished') epoch = 'application';
+    else return updateSecret();
+    return undefined;
+  }
+
+  function updateSecret(): Stopped | undefined {
+    const secret = secrets.get('application');
+    if (!secret || !suite) return 'undecryptable';
+    secrets.set('application', nextSecret(suite, secret));
+    secret.fill(0);
+    return undefined;
+  }
+
+  return {
+    flight,
+    push(bytes) {
+      if (flight.stopped) return;
+      const room = flightLimits.totalBytes - total;
+      total += bytes.length;
+      stop(records.push(bytes.subarray(0, room), takeRecord));
+      if (bytes.length > room) stop('too-long');
+    },
+    secret(line) {
+      if (flight.stopped) return;
+      for (const which of ['handshake', 'application'] as const) {
+        const secret = secrets.has(which) ? undefined : secretOfLine(line, labels[which]);
+        if (secret) secrets.set(which, secret);
+      }
+      if (suite) stop(openWaiting(suite));
+    },
+    close() {
+      stop('closed');
+    },
+  };
+}

@@ -1,0 +1,141 @@
+// An error in the handshake, told apart: which step it was, what it means, and who must act.
+import { asCountersignError, CountersignError } from '../errors.ts';
+import { type Alert, alertIn, isAboutCertificate, rejectionBy } from './alerts.ts';
+import { type ServerChain, verificationFailure } from './server-certificate.ts';
+
+export type Ending = 'close' | 'reset';
+
+/** How far a handshake got when it ended, for telling the steps apart. */
+export interface Progress {
+  /** The server's flight was read whole, and our certificate is on its way. */
+  answered: boolean;
+  asked: boolean;
+  chain: ServerChain | undefined;
+  /** Set when OpenSSL's verification of the server failed, which Node tells once the handshake is complete. */
+  unverified: boolean;
+  /** How the socket under it ended, where somebody watched. */
+  readonly ended?: Ending | undefined;
+  /** Milliseconds since 1970: what dates are held against. */
+  readonly now: () => number;
+}
+
+/** Called from an event of the socket: what a hostile server makes us stumble over must end its call, not the process. */
+export function handshakeFailure(
+  error: NodeJS.ErrnoException,
+  progress: Progress,
+  serverName: string,
+): CountersignError {
+  try {
+    return judged(error, progress, serverName);
+  } catch (defect) {
+    return asCountersignError(defect);
+  }
+}
+
+function judged(error: NodeJS.ErrnoException, progress: Progress, serverName: string): CountersignError {
+  const alert = alertIn(error);
+  if (alert) return alertFailure(alert, progress, serverName, error);
+  if (progress.unverified) return verificationFailure(error, progress.chain, progress.now());
+  const code = error.code ?? 'unknown';
+  if (isDisconnection(error)) return disconnected(error, progress);
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_HTTP_REQUEST') {
+    return new CountersignError(
+      'server-not-tls',
+      'What the server sent is not TLS; plain HTTP on that port looks like this.',
+      { evidence: { reason: code }, cause: error },
+    );
+  }
+  return new CountersignError('tls-negotiation-failed', `The handshake failed (${reasonOf(error)}).`, {
+    evidence: { reason: code },
+    cause: error,
+  });
+}
+
+/** The peer is gone, by a close or a reset. */
+export function isDisconnection(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.code === 'ECONNABORTED';
+}
+
+/** An alert in the handshake. */
+function alertFailure(
+  alert: Alert,
+  progress: Pick<Progress, 'answered' | 'asked'>,
+  serverName: string,
+  cause: unknown,
+): CountersignError {
+  if (progress.answered && (progress.asked || isAboutCertificate(alert.name))) return rejectedByAlert(alert, cause);
+  // certificate_required cannot come from anything else (RFC 8446, section 6.2).
+  if (alert.name === 'certificate_required') return rejectedByAlert(alert, cause);
+  const evidence = { alert: alert.name, certainty: 'observed' };
+  if (alert.name === 'unrecognized_name') {
+    return new CountersignError('tls-negotiation-failed', `The API server has no site of the name ${serverName}.`, {
+      evidence,
+      cause,
+      hint: 'The caller must check the host; the customer must configure that server name, or the platform must set the serverName of the destination.',
+    });
+  }
+  if (alert.name === 'protocol_version') {
+    return new CountersignError(
+      'tls-negotiation-failed',
+      'The API server speaks none of the TLS versions allowed here.',
+      {
+        evidence,
+        cause,
+        hint: 'The customer must switch on TLS 1.2 or 1.3; the platform must check minTlsVersion and maxTlsVersion of the destination.',
+      },
+    );
+  }
+  return new CountersignError(
+    'tls-negotiation-failed',
+    `The API server ended the handshake with the alert ${alert.name}.`,
+    {
+      evidence,
+      cause,
+    },
+  );
+}
+
+/** An alert that came once the server had our certificate. */
+export function rejectedByAlert(alert: Alert, cause: unknown): CountersignError {
+  const { means, hint } = rejectionBy(alert.name);
+  return new CountersignError(
+    'client-certificate-rejected',
+    `The API server refused the client certificate with the alert ${alert.name}: ${means}.`,
+    {
+      evidence: { alert: alert.name, certainty: isAboutCertificate(alert.name) ? 'observed' : 'inferred' },
+      cause,
+      ...(hint ? { hint } : {}),
+    },
+  );
+}
+
+/** A close or a reset after our certificate went out says what an alert would have said, but only by inference. */
+export function rejectedByDisconnection(cause: unknown, ended: Ending | undefined): CountersignError {
+  // Node has one code for both.
+  const unwatched = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET' ? 'reset or closed' : 'closed';
+  const how = ended ? { close: 'closed', reset: 'reset' }[ended] : unwatched;
+  return new CountersignError(
+    'client-certificate-rejected',
+    `The API server asked for a client certificate and ${how} the connection without a byte of an answer once it had it.`,
+    {
+      evidence: { certainty: 'inferred' },
+      cause,
+      hint: 'The customer must look up in the log of its API whether it refused the client certificate; it does not say so on the wire.',
+    },
+  );
+}
+
+function disconnected(error: NodeJS.ErrnoException, progress: Progress): CountersignError {
+  if (progress.answered && progress.asked) return rejectedByDisconnection(error, progress.ended);
+  return new CountersignError(
+    'tls-negotiation-failed',
+    'The API server closed the connection in the middle of the handshake, without saying why.',
+    { evidence: { reason: error.code ?? 'unknown' }, cause: error },
+  );
+}
+
+/** OpenSSL's reason in words; the message itself carries addresses of memory and files of the build. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  const { reason } = error as { reason?: unknown };
+  return typeof reason === 'string' && /^[\w /.,:-]{1,80}$/.test(reason) ? reason : (error.code ?? 'no reason given');
+}

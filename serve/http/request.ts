@@ -1,0 +1,200 @@
+// One request, checked from the outside in (page, route, caller, load, body) and handed to its door.
+
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { consoleRouteOf } from '../../console/routes.ts';
+import { asCountersignError } from '../../core/errors.ts';
+import { identityNamePattern, routes } from '../../core/settings.ts';
+import { recordInternalError } from '../../core/telemetry/events.ts';
+import { dropBody, readBody } from '../../listener/body.ts';
+import { refusal, refusalOfPage } from '../../listener/browser-guard.ts';
+import { connectionsOf } from '../../listener/connections.ts';
+import {
+  gatewayAnswer,
+  type HttpAnswer,
+  type StructuredResult,
+  sendAnswer,
+  toStructuredAnswer,
+} from '../../listener/http-answer.ts';
+import type { RouteMatch } from '../../listener/route.ts';
+import type { Authentication } from '../auth/authentication.ts';
+import type { Caller } from '../auth/callers.ts';
+import { requireAllowed } from '../auth/permission.ts';
+import type { Refusal } from '../auth/refused-requests.ts';
+import { type DoorRoute, type Doors, doorContext } from '../doors.ts';
+import type { ServeLimits } from '../options.ts';
+import type { ReadinessCheck } from '../readiness.ts';
+import { eventOf } from './event.ts';
+import type { Load, TakenCall } from './load-limit.ts';
+import { isPersonsVisit, type OwnConsole } from './serve-console.ts';
+import { healthAnswer, metricsAnswer, ownRoutes, problemAnswer, readinessAnswer, routeOf } from './serve-routes.ts';
+
+export interface RequestParts {
+  readonly limits: ServeLimits;
+  readonly docsUrl: string;
+  /** Whether requests come over TLS. */
+  readonly isTls: boolean;
+  /** Undefined: every caller may use every identity. */
+  readonly authentication: Authentication | undefined;
+  /** Whether requests must be sent to a name of this machine. */
+  readonly isOnLoopback: boolean;
+  readonly doors: Doors['byRoute'];
+  readonly load: Load;
+  readonly readiness: ReadinessCheck;
+  /** Undefined: there is no page for people. */
+  readonly console: OwnConsole | undefined;
+  /** Prometheus' text, of all processes. */
+  metrics(): Promise<string>;
+  onRefused(refusal: Refusal): void;
+  onIdentity(name: string): void;
+}
+
+/** Never rejects. */
+export async function serveOne(
+  parts: RequestParts,
+  server: Server,
+  request: IncomingMessage,
+  response: ServerResponse,
+  goOn: () => void,
+) {
+  const call: { taken?: TakenCall } = {};
+  try {
+    const answer = await answerTo(parts, request, call, goOn);
+    sendAnswer(request, response, answer, isLast(parts, server, request, answer));
+    if (!response.writableFinished && !response.destroyed) await read(response, parts.limits.requestMs);
+  } catch (thrown) {
+    recordInternalError(asCountersignError(thrown), '');
+    response.destroy();
+  } finally {
+    call.taken?.release();
+  }
+}
+
+/** With requests behind it that are in flight, too, the last of them ends the connection. */
+function isLast({ authentication }: RequestParts, server: Server, request: IncomingMessage, { status }: HttpAnswer) {
+  const isStale = authentication?.isStale(request.socket) === true;
+  if (isStale && status === 401) return true;
+  return (isStale || !server.listening) && connectionsOf(server).isLatest(request);
+}
+
+/** `goOn` tells whoever waits for that to send the body. */
+async function answerTo(
+  parts: RequestParts,
+  request: IncomingMessage,
+  call: { taken?: TakenCall },
+  goOn: () => void,
+): Promise<HttpAnswer> {
+  const { method = '', url: target = '/', headers } = request;
+  const unread = unreadable(request);
+  if (unread !== undefined) return turnAway(parts, request, unread, { code: String(unread.status) });
+  const page = parts.isOnLoopback
+    ? refusal(headers, 'this server')
+    : refusalOfPage(headers, parts.isTls ? 'https' : 'http', 'this server');
+  const path = target.split('?', 1)[0] as string;
+  const file =
+    page === undefined || isPersonsVisit(headers, parts.isOnLoopback)
+      ? parts.console?.page.file(method, path, headers)
+      : undefined;
+  if (file !== undefined) return file;
+  if (page !== undefined) return turnAway(parts, request, gatewayAnswer(403, page), { code: '403' });
+
+  let route: RouteMatch | undefined;
+  try {
+    route = (parts.console && consoleRouteOf(method, path)) ?? routeOf(method, target);
+  } catch {
+    return turnAway(parts, request, gatewayAnswer(400, 'Bad Request'), { code: '400' });
+  }
+  if (route?.routeKey === routes.health) return healthAnswer;
+  if (route?.routeKey === ownRoutes.ready) return readinessAnswer(await parts.readiness.check());
+
+  let caller: Caller | undefined;
+  let body: Buffer | undefined;
+  const identity = nameIn(route);
+  try {
+    // Before a route that is not there: what there is concerns callers alone.
+    caller = parts.authentication?.callerOf(request);
+    if (route === undefined) return turnAway(parts, request, gatewayAnswer(404, 'Not Found'), { code: '404' });
+    requireAllowed(caller, route);
+    if (route.routeKey === ownRoutes.metrics) return metricsAnswer(await parts.metrics());
+    const { maxBodyBytes } = parts.limits;
+    const announced = Number(headers['content-length'] ?? 0);
+    if (announced > maxBodyBytes) return turnAway(parts, request, tooLarge, { code: '413', caller: caller?.name });
+    const taken = parts.load.take(announced);
+    call.taken = taken;
+    if (parts.console && path.startsWith('/console/')) {
+      taken.begin();
+      return await parts.console.answer(route, caller);
+    }
+    if (identity !== undefined) parts.onIdentity(identity);
+    goOn();
+    body = await readBody(request, maxBodyBytes, taken.hold);
+    if (body !== undefined) taken.begin();
+  } catch (thrown) {
+    const error = asCountersignError(thrown);
+    if (error.code === 'internal-error') throw thrown;
+    // Of a body that did not fit.
+    call.taken?.hold(0);
+    const { code, evidence } = error;
+    const reason = evidence?.reason as string | undefined;
+    return turnAway(parts, request, problemAnswer(error, parts.docsUrl), {
+      code,
+      reason,
+      caller: caller?.name,
+      identity,
+    });
+  }
+  if (body === undefined) {
+    call.taken.hold(0);
+    // What ended early has nobody left to answer.
+    if (request.complete || !request.destroyed) parts.onRefused({ code: '413', caller: caller?.name });
+    return tooLarge;
+  }
+  // Every other route has been answered.
+  const door = parts.doors[route.routeKey as DoorRoute];
+  const made = await door(eventOf(request, route, body, caller), doorContext);
+  const answer = toStructuredAnswer(made as StructuredResult);
+  if (answer === undefined) throw new Error('The function gave an answer that is none.');
+  if (route.routeKey === routes.diagnoses && answer.status === 200) parts.console?.diagnosed(String(answer.body));
+  return answer;
+}
+
+/** RFC 9112, section 3.2: a request has a Host; RFC 9110, section 10.1.1: of what it may expect there is one thing. */
+function unreadable({ headers: { host, expect }, httpVersion }: IncomingMessage): HttpAnswer | undefined {
+  if (httpVersion !== '1.1') return undefined;
+  if (host === undefined) return gatewayAnswer(400, 'Bad Request');
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue') return gatewayAnswer(417, 'Expectation Failed');
+  return undefined;
+}
+
+const tooLarge = gatewayAnswer(413, 'Request Entity Too Large');
+
+function nameIn(route: RouteMatch | undefined): string | undefined {
+  const name = route?.pathParameters?.identity;
+  return name !== undefined && identityNamePattern.test(name) ? name : undefined;
+}
+
+/** A body that is not longer is read and dropped before the answer, so that the connection can stay. */
+const readBeforeRefusalBytes = 64 * 1024;
+
+async function turnAway(
+  { limits, onRefused }: RequestParts,
+  request: IncomingMessage,
+  answer: HttpAnswer,
+  refused: Refusal,
+): Promise<HttpAnswer> {
+  onRefused({ ...refused, sourceIp: request.socket.remoteAddress });
+  const { expect, 'content-length': announced = 0 } = request.headers;
+  const isShort = expect === undefined && Number(announced) <= readBeforeRefusalBytes;
+  if (isShort && !request.complete) await dropBody(request, readBeforeRefusalBytes, limits.requestMs);
+  return answer;
+}
+
+/** An answer that its caller has not read yet takes as much room as a call in flight, and counts as one. */
+function read(response: ServerResponse, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => response.destroy(), ms).unref();
+    response.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,98 @@
+// The layout: imports run one way, between the top-level folders and inside core/.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** Top-level folders, from the bottom up: a folder can import the folders before it. bench/ and test/ import all. */
+const folders = ['core', 'functions', 'listener', 'console', 'serve', 'cli', 'infra', 'local'];
+
+/** The floors of core/, from the bottom up: a module can import the modules of the floors below. */
+const floors = [
+  ['errors', 'settings'],
+  ['aws', 'problem', 'destination', 'x509', 'telemetry'],
+  ['identity'],
+  ['tls', 'versions'],
+  ['http', 'publication', 'issuers', 'inspection'],
+  ['invocation'],
+  ['diagnosis'],
+  ['events'],
+  ['rotation'],
+];
+
+/** Imports that still run the wrong way. */
+const toTurn = [
+  'core/diagnosis/diagnose.ts functions/api-gateway/event.ts',
+  'core/diagnosis/diagnose.ts functions/api-gateway/handler.ts',
+  'core/diagnosis/request.ts functions/api-gateway/event.ts',
+  'core/http/exchange.ts core/invocation/request.ts',
+  'core/http/request-headers.ts functions/api-gateway/event.ts',
+  'core/invocation/invoke.ts functions/api-gateway/event.ts',
+  'core/invocation/invoke.ts functions/api-gateway/handler.ts',
+  'core/invocation/request.ts functions/api-gateway/event.ts',
+  'core/publication/publish.ts functions/api-gateway/event.ts',
+  'core/x509/alternative-names.ts core/identity/renewal-unusable.ts',
+  'core/x509/chain.ts core/identity/unusable.ts',
+  'core/x509/distinguished-name.ts core/tls/handshake-capture/capture.ts',
+  'core/x509/issued-by.ts core/tls/server-certificate.ts',
+  'core/x509/pem.ts core/identity/unusable.ts',
+  'core/x509/private-key.ts core/identity/unusable.ts',
+  'core/x509/subject-name.ts core/identity/renewal-unusable.ts',
+];
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(folder, file));
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((match) =>
+    relative(root, resolve(root, dirname(file), match[1] as string)),
+  );
+}
+
+/** `core/tls/dial.ts` → `tls`, `core/errors.ts` → `errors` */
+function moduleOf(file: string): string {
+  return (file.split('/')[1] as string).replace(/\.ts$/, '');
+}
+
+function floorOf(file: string): number {
+  const floor = floors.findIndex((modules) => modules.includes(moduleOf(file)));
+  if (floor < 0) throw new Error(`${file} belongs to no floor: add its module to test/imports.test.ts.`);
+  return floor;
+}
+
+describe('imports run one way', () => {
+  it.each(folders)('%s/ imports only the folders below it', (folder) => {
+    const below = folders.slice(0, folders.indexOf(folder) + 1);
+    for (const file of sources(folder)) {
+      for (const imported of importsOf(file)) {
+        const [there] = imported.split('/');
+        if (imported === 'package.json' || toTurn.includes(`${file} ${imported}`)) continue;
+        expect(below, `${file} imports ${imported}`).toContain(there);
+      }
+    }
+  });
+
+  it.each(sources('core'))('%s imports only modules of lower floors', (file) => {
+    for (const imported of importsOf(file)) {
+      if (toTurn.includes(`${file} ${imported}`) || moduleOf(imported) === moduleOf(file)) continue;
+      expect(floorOf(imported), `${file} imports ${imported}`).toBeLessThan(floorOf(file));
+    }
+  });
+
+  it('the stack imports of core/ only its settings', () => {
+    const reached = sources('infra')
+      .flatMap(importsOf)
+      .filter((file) => file.startsWith('core/') || file.startsWith('functions/'));
+    expect(new Set(reached)).toEqual(new Set(['core/settings.ts']));
+  });
+
+  it('core/ reads no environment variable', () => {
+    const readers = sources('core').filter((file) => /process\.env/.test(readFileSync(join(root, file), 'utf8')));
+    expect(readers).toEqual([]);
+  });
+});

@@ -1,0 +1,42 @@
+// What waits for its certificate is dropped by whoever has used it, and nothing else that has come to wait in its place.
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { openDirectoryStore } from '../../../cli/store/directory-store.ts';
+import type { IdentityStore } from '../../../cli/store/identity-store.ts';
+import { openSecretsManagerStore } from '../../../cli/store/secrets-manager-store.ts';
+import { ground } from '../../support/cli/identity-ground.ts';
+import { prefix, secretsGround } from '../../support/cli/identity-secrets.ts';
+
+async function inDirectory(): Promise<IdentityStore> {
+  return await openDirectoryStore(ground().directory);
+}
+
+async function inSecretsManager(): Promise<IdentityStore> {
+  const { url } = await secretsGround();
+  onTestFinished(() => void vi.unstubAllEnvs());
+  vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', url);
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'local');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local');
+  vi.stubEnv('AWS_REGION', 'us-east-1');
+  return await openSecretsManagerStore({ kind: 'local', prefix, endpoint: url, region: 'us-east-1' }, undefined);
+}
+
+describe.each([
+  ['a directory', inDirectory],
+  ['Secrets Manager', inSecretsManager],
+] as const)('a request in %s', (_place, open) => {
+  it('is dropped by its version, and not the one that came after it', async () => {
+    const store = await open();
+    const keep = (text: string) => store.keepRequest('acme', { privateKey: text, certificateRequest: text });
+    expect(await keep('first')).toBe('kept');
+    const used = (await store.request('acme'))?.for ?? '';
+    // Somebody gives it up and asks anew, while its certificate is being put in.
+    await store.dropRequest('acme', used);
+    expect(await store.request('acme')).toBeUndefined();
+    expect(await keep('second')).toBe('kept');
+    await store.dropRequest('acme', used);
+    const waiting = await store.request('acme');
+    expect(waiting).toMatchObject({ privateKey: 'second' });
+    await store.dropRequest('acme', waiting?.for ?? '');
+    expect(await store.request('acme')).toBeUndefined();
+  });
+});

@@ -1,0 +1,67 @@
+// Where `--source aws` leads: an endpoint that the environment or a profile has is held to the rule of --endpoint, and told.
+import { describe, expect, it } from 'vitest';
+import { account, nobody } from '../../support/cli/customer.ts';
+import { runCommand } from '../../support/cli/run-command.ts';
+import { startServer } from '../../support/local-secrets-manager/local-server.ts';
+import { privateFolder } from '../../support/program.ts';
+
+const safely = 'it must be https, unless it is on loopback.';
+
+describe('an endpoint of Secrets Manager that nobody named on the command line', () => {
+  it.each(['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'AWS_ENDPOINT_URL'])('in %s is told with the place', async (name) => {
+    const { server } = await startServer();
+    const environment = { ...account, [name]: server.url };
+    const { code, out } = await runCommand(['identity', 'list', '--source', 'aws', '--json'], { environment });
+    expect([code, JSON.parse(out)]).toEqual([
+      0,
+      { place: `AWS Secrets Manager in eu-central-1 at ${server.url}`, identities: [] },
+    ]);
+  });
+
+  it.each([
+    ['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'http://secrets.example'],
+    ['AWS_ENDPOINT_URL', 'http://secretsmanager.eu-central-1.amazonaws.com'],
+    ['AWS_ENDPOINT_URL', 'http://secrets.localhost:8081'],
+  ])('in %s must not be %s', async (name, url) => {
+    const environment = { ...account, [name]: url };
+    const sentence = `The environment or the AWS profile has ${url} as the endpoint of Secrets Manager: ${safely}\n`;
+    for (const args of [
+      ['identity', 'list'],
+      ['invoke', 'https://a.example'],
+    ])
+      expect(await runCommand([...args, '--source', 'aws'], { environment }), args.join(' ')).toMatchObject({
+        code: 2,
+        out: '',
+        error: sentence,
+      });
+    const checked = await runCommand(['doctor', '--source', 'aws', '--json'], { environment });
+    expect([checked.code, checked.out]).toEqual([1, expect.stringContaining(sentence.trimEnd())]);
+  });
+
+  it('is found in a profile, too', async () => {
+    const { port, seen } = await nobody();
+    const file = privateFolder().write('config', `[profile other]\nendpoint_url = http://secrets.localhost:${port}\n`);
+    const environment = { ...account, AWS_CONFIG_FILE: file, AWS_PROFILE: 'other' };
+    const { code, error } = await runCommand(['identity', 'list', '--source', 'aws'], { environment });
+    expect([code, error]).toEqual([2, expect.stringContaining(safely)]);
+    expect(seen).toEqual([]);
+  });
+
+  it('does not go before the one that is named, nor is that one left out', async () => {
+    const { port, seen } = await nobody();
+    const { server } = await startServer();
+    const args = ['identity', 'list', '--source', 'aws', '--endpoint', server.url, '--json'];
+    const environment = { ...account, AWS_ENDPOINT_URL_SECRETS_MANAGER: `http://127.0.0.1:${port}` };
+    const named = await runCommand(args, { environment });
+    expect([named.code, JSON.parse(named.out).place]).toEqual([
+      0,
+      `AWS Secrets Manager in eu-central-1 at ${server.url}`,
+    ]);
+    const ignoring = { ...account, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true' };
+    expect(await runCommand(args, { environment: ignoring })).toMatchObject({
+      code: 2,
+      out: expect.stringContaining('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS keeps --endpoint from its effect'),
+    });
+    expect(seen).toEqual([]);
+  });
+});

@@ -1,0 +1,84 @@
+// Where callers are known: the page asks for a token, sends it and nothing else, keeps it nowhere, and forgets it when told to.
+import type { Page, Route } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { call, chromium, notOk, useConsoleInChromium } from '../../support/console/console-in-chromium.ts';
+
+const token = 'T'.repeat(43);
+
+describe.skipIf(!chromium)('a token in the console (needs chromium)', { timeout: 60_000 }, () => {
+  const at = useConsoleInChromium();
+
+  /** As an installation does that knows its callers: the files are for everybody, all else wants a token. */
+  async function demandToken(page: Page): Promise<void> {
+    const guarded = async (route: Route) => {
+      const isKnown = route.request().headers().authorization === `Bearer ${token}`;
+      if (isKnown) await route.continue();
+      else await route.fulfill({ status: 401, json: { code: 'not-authenticated', detail: 'It has no token.' } });
+    };
+    await page.route('**/console/api/**', guarded);
+    await page.route('**/v1/**', guarded);
+  }
+
+  async function give(page: Page, value: string): Promise<void> {
+    await page.fill('#token-value', value);
+    await page.press('#token-value', 'Enter');
+  }
+
+  it('is asked for, tried, and opens the page', async () => {
+    const page = await at.open('#/call/platform', {}, [notOk], demandToken);
+    expect(await page.evaluate('document.activeElement.id')).toBe('token-value');
+    expect(await page.getAttribute('#token-value', 'type')).toBe('password');
+    expect(await page.locator('nav, #forget').filter({ visible: true }).count()).toBe(0);
+    const error = page.locator('#token-value-error');
+    for (const [value, words] of [
+      ['', 'Give the token.'],
+      ['a b', 'A token has letters, digits and signs, and no space.'],
+      ['W'.repeat(43), 'The server does not know this token.'],
+    ] as const) {
+      await give(page, value);
+      await expect.poll(() => error.innerText()).toBe(words);
+      expect(await page.evaluate('document.activeElement.id')).toBe('token-value');
+    }
+    await give(page, token);
+    await page.locator('#call:visible').waitFor();
+    // Whoever reads by ear is not left on a field that is gone.
+    expect(await page.evaluate('document.activeElement.id')).toBe('call-title');
+    await call(page, `${at.cloud.urlOf('accounts')}echo`);
+    expect(await page.locator('#answer .banner').innerText()).toContain('HTTP 200');
+    // It is for this server, not for the customer's.
+    expect(await page.locator('pre.body').innerText()).not.toContain(token);
+  });
+
+  it('stands in no storage, no cookie, no address, no field, and is gone with the page', async () => {
+    const page = await at.open('', {}, [notOk], demandToken);
+    await give(page, token);
+    await page.locator('#identities:visible').waitFor();
+    const kept = await page.evaluate(`JSON.stringify([
+      { ...localStorage }, { ...sessionStorage }, document.cookie, location.href, history.state,
+      [...document.querySelectorAll('input')].map(({ value }) => value), document.documentElement.outerHTML,
+    ])`);
+    expect(kept).not.toContain(token);
+    await page.reload();
+    await page.locator('#token:visible').waitFor();
+  });
+
+  it('is forgotten when told to, and what was shown with it', async () => {
+    const page = await at.open('', {}, [notOk], demandToken);
+    await give(page, token);
+    await page.locator('.life').first().waitFor();
+    await page.click('#forget');
+    await page.locator('#token:visible').waitFor();
+    expect(await page.locator('.life').count()).toBe(0);
+  });
+
+  it('that is withdrawn takes what was shown with it', async () => {
+    const page = await at.open('', {}, [notOk], demandToken);
+    await give(page, token);
+    await page.locator('.life').first().waitFor();
+    await page.route('**/console/api/state', (route) => route.fulfill({ status: 401, json: {} }));
+    await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
+    await page.locator('#token:visible').waitFor();
+    expect(await page.locator('main').innerText()).toContain('The server does not know this token.');
+    expect(await page.locator('.life, .certificate, .version').count()).toBe(0);
+  });
+});

@@ -1,0 +1,75 @@
+// Look-ups that never end: who names them pays for them, and everybody else's names are resolved.
+import { expect, it } from 'vitest';
+import type { Destination } from '../../../core/destination/destination.ts';
+import { type LookupFunction, resolveTarget } from '../../../core/destination/resolve.ts';
+import { parseTarget } from '../../../core/destination/target.ts';
+import type { CountersignError } from '../../../core/errors.ts';
+
+/** One destination belongs to one version of one identity. */
+function destination(): Destination {
+  return {
+    host: '*',
+    port: 443,
+    minTlsVersion: 'TLSv1.2',
+    maxTlsVersion: 'TLSv1.3',
+    requireMutual: false,
+    network: 'public',
+  };
+}
+
+/** A resolver that answers only when it is told to, and for names that begin with `good` at once. */
+function resolver() {
+  const asked: string[] = [];
+  const waiting: (() => void)[] = [];
+  const lookup: LookupFunction = (host) => {
+    asked.push(host);
+    const answer = [{ address: '8.8.8.8' }];
+    return host.startsWith('good')
+      ? Promise.resolve(answer)
+      : new Promise((resolve) => waiting.push(() => resolve(answer)));
+  };
+  const resolve = (host: string, by: Destination) => resolveTarget(parseTarget(`https://${host}/`), by, lookup);
+  return { asked, waiting, resolve };
+}
+
+it('a host that is being looked up is not asked for again, whoever wants it', async () => {
+  const { asked, waiting, resolve } = resolver();
+  const results = Array.from({ length: 50 }, () => resolve('slow.example', destination()));
+  expect(asked).toEqual(['slow.example']);
+  waiting[0]?.();
+  expect(new Set((await Promise.all(results)).map(([first]) => first?.address))).toEqual(new Set(['8.8.8.8']));
+  // What is answered is not kept.
+  await Promise.all([resolve('good.example', destination()), resolve('good.example', destination())]);
+  await resolve('good.example', destination());
+  expect(asked).toEqual(['slow.example', 'good.example', 'good.example']);
+});
+
+it('what one caller lets hang is refused to that one alone', async () => {
+  const { asked, waiting, resolve } = resolver();
+  const flooding = destination();
+  const hanging = Array.from({ length: 16 }, (_, index) => resolve(`slow${index}.example`, flooding));
+  const error = await resolve('slow16.example', flooding).catch((thrown: CountersignError) => thrown);
+  expect(error).toMatchObject({
+    code: 'name-resolution-failed',
+    retryable: true,
+    message: 'slow16.example was not looked up: too many earlier look-ups have had no answer yet.',
+    evidence: { host: 'slow16.example', reason: 'too-many-lookups' },
+  });
+  expect(asked).toHaveLength(16);
+  expect(await resolve('good.example', destination())).toHaveLength(1);
+
+  waiting[0]?.();
+  await hanging[0];
+  expect(await resolve('good.example', flooding)).toHaveLength(1);
+});
+
+it('all callers together leave threads for what else is looked up', async () => {
+  const { asked, waiting, resolve } = resolver();
+  for (let index = 0; index < 30; index++) resolve(`slow${index}.example`, destination()).catch(() => {});
+  expect(asked).toHaveLength(24);
+  await expect(resolve('good.example', destination())).rejects.toMatchObject({
+    evidence: { reason: 'too-many-lookups' },
+  });
+  waiting[0]?.();
+  await expect.poll(() => resolve('good.example', destination()).catch(() => [])).toHaveLength(1);
+});

@@ -1,0 +1,63 @@
+// Apache asking per location: under TLS 1.3 that cannot be met; that maxTlsVersion helps is tried, and said.
+import { afterEach, describe, expect, it } from 'vitest';
+import { apacheLocation } from '../../servers/apache.ts';
+import { missingFor } from '../../servers/listener.ts';
+import { openScope } from '../../servers/scope.ts';
+import { codes, findings, statuses, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
+import { freePort } from '../../support/port.ts';
+
+const trial = useDiagnosing();
+const scope = openScope();
+afterEach(() => scope.end());
+
+describe.skipIf(missingFor(apacheLocation))('Apache httpd, per location (needs apache2)', () => {
+  const start = async (clientRoots: string, protocols = 'TLSv1.2 +TLSv1.3') => {
+    const port = await freePort();
+    const listener = {
+      port,
+      protocol: protocols as 'TLSv1.3',
+      chain: trial.server.certificate,
+      privateKey: trial.server.privateKey,
+      clientRoots,
+    };
+    await apacheLocation.start([listener], scope);
+    return port;
+  };
+
+  it('is diagnosed as such, and TLS 1.2 is tried and works', async () => {
+    const diagnosis = await trial.diagnose(await start(trial.platformRoot.certificate));
+    expect(diagnosis).toMatchObject({
+      verdict: 'access-refused',
+      certainty: 'observed',
+      server: { protocol: 'TLSv1.3', software: 'Apache httpd' },
+      request: { asked: false },
+      probe: { status: 403 },
+    });
+    expect(statuses(diagnosis)).toBe('passed passed passed warning failed');
+    expect(findings(diagnosis).at(-2)).toMatchObject({ evidence: { page: 'wanted-after-handshake' } });
+    expect(findings(diagnosis).at(-1)).toMatchObject({ code: 'tls12-tried', evidence: { worked: true } });
+    const [server, destination] = diagnosis.remedies;
+    expect(server).toMatchObject({ who: 'customer', directive: expect.stringContaining('SSLVerifyClient require') });
+    expect(destination).toMatchObject({ who: 'platform', tried: 'worked' });
+    expect(destination?.do).toContain('maxTlsVersion');
+  });
+
+  it('grants access by renegotiation, which is seen', async () => {
+    const port = await start(trial.platformRoot.certificate);
+    const diagnosis = await trial.diagnose(port, { destination: { maxTlsVersion: 'TLSv1.2' } });
+    expect(diagnosis).toMatchObject({ verdict: 'access-granted', request: { asked: true, afterRequest: true } });
+    expect(codes(diagnosis)).toEqual(['client-certificate-asked-late', 'probe-answered']);
+  });
+
+  it('says so when TLS 1.2 does not help', async () => {
+    const diagnosis = await trial.diagnose(await start(trial.customerRoot.certificate));
+    expect(diagnosis.verdict).toBe('access-refused');
+    expect(diagnosis.remedies.find(({ tried }) => tried)).toMatchObject({ tried: 'did-not-help' });
+  });
+
+  it('does not try what the destination forbids', async () => {
+    const port = await start(trial.platformRoot.certificate);
+    const diagnosis = await trial.diagnose(port, { destination: { minTlsVersion: 'TLSv1.3' } });
+    expect(codes(diagnosis)).not.toContain('tls12-tried');
+  });
+});

@@ -1,0 +1,26 @@
+// Some servers answer before a request came; what they say then is heard, on TLS 1.3 too, where it comes with the tickets.
+import { describe, expect, it } from 'vitest';
+import { codes, findings, statuses, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
+import { serveTls } from '../../support/servers.ts';
+
+const trial = useDiagnosing();
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
+  const strict = { maxVersion, rejectUnauthorized: true, ca: trial.platformRoot.certificate };
+
+  it('an answer', async () => {
+    const early = 'HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n';
+    const { port } = await serveTls(trial.server, (socket) => socket.write(early), strict);
+    const diagnosis = await trial.diagnose(port);
+    expect(diagnosis).toMatchObject({ verdict: 'access-granted', certainty: 'inferred', probe: { status: 400 } });
+    expect(codes(diagnosis)).toEqual(['probe-unexpected-status']);
+  });
+
+  it('what is no answer', async () => {
+    const { port } = await serveTls(trial.server, (socket) => socket.write('nonsense\r\n\r\n'), strict);
+    const diagnosis = await trial.diagnose(port);
+    expect(diagnosis).toMatchObject({ verdict: 'access-granted', certainty: 'inferred' });
+    expect(statuses(diagnosis)).toBe('passed passed passed passed warning');
+    expect(findings(diagnosis).at(-1)).toMatchObject({ code: 'response-malformed', severity: 'warning' });
+  });
+});

@@ -1,0 +1,266 @@
+// One table from what was found to who must do what, with the directive of the server where its answer tells which it is.
+import { describe, expect, it } from 'vitest';
+import type { Finding, Remedy } from '../../../core/diagnosis/diagnosis.ts';
+import { findingCodes, stepOf } from '../../../core/diagnosis/finding.ts';
+import { type RemedyContext, remediesFor } from '../../../core/diagnosis/remedies.ts';
+import { byCode, byEvidence } from '../../../core/diagnosis/remedy-table.ts';
+import { type Evidence, errorTable } from '../../../core/errors.ts';
+
+type Case = readonly [key: string, told: readonly string[], severity?: Finding['severity']];
+
+const page = ' The page docs/customers.md has the configuration for';
+const trust = `customer: Add the root certificate of the platform to the authorities trusted for clients, and accept the intermediates that come with the client certificate.${page}`;
+const log = 'customer: Look up in the log of the server why it turned the client certificate away.';
+
+const byTheCode: readonly Case[] = [
+  ['name-resolution-failed', ['caller: Check the spelling of api.test.', 'customer: Publish an address']],
+  ['connection-refused', ['customer: Start the API on that port']],
+  ['connection-failed', ['network: Check the route from the platform to api.test.']],
+  ['connection-timeout', ['network: Let the addresses of the platform through']],
+  ['server-not-tls', ['caller: Use the port', 'customer: Switch TLS on']],
+  [
+    'tls-negotiation-failed',
+    [`customer: Offer TLS 1.2 or 1.3 with a current cipher suite under the name api.test.${page}`],
+  ],
+  ['handshake-timeout', ['customer: Find out why']],
+  ['server-certificate-expired', ['customer: Install a certificate that is valid today']],
+  ['server-certificate-expires-soon', ['customer: Renew the certificate CN=a before'], 'warning'],
+  [
+    'server-certificate-name-mismatch',
+    ['customer: Install a certificate whose subject alternative names include b.test.', 'platform: Set the serverName'],
+  ],
+  ['server-certificate-invalid', ['customer: Install a certificate for server authentication']],
+  ['server-certificate-weak', ['customer: Replace the certificate CN=a by one'], 'warning'],
+  ['server-certificate-pin-mismatch', ['platform: Ask the customer', 'network: If it did not']],
+  ['server-chain-unordered', [`customer: Serve the chain in order`], 'warning'],
+  ['stapled-ocsp-revoked', ['customer: Replace the certificate'], 'warning'],
+  ['stapled-ocsp-stale', ['customer: Let the server fetch'], 'warning'],
+  ['stapled-ocsp-invalid', ['customer: Correct the OCSP response'], 'warning'],
+  [
+    'client-certificate-not-requested',
+    [`customer: Switch on client certificate verification for api.test on port 443.${page}`],
+  ],
+  ['client-issuer-not-accepted', [trust], 'warning'],
+  ['client-signature-not-accepted', ['customer: Accept a signature algorithm', 'platform: Or issue the identity']],
+  ['client-certificate-expires-soon', ['platform: Rotate the identity robot.'], 'warning'],
+  ['server-certificate-untrusted', ['customer: Install a certificate whose chain is valid for servers']],
+  ['stapled-ocsp-unknown', ['customer: Ask the authority'], 'warning'],
+  [
+    'client-chain-signature-not-accepted',
+    ['customer: Accept the algorithms that the client certificates are signed with: rsa_pss.', 'platform: Or issue'],
+    'warning',
+  ],
+  ['response-timeout', ['customer: Find out why the API does not answer'], 'warning'],
+  ['response-incomplete', ['customer: Look up in the log of the API'], 'warning'],
+  ['response-malformed', ['caller: Check that an API listens for HTTPS at api.test on port 443.'], 'warning'],
+  ['probe-unexpected-status', ['caller: Name a path with the probe', 'platform: Or set the probe'], 'warning'],
+  ['identity-unusable', ['platform: Store a corrected version of the identity robot']],
+];
+
+const byTheEvidence: readonly Case[] = [
+  [
+    'certificate-signature',
+    ['customer: Accept certificates that are signed with', 'platform: Or have the identity issued'],
+  ],
+  ['self-signed', ['platform: If the certificate is the right one', 'customer: Or install']],
+  [
+    'unknown-root',
+    ['platform: Add the customer’s root CN=Issuer to the serverRoots', 'customer: Send the platform that root'],
+  ],
+  ['missing-intermediate', [`customer: Serve the intermediate certificate CN=Issuer behind the server’s own.${page}`]],
+  ['bad_certificate', [trust, log]],
+  ['certificate_unknown', [trust, log]],
+  ['certificate_expired', ['platform: Rotate the identity robot.', 'customer: Check the clock']],
+  ['certificate_revoked', ['platform: Rotate the identity robot: ', 'customer: Or correct the revocation list']],
+  ['unsupported_certificate', ['platform: Issue the identity', 'customer: Accept its key type']],
+  ['access_denied', [trust, 'customer: Or give the subject']],
+  ['denied', ['customer: Map the subject']],
+  ['expired-or-revoked', ['platform: Rotate the identity robot.', 'customer: Check the clock and']],
+  [
+    'wanted-after-handshake',
+    ['customer: Ask for the client certificate for the whole virtual host', 'platform: Set maxTlsVersion'],
+  ],
+];
+
+const alerts = /^[a-z_]+$/;
+const pages = ['denied', 'expired-or-revoked', 'wanted-after-handshake'];
+
+function evidenceOf(key: string): Evidence {
+  if (pages.includes(key)) return { page: key };
+  return alerts.test(key) ? { alert: key } : { reason: key, missingIssuer: 'CN=Issuer', signature: 'rsa_pkcs1_sha256' };
+}
+
+describe('the remedy of', () => {
+  it.each(byTheCode.map((row) => [row[0], row] as const))('%s', (code, [, told, severity = 'failure']) => {
+    expectTold(
+      remedies({ code, severity, evidence: { subject: 'CN=a', expected: 'b.test', signatures: ['rsa_pss'] } }),
+      told,
+    );
+  });
+
+  it.each(byTheEvidence.map((row) => [row[0], row] as const))('%s', (key, [, told]) => {
+    const code =
+      key.includes('_') || pages.includes(key) ? 'client-certificate-rejected' : 'server-certificate-untrusted';
+    expectTold(remedies({ code, evidence: evidenceOf(key) }), told);
+  });
+
+  it('everything that has one is in these tables', () => {
+    expect(byTheCode.map(([code]) => code).sort()).toEqual(Object.keys(byCode).sort());
+    expect(byTheEvidence.map(([key]) => key).sort()).toEqual(Object.keys(byEvidence).sort());
+  });
+
+  it('a refusal that nothing else explains is to trust us, and where that is inferred the log', () => {
+    const code = 'client-certificate-rejected';
+    expectTold(remedies({ code, evidence: { alert: 'unknown_ca' } }), [trust]);
+    expectTold(remedies({ code, certainty: 'inferred' }), [trust, log]);
+    expectTold(remedies({ code }, { nothingSent: true }), []);
+  });
+
+  it('a missing certificate of which only its kind is inferred is for both kinds', () => {
+    const evidence = evidenceOf('unknown-root');
+    const code = 'server-certificate-untrusted';
+    expectTold(remedies({ code, certainty: 'inferred', evidence }), [
+      'platform: If CN=Issuer is a root: add it to the serverRoots of the destination.',
+      `customer: If CN=Issuer is an intermediate: serve it behind the server’s own certificate.${page}`,
+    ]);
+  });
+
+  it('what did not keep it from letting us in is to look why, and of a note none', () => {
+    const code = 'client-issuer-not-accepted';
+    expectTold(remedies({ code, severity: 'warning' }, { isGranted: true }), [
+      'customer: Check that the server verifies client certificates',
+    ]);
+    expectTold(remedies({ code: 'connection-refused', severity: 'note' }), []);
+  });
+});
+
+describe('every finding', () => {
+  // What the steps say with a reason, an alert or a page has a remedy by that.
+  const notes = [
+    'server-protocol-old',
+    'client-certificate-asked-late',
+    'client-certificate-accepted',
+    'handshake-not-read',
+    'tls12-tried',
+    'probe-answered',
+    'not-probed',
+  ];
+  // What ends a call or a rotation is no finding of a diagnosis.
+  const neverFound = ['response-too-large', 'new-certificate-rejected'];
+
+  it.each(findingCodes.filter((code) => !notes.includes(code)))('%s, a failure or a warning, has a remedy', (code) => {
+    expect(remedies({ code, severity: 'warning' })).not.toEqual([]);
+  });
+
+  it.each(
+    Object.entries(errorTable)
+      .filter(([code, { step }]) => (step !== undefined || code.startsWith('response-')) && !neverFound.includes(code))
+      .map(([code]) => code),
+  )('%s, an error of a connection, has a remedy', (code) => {
+    expect(remedies({ code })).not.toEqual([]);
+  });
+
+  it('a server that never asked, at a path that was not tried, has one for the caller', () => {
+    const code = 'client-certificate-not-requested';
+    expectTold(remedies({ code, certainty: 'inferred' }), ['caller: Name a path', 'customer: Switch on']);
+  });
+});
+
+describe('the directive', () => {
+  const untrusted = { code: 'client-certificate-rejected', evidence: { page: 'untrusted' } };
+  const unordered = { code: 'server-chain-unordered', severity: 'warning' } as const;
+
+  it.each([
+    [
+      'nginx',
+      'nginx',
+      'ssl_client_certificate /etc/ssl/api/platform-root.pem; ssl_verify_client on; ssl_verify_depth 3;',
+    ],
+    [
+      'apache',
+      'Apache httpd',
+      'in VirtualHost: SSLCACertificateFile /etc/ssl/api/platform-root.pem, SSLVerifyClient require, SSLVerifyDepth 3',
+    ],
+    [
+      'caddy',
+      'Caddy',
+      'in client_auth: mode require_and_verify, trusted_ca_cert_file /etc/ssl/api/platform-root.pem (later versions: trust_pool file /etc/ssl/api/platform-root.pem)',
+    ],
+  ] as const)('of %s says how to trust', (software, server, directive) => {
+    const [remedy] = remedies(untrusted, { software, page: 'untrusted' });
+    expect(remedy).toMatchObject({ who: 'customer', server, directive });
+    expect(remedy?.do).not.toContain('docs/customers.md');
+  });
+
+  it('of nginx says how to serve the chain, and of a load balancer the page does', () => {
+    expect(remedies(unordered, { software: 'nginx' })).toMatchObject([
+      { directive: 'ssl_certificate /etc/ssl/api/server.pem;', server: 'nginx' },
+    ]);
+    const [elsewhere] = remedies(unordered, { software: 'alb' });
+    expect(elsewhere).not.toHaveProperty('directive');
+    expect(elsewhere?.do).toContain('docs/customers.md');
+  });
+
+  it('of Apache says where to ask', () => {
+    const late = { code: 'client-certificate-rejected', evidence: { page: 'wanted-after-handshake' } };
+    const [remedy] = remedies(late, { software: 'apache', page: 'wanted-after-handshake' });
+    expect(remedy?.directive).toBe('in VirtualHost, outside of Location and Directory: SSLVerifyClient require');
+  });
+});
+
+it('what kept nobody out comes after what did', () => {
+  const expiring = {
+    code: 'server-certificate-expires-soon',
+    severity: 'warning',
+    detail: 'It is so.',
+    certainty: 'observed',
+    evidence: { subject: 'CN=api' },
+  } as const;
+  const refused = {
+    code: 'client-certificate-rejected',
+    severity: 'failure',
+    detail: 'It is so.',
+    certainty: 'observed',
+    evidence: { alert: 'unknown_ca' },
+  } as const;
+  const told = remediesFor([stepOf(3, [expiring], 0), stepOf(5, [refused], 0)], {
+    software: undefined,
+    host: 'api.test',
+    port: 443,
+    identity: 'robot',
+    page: undefined,
+    nothingSent: false,
+    isGranted: false,
+    tried: undefined,
+  });
+  expect(told.map((remedy) => remedy.do)).toEqual([
+    expect.stringMatching(/^Add the root certificate/),
+    expect.stringMatching(/^Renew the certificate CN=api/),
+  ]);
+});
+
+function remedies(finding: Partial<Finding> & { code: string }, more: Partial<RemedyContext> = {}): readonly Remedy[] {
+  const whole = { severity: 'failure', detail: 'It is so.', certainty: 'observed', ...finding } as const;
+  const context = {
+    software: undefined,
+    host: 'api.test',
+    port: 443,
+    identity: 'robot',
+    page: undefined,
+    nothingSent: false,
+    isGranted: false,
+    tried: undefined,
+  };
+  return remediesFor([stepOf(5, [whole], 0)], { ...context, ...more });
+}
+
+function expectTold(actual: readonly Remedy[], told: readonly string[]): void {
+  expect(actual).toHaveLength(told.length);
+  for (const [index, words] of told.entries()) {
+    const { who, do: what, directive } = actual[index] as Remedy;
+    expect(`${who}: ${what}`.slice(0, words.length)).toBe(words);
+    // The customer may not call the platform's API.
+    expect(what).not.toMatch(/\/v1\/|[{}]/);
+    expect(directive).toBeUndefined();
+  }
+}

@@ -1,0 +1,50 @@
+// docs/diagnosis.md has a line for each code, verdict, option and reason, and none for what is not there.
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { openContext } from '../../../cli/context.ts';
+import { addDiagnose } from '../../../cli/verbs/diagnose.ts';
+import { findingCodes } from '../../../core/diagnosis/finding.ts';
+import { knownDiagnosisFields } from '../../../core/diagnosis/request.ts';
+
+const page = readFileSync('docs/diagnosis.md', 'utf8');
+const api = readFileSync('docs/api.md', 'utf8');
+
+function rows(title: string): string[] {
+  const section = page.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
+  return [...section.matchAll(/^\| (`[\w-]+`(?:, `[\w-]+`)*) \|/gm)].flatMap(([, names]) =>
+    (names as string).replaceAll('`', '').split(', '),
+  );
+}
+
+describe('the page of diagnoses', () => {
+  it('has every finding code that is no error, after the reasons of an untrusted server', () => {
+    const [reasons, codes] = [rows('Findings').slice(0, 4), rows('Findings').slice(4)];
+    expect(reasons).toEqual(['self-signed', 'missing-intermediate', 'unknown-root', 'trusted']);
+    expect(codes).toEqual([...findingCodes]);
+  });
+
+  it('has every verdict', () => {
+    const source = readFileSync('core/diagnosis/diagnosis.ts', 'utf8');
+    const union = source.split('export type Verdict =')[1]?.split(';')[0] ?? '';
+    expect(rows('Verdicts').sort()).toEqual([...union.matchAll(/'([\w-]+)'/g)].map(([, name]) => name).sort());
+  });
+
+  it('has every option', () => {
+    const program = new Command();
+    addDiagnose(program, openContext(process));
+    const options = program.commands[0]?.options.map(({ long }) => long ?? '') ?? [];
+    expect(
+      rows('The command')
+        .map((name) => name)
+        .sort(),
+    ).toEqual(options.sort());
+  });
+
+  it('is led to by the page of the API, which has every field', () => {
+    const section = api.split('\n## The diagnosis\n')[1]?.split('\n## ')[0] ?? '';
+    const fields = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+    expect(fields).toEqual([...knownDiagnosisFields]);
+    expect(section).toContain('(diagnosis.md)');
+  });
+});

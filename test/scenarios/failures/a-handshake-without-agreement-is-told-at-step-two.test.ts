@@ -1,0 +1,80 @@
+// Step 2: versions, cipher suites and names that the two sides do not share, against openssl and nginx.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { startNginx } from '../../support/nginx.ts';
+import { startOpenssl } from '../../support/openssl.ts';
+import { findPeer } from '../../support/peers.ts';
+import { privateFolder } from '../../support/program.ts';
+import { useTrial } from '../../support/trial.ts';
+
+const trial = useTrial();
+
+describe.skipIf(!findPeer('openssl'))('no agreement with openssl (needs openssl)', () => {
+  it.each([
+    ['1.3 alone', '-tls1_3', 'TLSv1.2'],
+    ['1.2 alone', '-tls1_2', 'TLSv1.3'],
+  ] as const)('on the version: the server speaks TLS %s', async (_name, serverVersion, ours) => {
+    const server = await startOpenssl(trial.server, { args: [serverVersion] });
+    const destination = { minTlsVersion: ours, maxTlsVersion: ours };
+    const problem = await trial.fails('tls-negotiation-failed', server.port, { destination });
+    expect(problem.detail).toBe('The API server speaks none of the TLS versions allowed here.');
+    expect(problem.evidence).toEqual({ alert: 'protocol_version', certainty: 'observed' });
+  });
+
+  it('on the version: the server speaks TLS 1.1 at most', async () => {
+    const args = ['-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'];
+    const server = await startOpenssl(trial.server, { args });
+    const problem = await trial.fails('tls-negotiation-failed', server.port);
+    expect(problem.detail).toBe('The API server speaks none of the TLS versions allowed here.');
+  });
+
+  it.each([
+    ['TLS 1.2', ['-tls1_2', '-cipher', 'ECDHE-ECDSA-CAMELLIA128-SHA256']],
+    ['TLS 1.3', ['-tls1_3', '-ciphersuites', 'TLS_AES_128_CCM_8_SHA256']],
+  ])('on a cipher suite of %s', async (_version, args) => {
+    const server = await startOpenssl(trial.server, { args });
+    const problem = await trial.fails('tls-negotiation-failed', server.port);
+    expect(problem.evidence).toEqual({ alert: 'handshake_failure', certainty: 'observed' });
+  });
+
+  it('on a group for the key exchange', async () => {
+    const server = await startOpenssl(trial.server, { args: ['-tls1_3', '-groups', 'ffdhe6144'] });
+    await trial.fails('tls-negotiation-failed', server.port);
+  });
+
+  it.each(['-tls1_2', '-tls1_3'])('on the server name (%s)', async (version) => {
+    const args = [version, '-servername', 'another.example', '-servername_fatal'];
+    const server = await startOpenssl(trial.server, {
+      args: [...args, '-cert2', 'server.pem', '-key2', 'key.pem'],
+    });
+    const problem = await trial.fails('tls-negotiation-failed', server.port);
+    expect(problem.detail).toBe('The API server has no site of the name localhost.');
+    expect(problem.evidence).toEqual({ alert: 'unrecognized_name', certainty: 'observed' });
+  });
+
+  it('on a Diffie-Hellman group that is large enough', async () => {
+    const folder = privateFolder();
+    const group = join(folder.path, 'group.pem');
+    const parameters = ['genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt', 'group:modp_1536', '-out', group];
+    execFileSync(findPeer('openssl') ?? '', parameters, { stdio: 'ignore' });
+    const rsa = trial.serverWith({ keyAlgorithm: 'RSA_2048' });
+    const server = await startOpenssl(rsa, { args: ['-tls1_2', '-cipher', 'DHE:@SECLEVEL=0', '-dhparam', group] });
+    const problem = await trial.fails('tls-negotiation-failed', server.port);
+    expect(problem.detail).toBe('The handshake failed (dh key too small).');
+  });
+});
+
+describe.skipIf(!findPeer('nginx'))('no agreement with nginx (needs nginx)', () => {
+  it('on the server name, which it rejects', async () => {
+    const server = await startNginx(trial.server, { directives: 'ssl_reject_handshake on;' });
+    const problem = await trial.fails('tls-negotiation-failed', server.port);
+    expect(problem.evidence).toEqual({ alert: 'unrecognized_name', certainty: 'observed' });
+  });
+
+  it('on the version', async () => {
+    const server = await startNginx(trial.server);
+    const works = await trial.call(server.port, { destination: { maxTlsVersion: 'TLSv1.2' } });
+    expect(works.body).toMatchObject({ status: 200, body: 'granted\n', handshake: { protocol: 'TLSv1.2' } });
+  });
+});

@@ -1,0 +1,74 @@
+// Step 5: servers that close or reset once they have the certificate say nothing; that they rejected it is inferred.
+import { describe, expect, it } from 'vitest';
+import { type Served, serveBetween, serveHttps, serveTls } from '../../support/servers.ts';
+import { useTrial } from '../../support/trial.ts';
+
+const trial = useTrial();
+const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
+
+async function inferred(server: Served, request = {}) {
+  const problem = await trial.fails('client-certificate-rejected', server.port, { request });
+  expect(problem.evidence).toEqual({ certainty: 'inferred' });
+  return problem;
+}
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
+  it('a Node server that does not trust the certificate just closes', async () => {
+    const strict = { maxVersion, rejectUnauthorized: true, ca: trial.customerRoot.certificate };
+    const server = await serveHttps(trial.server, (socket) => socket.write(ok), strict);
+    const problem = await inferred(server);
+    expect(problem.hint).toMatch(/log of its API/);
+    expect(server.received()).toBe('');
+  });
+
+  it('a Node server that trusts it answers', async () => {
+    const strict = { maxVersion, rejectUnauthorized: true, ca: trial.platformRoot.certificate };
+    const server = await serveHttps(trial.server, (socket) => socket.write(ok), strict);
+    const reply = await trial.call(server.port);
+    expect(reply.body).toMatchObject({ status: 200, handshake: { protocol: maxVersion } });
+  });
+
+  it.each(['close', 'reset'] as const)('the server ends it by a %s as soon as it has the certificate', async (how) => {
+    const api = await serveHttps(trial.server, () => {}, { maxVersion });
+    const pass = (bytes: Buffer, { clientTurns }: { clientTurns: number }) =>
+      clientTurns < 2 ? bytes : bytes.subarray(0, 0);
+    await inferred(await serveBetween(api.port, pass, how));
+  });
+
+  it('the server closes behind the complete handshake, having read the request', async () => {
+    const server = await serveHttps(trial.server, (socket) => socket.end(), { maxVersion });
+    await inferred(server);
+  });
+
+  it.each([200_000, 4_000_000])('the server closes while %d bytes are on their way', async (size) => {
+    const server = await serveTls(trial.server, (socket) => socket.destroy(), { maxVersion });
+    await inferred(server, { method: 'POST', body: 'x'.repeat(size) });
+  });
+
+  it('a server that never asked cannot have rejected anything', async () => {
+    const server = await serveHttps(trial.server, (socket) => socket.end(), { maxVersion, requestCert: false });
+    const problem = await trial.fails('response-incomplete', server.port);
+    expect(problem.detail).toBe('The API closed a new connection without a byte of an answer.');
+  });
+
+  it.each([
+    ['in the status line', 'HTTP/1.1 2'],
+    ['in the head', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-'],
+    ['behind an interim answer', 'HTTP/1.1 102 Processing\r\n\r\n'],
+  ])('nor has one that began to answer: it ends %s', async (_where, bytes) => {
+    const server = await serveHttps(trial.server, (socket) => socket.end(bytes), { maxVersion });
+    const problem = await trial.fails('response-incomplete', server.port);
+    expect(problem.detail).toBe('The connection ended in the head of the answer.');
+  });
+
+  it('nor has one that answered before on the same connection', async () => {
+    let answers = 0;
+    const server = await serveHttps(trial.server, (socket) => (answers++ === 0 ? socket.write(ok) : socket.destroy()), {
+      maxVersion,
+    });
+    expect((await trial.call(server.port)).body).toMatchObject({ status: 200 });
+    const second = await trial.again({ method: 'POST', body: 'once' });
+    expect(second.body).toMatchObject({ code: 'response-incomplete', evidence: { connection: 'reused' } });
+    expect(server.connections).toBe(1);
+  });
+});

@@ -1,0 +1,94 @@
+// After the handshake: answers that end early, that are not HTTP, or that are too much, in both TLS versions.
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { serveHttps } from '../../support/servers.ts';
+import { useTrial } from '../../support/trial.ts';
+
+const trial = useTrial();
+const head = (...lines: string[]) => `${['HTTP/1.1 200 OK', ...lines].join('\r\n')}\r\n\r\n`;
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
+  /** The server says this and closes, or leaves the connection open. */
+  const saying = (bytes: string | Buffer, then: 'close' | 'wait') =>
+    serveHttps(
+      trial.server,
+      (socket) => {
+        const answer = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
+        if (then === 'close') socket.end(answer);
+        else socket.write(answer);
+      },
+      { maxVersion },
+    );
+
+  it.each([
+    ['in a body of announced length', `${head('content-length: 10')}12345`, { receivedBytes: 5, announcedBytes: 10 }],
+    ['behind the head', head('content-length: 10'), { receivedBytes: 0, announcedBytes: 10 }],
+    ['in a chunk', `${head('transfer-encoding: chunked')}a\r\n12345`, { receivedBytes: 5 }],
+    ['before the last chunk', `${head('transfer-encoding: chunked')}5\r\n12345\r\n`, { receivedBytes: 5 }],
+    ['in the trailers', `${head('transfer-encoding: chunked')}0\r\nx-a: 1`, { receivedBytes: 0 }],
+  ])('an answer that ends %s is incomplete', async (_where, bytes, evidence) => {
+    const server = await saying(bytes, 'close');
+    const problem = await trial.fails('response-incomplete', server.port);
+    expect(problem.evidence).toEqual(evidence);
+  });
+
+  it('an answer that is reset in its body is incomplete', async () => {
+    const server = await serveHttps(
+      trial.server,
+      (socket) => socket.write(`${head('content-length: 10')}12345`, () => socket.destroy()),
+      { maxVersion },
+    );
+    await trial.fails('response-incomplete', server.port);
+  });
+
+  it.each([
+    ['garbage', '\x01\x02\x03 what is this\r\n\r\n'],
+    ['another protocol', '220 mail.acme.example ESMTP\r\n'],
+    ['HTTP/2 without being asked', '\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64\0\x04\0\x10\0\0'],
+    ['HTTP/3.7', 'HTTP/3.7 200 OK\r\n\r\n'],
+    ['a status that is none', 'HTTP/1.1 2x0 OK\r\n\r\n'],
+    ['the status 000', 'HTTP/1.1 000 x\r\ncontent-length: 0\r\n\r\n'],
+    ['the status 099', 'HTTP/1.1 099 x\r\ncontent-length: 3\r\n\r\nabc'],
+    ['a header without a colon', 'HTTP/1.1 200 OK\r\nthis is no header\r\n\r\n'],
+    ['a header with a line feed in its name', 'HTTP/1.1 200 OK\r\nx\n: 1\r\n\r\n'],
+    ['two lengths', head('content-length: 1', 'content-length: 2')],
+    ['a length that is none', head('content-length: -1')],
+    ['a length and chunks', head('content-length: 1', 'transfer-encoding: chunked')],
+    ['a chunk without a size', `${head('transfer-encoding: chunked')}zz\r\n`],
+    ['a chunk that is longer than it says', `${head('transfer-encoding: chunked')}2\r\n12345\r\n0\r\n\r\n`],
+    ['a head of 100 KB', head(`x-long: ${'y'.repeat(100_000)}`)],
+    ['a head of 5000 lines', head(...Array.from({ length: 5000 }, (_, i) => `x-${i}: 1234567890`))],
+    ['broken gzip', `${head('content-encoding: gzip', 'content-length: 4')}abcd`],
+    [
+      'gzip that ends early',
+      Buffer.concat([
+        Buffer.from(head('content-encoding: gzip', 'content-length: 15')),
+        gzipSync('a text that is long enough').subarray(0, 15),
+      ]),
+    ],
+    ['a switch of protocols', 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n'],
+    ['a switch of protocols to nothing', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
+  ])('%s is malformed', async (_what, bytes) => {
+    const server = await saying(bytes, 'wait');
+    const problem = await trial.fails('response-malformed', server.port);
+    expect(problem.retryable).toBe(false);
+    expect(problem.detail).not.toMatch(/1234567890|abcd|yyy/);
+  });
+
+  it.each([
+    ['it says so', head('content-length: 4500001')],
+    ['more comes than it said', `${head('transfer-encoding: chunked')}44AA21\r\n${'x'.repeat(0x44aa21)}\r\n`],
+    ['it never ends', head('connection: close') + 'x'.repeat(4_600_000)],
+    [
+      'it is a bomb',
+      (() => {
+        const bomb = gzipSync(Buffer.alloc(50_000_000));
+        return Buffer.concat([Buffer.from(head('content-encoding: gzip', `content-length: ${bomb.length}`)), bomb]);
+      })(),
+    ],
+  ])('an answer is too large when %s', async (_how, bytes) => {
+    const server = await saying(bytes, 'wait');
+    const problem = await trial.fails('response-too-large', server.port);
+    expect(problem.evidence).toEqual({ limitBytes: 4_500_000 });
+  });
+});

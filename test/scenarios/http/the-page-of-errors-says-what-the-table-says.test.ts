@@ -1,0 +1,48 @@
+// docs/errors.md and the table of core/errors.ts: the same codes, statuses, steps, titles and retryable, in both places of the page.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CountersignError, type ErrorCode, errorTable } from '../../../core/errors.ts';
+import { problemDocument } from '../../../core/problem.ts';
+
+const page = readFileSync(join(import.meta.dirname, '../../../docs/errors.md'), 'utf8');
+const codes = Object.keys(errorTable) as ErrorCode[];
+
+function entryOf(code: ErrorCode): { title: string; status: number; step: number | undefined; retryable: boolean } {
+  const { title, status, retryable, ...rest } = errorTable[code];
+  return { title, status, step: rest.step, retryable };
+}
+
+describe('docs/errors.md', () => {
+  it('has an entry for each code and for nothing else, in the order of the table', () => {
+    const rows = [...page.matchAll(/^\| \[`([a-z-]+)`\]\(#([a-z-]+)\) /gm)];
+    const headings = [...page.matchAll(/^## (.+)$/gm)];
+    expect(rows.map(([, code]) => code)).toEqual(codes);
+    expect(rows.map(([, , anchor]) => anchor)).toEqual(codes);
+    expect(headings.map(([, heading]) => heading)).toEqual(codes);
+  });
+
+  it.each(codes)('%s has the same row as the table', (code) => {
+    const { status, step, retryable } = entryOf(code);
+    expect(page).toContain(`| [\`${code}\`](#${code}) | ${step ?? '–'} | ${status} | ${retryable ? 'yes' : 'no'} |\n`);
+  });
+
+  it.each(codes)('%s has the same entry as the table, and says more than that', (code) => {
+    const section = page.split(/^## /m).find((one) => one.startsWith(`${code}\n`));
+    const [, title, status, step, retryable, text] =
+      /^\S+\n\n\*\*(.+)\.\*\* Status (\d+)(?:, step (\d))?, (not )?retryable\.\n\n([\s\S]*)$/.exec(section ?? '') ?? [];
+    expect({ title, status: Number(status), step: step && Number(step), retryable: retryable === undefined }).toEqual(
+      entryOf(code),
+    );
+    expect(text?.trim().length).toBeGreaterThan(60);
+  });
+
+  it('shows a problem document with every member one has', () => {
+    const example = JSON.parse(/```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '');
+    const { code, detail, hint, evidence, requestId } = example;
+    const error = new CountersignError(code, detail, { hint, evidence });
+    const reply = problemDocument(error, requestId, 'https://countersign.example/docs/');
+    expect(JSON.parse(reply.body ?? '')).toEqual(example);
+    expect(Object.keys(JSON.parse(reply.body ?? ''))).toEqual(Object.keys(example));
+  });
+});

@@ -1,0 +1,92 @@
+// What is uploaded to Lambda: modules that load by themselves, without what they do not run.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, describe, expect, it } from 'vitest';
+import { esbuildOptions } from '../../../infra/bundling.ts';
+import { synthesize } from '../../support/infra/synthesize.ts';
+
+const stack = synthesize();
+afterAll(() => stack.remove());
+
+describe.each(['invoke', 'diagnose', 'certificate', 'health', 'rotate', 'expiry'])('the bundle of %s', (name) => {
+  const title = `${name[0]?.toUpperCase()}${name.slice(1)}`;
+  const code = stack.resources('AWS::Lambda::Function')[`${title}Function`]?.Properties.Code as { S3Key: string };
+  const asset = join(stack.assembly, `asset.${code.S3Key.replace('.zip', '')}`);
+
+  it('is ES modules and nothing else, and names no source map', () => {
+    const files = readdirSync(asset);
+    expect(files).toContain('index.mjs');
+    expect(files.filter((file) => !file.endsWith('.mjs'))).toEqual([]);
+    for (const file of files) expect(readFileSync(join(asset, file), 'utf8')).not.toContain('sourceMappingURL');
+  });
+
+  it('loads by itself and exports the handler', () => {
+    const { href } = pathToFileURL(join(asset, 'index.mjs'));
+    const script = `const { handler } = await import('${href}'); process.stdout.write(typeof handler); process.exit();`;
+    // An empty folder of identities, so that nothing looks for Secrets Manager on the way.
+    const env = { COUNTERSIGN_IDENTITY_SOURCE: `directory:${mkdtempSync(join(stack.assembly, 'identities-'))}` };
+    const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+      env,
+      cwd: stack.assembly,
+    });
+    expect(printed.toString()).toBe('function');
+  });
+
+  it('has its source maps beside the assets, for whoever reads a stack trace', () => {
+    const maps = readdirSync(join(stack.assembly, 'source-maps', name));
+    expect(maps.sort()).toEqual(
+      readdirSync(asset)
+        .map((file) => `${file}.map`)
+        .sort(),
+    );
+    const map = JSON.parse(readFileSync(join(stack.assembly, 'source-maps', name, 'index.mjs.map'), 'utf8')) as {
+      sources: string[];
+      sourcesContent: string[];
+    };
+    expect(map.sources.some((source) => source.endsWith(`functions/${name}.ts`))).toBe(true);
+    expect(map.sourcesContent).toHaveLength(map.sources.length);
+  });
+});
+
+describe('what goes into a bundle', () => {
+  it.each(['invoke', 'diagnose', 'certificate', 'health', 'expiry'])(
+    'is, for %s, nothing that makes certificates, asks an authority or announces',
+    async (name) => {
+      const off = /forge|x509|pkijs|peculiar|jose|acm-pca|eventbridge|aws-cdk/;
+      expect((await packages(name)).filter((dependency) => off.test(dependency))).toEqual([]);
+    },
+  );
+
+  it('is, for rotate, what asks an authority and announces, loaded when it is asked for', async () => {
+    const used = await packages('rotate');
+    expect(used).toContain('@aws-sdk/client-eventbridge');
+    expect(used.filter((dependency) => /forge|aws-cdk/.test(dependency))).toEqual([]);
+  });
+
+  it('is, for invoke, the SDK of the lock file, not that of the runtime', async () => {
+    expect(await packages('invoke')).toContain('@aws-sdk/client-secrets-manager');
+  });
+
+  it('is, for health, no SDK', async () => {
+    expect((await packages('health')).filter((dependency) => /^@(aws-sdk|smithy)\//.test(dependency))).toEqual([]);
+  });
+});
+
+/** Names of the packages whose code ends up in the bundle. */
+async function packages(name: string): Promise<readonly string[]> {
+  const { metafile } = await build({
+    ...esbuildOptions,
+    entryPoints: [`functions/${name}.ts`],
+    outdir: 'unused',
+    write: false,
+    metafile: true,
+  });
+  const bundled = Object.entries(metafile.outputs).flatMap(([, output]) =>
+    Object.entries(output.inputs).filter(([, input]) => input.bytesInOutput > 0),
+  );
+  const names = bundled.map(([path]) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+  return [...new Set(names.filter((dependency) => dependency !== undefined))];
+}

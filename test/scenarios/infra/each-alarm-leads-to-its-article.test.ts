@@ -1,0 +1,196 @@
+// What wakes somebody: each alarm watches a metric that is emitted, and leads to an article that says what to do.
+import { readFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { CountersignError } from '../../../core/errors.ts';
+import { failureFields } from '../../../core/telemetry/failure-fields.ts';
+import { sendLinesTo } from '../../../core/telemetry/line.ts';
+import { recordRotation } from '../../../core/telemetry/rotation-record.ts';
+import { synthesize } from '../../support/infra/synthesize.ts';
+import { emittedMetrics } from '../../support/telemetry/emitted.ts';
+
+interface Alarm {
+  readonly AlarmName: string;
+  readonly AlarmDescription: string;
+  readonly AlarmActions?: readonly string[];
+  readonly OKActions?: readonly string[];
+  readonly Namespace?: string;
+  readonly MetricName?: string;
+  readonly Dimensions?: readonly { readonly Name: string; readonly Value: string }[];
+  readonly Statistic?: string;
+  readonly Period?: number;
+  readonly Threshold: number;
+  readonly ComparisonOperator: string;
+  readonly EvaluationPeriods: number;
+  readonly DatapointsToAlarm: number;
+  readonly TreatMissingData: string;
+  readonly Metrics?: readonly {
+    readonly Expression?: string;
+    readonly MetricStat?: { readonly Metric: Alarm; readonly Stat?: string };
+  }[];
+}
+
+const topic = 'arn:aws:sns:eu-central-1:111122223333:night';
+const stack = synthesize({ 'countersign:alarmTopicArn': topic, 'countersign:docsUrl': 'https://docs.example/c' });
+afterAll(() => stack.remove());
+
+const alarms = Object.values(stack.resources('AWS::CloudWatch::Alarm')).map(
+  ({ Properties }) => Properties as unknown as Alarm,
+);
+const page = readFileSync('docs/runbook.md', 'utf8');
+
+function slug(heading: string): string {
+  return heading.toLowerCase().replaceAll(' ', '-');
+}
+
+const articles = new Map(
+  page
+    .split(/^## /m)
+    .slice(1)
+    .map((text) => [slug(text.slice(0, text.indexOf('\n'))), text] as const)
+    .filter(([name]) => name !== 'before-anything-else' && name !== 'what-was-tried'),
+);
+
+describe('an alarm', () => {
+  it('has its article, and each article its alarm', () => {
+    expect(alarms.map(({ AlarmName }) => AlarmName.replace('Countersign-', '')).sort()).toEqual(
+      [...articles.keys()].sort(),
+    );
+    for (const { AlarmName, AlarmDescription } of alarms) {
+      const article = AlarmName.replace('Countersign-', '');
+      expect(AlarmDescription).toMatch(new RegExp(`^[A-Z].+\\. https://docs\\.example/c/runbook\\.md#${article}$`));
+    }
+  });
+
+  it('is in docs/operate.md, with the way to its article', () => {
+    const rows = readFileSync('docs/operate.md', 'utf8').matchAll(
+      /^\| \[`([a-z0-9-]+)`\]\(runbook\.md#([a-z0-9-]+)\) \|/gm,
+    );
+    const named = [...rows].map(([, name, article]) => (name === article ? name : `${name} leads to ${article}`));
+    expect(named.sort()).toEqual([...articles.keys()].sort());
+  });
+
+  it('leads to what it means, who is hurt, where to look, what to do, and when it is over', () => {
+    for (const [name, text] of articles) {
+      const parts = [...text.matchAll(/^\*\*(Means\.|Hurt now\.|Look\.|Do\.|Over when\b)/gm)].map(([, part]) => part);
+      expect(parts, name).toEqual(['Means.', 'Hurt now.', 'Look.', 'Do.', 'Over when']);
+      expect(text, `${name} has a command`).toContain('```sh');
+    }
+  });
+
+  it('tells the topic when it goes off and when it is over', () => {
+    for (const { AlarmActions, OKActions } of alarms) {
+      expect(AlarmActions).toEqual([topic]);
+      expect(OKActions).toEqual([topic]);
+    }
+    const quiet = synthesize();
+    try {
+      for (const { Properties } of Object.values(quiet.resources('AWS::CloudWatch::Alarm'))) {
+        expect(Properties).not.toHaveProperty('AlarmActions');
+      }
+    } finally {
+      quiet.remove();
+    }
+  });
+
+  it('watches metrics that lines carry, by the dimensions that they carry them by', () => {
+    const emitted = emittedMetrics().map(({ name, dimensions }) => [name, ...dimensions].join(' '));
+    const ours = alarms
+      .flatMap((alarm) => alarm.Metrics?.flatMap(({ MetricStat }) => MetricStat?.Metric ?? []) ?? [alarm])
+      .filter(({ Namespace }) => Namespace === 'Countersign');
+    expect(ours).toHaveLength(13);
+    for (const { MetricName, Dimensions = [] } of ours) {
+      const values = Dimensions.map(({ Name, Value }) => `${Name}=${Value}`);
+      expect(emitted).toContain([MetricName, ...values].join(' '));
+    }
+  });
+});
+
+describe('the alarms for', () => {
+  const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `Countersign-${name}`);
+
+  it.each([30, 7])(
+    '%i days to expiry look at the least of all identities, and stay as they are while nobody looks',
+    (days) => {
+      expect(alarm(`certificate-expires-in-${days}-days`)).toMatchObject({
+        Namespace: 'Countersign',
+        MetricName: 'DaysToExpiry',
+        Statistic: 'Minimum',
+        Period: 3600,
+        Threshold: days,
+        ComparisonOperator: 'LessThanOrEqualToThreshold',
+        TreatMissingData: 'ignore',
+      });
+      expect(alarm(`certificate-expires-in-${days}-days`)).not.toHaveProperty('Dimensions');
+    },
+  );
+
+  it.each(['previous-certificate-used', 'certificate-rejected'])(
+    '%s go off with the first call, and are over an hour after the last: some customers are called now and then',
+    (name) => {
+      expect(alarm(name)).toMatchObject({
+        Period: 300,
+        Threshold: 1,
+        EvaluationPeriods: 12,
+        DatapointsToAlarm: 1,
+        TreatMissingData: 'notBreaching',
+      });
+    },
+  );
+
+  it('an inspection that is missing goes off when there is no data', () => {
+    expect(alarm('inspection-missing')).toMatchObject({
+      MetricName: 'IdentitiesInspected',
+      Statistic: 'SampleCount',
+      Threshold: 1,
+      ComparisonOperator: 'LessThanThreshold',
+      EvaluationPeriods: 3,
+      DatapointsToAlarm: 3,
+      TreatMissingData: 'breaching',
+    });
+  });
+
+  it('a failed rotation count the steps that failed, and those that were cut off, by how long they ran', () => {
+    const metrics = alarm('rotation-failed')?.Metrics ?? [];
+    const [rotate] = Object.values(stack.resources('AWS::Lambda::Function')).filter(({ Properties }) =>
+      String(Properties.Description).includes('otat'),
+    );
+    const timeoutMs = Number(rotate?.Properties.Timeout) * 1_000;
+    const { EvaluationPeriods = 0, DatapointsToAlarm } = alarm('rotation-failed') ?? {};
+    expect(DatapointsToAlarm).toBe(1);
+    expect(EvaluationPeriods * 300_000).toBeGreaterThan(timeoutMs + 300_000);
+    expect(timeoutMs).toBeGreaterThan(29_000);
+    expect(metrics.flatMap(({ Expression }) => Expression ?? [])).toEqual([
+      `FILL(failures, 0) + IF(FILL(longest, 0) >= ${timeoutMs - 1_000}, 1, 0)`,
+    ]);
+    expect(metrics.flatMap(({ MetricStat }) => (MetricStat ? [[MetricStat.Metric, MetricStat.Stat]] : []))).toEqual([
+      [{ Namespace: 'Countersign', MetricName: 'RotationStepFailures' }, 'Sum'],
+      [
+        {
+          Namespace: 'AWS/Lambda',
+          MetricName: 'Duration',
+          Dimensions: [{ Name: 'FunctionName', Value: '<RotateFunction>' }],
+        },
+        'Maximum',
+      ],
+    ]);
+  });
+
+  it('a failed rotation do not go off for one that waits for a signature', () => {
+    const lines: string[] = [];
+    sendLinesTo((line) => lines.push(line));
+    const awaited = failureFields(new CountersignError('signature-awaited', 'It waits.'));
+    recordRotation({ requestId: 'r', identity: 'platform', step: 'createSecret', totalMs: 1, ...awaited });
+    const [line] = lines.map((text) => JSON.parse(text));
+    expect(line).toMatchObject({ level: 'WARN', code: 'signature-awaited', RotationSteps: 1, SignaturesAwaited: 1 });
+    expect(line).not.toHaveProperty('RotationStepFailures');
+    expect(JSON.stringify(alarm('rotation-failed'))).not.toMatch(/SignaturesAwaited|"Errors"/);
+  });
+
+  it('functions look at each of them', () => {
+    const watched = (name: string) =>
+      alarm(name)?.Metrics?.flatMap(({ MetricStat }) => MetricStat?.Metric.Dimensions?.map(({ Value }) => Value) ?? []);
+    const all = Object.keys(stack.resources('AWS::Lambda::Function')).map((name) => `<${name}>`);
+    expect(watched('function-throttled')?.sort()).toEqual(all.sort());
+    expect([...(watched('function-failed') ?? []), '<RotateFunction>'].sort()).toEqual(all.sort());
+  });
+});

@@ -1,0 +1,117 @@
+// What the stack keeps, under which key, for how long, and what outlives it.
+import { afterAll, describe, expect, it } from 'vitest';
+import { synthesize } from '../../support/infra/synthesize.ts';
+
+const stack = synthesize();
+afterAll(() => stack.remove());
+
+const outlivesTheStack = { DeletionPolicy: 'RetainExceptOnCreate', UpdateReplacePolicy: 'Retain' };
+
+describe('the key', () => {
+  const { EncryptionKey } = stack.resources('AWS::KMS::Key');
+
+  it('rotates, and outlives the stack', () => {
+    expect(EncryptionKey).toMatchObject({ ...outlivesTheStack, Properties: { EnableKeyRotation: true } });
+    stack.template.resourceCountIs('AWS::KMS::Key', 1);
+  });
+
+  it('serves this account by its IAM policies, CloudWatch Logs for the log groups and EventBridge for the bus of this stack, and nobody else', () => {
+    const ofTheBus = {
+      'aws:SourceAccount': '<AWS::AccountId>',
+      'aws:SourceArn': 'arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:event-bus/Countersign',
+    };
+    expect(EncryptionKey?.Properties.KeyPolicy).toMatchObject({
+      Statement: [
+        {
+          Effect: 'Allow',
+          Principal: { AWS: 'arn:<AWS::Partition>:iam::<AWS::AccountId>:root' },
+          Action: 'kms:*',
+          Resource: '*',
+        },
+        {
+          Effect: 'Allow',
+          Principal: { Service: 'logs.<AWS::Region>.amazonaws.com' },
+          Action: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey', 'kms:ReEncryptFrom', 'kms:ReEncryptTo'],
+          Resource: '*',
+          Condition: {
+            ArnLike: {
+              'kms:EncryptionContext:aws:logs:arn':
+                'arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:Countersign-*',
+            },
+          },
+        },
+        {
+          Effect: 'Allow',
+          Principal: { Service: 'events.amazonaws.com' },
+          Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+          Resource: '*',
+          Condition: { StringEquals: { ...ofTheBus, 'kms:ViaService': 'sqs.<AWS::Region>.amazonaws.com' } },
+        },
+        {
+          Effect: 'Allow',
+          Principal: { Service: 'events.amazonaws.com' },
+          Action: ['kms:Decrypt', 'kms:DescribeKey', 'kms:GenerateDataKey'],
+          Resource: '*',
+          Condition: {
+            StringEquals: {
+              ...ofTheBus,
+              'kms:EncryptionContext:aws:events:event-bus:arn': ofTheBus['aws:SourceArn'],
+            },
+          },
+        },
+      ],
+    });
+  });
+});
+
+describe("the platform's secret", () => {
+  it('is encrypted with the key, outlives the stack, and begins empty', () => {
+    expect(stack.resources('AWS::SecretsManager::Secret')).toEqual({
+      IdentitiesPlatform: {
+        ...outlivesTheStack,
+        Type: 'AWS::SecretsManager::Secret',
+        // Neither SecretString nor GenerateSecretString: no value in the template, and none that could pass as one.
+        Properties: {
+          Name: 'countersign/identities/platform',
+          Description: expect.any(String),
+          KmsKeyId: '<EncryptionKey.Arn>',
+        },
+      },
+    });
+    expect(stack.outputs.KeyArn?.Value).toBe('<EncryptionKey.Arn>');
+  });
+
+  it('stands where the functions look for it', () => {
+    const moved = synthesize({ 'countersign:secretPrefix': 'bots/mtls/' });
+    try {
+      expect(moved.resources('AWS::SecretsManager::Secret').IdentitiesPlatform?.Properties.Name).toBe(
+        'bots/mtls/platform',
+      );
+      expect(moved.resources('AWS::Lambda::Function').InvokeFunction?.Properties.Environment).toMatchObject({
+        Variables: { COUNTERSIGN_SECRET_PREFIX: 'bots/mtls/' },
+      });
+    } finally {
+      moved.remove();
+    }
+  });
+});
+
+describe('the logs', () => {
+  it('are encrypted with the key, kept for a time, under names that the key serves', () => {
+    const groups = stack.resources('AWS::Logs::LogGroup');
+    expect(Object.keys(groups).sort()).toEqual([
+      'ApiAccessLog',
+      'CertificateLogs',
+      'DiagnoseLogs',
+      'ExpiryLogs',
+      'HealthLogs',
+      'InvokeLogs',
+      'RotateLogs',
+    ]);
+    for (const group of Object.values(groups)) {
+      expect(group).toMatchObject(outlivesTheStack);
+      // Without a name of ours CloudFormation makes one that starts with the name of the stack.
+      expect(group.Properties).toEqual({ KmsKeyId: '<EncryptionKey.Arn>', RetentionInDays: 90 });
+    }
+  });
+});

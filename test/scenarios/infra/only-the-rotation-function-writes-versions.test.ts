@@ -1,0 +1,179 @@
+// Who may change what customers are shown: the rotation function, for secrets that name it, when Secrets Manager calls it.
+import { afterAll, describe, expect, it } from 'vitest';
+import { type Synthesized, synthesize } from '../../support/infra/synthesize.ts';
+
+interface Statement {
+  readonly Sid?: string;
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+  readonly Condition?: unknown;
+}
+
+const authority =
+  'arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/12345678-1234-1234-1234-123456789012';
+const stack = synthesize({
+  'countersign:rotations': [
+    { identity: 'platform', schedule: 'rate(30 days)' },
+    {
+      identity: 'acme-bank',
+      schedule: 'cron(0 3 1 * ? *)',
+      window: '3h',
+      renewal: { issuer: { kind: 'aws-private-ca', certificateAuthorityArn: authority }, keyAlgorithm: 'EC_P384' },
+    },
+  ],
+  'countersign:privateCas': authority,
+});
+afterAll(() => stack.remove());
+
+const secrets = 'arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:countersign/identities/*';
+
+function statements({ resources }: Synthesized): readonly (Statement & { readonly policy: string })[] {
+  return Object.entries({ ...resources('AWS::IAM::Policy'), ...resources('AWS::IAM::ManagedPolicy') }).flatMap(
+    ([policy, { Properties }]) =>
+      (Properties.PolicyDocument as { Statement: Statement[] }).Statement.map((statement) => ({
+        policy,
+        ...statement,
+      })),
+  );
+}
+
+describe('a version', () => {
+  it('is written, and a stage moved, by the rotation function alone', () => {
+    // By what may be done, not by names: an action that is added without a thought is found as well.
+    const reading = /^secretsmanager:(?:GetSecretValue|ListSecrets|ListSecretVersionIds|DescribeSecret)$/;
+    const writers = statements(stack).filter(({ Action }) =>
+      [Action].flat().some((action) => /^secretsmanager:|[*?]/.test(action) && !reading.test(action)),
+    );
+    expect(writers.map(({ policy }) => policy)).toEqual(['RotationPermissionsPolicy']);
+    expect(stack.resources('AWS::IAM::Policy').RotationPermissionsPolicy?.Properties.Roles).toEqual(['<RotateRole>']);
+    stack.template.resourceCountIs('AWS::SecretsManager::ResourcePolicy', 0);
+  });
+
+  it('is written under the prefix, for a secret whose rotation function it is, with the one key', () => {
+    expect(statements(stack).filter(({ policy }) => policy === 'RotationPermissionsPolicy')).toMatchObject([
+      {
+        Effect: 'Allow',
+        Action: [
+          'secretsmanager:DescribeSecret',
+          'secretsmanager:GetSecretValue',
+          'secretsmanager:PutSecretValue',
+          'secretsmanager:UpdateSecretVersionStage',
+        ],
+        Resource: secrets,
+        Condition: { StringEquals: { 'secretsmanager:resource/AllowRotationLambdaArn': '<RotateFunction.Arn>' } },
+      },
+      {
+        Effect: 'Allow',
+        Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        Resource: '<EncryptionKey.Arn>',
+        Condition: {
+          StringEquals: { 'kms:ViaService': 'secretsmanager.<AWS::Region>.amazonaws.com' },
+          StringLike: { 'kms:EncryptionContext:SecretARN': secrets },
+        },
+      },
+      {
+        Effect: 'Allow',
+        Action: 'acm-pca:IssueCertificate',
+        Resource: authority,
+        Condition: {
+          ArnLike: {
+            'acm-pca:TemplateArn': [
+              'arn:<AWS::Partition>:acm-pca:*:*:template/EndEntityCertificate*/V*',
+              'arn:<AWS::Partition>:acm-pca:*:*:template/EndEntityClientAuthCertificate*/V*',
+            ],
+          },
+        },
+      },
+      {
+        Effect: 'Allow',
+        Action: ['acm-pca:DescribeCertificateAuthority', 'acm-pca:GetCertificate'],
+        Resource: authority,
+      },
+    ]);
+  });
+
+  it('has no random password made for it, and no certificate where no authority is named', () => {
+    expect(statements(stack).flatMap(({ Action }) => Action)).not.toContain('secretsmanager:GetRandomPassword');
+    const bare = synthesize();
+    try {
+      expect(
+        statements(bare)
+          .flatMap(({ Action }) => Action)
+          .filter((action) => action.startsWith('acm-pca:')),
+      ).toEqual([]);
+    } finally {
+      bare.remove();
+    }
+  });
+});
+
+describe('the rotation function', () => {
+  it('is called by Secrets Manager, of this account, for a secret under the prefix, and by nobody else', () => {
+    const permissions = Object.values(stack.resources('AWS::Lambda::Permission'))
+      .map(({ Properties }) => Properties)
+      .filter(({ FunctionName }) => String(FunctionName).includes('RotateFunction'));
+    expect(permissions).toEqual([
+      {
+        Action: 'lambda:InvokeFunction',
+        FunctionName: '<RotateFunction.Arn>',
+        Principal: 'secretsmanager.amazonaws.com',
+        SourceAccount: '<AWS::AccountId>',
+        SourceArn: secrets,
+      },
+    ]);
+  });
+
+  it('is told how the first certificate is had, and no secret', () => {
+    const { Environment } = stack.resources('AWS::Lambda::Function').RotateFunction?.Properties ?? {};
+    const { Variables } = Environment as { Variables: Record<string, string> };
+    expect(JSON.parse(Variables.COUNTERSIGN_RENEWALS ?? '')).toEqual({
+      'acme-bank': {
+        issuer: { kind: 'aws-private-ca', certificateAuthorityArn: authority },
+        keyAlgorithm: 'EC_P384',
+      },
+    });
+  });
+});
+
+describe('a schedule', () => {
+  it('is made for each identity that the settings name, and waits for what a rotation needs', () => {
+    const schedules = stack.resources('AWS::SecretsManager::RotationSchedule');
+    expect(schedules).toMatchObject({
+      RotationPlatformSchedule: {
+        DependsOn: [
+          expect.stringMatching(/^RotationBySecretsManager/),
+          expect.stringMatching(/^RotationPermissionsPolicy/),
+        ],
+        Properties: {
+          SecretId: '<IdentitiesPlatform>',
+          RotationLambdaARN: '<RotateFunction.Arn>',
+          RotationRules: { ScheduleExpression: 'rate(30 days)' },
+        },
+      },
+      RotationAcmeBankSchedule: {
+        Properties: {
+          SecretId: '<IdentitiesAcmeBank>',
+          RotationRules: { ScheduleExpression: 'cron(0 3 1 * ? *)', Duration: '3h' },
+        },
+      },
+    });
+    // A deployment issues nothing: it must not change what customers see.
+    for (const { Properties } of Object.values(schedules)) expect(Properties.RotateImmediatelyOnUpdate).toBe(false);
+  });
+
+  it('has its secret, which begins empty and outlives the stack as that of the platform does', () => {
+    const made = stack.resources('AWS::SecretsManager::Secret');
+    expect(Object.keys(made).sort()).toEqual(['IdentitiesAcmeBank', 'IdentitiesPlatform']);
+    expect(made.IdentitiesAcmeBank).toEqual({
+      Type: 'AWS::SecretsManager::Secret',
+      DeletionPolicy: 'RetainExceptOnCreate',
+      UpdateReplacePolicy: 'Retain',
+      Properties: {
+        Name: 'countersign/identities/acme-bank',
+        Description: expect.any(String),
+        KmsKeyId: '<EncryptionKey.Arn>',
+      },
+    });
+  });
+});

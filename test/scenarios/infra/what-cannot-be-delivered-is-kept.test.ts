@@ -1,0 +1,99 @@
+// The bus, the hourly schedule and the queue behind both: who may use them, with which key, and what is lost without them.
+import { afterAll, describe, expect, it } from 'vitest';
+import { synthesize } from '../../support/infra/synthesize.ts';
+
+const stack = synthesize({ 'countersign:stackName': 'Egress-2' });
+afterAll(() => stack.remove());
+
+const only = (type: string) => {
+  const made = Object.values(stack.resources(type));
+  expect(made).toHaveLength(1);
+  return made[0]?.Properties;
+};
+const busArn = 'arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:event-bus/Egress-2';
+
+describe('the bus', () => {
+  it('is called like the stack, encrypted with its key, and leaves what it cannot encrypt in the queue', () => {
+    expect(only('AWS::Events::EventBus')).toEqual({
+      Name: 'Egress-2',
+      Description: expect.any(String),
+      KmsKeyIdentifier: '<EncryptionKey.Arn>',
+      DeadLetterConfig: { Arn: '<DeadLettersQueue.Arn>' },
+    });
+    expect(stack.outputs.EventBusArn?.Value).toBe(busArn);
+  });
+
+  it('is for this account: there is no policy that lets another put events on it', () => {
+    stack.template.resourceCountIs('AWS::Events::EventBusPolicy', 0);
+  });
+});
+
+describe('the queue', () => {
+  it('is encrypted with the key, and keeps what is in it as long as SQS can', () => {
+    expect(only('AWS::SQS::Queue')).toEqual({
+      KmsMasterKeyId: '<EncryptionKey.Arn>',
+      MessageRetentionPeriod: 1_209_600,
+    });
+  });
+
+  it('takes messages over TLS alone, of EventBridge those of this bus', () => {
+    expect(only('AWS::SQS::QueuePolicy')?.PolicyDocument).toMatchObject({
+      Statement: [
+        { Effect: 'Deny', Principal: { AWS: '*' }, Condition: { Bool: { 'aws:SecureTransport': 'false' } } },
+        {
+          Effect: 'Allow',
+          Principal: { Service: 'events.amazonaws.com' },
+          Action: 'sqs:SendMessage',
+          Condition: { StringEquals: { 'aws:SourceAccount': '<AWS::AccountId>', 'aws:SourceArn': busArn } },
+        },
+      ],
+    });
+  });
+});
+
+describe('the inspection', () => {
+  it('is run each hour, and leaves the hours without one in the queue', () => {
+    expect(only('AWS::Scheduler::Schedule')).toMatchObject({
+      ScheduleExpression: 'rate(1 hour)',
+      FlexibleTimeWindow: { Mode: 'OFF' },
+      Target: {
+        Arn: '<ExpiryFunction.Arn>',
+        RoleArn: '<InspectionScheduleRole.Arn>',
+        DeadLetterConfig: { Arn: '<DeadLettersQueue.Arn>' },
+      },
+    });
+    expect(stack.resources('AWS::Lambda::Function').ExpiryFunction?.Properties.DeadLetterConfig).toEqual({
+      TargetArn: '<DeadLettersQueue.Arn>',
+    });
+  });
+
+  it('is called in the name of a role that EventBridge Scheduler alone takes, for this account, and that can do no more', () => {
+    expect(stack.resources('AWS::IAM::Role').InspectionScheduleRole?.Properties.AssumeRolePolicyDocument).toMatchObject(
+      {
+        Statement: [
+          {
+            Principal: { Service: 'scheduler.amazonaws.com' },
+            Condition: {
+              StringEquals: {
+                'aws:SourceAccount': '<AWS::AccountId>',
+                'aws:SourceArn': 'arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule-group/default',
+              },
+            },
+          },
+        ],
+      },
+    );
+    const policy = stack.resources('AWS::IAM::Policy').InspectionScheduleRoleDefaultPolicy?.Properties;
+    expect(policy?.PolicyDocument).toMatchObject({
+      Statement: [
+        { Action: 'lambda:InvokeFunction', Resource: '<ExpiryFunction.Arn>' },
+        { Action: 'sqs:SendMessage', Resource: '<DeadLettersQueue.Arn>' },
+        {
+          Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+          Resource: '<EncryptionKey.Arn>',
+          Condition: { StringEquals: { 'kms:ViaService': 'sqs.<AWS::Region>.amazonaws.com' } },
+        },
+      ],
+    });
+  });
+});

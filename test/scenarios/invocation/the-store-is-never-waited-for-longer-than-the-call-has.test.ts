@@ -1,0 +1,86 @@
+// What a call waits for the store: all it has when it needs the identity, hardly at all when the next call needs it.
+import { describe, expect, it } from 'vitest';
+import { createDiagnose } from '../../../core/diagnosis/diagnose.ts';
+import { deadlineIn, refreshWithin } from '../../../core/tls/attempt.ts';
+import { openDoor } from '../../../functions/api-gateway/handler.ts';
+import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
+import { openPlatform } from '../../support/connections/platform.ts';
+import { createAuthorities, invocationEvent, lambdaContext } from '../../support/stage.ts';
+
+const authorities = createAuthorities();
+
+async function setUp() {
+  const api = await startApi(authorities);
+  const platform = openPlatform(authorities);
+  const destinations = [destinationAt(api, authorities)];
+  const url = `https://api.acme.example:${api.port}/`;
+  platform.publish('v1', { destinations });
+  /** v1 is held and due to be read again; the store has v2, and takes its time. */
+  const makeDue = async (beforeRead: () => Promise<void>) => {
+    await platform.stage.identities.get('platform');
+    platform.publish('v2', { destinations });
+    platform.clock.aheadMs += 60_000;
+    platform.shelf.beforeRead = beforeRead;
+  };
+  return { platform, url, makeDue };
+}
+
+const slowly = () => new Promise<void>((resolve) => setTimeout(resolve, 100));
+const never = () => new Promise<void>(() => {});
+
+describe('the first read of an identity', () => {
+  it('that never ends is given up at the deadline', async () => {
+    const { platform, url } = await setUp();
+    platform.shelf.beforeRead = never;
+    const { statusCode, body } = await platform.call({ url, timeoutMs: 300 });
+    expect(statusCode).toBe(503);
+    expect(body).toMatchObject({ code: 'identity-unavailable', evidence: { reason: 'timeout' }, retryable: true });
+    expect(body.detail).toContain('300 ms');
+    expect(platform.stage.lines.at(-1)).toMatchObject({ code: 'identity-unavailable', attempts: 0 });
+  });
+});
+
+describe('a read behind a call', () => {
+  it('has ended when the answer is returned: the process may be stopped then', async () => {
+    const { platform, url, makeDue } = await setUp();
+    await makeDue(slowly);
+    expect((await platform.call({ url })).body.handshake.client.version).toBe('v1');
+    expect(platform.stage.identities.get('platform')).toMatchObject({ version: 'v2' });
+  });
+
+  it('has ended also when the call fails', async () => {
+    const { platform, makeDue } = await setUp();
+    await makeDue(slowly);
+    expect((await platform.call({ url: 'https://other.acme.example/' })).body.code).toBe('destination-forbidden');
+    expect(platform.stage.identities.get('platform')).toMatchObject({ version: 'v2' });
+  });
+
+  it('that never ends does not keep the answer', async () => {
+    const { platform, url, makeDue } = await setUp();
+    await makeDue(never);
+    expect((await platform.call({ url, timeoutMs: 28_000 })).statusCode).toBe(200);
+    expect((await platform.call({ url, timeoutMs: 300 })).statusCode).toBe(200);
+    // Below the deadline of the first.
+  }, 15_000);
+
+  it('is waited for once, not by every call, while the store hangs; a call without time to wait does not count', async () => {
+    const hanging = new Promise<void>(() => {});
+    const identities = { refreshing: () => hanging };
+    await refreshWithin(deadlineIn(0), identities, 'platform');
+    const first = refreshWithin(deadlineIn(10_000), identities, 'platform');
+    expect(first).toBeInstanceOf(Promise);
+    await first;
+    expect(refreshWithin(deadlineIn(10_000), identities, 'platform')).toBeUndefined();
+    const next = { refreshing: () => Promise.resolve() };
+    expect(refreshWithin(deadlineIn(10_000), next, 'platform')).toBeInstanceOf(Promise);
+  });
+
+  it('has ended when a diagnosis is returned', async () => {
+    const { platform, makeDue } = await setUp();
+    await makeDue(slowly);
+    const door = openDoor({ docsUrl: 'https://docs.example/' }, createDiagnose(platform.stage));
+    const event = invocationEvent({ url: 'https://other.acme.example/' }, 'platform');
+    expect(await door(event, lambdaContext(29_000))).toMatchObject({ statusCode: 403 });
+    expect(platform.stage.identities.get('platform')).toMatchObject({ version: 'v2' });
+  });
+});

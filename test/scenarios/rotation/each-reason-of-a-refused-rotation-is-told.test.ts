@@ -1,0 +1,14 @@
+// docs/errors.md has each reason for which a rotation is refused, and no other.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { refusalReasons } from '../../../core/rotation/refused.ts';
+
+const page = readFileSync(join(import.meta.dirname, '../../../docs/errors.md'), 'utf8');
+
+it('the reasons of rotation-refused are those of the page', () => {
+  const [, told = ''] = page.split('\n## rotation-refused\n');
+  const [, reasons = ''] = told.split('\n## ')[0]?.split('- `reason`: ') ?? [];
+  const named = [...(reasons.split('\n- ')[0] ?? '').matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, reason]) => reason);
+  expect(new Set(named)).toEqual(new Set(refusalReasons));
+});

@@ -1,0 +1,191 @@
+// The callers file: who it lets in, and every way in which it is refused as a whole.
+import { createHash, X509Certificate } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { createAuthority } from '../../../local/authority/authority.ts';
+import { mayUse, parseCallers } from '../../../serve/auth/callers.ts';
+import { commonNameOf, parseSubject, subjectKey, subjectOf } from '../../../serve/auth/subject.ts';
+import { findPeer } from '../../support/peers.ts';
+import { opensslCertificate } from '../../support/serve/openssl-certificate.ts';
+
+const token = 'a'.repeat(43);
+const tokenSha256 = createHash('sha256').update(token).digest('hex');
+const authority = createAuthority({ commonName: 'Callers' });
+const certificateOf = (commonName: string) =>
+  new X509Certificate(authority.issue({ commonName, usage: 'client' }).certificate);
+
+describe('a callers file', () => {
+  const callers = parseCallers(
+    JSON.stringify([
+      { name: 'bot', subject: 'CN=bot-runtime', identities: ['platform', 'acme'] },
+      { name: 'batch', commonName: 'batch', identities: '*' },
+      { name: 'prometheus', tokenSha256, identities: [], metrics: true },
+    ]),
+    'callers.json',
+  );
+
+  it('knows a token by its SHA-256', () => {
+    expect(callers.byToken(token)).toMatchObject({ name: 'prometheus', metrics: true });
+    expect(callers.byToken(`${token}a`)).toBeUndefined();
+    expect(callers.byToken(tokenSha256)).toBeUndefined();
+  });
+
+  it('knows a certificate by its whole subject, or by its common name', () => {
+    expect(callers.byCertificate(certificateOf('bot-runtime'))).toMatchObject({ name: 'bot', metrics: false });
+    expect(callers.byCertificate(certificateOf('batch'))).toMatchObject({ name: 'batch' });
+    expect(callers.byCertificate(certificateOf('Batch'))).toBeUndefined();
+    expect(callers.byCertificate(certificateOf('bot-runtime2'))).toBeUndefined();
+  });
+
+  it('says which identities each may use', () => {
+    const bot = callers.byCertificate(certificateOf('bot-runtime'));
+    const batch = callers.byCertificate(certificateOf('batch'));
+    if (!bot || !batch) throw new Error('They were known a line ago.');
+    expect(['platform', 'acme', 'other', '*'].map((name) => mayUse(bot, name))).toEqual([true, true, false, false]);
+    expect(mayUse(batch, 'other')).toBe(true);
+  });
+
+  const caller = { name: 'bot', commonName: 'bot', identities: '*' };
+  it.each<[string, unknown, string]>([
+    ['no JSON', undefined, 'callers.json is not JSON.'],
+    ['no list', {}, 'callers.json must be a list of 1 to 1000 callers.'],
+    ['nobody', [], 'callers.json must be a list of 1 to 1000 callers.'],
+    ['too many', Array(1001).fill(caller), 'callers.json must be a list of 1 to 1000 callers.'],
+    ['no object', [caller, 'bot'], 'callers.json: caller 2 is not an object.'],
+    [
+      'a key that is not known',
+      [{ ...caller, identity: 'a' }],
+      'callers.json: caller 1 has the key identity, which no caller has.',
+    ],
+    [
+      'a token in the place of a key',
+      [{ ...caller, [token]: 1 }],
+      'callers.json: caller 1 has a key that no caller has.',
+    ],
+    [
+      'no name',
+      [{ ...caller, name: undefined }],
+      'callers.json: caller 1 must have a name of at most 64 letters, digits, dots, hyphens and underscores.',
+    ],
+    [
+      'a name that breaks lines',
+      [{ ...caller, name: 'a\nb' }],
+      'callers.json: caller 1 must have a name of at most 64 letters, digits, dots, hyphens and underscores.',
+    ],
+    ['a name twice', [caller, { ...caller, commonName: 'other' }], 'callers.json: caller 2 has the name of another.'],
+    [
+      'no way to be known',
+      [{ name: 'bot', identities: '*' }],
+      'callers.json: caller 1 must have exactly one of subject, commonName and tokenSha256.',
+    ],
+    [
+      'two ways to be known',
+      [{ ...caller, tokenSha256 }],
+      'callers.json: caller 1 must have exactly one of subject, commonName and tokenSha256.',
+    ],
+    [
+      'a token itself',
+      [{ name: 'bot', tokenSha256: token, identities: '*' }],
+      'callers.json: caller 1 must have as its tokenSha256 the SHA-256 of the token, 64 hexadecimal digits.',
+    ],
+    [
+      'a token twice',
+      [
+        { name: 'a', tokenSha256, identities: [] },
+        { name: 'b', tokenSha256: tokenSha256.toUpperCase(), identities: [] },
+      ],
+      'callers.json: caller 2 has the token of another.',
+    ],
+    [
+      'a common name twice',
+      [caller, { ...caller, name: 'b' }],
+      'callers.json: caller 2 has the commonName of another.',
+    ],
+    [
+      'a subject twice',
+      [
+        { name: 'a', subject: 'CN=a,O=b', identities: [] },
+        { name: 'b', subject: 'cn=a, o=b', identities: [] },
+      ],
+      'callers.json: caller 2 has the subject of another.',
+    ],
+    [
+      'a subject that is no name',
+      [{ name: 'a', subject: 'bot-runtime', identities: [] }],
+      'callers.json: caller 1 must have as its subject a name such as CN=bot-runtime,O=Acme (RFC 4514).',
+    ],
+    [
+      'no identities',
+      [{ name: 'a', commonName: 'a' }],
+      'callers.json: caller 1 must have "*" or a list of names of identities for identities.',
+    ],
+    [
+      'an identity that none can be',
+      [{ ...caller, identities: ['Platform'] }],
+      'callers.json: caller 1 must have "*" or a list of names of identities for identities.',
+    ],
+    [
+      'a star inside the list',
+      [{ ...caller, identities: ['*'] }],
+      'callers.json: caller 1 must have "*" or a list of names of identities for identities.',
+    ],
+    [
+      'metrics that are no boolean',
+      [{ ...caller, metrics: 'yes' }],
+      'callers.json: caller 1 must have true or false for metrics.',
+    ],
+  ])('is refused with %s', (_, content, sentence) => {
+    const text = content === undefined ? `[{"tokenSha256": "${token}"` : JSON.stringify(content);
+    expect(() => parseCallers(text, 'callers.json')).toThrow(new Error(sentence));
+  });
+});
+
+describe('a subject', () => {
+  const key = (text: string) => {
+    const subject = parseSubject(text);
+    return subject && subjectKey(subject);
+  };
+
+  it.each([
+    ['CN=bot,O=Acme', 'cn=bot , o = Acme'],
+    ['CN=a\\,b,O=Acme', 'CN=a\\2cb,O=Acme'],
+    ['CN=Zoë', 'CN=Zo\\C3\\AB'],
+    ['CN=a+UID=7,O=b', 'UID=7+CN=a,O=b'],
+    ['2.5.4.45=x', '2.5.4.45 = x'],
+  ])('%s is the same as %s', (one, other) => {
+    expect(key(one)).toBeDefined();
+    expect(key(one)).toBe(key(other));
+  });
+
+  it.each([
+    ['CN=bot,O=Acme', 'O=Acme,CN=bot'],
+    ['CN=bot,O=Acme', 'CN=bot'],
+    ['CN=bot', 'CN=Bot'],
+    ['CN=a\\,O=b', 'CN=a,O=b'],
+    ['CN=a\\ ', 'CN=a'],
+  ])('%s is another than %s', (one, other) => {
+    expect(key(one)).toBeDefined();
+    expect(key(one)).not.toBe(key(other));
+  });
+
+  it.each(['', 'bot', 'CN=', 'CN=a,', '=a', 'CN=a\\', 'CN=\\C3', 'CN=a;O=b', 'CN="a"'])('%s is none', (text) => {
+    expect(parseSubject(text)).toBeUndefined();
+  });
+
+  it('with two common names has none that counts', () => {
+    expect(commonNameOf(parseSubject('CN=a,CN=b') ?? [])).toBeUndefined();
+    expect(commonNameOf(parseSubject('CN=a,O=b') ?? [])).toBe('a');
+  });
+
+  it.skipIf(!findPeer('openssl'))('is what OpenSSL prints of a certificate as RFC 2253 (needs openssl)', () => {
+    for (const name of [
+      '/C=DE/O=Acme, Inc./OU=a+b/CN=bot "runtime"',
+      '/O=Zo\u00eb/CN= blank ',
+      '/DC=example/DC=acme/CN=#bot/UID=7',
+    ]) {
+      const { certificate, subject } = opensslCertificate(name);
+      const inCertificate = subjectOf(certificate);
+      expect(inCertificate).toBeDefined();
+      expect(subjectKey(inCertificate ?? [])).toBe(key(subject));
+    }
+  });
+});

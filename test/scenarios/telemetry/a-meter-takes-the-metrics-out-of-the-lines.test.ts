@@ -1,0 +1,77 @@
+// Where the process counts by itself, the meter is told of each record, and the lines hold no metrics for CloudWatch.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CountersignError } from '../../../core/errors.ts';
+import { recordDiagnosis } from '../../../core/telemetry/diagnosis-record.ts';
+import { recordRefreshFailure } from '../../../core/telemetry/events.ts';
+import { newRecord, recordInvocation } from '../../../core/telemetry/invocation-record.ts';
+import { sendLinesTo } from '../../../core/telemetry/line.ts';
+import { countWith } from '../../../core/telemetry/meter.ts';
+
+const lines: string[] = [];
+const told: unknown[][] = [];
+
+beforeEach(() => {
+  lines.length = 0;
+  told.length = 0;
+  sendLinesTo((line) => lines.push(line));
+  countWith({
+    invocation: ({ code, totalMs }) => told.push(['invocation', code, totalMs]),
+    diagnosis: ({ verdict, totalMs }) => told.push(['diagnosis', verdict, totalMs]),
+    refreshFailed: (identity) => told.push(['refresh', identity]),
+  });
+});
+afterEach(() => countWith(undefined));
+
+const error = new CountersignError('identity-unavailable', 'The store is down.');
+const record = {
+  ...newRecord('request-1'),
+  caller: 'bot',
+  code: 'response-timeout',
+  connection: 'new' as const,
+  totalMs: 3,
+};
+
+function leave(): void {
+  recordInvocation(record, 5);
+  recordDiagnosis({ requestId: 'request-2', verdict: 'access-granted', totalMs: 7 }, 5);
+  recordRefreshFailure('platform', error, 5);
+}
+
+describe('a meter', () => {
+  it('is told of each record', () => {
+    leave();
+    expect(told).toEqual([
+      ['invocation', 'response-timeout', 3],
+      ['diagnosis', 'access-granted', 7],
+      ['refresh', 'platform'],
+    ]);
+  });
+
+  it('leaves lines with the same fields but the metrics', () => {
+    leave();
+    const withMeter = lines.splice(0).map((line) => JSON.parse(line));
+    expect(withMeter[0]).toEqual({
+      timestamp: '1970-01-01T00:00:00.005Z',
+      level: 'WARN',
+      message: 'invocation',
+      requestId: 'request-1',
+      caller: 'bot',
+      attempts: 0,
+      code: 'response-timeout',
+      connection: 'new',
+      totalMs: 3,
+    });
+    countWith(undefined);
+    leave();
+    const metrics = new Set(
+      ['_aws', 'Invocations', 'FullHandshakes', 'Failures', 'Diagnoses', 'diagnosisMs', 'DiagnosisVerdicts'].concat(
+        'IdentityRefreshFailures',
+      ),
+    );
+    for (const [index, line] of lines.entries()) {
+      const fields = Object.entries(JSON.parse(line)).filter(([name]) => name !== 'timestamp' && !metrics.has(name));
+      const { timestamp: _, ...rest } = withMeter[index];
+      expect(Object.fromEntries(fields)).toEqual(rest);
+    }
+  });
+});
