@@ -74,7 +74,7 @@ describe('a request', () => {
   });
 
   it.skipIf(!findPeer('go'))('reads the same to Go (needs Go)', { timeout: 120_000 }, () => {
-    const program = buildGo(`${import.meta.dirname}/programs/requests.go`, privateFolder());
+    const program = buildGo(`${import.meta.dirname}/../../support/issuers/programs/requests.go`, privateFolder());
     const requests = keyAlgorithms.map((name) => certificateRequest({ privateKey: keyOf(name), subject, names }));
     const lines = execFileSync(program, { input: requests.join(''), encoding: 'utf8' })
       .trim()

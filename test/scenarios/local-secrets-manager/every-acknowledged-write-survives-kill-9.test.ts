@@ -19,7 +19,7 @@ const rounds = 12;
 const writers = 4;
 
 async function startProcess(folder: string): Promise<{ child: ChildProcess; line: string }> {
-  const script = join(import.meta.dirname, 'server-process.ts');
+  const script = join(import.meta.dirname, '../../support/local-secrets-manager/server-process.ts');
   const child = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => {
     child.kill('SIGKILL');
