@@ -26,7 +26,6 @@ const toTurn = [
   'core/diagnosis/diagnose.ts functions/api-gateway/event.ts',
   'core/diagnosis/diagnose.ts functions/api-gateway/handler.ts',
   'core/diagnosis/request.ts functions/api-gateway/event.ts',
-  'core/http/exchange.ts core/invocation/request.ts',
   'core/http/request-headers.ts functions/api-gateway/event.ts',
   'core/invocation/invoke.ts functions/api-gateway/event.ts',
   'core/invocation/invoke.ts functions/api-gateway/handler.ts',

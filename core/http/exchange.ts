@@ -3,13 +3,23 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Target } from '../destination/target.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
-import type { InvocationRequest } from '../invocation/request.ts';
 import { limits } from '../settings.ts';
 import { type Attempt, type Deadline, newAttempt, remainingMs } from '../tls/attempt.ts';
 import type { Link, LinkRequestOptions } from '../tls/endpoint-agent.ts';
 import type { Handshake } from '../tls/handshake.ts';
 import { collectBody } from './body.ts';
 import { deadlineFailure, type ExchangeState, type Failure, requestFailure } from './exchange-failure.ts';
+
+/** A request as it goes on the wire, byte for byte. */
+export interface HttpRequest {
+  /** Case-sensitive (RFC 9110, section 9.1). */
+  readonly method: string;
+  /** Name, value, name, value, … in wire order; no Host, Content-Length or hop-by-hop header. */
+  readonly headers: readonly string[];
+  readonly body: Buffer | undefined;
+  /** True when the content coding of the response is removed. */
+  readonly decodeContent: boolean;
+}
 
 export interface Answer {
   readonly status: number;
@@ -49,7 +59,7 @@ const maxHeadBytes = 64 * 1024;
 export async function exchange(
   link: Link,
   target: Target,
-  request: InvocationRequest,
+  request: HttpRequest,
   deadline: Deadline,
   over: Over = 'any connection',
 ): Promise<Outcome> {
@@ -72,7 +82,7 @@ export async function exchange(
 function send(
   link: Link,
   target: Target,
-  request: InvocationRequest,
+  request: HttpRequest,
   deadline: Deadline,
   attempt: Attempt,
 ): Promise<Outcome> {
@@ -178,7 +188,7 @@ function stopSending(outgoing: ClientRequest): void {
 }
 
 /** One TLS record, and so one write to the kernel, carries a request of 16 KB (RFC 8446, section 5.1). */
-function isSingleWrite(target: Target, request: InvocationRequest): boolean {
+function isSingleWrite(target: Target, request: HttpRequest): boolean {
   let bytes = target.path.length + (request.body?.length ?? 0);
   for (const part of request.headers) bytes += part.length + 2;
   return bytes < 12 * 1024;
@@ -196,7 +206,7 @@ function malformed(detail: string): Failure {
  * Written as a flat list, so that Node neither reorders nor merges nor adds: Host first (RFC 9110, section 7.2), and a
  * Content-Length wherever there is a body or the method is one that expects it (section 8.6).
  */
-function wireHeaders(target: Target, request: InvocationRequest): string[] {
+function wireHeaders(target: Target, request: HttpRequest): string[] {
   const length = request.body?.length ?? (bodyless.has(request.method) ? undefined : 0);
   const headers = ['Host', target.authority];
   if (length !== undefined) headers.push('Content-Length', String(length));

@@ -1,22 +1,16 @@
 // The invocation request: what a caller asks for, parsed from the event of API Gateway, refused when it could be misread.
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { bodyText, invalidRequest } from '../../functions/api-gateway/event.ts';
+import type { HttpRequest } from '../http/exchange.ts';
 import { type Member, membersOf, nestsDeeperThan } from '../http/json-text.ts';
 import { type RequestHeaders, readRequestHeaders, shown, tokenPattern } from '../http/request-headers.ts';
 import { limits } from '../settings.ts';
 
-/** What Countersign sends is this, byte for byte. */
-export interface InvocationRequest {
+/** `decodeContent` is false if the caller set accept-encoding: the content coding is then returned as received. */
+export interface InvocationRequest extends HttpRequest {
   readonly url: string;
-  /** As the caller wrote it; methods are case-sensitive (RFC 9110, section 9.1). */
-  readonly method: string;
-  /** Name, value, name, value, … in the caller's order; no host, content-length or hop-by-hop header. */
-  readonly headers: readonly string[];
-  readonly body: Buffer | undefined;
   readonly timeoutMs: number;
   readonly requireMutual: boolean;
-  /** False when the caller set accept-encoding: then the content encoding is handed back as it came. */
-  readonly decodeContent: boolean;
 }
 
 /** docs/api.md has a row for each. */
