@@ -1,5 +1,6 @@
 // The console's data: read from where the identities are, kept for a moment, handed out to whoever may use them.
 
+import { BoundedMap } from '../core/bounded-map.ts';
 import { CountersignError } from '../core/errors.ts';
 import { createGate } from '../core/identity/gate.ts';
 import type { IdentitySource, Stage } from '../core/identity/identity.ts';
@@ -71,7 +72,7 @@ export function openConsole(parts: ConsoleParts): Console {
   const { source, stages, verdicts, rotations, now = Date.now } = parts;
   const gate = createGate(readsAtOnce, 100_000);
   const judgements = createJudgements();
-  const kept = new Map<string, Held<Kept>>();
+  const kept = new BoundedMap<string, Held<Kept>>({ maxEntries: mostKept });
   let listed: Held<Promise<readonly string[]>> | undefined;
 
   function holds(held: Held<unknown> | undefined): boolean {
@@ -97,7 +98,6 @@ export function openConsole(parts: ConsoleParts): Console {
   function see(name: string): Kept {
     const known = kept.get(name);
     if (known !== undefined && holds(known)) return known.value;
-    if (kept.size >= mostKept) kept.clear();
     const seen = gate.run(() => seeIdentity(source, name, stages, judgements, now()));
     const rotation = rotations?.state(name).catch(() => undefined);
     const fresh = hold({ seen, rotation }, [seen, rotation]);

@@ -1,5 +1,6 @@
 // What is said of the versions of identities, kept for as long as it stays true: to read a chain and try its key takes milliseconds each.
 import { createHash } from 'node:crypto';
+import { BoundedMap } from '../core/bounded-map.ts';
 import type { Destination } from '../core/destination/destination.ts';
 import { reportCertificate } from '../core/diagnosis/certificate-report.ts';
 import type { CertificateReport } from '../core/diagnosis/diagnosis.ts';
@@ -33,7 +34,7 @@ interface Kept extends Judgement {
 }
 
 export function createJudgements(): Judgements {
-  const kept = new Map<string, Kept>();
+  const kept = new BoundedMap<string, Kept>({ maxEntries: mostKept });
   return {
     of(name, stored, now) {
       const place = `${name} ${stored.stage}`;
@@ -43,7 +44,6 @@ export function createJudgements(): Judgements {
       if (known?.digest === digest && known.from <= now && now < known.until) return known;
       const version = versionOf(name, stored, now);
       const judged = { version, destinations: destinationsOf(stored), digest, from: now, until: endOf(version, now) };
-      if (kept.size >= mostKept) kept.clear();
       kept.set(place, judged);
       return judged;
     },

@@ -10,7 +10,7 @@ const folders = ['core', 'functions', 'listener', 'console', 'serve', 'cli', 'in
 
 /** The floors of core/, from the bottom up: a module can import the modules of the floors below. */
 const floors = [
-  ['errors', 'settings'],
+  ['bounded-map', 'errors', 'settings'],
   ['aws', 'problem', 'destination', 'x509', 'telemetry'],
   ['identity'],
   ['tls', 'versions'],

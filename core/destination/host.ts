@@ -1,5 +1,6 @@
 // The authority of a URL, read by the URL standard: host and port in the one spelling that everything else compares.
 import { isIP } from 'node:net';
+import { BoundedMap } from '../bounded-map.ts';
 
 export interface Authority {
   /** ASCII, lower case, no trailing dot, IPv6 without brackets. */
@@ -26,13 +27,11 @@ export function parseAuthority(authority: string): Authority | undefined {
   const parsed = parse(authority);
   if (!parsed) return undefined;
   // Bots call the same few hosts: the URL standard's parser is most of what a call's URL costs.
-  if (recent.size >= maxRecent) recent.clear();
   recent.set(authority, parsed);
   return parsed;
 }
 
-const recent = new Map<string, Authority>();
-const maxRecent = 1_000;
+const recent = new BoundedMap<string, Authority>({ maxEntries: 1_000 });
 
 function parse(authority: string): Authority | undefined {
   if (authority === '' || notInAuthority.test(authority)) return undefined;

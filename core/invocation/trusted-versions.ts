@@ -1,4 +1,5 @@
 // Remembers for ten minutes which destinations accept the previous certificate and not the current one.
+import { BoundedMap } from '../bounded-map.ts';
 import type { Target } from '../destination/target.ts';
 import type { Identity } from '../identity/identity.ts';
 
@@ -20,30 +21,25 @@ interface Found {
   readonly current: Identity;
   /** Undefined: it was turned down. */
   readonly previous: Identity | undefined;
-  /** Milliseconds since 1970. */
-  readonly until: number;
 }
 
 const lifeMs = 600_000;
 
-/** Bounded by `capacity`, oldest out first: all live equally long. `now` is milliseconds since 1970. */
-export function createTrustedVersions(now: () => number = Date.now, capacity = 1_000): TrustedVersions {
-  const versions = new Map<string, Found>();
+/** At most `maxEntries`. `now` in milliseconds since 1970. */
+export function createTrustedVersions(now: () => number = Date.now, maxEntries = 1_000): TrustedVersions {
+  const versions = new BoundedMap<string, Found>({ maxEntries, ttlMs: lifeMs, now });
 
   function find(current: Identity, target: Target): Found | undefined {
     const key = keyOf(current, target);
     const found = versions.get(key);
     if (found === undefined) return undefined;
-    if (found.current === current && now() < found.until) return found;
+    if (found.current === current) return found;
     versions.delete(key);
     return undefined;
   }
 
   function remember(current: Identity, previous: Identity | undefined, target: Target): void {
-    const key = keyOf(current, target);
-    versions.delete(key);
-    versions.set(key, { current, previous, until: now() + lifeMs });
-    if (versions.size > capacity) versions.delete(versions.keys().next().value as string);
+    versions.set(keyOf(current, target), { current, previous });
   }
 
   return {
@@ -57,7 +53,7 @@ export function createTrustedVersions(now: () => number = Date.now, capacity = 1
       versions.delete(keyOf(current, target));
     },
     forgetAll(current) {
-      for (const [key, found] of versions) if (found.current === current) versions.delete(key);
+      versions.deleteWhere((found) => found.current === current);
     },
     get size() {
       return versions.size;

@@ -1,5 +1,6 @@
 // The routes that an installation of one's own adds, and the answers that are not a function's.
 import { randomUUID } from 'node:crypto';
+import { BoundedMap } from '../../core/bounded-map.ts';
 import type { CountersignError } from '../../core/errors.ts';
 import { problemDocument } from '../../core/problem.ts';
 import { routes } from '../../core/settings.ts';
@@ -12,8 +13,7 @@ export const ownRoutes = { ready: 'GET /v1/ready', metrics: 'GET /metrics' } as 
 const routeKeys: readonly RouteKey[] = [...Object.values(routes), ...Object.values(ownRoutes)];
 
 /** A path that was matched is matched alike the next time; there are a few for each identity. */
-const matched = new Map<string, RouteMatch>();
-const maxMatched = 1_000;
+const matched = new BoundedMap<string, RouteMatch>({ maxEntries: 1_000 });
 
 /** What the server itself answers; HEAD asks for it as GET does (RFC 9110, section 9.3.2). Of a function, there is no HEAD. */
 const answeredHere = new Set<RouteKey>([routes.health, ...Object.values(ownRoutes)]);
@@ -27,7 +27,6 @@ export function routeOf(method: string, target: string): RouteMatch | undefined 
   if (known !== undefined) return known;
   const route = matchRoute(routeKeys, method === 'HEAD' ? 'GET' : method, path);
   if (route === undefined || (method === 'HEAD' && !answeredHere.has(route.routeKey))) return undefined;
-  if (matched.size >= maxMatched) matched.clear();
   matched.set(key, route);
   return route;
 }
