@@ -8,7 +8,7 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { defaults } from '../core/settings.ts';
-import { identityOf } from '../core/versions/secret-name.ts';
+import { identityOf } from '../core/versions/secret-ids.ts';
 import { localAccountId } from './gateway/event.ts';
 import { invokeFunction, type LocalFunction } from './gateway/function.ts';
 import { localRegion } from './gateway/functions.ts';

@@ -52,7 +52,7 @@ export async function listIdentities(options: StoreOptions, context: CommandCont
 async function entryOf(identity: string, store: IdentityStore, now: number): Promise<Entry> {
   try {
     const stored = await store.read(identity, 'AWSCURRENT');
-    if (stored === undefined || isRequest(stored.document)) {
+    if (stored === undefined || isStoredRequest(stored.document)) {
       const waits = stored !== undefined || (await store.request(identity)) !== undefined;
       return { identity, isUsable: false, problem: waits ? requestWaits : noValue };
     }
@@ -87,7 +87,7 @@ const requestWaits = {
 };
 
 /** The first value that a secret gets is its current one, also where it is a key and a request (docs/rotation.md). */
-function isRequest(document: string): boolean {
+function isStoredRequest(document: string): boolean {
   const { certificateRequest, certificate } = membersOrNone(document);
   return certificateRequest !== undefined && certificate === undefined;
 }

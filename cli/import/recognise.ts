@@ -43,9 +43,9 @@ export function recognise(node: Ber): ObjectKind | undefined {
 function signed({ children }: Ber): ObjectKind | undefined {
   const [content] = children;
   const tags = shape(content);
-  const isRequest = is(tags, tag.integer, tag.sequence, tag.sequence) && !isTime(tags[3]);
+  const isStoredRequest = is(tags, tag.integer, tag.sequence, tag.sequence) && !isTime(tags[3]);
   // RFC 2986, section 4.1: the version, the name, the key (whose second part is a bit string), attributes.
-  if (isRequest && shape(content?.children[2])[1] === tag.bitString) return 'certificate-request';
+  if (isStoredRequest && shape(content?.children[2])[1] === tag.bitString) return 'certificate-request';
   const fields = tags[0] === tag.integer ? tags.slice(1) : tags;
   if (is(fields, tag.sequence, tag.sequence) && isTime(fields[2])) return 'revocation-list';
   return 'certificate';

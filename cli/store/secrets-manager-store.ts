@@ -10,10 +10,9 @@ import {
 import { clientSettings } from '../../core/aws/client.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { explain } from '../../core/identity/secrets-manager.ts';
-import { holderOf, labels } from '../../core/versions/labels.ts';
-import { requestVersionOf } from '../../core/versions/rotation-ids.ts';
+import { requestVersionOf } from '../../core/versions/secret-ids.ts';
 import { secretList } from '../../core/versions/secret-list.ts';
-import { openVersions, type SecretState } from '../../core/versions/versions.ts';
+import { openVersions, type SecretState, stagingLabels, versionWithLabel } from '../../core/versions/versions.ts';
 import { type ChosenSecretsManager, placeOf } from './chosen-store.ts';
 import { type IdentityStore, type KeptRequest, keptRequestIn, type Rotations } from './identity-store.ts';
 import { told } from './told.ts';
@@ -96,7 +95,7 @@ export async function openSecretsManagerStore(
   }
 
   async function request(name: string): Promise<KeptRequest | undefined> {
-    const stored = await read(name, { stage: labels.request });
+    const stored = await read(name, { stage: stagingLabels.request });
     return stored && keptRequestIn(stored.document, `the secret ${secretOf(name)}`);
   }
 
@@ -113,10 +112,10 @@ export async function openSecretsManagerStore(
         } catch (thrown) {
           if (!isStillUnderWay(thrown)) throw thrown;
           const state = await versions.describe(secretOf(name));
-          return { outcome: 'resumed' as const, version: holderOf(state, labels.pending) };
+          return { outcome: 'resumed' as const, version: versionWithLabel(state, stagingLabels.pending) };
         }
       }),
-    fill: (name, version, document) => put(name, version, document, [labels.pending]),
+    fill: (name, version, document) => put(name, version, document, [stagingLabels.pending]),
   };
 
   return {
@@ -130,14 +129,14 @@ export async function openSecretsManagerStore(
     async look(name) {
       const state = await describe(name);
       if (state === undefined) return undefined;
-      const holder = holderOf(state, labels.current);
-      const pending = holderOf(state, labels.pending);
-      const isRequest = holder !== undefined && holder === holderOf(state, labels.request);
+      const holder = versionWithLabel(state, stagingLabels.current);
+      const pending = versionWithLabel(state, stagingLabels.pending);
+      const isStoredRequest = holder !== undefined && holder === versionWithLabel(state, stagingLabels.request);
       return {
         place: state.arn,
         holder,
-        hasCurrent: holder !== undefined && !isRequest,
-        hasPrevious: holderOf(state, labels.previous) !== undefined,
+        hasCurrent: holder !== undefined && !isStoredRequest,
+        hasPrevious: versionWithLabel(state, stagingLabels.previous) !== undefined,
         pending:
           pending === undefined || pending === holder
             ? undefined
@@ -149,22 +148,23 @@ export async function openSecretsManagerStore(
     async activate(name, document, { instead, version = randomUUID(), keepsPrevious = false }) {
       const before = await describe(name);
       if (before === undefined) return instead === undefined ? await create(name, document, version) : 'changed';
-      if (holderOf(before, labels.current) !== instead) return 'changed';
+      if (versionWithLabel(before, stagingLabels.current) !== instead) return 'changed';
       if ((await put(name, version, document, [changeLabel])) === 'exists') return 'changed';
-      const isFirst = holderOf((await describe(name)) ?? before, labels.current) === version;
-      const moved = isFirst ? 'moved' : await move(name, labels.current, instead, version);
+      const isFirst = versionWithLabel((await describe(name)) ?? before, stagingLabels.current) === version;
+      const moved = isFirst ? 'moved' : await move(name, stagingLabels.current, instead, version);
       if (moved === 'moved' && keepsPrevious) {
-        const previous = holderOf(before, labels.previous);
-        if (previous !== undefined && instead !== undefined) await move(name, labels.previous, instead, previous);
+        const previous = versionWithLabel(before, stagingLabels.previous);
+        if (previous !== undefined && instead !== undefined)
+          await move(name, stagingLabels.previous, instead, previous);
       }
       await move(name, changeLabel, version, undefined);
       return moved === 'moved' ? 'activated' : 'changed';
     },
     async rollBack(name, instead) {
       const state = await describe(name);
-      const previous = state && holderOf(state, labels.previous);
+      const previous = state && versionWithLabel(state, stagingLabels.previous);
       if (previous === undefined) return 'changed';
-      return (await move(name, labels.current, instead, previous)) === 'moved' ? 'done' : 'changed';
+      return (await move(name, stagingLabels.current, instead, previous)) === 'moved' ? 'done' : 'changed';
     },
     request,
     async keepRequest(name, kept) {
@@ -172,20 +172,21 @@ export async function openSecretsManagerStore(
       const version = randomUUID();
       const document = JSON.stringify({ ...kept, for: version });
       const state = await describe(name);
-      // The first value of a secret becomes its current one, whatever labels it is given (AWS API reference, PutSecretValue).
+      // The first value of a secret becomes its current one, whatever stagingLabels it is given (AWS API reference, PutSecretValue).
       if (state === undefined) {
         if ((await create(name, document, requestVersionOf(version))) === 'changed') return 'exists';
-        await move(name, labels.request, undefined, requestVersionOf(version));
-      } else await put(name, requestVersionOf(version), document, [labels.request]);
+        await move(name, stagingLabels.request, undefined, requestVersionOf(version));
+      } else await put(name, requestVersionOf(version), document, [stagingLabels.request]);
       return 'kept';
     },
     async dropRequest(name, made) {
       const state = await describe(name);
       const version = requestVersionOf(made);
-      if (!state || holderOf(state, labels.request) !== version) return;
+      if (!state || versionWithLabel(state, stagingLabels.request) !== version) return;
       // Where it was the first value: nothing may be rolled back to it.
-      if (holderOf(state, labels.previous) === version) await move(name, labels.previous, version, undefined);
-      await move(name, labels.request, version, undefined);
+      if (versionWithLabel(state, stagingLabels.previous) === version)
+        await move(name, stagingLabels.previous, version, undefined);
+      await move(name, stagingLabels.request, version, undefined);
     },
   };
 

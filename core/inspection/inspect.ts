@@ -6,8 +6,8 @@ import type { IdentitySource, StoredIdentity } from '../identity/identity.ts';
 import { recordInternalError } from '../telemetry/events.ts';
 import { type ExpiryRecord, recordExpiry, recordInspection } from '../telemetry/expiry-record.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
-import { isRequest } from '../versions/kept-request.ts';
 import type { IdentitySecret, SecretList } from '../versions/secret-list.ts';
+import { isStoredRequest } from '../versions/versions.ts';
 import { publicAuthorityKeys, readCertificateSet } from './certificates.ts';
 import { overdueSignsOf } from './overdue.ts';
 
@@ -83,7 +83,7 @@ async function inspect(
 async function readCurrent(source: IdentitySource, name: string): Promise<StoredIdentity | 'empty' | 'gone'> {
   try {
     const stored = await source.read(name, 'AWSCURRENT');
-    return isRequest(stored) ? 'empty' : stored;
+    return isStoredRequest(stored) ? 'empty' : stored;
   } catch (thrown) {
     if (!(thrown instanceof CountersignError) || thrown.code !== 'identity-not-found') throw thrown;
     return thrown.evidence?.reason === 'no-version' ? 'empty' : 'gone';

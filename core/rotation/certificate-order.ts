@@ -2,11 +2,10 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import * as v from 'valibot';
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../issuers/certificate-request.ts';
-import { labels } from '../versions/labels.ts';
+import { pollUntilFound, stagingLabels } from '../versions/versions.ts';
 import { hasSameNames } from '../x509/certificate-names.ts';
 import { readCertificateRequest } from '../x509/certificate-request-reader.ts';
 import type { CurrentDocument } from './current-document.ts';
-import { untilThere } from './poll-with-backoff.ts';
 import { refused } from './refused.ts';
 import type { Rotation } from './rotation.ts';
 
@@ -38,14 +37,14 @@ const orderSchema = v.object({
 export async function keptOrder(rotation: Rotation, current: CurrentDocument): Promise<CertificateOrder> {
   const { services, secretArn, token, requestVersion, rotationToken, state } = rotation;
   const read = () => services.versions.read(secretArn, { version: requestVersion });
-  const kept = state.stages.has(requestVersion) ? await untilThere(read, services.sleep) : await read();
+  const kept = state.stages.has(requestVersion) ? await pollUntilFound(read, services.sleep) : await read();
   if (kept) return checkedOrder(rotation, kept.document, current);
 
   const order = await newOrder(rotation.identity, current);
   const document = JSON.stringify({ ...order, for: token, replaces: replacedBy(current) });
-  const version = { version: requestVersion, document, stages: [labels.request], rotationToken };
+  const version = { version: requestVersion, document, stages: [stagingLabels.request], rotationToken };
   if ((await services.versions.put(secretArn, version)) === 'stored') return { ...order, wasKept: false };
-  const other = await untilThere(read, services.sleep);
+  const other = await pollUntilFound(read, services.sleep);
   if (other) return checkedOrder(rotation, other.document, current);
   throw refused('contended', 'The certificate request of this rotation was kept, but is not shown yet.', token);
 }
@@ -95,7 +94,7 @@ function checkedOrder(rotation: Rotation, document: string, current: CurrentDocu
   const order = parsed(document, token);
   const asked = order && readCertificateRequest(order.certificateRequest);
   if (!order || !asked?.isSigned || !isKeyOf(order.privateKey, asked.publicKey)) {
-    const sentence = `What is kept for this rotation at ${labels.request} is no certificate request of it.`;
+    const sentence = `What is kept for this rotation at ${stagingLabels.request} is no certificate request of it.`;
     throw refused('request-malformed', sentence, token, beginAnotherHint);
   }
   if ((order.replaces ?? null) !== replacedBy(current)) {

@@ -5,13 +5,12 @@ import { usableParts } from '../issuers/issued.ts';
 import { issuedUnusable } from '../issuers/issued-unusable.ts';
 import { remainingMs } from '../tls/attempt.ts';
 import { serverRefusal } from '../tls/identity-proof.ts';
-import { holderOf, labels } from '../versions/labels.ts';
-import { idempotencyTokenOf } from '../versions/rotation-ids.ts';
+import { idempotencyTokenOf } from '../versions/secret-ids.ts';
 import type { SecretState, StoredVersion } from '../versions/versions.ts';
+import { pollWithBackoff, stagingLabels, versionWithLabel } from '../versions/versions.ts';
 import { type CertificateOrder, keptOrder } from './certificate-order.ts';
 import { type CurrentDocument, currentDocument, nextMembers } from './current-document.ts';
 import { requireUnchanged } from './current-unchanged.ts';
-import { patiently } from './poll-with-backoff.ts';
 import { refused } from './refused.ts';
 import { provePending, type Rotation, readCurrent, readPending } from './rotation.ts';
 
@@ -35,7 +34,7 @@ export async function createSecret(rotation: Rotation): Promise<void> {
 
   const document = await issuedDocument(rotation, current, order);
   await mustGoOn(rotation);
-  const version = { version: token, document, stages: [labels.pending], rotationToken: rotation.rotationToken };
+  const version = { version: token, document, stages: [stagingLabels.pending], rotationToken: rotation.rotationToken };
   if ((await services.versions.put(secretArn, version)) === 'stored') {
     record.outcome = 'issued';
     return;
@@ -47,7 +46,7 @@ export async function createSecret(rotation: Rotation): Promise<void> {
   /** What an earlier run made may have been overtaken by hand since: nothing is announced of what will not be promoted. */
   async function goOnWith(stored: StoredVersion): Promise<void> {
     await provePending(rotation, stored);
-    await requireUnchanged(rotation, stored, holderOf(rotation.state, labels.current));
+    await requireUnchanged(rotation, stored, versionWithLabel(rotation.state, stagingLabels.current));
     record.outcome = 'found';
   }
 }
@@ -99,7 +98,7 @@ function knownChain({ certificate, members }: CurrentDocument) {
  * take it from the next one, nor stand in its way. What is not shown may only not be shown yet, as before the step.
  */
 async function mustGoOn({ services, secretArn, token }: Rotation): Promise<void> {
-  const seen = await patiently(
+  const seen = await pollWithBackoff(
     () => services.versions.describe(secretArn),
     (state) => state.rotationEnabled && isUnderWay(state, token),
     services.sleep,
@@ -118,5 +117,7 @@ async function mustGoOn({ services, secretArn, token }: Rotation): Promise<void>
 
 /** Another run of the same rotation may be further on. */
 function isUnderWay({ stages }: SecretState, token: string): boolean {
-  return stages.get(token)?.some((stage) => stage === labels.pending || stage === labels.current) === true;
+  return (
+    stages.get(token)?.some((stage) => stage === stagingLabels.pending || stage === stagingLabels.current) === true
+  );
 }

@@ -4,8 +4,8 @@ import { parseDocument } from '../identity/document.ts';
 import { parseRenewal, type Renewal } from '../identity/renewal.ts';
 import { renewalUnusable } from '../identity/renewal-unusable.ts';
 import { unusable } from '../identity/unusable.ts';
-import { labels } from '../versions/labels.ts';
 import type { StoredVersion } from '../versions/versions.ts';
+import { stagingLabels } from '../versions/versions.ts';
 import { hasReadableDates } from '../x509/certificate-dates.ts';
 import { atStage } from './at-stage.ts';
 import { type Rotation, usableOf } from './rotation.ts';
@@ -34,9 +34,9 @@ const day = 86_400_000;
  * made anew they would be the default ones, which let the identity go anywhere.
  */
 export function currentDocument(rotation: Rotation, stored: StoredVersion | undefined): CurrentDocument {
-  const members = stored === undefined ? {} : atStage(labels.current, () => membersOf(stored.document));
+  const members = stored === undefined ? {} : atStage(stagingLabels.current, () => membersOf(stored.document));
   const renewal = renewalOf(rotation, members);
-  atStage(labels.current, () => parseDocument(JSON.stringify(nextMembers(members, noParts))));
+  atStage(stagingLabels.current, () => parseDocument(JSON.stringify(nextMembers(members, noParts))));
   const certificate = certificateOf(members.certificate);
   const usable = usableOf(rotation, stored);
   return {

@@ -1,12 +1,10 @@
 // Holds the next version against what is current now: what somebody changed by hand during a rotation is never undone by it.
 import { isDeepStrictEqual } from 'node:util';
-import { isRequest } from '../versions/kept-request.ts';
-import { labels } from '../versions/labels.ts';
 import type { StoredVersion } from '../versions/versions.ts';
+import { isStoredRequest, pollUntilFound, stagingLabels } from '../versions/versions.ts';
 import { atStage } from './at-stage.ts';
 import { replacedCertificateOf } from './certificate-order.ts';
 import { certificateOf, membersOf, nextMembers, noParts } from './current-document.ts';
-import { untilThere } from './poll-with-backoff.ts';
 import { onceMoreHint, refused } from './refused.ts';
 import type { Rotation } from './rotation.ts';
 
@@ -25,16 +23,16 @@ export async function requireUnchanged(
 ): Promise<void> {
   const { services, secretArn, token } = rotation;
   if (currentVersion === undefined || currentVersion === token) return;
-  const current = await untilThere(
+  const current = await pollUntilFound(
     () => services.versions.read(secretArn, { version: currentVersion }),
     services.sleep,
   );
   if (!current) throw refused('contended', 'The current version is not shown.', token);
   // As in readCurrent: there is nothing to lose.
-  if (isRequest(current)) return;
+  if (isStoredRequest(current)) return;
 
-  const members = atStage(labels.current, () => membersOf(current.document));
-  const next = atStage(labels.pending, () => membersOf(pending.document));
+  const members = atStage(stagingLabels.current, () => membersOf(current.document));
+  const next = atStage(stagingLabels.pending, () => membersOf(pending.document));
   const certificate = certificateOf(members.certificate)?.fingerprint256;
   if (certificate !== undefined && certificate === certificateOf(next.certificate)?.fingerprint256) {
     throw refused(

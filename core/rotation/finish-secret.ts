@@ -1,7 +1,7 @@
 // finishSecret: makes the new version the current one, says so, and leaves no label of the rotation behind.
-import { isRequest } from '../versions/kept-request.ts';
-import { holderOf, labels } from '../versions/labels.ts';
+
 import type { SecretState, StoredVersion } from '../versions/versions.ts';
+import { isStoredRequest, stagingLabels, versionWithLabel } from '../versions/versions.ts';
 import { announceCertificate } from './announce-certificate.ts';
 import { requireUnchanged } from './current-unchanged.ts';
 import { refused } from './refused.ts';
@@ -22,7 +22,8 @@ export async function finishSecret(rotation: Rotation): Promise<void> {
  * calls a step again when it did not get its answer.
  */
 export async function finishUp(rotation: Rotation): Promise<void> {
-  const isDone = !isLabelled(rotation.state, rotation.token, labels.pending) && requestsLeftIn(rotation).length === 0;
+  const isDone =
+    !isLabelled(rotation.state, rotation.token, stagingLabels.pending) && requestsLeftIn(rotation).length === 0;
   if (!isDone) await tidyUp(rotation);
   rotation.record.outcome = isDone ? 'already-current' : 'activated';
 }
@@ -31,31 +32,31 @@ async function activate(rotation: Rotation, pending: StoredVersion): Promise<voi
   const { services, secretArn, token, state } = rotation;
   let seen = state;
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const from = holderOf(seen, labels.current);
+    const from = versionWithLabel(seen, stagingLabels.current);
     if (from === token) return;
     await requireUnchanged(rotation, pending, from);
-    if ((await services.versions.moveStage(secretArn, labels.current, { from, to: token })) === 'moved') return;
+    if ((await services.versions.moveStage(secretArn, stagingLabels.current, { from, to: token })) === 'moved') return;
     await services.sleep(100 * 2 ** attempt);
     seen = await services.versions.describe(secretArn);
   }
-  throw refused('contended', `${labels.current} is moved by somebody else again and again.`, token);
+  throw refused('contended', `${stagingLabels.current} is moved by somebody else again and again.`, token);
 }
 
 /**
- * The labels go last, AWSPENDING after the others: they are what tells the next run that the event may not have been sent.
+ * The stagingLabels go last, AWSPENDING after the others: they are what tells the next run that the event may not have been sent.
  * AWSPREVIOUS goes as well where it is at a request: the first rotation of a secret made that the current version.
  */
 async function tidyUp(rotation: Rotation): Promise<void> {
   const { services, secretArn, token, requestVersion } = rotation;
-  const previous = await services.versions.read(secretArn, { stage: labels.previous });
-  const isIdentity = previous && previous.version !== token && !isRequest(previous);
+  const previous = await services.versions.read(secretArn, { stage: stagingLabels.previous });
+  const isIdentity = previous && previous.version !== token && !isStoredRequest(previous);
   await announceActivation(rotation, isIdentity ? previous : undefined);
-  if (previous && isRequest(previous)) await takeOff(labels.previous, previous.version);
-  await takeOff(labels.previous, requestVersion);
+  if (previous && isStoredRequest(previous)) await takeOff(stagingLabels.previous, previous.version);
+  await takeOff(stagingLabels.previous, requestVersion);
   for (const version of requestsLeftIn({ ...rotation, state: await services.versions.describe(secretArn) })) {
-    await takeOff(labels.request, version);
+    await takeOff(stagingLabels.request, version);
   }
-  await takeOff(labels.pending, token);
+  await takeOff(stagingLabels.pending, token);
 
   async function takeOff(label: string, version: string): Promise<void> {
     for (let attempt = 0; attempt < attempts; attempt++) {
@@ -69,7 +70,7 @@ async function tidyUp(rotation: Rotation): Promise<void> {
   }
 }
 
-/** Of one that has expired meanwhile there is nothing to say, and its labels go all the same. */
+/** Of one that has expired meanwhile there is nothing to say, and its stagingLabels go all the same. */
 async function announceActivation(rotation: Rotation, previous: StoredVersion | undefined): Promise<void> {
   const stored = await readPending(rotation);
   if (!stored) throw refused('no-value', 'The value of the version is not shown yet.', rotation.token);
@@ -86,10 +87,13 @@ function isLabelled(state: SecretState, version: string, label: string): boolean
  * under another version. It holds a private key. That of another rotation under way is none of ours.
  */
 function requestsLeftIn({ state, token, requestVersion }: Rotation): readonly string[] {
-  const isUnderWay = [...state.stages].some(([version, all]) => version !== token && all.includes(labels.pending));
+  const isUnderWay = [...state.stages].some(
+    ([version, all]) => version !== token && all.includes(stagingLabels.pending),
+  );
   return [...state.stages].flatMap(([version, all]) => {
     const isOwn =
-      version === requestVersion && all.some((label) => label === labels.request || label === labels.previous);
-    return isOwn || (!isUnderWay && all.includes(labels.request)) ? [version] : [];
+      version === requestVersion &&
+      all.some((label) => label === stagingLabels.request || label === stagingLabels.previous);
+    return isOwn || (!isUnderWay && all.includes(stagingLabels.request)) ? [version] : [];
   });
 }

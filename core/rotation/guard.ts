@@ -1,8 +1,8 @@
 // Lets a step through only where there is a rotation to go on with: enabled, its version known, pending, not yet current.
-import { labels } from '../versions/labels.ts';
-import { identityNamed } from '../versions/secret-name.ts';
+
+import { identityNamed } from '../versions/secret-ids.ts';
 import type { SecretState } from '../versions/versions.ts';
-import { patiently } from './poll-with-backoff.ts';
+import { pollWithBackoff, stagingLabels } from '../versions/versions.ts';
 import { refused } from './refused.ts';
 import type { RotationServices } from './rotation.ts';
 import type { RotationEvent } from './rotation-event.ts';
@@ -15,14 +15,14 @@ export interface Passed {
 }
 
 /**
- * Throws `rotation-refused`. RotateSecret has just written the labels that are looked for here, so what is not shown is
+ * Throws `rotation-refused`. RotateSecret has just written the stagingLabels that are looked for here, so what is not shown is
  * asked for again before it is missed.
  */
 export async function guard(
   { versions, prefix, sleep }: RotationServices & Required<Pick<RotationServices, 'sleep'>>,
   { secretArn, token }: RotationEvent,
 ): Promise<Passed> {
-  const state = await patiently(
+  const state = await pollWithBackoff(
     () => versions.describe(secretArn),
     (seen) => seen.rotationEnabled && isNamed(stagesOf(seen, token)),
     sleep,
@@ -36,12 +36,12 @@ export async function guard(
     );
   }
   const stages = stagesOf(state, token);
-  if (stages.includes(labels.current)) return { identity, state, standing: 'already-current' };
+  if (stages.includes(stagingLabels.current)) return { identity, state, standing: 'already-current' };
   if (!state.rotationEnabled) throw refused('not-enabled', 'Rotation is not enabled for the secret.', token);
   if (!state.stages.has(token)) {
     throw refused('unknown-version', 'The secret has no version of that token with a staging label.', token);
   }
-  if (!stages.includes(labels.pending)) {
+  if (!stages.includes(stagingLabels.pending)) {
     throw refused(
       'not-pending',
       'The version of that token is not at AWSPENDING: another rotation took its place.',
@@ -49,8 +49,8 @@ export async function guard(
     );
   }
   // AWSPREVIOUS is where AWSCURRENT was taken from (AWS API reference, UpdateSecretVersionStage): it was promoted, and somebody
-  // moved back before its labels were off.
-  if (stages.includes(labels.previous)) {
+  // moved back before its stagingLabels were off.
+  if (stages.includes(stagingLabels.previous)) {
     throw refused(
       'moved-back',
       'The version of that token was current already, and AWSCURRENT was moved back from it: no rotation undoes that.',
@@ -62,7 +62,7 @@ export async function guard(
 }
 
 function isNamed(stages: readonly string[]): boolean {
-  return stages.includes(labels.pending) || stages.includes(labels.current);
+  return stages.includes(stagingLabels.pending) || stages.includes(stagingLabels.current);
 }
 
 function stagesOf(state: SecretState, token: string): readonly string[] {

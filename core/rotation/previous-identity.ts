@@ -2,8 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
-import { isRequest } from '../versions/kept-request.ts';
-import { labels } from '../versions/labels.ts';
+import { isStoredRequest, stagingLabels } from '../versions/versions.ts';
 import { prove, type Rotation } from './rotation.ts';
 
 /**
@@ -12,9 +11,9 @@ import { prove, type Rotation } from './rotation.ts';
  */
 export async function previousIdentity(rotation: Rotation, current: Identity): Promise<Identity | undefined> {
   try {
-    const stored = await rotation.services.versions.read(rotation.secretArn, { stage: labels.previous });
-    if (stored === undefined || isRequest(stored)) return undefined;
-    const previous = prove(rotation, stored, labels.previous);
+    const stored = await rotation.services.versions.read(rotation.secretArn, { stage: stagingLabels.previous });
+    if (stored === undefined || isStoredRequest(stored)) return undefined;
+    const previous = prove(rotation, stored, stagingLabels.previous);
     return fingerprintOf(previous) === fingerprintOf(current) ? undefined : previous;
   } catch (thrown) {
     if (thrown instanceof CountersignError && thrown.code === 'identity-unusable') return undefined;

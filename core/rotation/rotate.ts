@@ -5,7 +5,7 @@ import { asCountersignError } from '../errors.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { type RotationRecord, recordRotation } from '../telemetry/rotation-record.ts';
 import { deadlineIn, rounded } from '../tls/attempt.ts';
-import { requestVersionOf } from '../versions/rotation-ids.ts';
+import { requestVersionOf } from '../versions/secret-ids.ts';
 import { createSecret } from './create-secret.ts';
 import { finishSecret, finishUp } from './finish-secret.ts';
 import { guard } from './guard.ts';

@@ -11,10 +11,8 @@ import type { Issuer } from '../issuers/issuer.ts';
 import type { RotationRecord } from '../telemetry/rotation-record.ts';
 import type { Deadline } from '../tls/attempt.ts';
 import { serverRefusal } from '../tls/identity-proof.ts';
-import { isRequest } from '../versions/kept-request.ts';
-import { labels } from '../versions/labels.ts';
 import type { SecretState, SecretVersions, StoredVersion } from '../versions/versions.ts';
-import { type Sleep, untilThere } from './poll-with-backoff.ts';
+import { isStoredRequest, pollUntilFound, type Sleep, stagingLabels } from '../versions/versions.ts';
 import { onceMoreHint, refused } from './refused.ts';
 
 export interface RotationServices {
@@ -50,7 +48,7 @@ export interface Rotation {
 
 /** What the rotation is to become. Undefined when it has no value; asked for a few times. */
 export function readPending({ services, secretArn, token }: Rotation): Promise<StoredVersion | undefined> {
-  return untilThere(() => services.versions.read(secretArn, { version: token }), services.sleep);
+  return pollUntilFound(() => services.versions.read(secretArn, { version: token }), services.sleep);
 }
 
 /**
@@ -58,8 +56,8 @@ export function readPending({ services, secretArn, token }: Rotation): Promise<S
  * (AWS API reference, PutSecretValue), and the request of a first rotation, this one or one that was given up, is no identity.
  */
 export async function readCurrent({ services, secretArn }: Rotation): Promise<StoredVersion | undefined> {
-  const stored = await services.versions.read(secretArn, { stage: labels.current });
-  return stored && isRequest(stored) ? undefined : stored;
+  const stored = await services.versions.read(secretArn, { stage: stagingLabels.current });
+  return stored && isStoredRequest(stored) ? undefined : stored;
 }
 
 /** Throws `identity-unusable` by the rules of today, whoever put it there. */
@@ -70,7 +68,7 @@ export function prove({ identity, services }: Rotation, stored: StoredVersion, s
 /** What is to become current, also by a handshake with OpenSSL, before customers have theirs with it. Throws `identity-unusable`. */
 export async function provePending(rotation: Rotation, stored: StoredVersion): Promise<Identity> {
   try {
-    const identity = prove(rotation, stored, labels.pending);
+    const identity = prove(rotation, stored, stagingLabels.pending);
     const refusal = await serverRefusal(identity);
     if (refusal === undefined) return identity;
     throw unusable('handshake-failed', 'certificate', refusal.sentence);
@@ -78,7 +76,7 @@ export async function provePending(rotation: Rotation, stored: StoredVersion): P
     if (!(thrown instanceof CountersignError)) throw thrown;
     throw new CountersignError(thrown.code, thrown.message, {
       hint: onceMoreHint,
-      evidence: { ...thrown.evidence, stage: labels.pending },
+      evidence: { ...thrown.evidence, stage: stagingLabels.pending },
     });
   }
 }
@@ -96,7 +94,7 @@ export async function requirePending(rotation: Rotation): Promise<{ identity: Id
 export function usableOf(rotation: Rotation, stored: StoredVersion | undefined): Identity | undefined {
   if (stored === undefined) return undefined;
   try {
-    return prove(rotation, stored, labels.current);
+    return prove(rotation, stored, stagingLabels.current);
   } catch (thrown) {
     if (thrown instanceof CountersignError && thrown.code === 'identity-unusable') return undefined;
     throw thrown;

@@ -7,8 +7,8 @@ import type { Renewal } from '../identity/renewal.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { recordAnnouncementFailure } from '../telemetry/rotation-record.ts';
 import { remainingMs } from '../tls/attempt.ts';
-import { labels } from '../versions/labels.ts';
 import type { StoredVersion } from '../versions/versions.ts';
+import { stagingLabels } from '../versions/versions.ts';
 import { announceCertificate } from './announce-certificate.ts';
 import { atStage } from './at-stage.ts';
 import { membersOf, renewalOf } from './current-document.ts';
@@ -70,7 +70,7 @@ async function testRenewal(rotation: Rotation, current: StoredVersion | undefine
     record.outcome = 'nothing-to-test';
     return;
   }
-  renewalOf(rotation, current ? atStage(labels.current, () => membersOf(current.document)) : {});
+  renewalOf(rotation, current ? atStage(stagingLabels.current, () => membersOf(current.document)) : {});
   record.outcome = 'renewal-tested';
 }
 
@@ -138,10 +138,10 @@ function rejected(rejections: readonly Rejection[]): CountersignError {
 
 /** Whom the rotation takes the last certificate from that they know: AWSPREVIOUS moves on with it. */
 function cutOffBy(rejections: readonly Rejection[]): string {
-  const cutOff = rejections.filter(({ takes }) => takes === labels.previous);
+  const cutOff = rejections.filter(({ takes }) => takes === stagingLabels.previous);
   return cutOff.length === 0
     ? ''
-    : ` Served with ${labels.previous} alone, which the rotation replaces: ${named(cutOff)}.`;
+    : ` Served with ${stagingLabels.previous} alone, which the rotation replaces: ${named(cutOff)}.`;
 }
 
 function notTested(destinations: readonly Destination[]): CountersignError {

@@ -8,7 +8,7 @@ import { observe } from '../diagnosis/observe.ts';
 import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import { deadlineIn } from '../tls/attempt.ts';
-import { labels } from '../versions/labels.ts';
+import { stagingLabels } from '../versions/versions.ts';
 import type { Rotation } from './rotation.ts';
 
 export type Trial =
@@ -70,14 +70,14 @@ export async function tryDestination(
   async function bestInUse(identity: Identity): Promise<Comparison | undefined> {
     const report = await contact(identity);
     if (report === undefined) return undefined;
-    const known: Comparison = { standing: standingOf(report), takes: labels.current };
+    const known: Comparison = { standing: standingOf(report), takes: stagingLabels.current };
     // One that is not there for the current certificate is not there for the one before.
     if (known.standing === best || isNotReached(report)) return known;
     const before = await previous();
     const other = before && (await contact(before));
     if (before && other === undefined) return undefined;
     const otherStanding = other ? standingOf(other) : 0;
-    return otherStanding > known.standing ? { standing: otherStanding, takes: labels.previous } : known;
+    return otherStanding > known.standing ? { standing: otherStanding, takes: stagingLabels.previous } : known;
   }
 
   /** Undefined when there is no time left, or no look-up, to come to a verdict. */

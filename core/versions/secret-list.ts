@@ -7,14 +7,14 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { clientSettings } from '../aws/client.ts';
 import { explain } from '../identity/secrets-manager.ts';
-import { labels } from './labels.ts';
-import { identityNamed } from './secret-name.ts';
+import { identityNamed } from './secret-ids.ts';
+import { stagingLabels } from './versions.ts';
 
 export interface IdentitySecret {
   /** Name of the identity. */
   readonly name: string;
   readonly arn: string;
-  /** Staging labels on any of its versions. */
+  /** Staging stagingLabels on any of its versions. */
   readonly stages: ReadonlySet<string>;
   /** The version that AWSPENDING is on, unless it is the current one: then the rotation is over. */
   readonly pendingVersion: string | undefined;
@@ -76,7 +76,9 @@ function identitySecret(entry: SecretListEntry, prefix: string): IdentitySecret 
   const name = identityNamed(prefix, entry.Name ?? '');
   if (name === undefined || entry.ARN === undefined) return undefined;
   const versions = Object.entries(entry.SecretVersionsToStages ?? {});
-  const pending = versions.find(([, stages]) => stages.includes(labels.pending) && !stages.includes(labels.current));
+  const pending = versions.find(
+    ([, stages]) => stages.includes(stagingLabels.pending) && !stages.includes(stagingLabels.current),
+  );
   return {
     name,
     arn: entry.ARN,

@@ -1,4 +1,4 @@
-// The versions of an identity's secret: reads and writes their values, and moves the staging labels they carry.
+// The versions of an identity's secret: reads and writes their values, and moves their staging labels.
 import {
   DescribeSecretCommand,
   GetSecretValueCommand,
@@ -9,9 +9,17 @@ import {
 import { clientSettings } from '../aws/client.ts';
 import { CountersignError } from '../errors.ts';
 import { binarySecret, explain } from '../identity/secrets-manager.ts';
-import { identityOf } from './secret-name.ts';
+import { identityOf } from './secret-ids.ts';
 
-/** A secret without its values. `secretId` is everywhere what AWS calls SecretId: the name or, better, the ARN. */
+export const stagingLabels = {
+  current: 'AWSCURRENT',
+  pending: 'AWSPENDING',
+  previous: 'AWSPREVIOUS',
+  /** Countersign's own: on the version that stores the key and certificate request of the rotation in progress. */
+  request: 'COUNTERSIGN_REQUEST',
+} as const;
+
+/** A secret without its values. */
 export interface SecretState {
   readonly arn: string;
   readonly name: string;
@@ -26,53 +34,53 @@ export interface StoredVersion {
 }
 
 /**
- * Throws `identity-not-found` when there is no such secret, `identity-unavailable` when it cannot be asked, and
- * `identity-unusable` for a binary value. Secrets Manager is eventually consistent: an answer may be older than the
- * last write.
+ * Throws `identity-not-found` if the secret does not exist, `identity-unavailable` if the request fails, and
+ * `identity-unusable` for a binary value. Secrets Manager is eventually consistent: a read may return the state before
+ * the last write. `secretId` is what AWS calls SecretId: the name or, better, the ARN.
  */
 export interface SecretVersions {
   describe(secretId: string): Promise<SecretState>;
-  /** Undefined when there is no such version, or none with that label, or when it has no value. */
+  /** Undefined if no version has that id or label, or if the version has no value. */
   read(
     secretId: string,
     which: { readonly version: string } | { readonly stage: string },
   ): Promise<StoredVersion | undefined>;
   /**
-   * Makes a version, or gives one that has no value its value; its labels are taken from where they were. A value stays:
-   * `exists` says that the version has another one, and nothing was changed.
+   * Creates a version, or stores the value of a version that has none; its labels move from their earlier version. The
+   * value of a version never changes: `exists` means that it has another value, and that nothing was changed.
    */
   put(secretId: string, value: NewVersion): Promise<'stored' | 'exists'>;
   /**
-   * From one version to another, or off one (without `to`). `refused`: the label is not where `from` says, or the
-   * version is gone.
+   * Moves a label from one version to another; without `to`, removes it. `conflict`: the label is not on `from`, or
+   * the version is gone.
    */
   moveStage(
     secretId: string,
     stage: string,
     move: { readonly from: string | undefined; readonly to: string | undefined },
-  ): Promise<'moved' | 'refused'>;
+  ): Promise<'moved' | 'conflict'>;
 }
 
 export interface NewVersion {
   readonly version: string;
   readonly document: string;
   readonly stages: readonly string[];
-  /** Of the event, where the function works in another account's name (AWS API reference, PutSecretValue). */
+  /** Of the rotation event, for a function that assumes a role in another account (API reference, PutSecretValue). */
   readonly rotationToken?: string | undefined;
 }
 
 export interface VersionsSettings {
-  /** Goes before an identity's name to make a secret's name. */
+  /** The name of a secret is this prefix and the name of the identity. */
   readonly prefix: string;
-  /** For each of six attempts; throttling is waited out between them. */
+  /** Milliseconds for each of six attempts. Default 5,000. */
   readonly attemptTimeoutMs?: number;
-  /** For a whole call, its attempts and the waits between them. */
+  /** Milliseconds for a call with its attempts and the pauses between them. Default 25,000. */
   readonly callTimeoutMs?: number;
 }
 
 const maxAttempts = 6;
 
-/** Region, credentials and endpoint are the SDK's own settings. */
+/** Region, credentials and endpoint come from the SDK's own settings. */
 export function openVersions(settings: VersionsSettings): SecretVersions {
   const { prefix, attemptTimeoutMs = 5_000, callTimeoutMs = 25_000 } = settings;
   const client = new SecretsManagerClient(clientSettings(maxAttempts, attemptTimeoutMs));
@@ -143,9 +151,9 @@ export function openVersions(settings: VersionsSettings): SecretVersions {
         return 'moved';
       } catch (thrown) {
         const error = failure(thrown, secretId, 'UpdateSecretVersionStage', { stage });
-        if (labelIsElsewhere.has(String(error.evidence?.reason)) && error.code === 'identity-unavailable')
-          return 'refused';
-        if (error.evidence?.reason === 'no-version') return 'refused';
+        if (labelConflicts.has(String(error.evidence?.reason)) && error.code === 'identity-unavailable')
+          return 'conflict';
+        if (error.evidence?.reason === 'no-version') return 'conflict';
         throw error;
       }
     },
@@ -153,10 +161,10 @@ export function openVersions(settings: VersionsSettings): SecretVersions {
 }
 
 /**
- * AWS API reference, UpdateSecretVersionStage: RemoveFromVersionId must be the version that has the label. Which of the two
- * says that it is not, the reference leaves open; one that is about a deletion is told apart by `explain`.
+ * RemoveFromVersionId must be the version that has the label (AWS API reference, UpdateSecretVersionStage). The reference
+ * does not say which of the two errors is returned otherwise. `explain` recognises an error about a deleted secret.
  */
-const labelIsElsewhere = new Set(['InvalidParameterException', 'InvalidRequestException']);
+const labelConflicts = new Set(['InvalidParameterException', 'InvalidRequestException']);
 
 function permissionsFor(action: string): string {
   const onKey = action === 'PutSecretValue' ? 'kms:Decrypt and kms:GenerateDataKey' : 'kms:Decrypt';
@@ -165,4 +173,49 @@ function permissionsFor(action: string): string {
 
 function nameOf(thrown: unknown): string | undefined {
   return thrown instanceof Error ? thrown.name : undefined;
+}
+
+/** Undefined if no version has the label. */
+export function versionWithLabel({ stages }: Pick<SecretState, 'stages'>, label: string): string | undefined {
+  for (const [version, labels] of stages) if (labels.includes(label)) return version;
+  return undefined;
+}
+
+/**
+ * Whether the value is a certificate request that a rotation stores (core/rotation/stored-request.ts) and not an identity.
+ * Decided by the content, because labels can be moved.
+ */
+export function isStoredRequest({ document }: Pick<StoredVersion, 'document'>): boolean {
+  try {
+    const { certificateRequest, for: version, certificate } = JSON.parse(document);
+    return typeof certificateRequest === 'string' && typeof version === 'string' && certificate === undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves after the given number of milliseconds. */
+export type Sleep = (ms: number) => Promise<void>;
+
+/** 3.1 s in total. */
+const pollPausesMs = [100, 200, 400, 800, 1_600];
+
+/** Reads until `isSettled`, at most six times: what was just written may not be visible yet. Returns the last result. */
+export async function pollWithBackoff<T>(
+  read: () => Promise<T>,
+  isSettled: (result: T) => boolean,
+  sleep: Sleep,
+): Promise<T> {
+  let result = await read();
+  for (const pause of pollPausesMs) {
+    if (isSettled(result)) break;
+    await sleep(pause);
+    result = await read();
+  }
+  return result;
+}
+
+/** As `pollWithBackoff`, until the result is not undefined. */
+export function pollUntilFound<T>(read: () => Promise<T | undefined>, sleep: Sleep): Promise<T | undefined> {
+  return pollWithBackoff(read, (result) => result !== undefined, sleep);
 }
