@@ -1,4 +1,4 @@
-// How the tests run: files in turn over two workers, real sockets, no globals.
+// How the tests run: one file after the other in each of two workers, with real sockets and without globals or retries.
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
@@ -10,9 +10,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     restoreMocks: true,
-    // Hundreds of processes, a browser and real kills on however busy a machine: what fails twice is broken.
-    retry: 1,
-    // The programs that tests start, hundreds of them, compile what is the same in all of them once.
+    // The tests start hundreds of programs; the cache lets them share compiled code.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/node-compile-cache') },
   },
 });
