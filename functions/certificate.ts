@@ -5,10 +5,12 @@ import { publishCertificate } from '../core/publication/publish.ts';
 import { readSettings } from '../core/settings.ts';
 import { recordInternalError } from '../core/telemetry/events.ts';
 import { openDoor } from './api-gateway/handler.ts';
+import { telemetry } from './telemetry.ts';
 
 const settings = readSettings(process.env);
 const source = await openSource(settings);
 
-export const handler = openDoor({ docsUrl: settings.docsUrl, onInternalError: recordInternalError }, (event) =>
-  publishCertificate(source, event, Date.now()),
+export const handler = openDoor(
+  { docsUrl: settings.docsUrl, onInternalError: recordInternalError.bind(undefined, telemetry) },
+  (event) => publishCertificate({ telemetry, source }, event, Date.now()),
 );

@@ -6,15 +6,20 @@ import { openSource } from '../core/identity/source.ts';
 import { readSettings } from '../core/settings.ts';
 import { recordInternalError, recordRefreshFailure } from '../core/telemetry/events.ts';
 import { openDoor } from './api-gateway/handler.ts';
+import { telemetry } from './telemetry.ts';
 
 const settings = readSettings(process.env);
 const identities = createIdentityCache({
   source: await openSource(settings),
   ttlMs: settings.identityTtlMs,
-  onRefreshFailure: recordRefreshFailure,
+  onRefreshFailure: recordRefreshFailure.bind(undefined, telemetry),
 });
 
 export const handler = openDoor(
-  { docsUrl: settings.docsUrl, onInternalError: recordInternalError, storyKeepsDeadline: true },
-  createDiagnose({ identities }),
+  {
+    docsUrl: settings.docsUrl,
+    onInternalError: recordInternalError.bind(undefined, telemetry),
+    storyKeepsDeadline: true,
+  },
+  createDiagnose({ telemetry, identities }),
 );

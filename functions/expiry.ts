@@ -4,6 +4,7 @@ import { secretsManagerSource } from '../core/identity/secrets-manager.ts';
 import { inspectIdentities } from '../core/inspection/inspect.ts';
 import { readSettings } from '../core/settings.ts';
 import { secretList } from '../core/versions/secret-list.ts';
+import { telemetry } from './telemetry.ts';
 
 const settings = readSettings(process.env);
 const source = secretsManagerSource({ prefix: settings.secretPrefix });
@@ -12,6 +13,7 @@ const secrets = secretList(settings.secretPrefix);
 /** Of Secrets Manager, whatever COUNTERSIGN_IDENTITY_SOURCE says: a directory of identities has no schedule in AWS beside it. */
 export const handler = (_event: unknown, context: Context): Promise<void> =>
   inspectIdentities({
+    telemetry,
     secrets,
     source,
     now: Date.now(),

@@ -8,13 +8,15 @@ import { createRotate } from '../core/rotation/rotate.ts';
 import { readSettings } from '../core/settings.ts';
 import { recordInternalError } from '../core/telemetry/events.ts';
 import { openVersions } from '../core/versions/versions.ts';
+import { telemetry } from './telemetry.ts';
 
 const settings = readSettings(process.env);
 const rotate = createRotate({
+  telemetry,
   prefix: settings.secretPrefix,
   versions: openVersions({ prefix: settings.secretPrefix }),
   openIssuer: (issuer) => openIssuer(issuer, settings),
-  announce: await openAnnouncements(settings.eventBus),
+  announce: await openAnnouncements(settings.eventBus, telemetry),
   renewals: settings.renewals,
 });
 
@@ -23,7 +25,7 @@ export async function handler(event: unknown, context: Context): Promise<void> {
     await rotate(event, context);
   } catch (thrown) {
     const error = asCountersignError(thrown);
-    if (error.code === 'internal-error') recordInternalError(error, context.awsRequestId);
+    if (error.code === 'internal-error') recordInternalError(telemetry, error, context.awsRequestId);
     throw rotationFailure(error);
   }
 }

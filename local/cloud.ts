@@ -1,7 +1,7 @@
 // The local cloud, brought up in order and down again: what AWS would run, an authority, the demo API, the platform's identity.
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { defaults, platformIdentity } from '../core/settings.ts';
-import { sendLinesTo } from '../core/telemetry/line.ts';
+import { telemetry } from '../functions/telemetry.ts';
 import { startAuthority } from './authority/server.ts';
 import { openLocalConsole } from './console.ts';
 import { openAuthorities } from './demo-api/authorities.ts';
@@ -79,7 +79,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const endRotations = () => rotation.end(secrets);
     running.unshift({ close: () => endRotations().then(secrets.close) });
     const log = await up(openLog(files.log));
-    sendLinesTo(log.write);
+    telemetry.write = log.write;
     const bus = await up(startEventBus({ file: files.events, port: ports.events }));
     const authority = await up(startAuthority({ authority: authorities.platform, port: ports.authority }));
     const api = await up(startDemoApi(authorities, ports.api));

@@ -9,6 +9,7 @@ import { openServices } from '../core/invocation/services.ts';
 import { publishCertificate } from '../core/publication/publish.ts';
 import { routes } from '../core/settings.ts';
 import { recordInternalError } from '../core/telemetry/events.ts';
+import type { Telemetry } from '../core/telemetry/telemetry.ts';
 import { warmUp } from '../core/tls/warm-up.ts';
 import { type Door, openDoor } from '../functions/api-gateway/handler.ts';
 import type { ServeOptions } from './options.ts';
@@ -31,18 +32,19 @@ export const doorContext = Object.freeze({ getRemainingTimeInMillis: () => 30_00
 /** Reads no identity yet. */
 export async function openDoors(
   options: Pick<ServeOptions, 'identities' | 'identityTtlMs' | 'docsUrl'>,
+  telemetry: Telemetry,
 ): Promise<Doors> {
   const source = directorySource(options.identities);
-  const { identities, pool, close } = openServices({ source, ttlMs: readEveryMs(options.identityTtlMs) });
+  const { identities, pool, close } = openServices({ telemetry, source, ttlMs: readEveryMs(options.identityTtlMs) });
   await warmUp();
-  const settings = { docsUrl: options.docsUrl, onInternalError: recordInternalError };
+  const settings = { docsUrl: options.docsUrl, onInternalError: recordInternalError.bind(undefined, telemetry) };
   const keepsDeadline = { ...settings, storyKeepsDeadline: true };
   return {
     byRoute: {
       // Without a fallback: a directory holds no version but the current one.
-      [routes.invocations]: openDoor(keepsDeadline, createInvoke({ identities, pool })),
-      [routes.diagnoses]: openDoor(keepsDeadline, createDiagnose({ identities })),
-      [routes.certificate]: openDoor(settings, (event) => publishCertificate(source, event, Date.now())),
+      [routes.invocations]: openDoor(keepsDeadline, createInvoke({ telemetry, identities, pool })),
+      [routes.diagnoses]: openDoor(keepsDeadline, createDiagnose({ telemetry, identities })),
+      [routes.certificate]: openDoor(settings, (event) => publishCertificate({ telemetry, source }, event, Date.now())),
     },
     identities,
     source,

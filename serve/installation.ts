@@ -4,7 +4,7 @@ import type { Server } from 'node:http';
 import { dirname } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
 import type { NotedVerdict } from '../console/verdicts.ts';
-import { countWith } from '../core/telemetry/meter.ts';
+import type { Telemetry } from '../core/telemetry/telemetry.ts';
 import { closeServer, listen } from '../listener/listen.ts';
 import { isLoopback } from '../listener/loopback.ts';
 import { createAuthentication } from './auth/authentication.ts';
@@ -32,6 +32,8 @@ export interface Installation {
 }
 
 export interface InstallationParts {
+  /** Where lines go; records are counted here. */
+  readonly telemetry: Telemetry;
   /** Prometheus' text, of all processes; `own` is this one's. */
   metrics(own: () => Promise<MetricsSnapshot>): Promise<string>;
   /** What another process last found sound of the server's own files. */
@@ -65,18 +67,25 @@ async function open(
   const { tls } = options;
   await requireFolder(options.identities);
   let serving: Server | undefined;
-  const files = await keepOwnFiles(options, { lastSound: parts.lastSound, onTrust: changeTrust, tells: true });
+  const files = await keepOwnFiles(options, {
+    lastSound: parts.lastSound,
+    onTrust: changeTrust,
+    telemetry: parts.telemetry,
+  });
   closing.push(files.close);
   const { trust, callers } = files;
   const authentication = callers && createAuthentication(() => callers.current);
 
-  const doors = await openDoors(options);
+  const { limits } = options;
+  const load = createLoad(limits.maxCalls, limits.maxBufferedBytes);
+  let connections = 0;
+  const metrics = createServeMetrics({ callsInFlight: () => load.callsInFlight, openConnections: () => connections });
+  const telemetry: Telemetry = { write: parts.telemetry.write, meter: metrics.meter };
+  const doors = await openDoors(options, telemetry);
   closing.push(doors.close);
   const kept = keepIdentities(doors.identities, readEveryMs(options.identityTtlMs));
   closing.push(kept.close);
 
-  const { limits } = options;
-  const load = createLoad(limits.maxCalls, limits.maxBufferedBytes);
   const readiness = createReadiness(options.identities, {
     get(name) {
       // Else it would be read here, and not again before a call had gone out with it.
@@ -85,14 +94,11 @@ async function open(
     },
   });
   const console = options.console ? openOwnConsole(options.identities, doors.source, parts.onVerdict) : undefined;
-  const metrics = createServeMetrics({ callsInFlight: () => load.callsInFlight, openConnections: () => connections });
-  countWith(metrics.meter);
-  closing.push(() => countWith(undefined));
-  const tellRefusal = createRefusalLines();
-  const tellConnection = createRefusedConnections(limits.maxConnections);
+  const tellRefusal = createRefusalLines(telemetry);
+  const tellConnection = createRefusedConnections(telemetry, limits.maxConnections);
 
-  let connections = 0;
   const server = createListener({
+    telemetry,
     limits,
     docsUrl: options.docsUrl,
     trust: trust?.current,

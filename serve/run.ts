@@ -12,7 +12,7 @@ import { serve } from './serve.ts';
 export async function serveUntilStopped(options: ServeOptions): Promise<number> {
   const served = await serve(options);
   process.on('uncaughtException', (thrown) => {
-    recordInternalError(asCountersignError(thrown), '');
+    recordInternalError(served.telemetry, asCountersignError(thrown), '');
     served.kill();
     setImmediate(() => process.exit(1));
   });

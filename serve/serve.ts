@@ -1,7 +1,7 @@
 // `countersign serve`: the routes of the API from one installation of one's own, in this process or in workers.
 
 import { createServer } from 'node:http';
-import { sendLinesTo, writeLine } from '../core/telemetry/line.ts';
+import { type Telemetry, writeLine } from '../core/telemetry/telemetry.ts';
 import { closeServer, listen, urlOf } from '../listener/listen.ts';
 import { fitConnections, openFilesLimit } from './http/descriptors.ts';
 import { openInstallation } from './installation.ts';
@@ -13,6 +13,8 @@ import { createLineWriter } from './workers/lines.ts';
 import { startWorkers } from './workers/workers.ts';
 
 export interface Served {
+  /** Where the lines of this process go. */
+  readonly telemetry: Telemetry;
   readonly url: string;
   /** Of the processes that take calls. */
   pids(): number[];
@@ -28,17 +30,18 @@ export async function serve(asked: ServeOptions): Promise<Served> {
   const [limits, lowered] = fitConnections(asked.limits, openFilesLimit());
   const options = { ...asked, limits };
   const lines = createLineWriter((text) => process.stdout.write(text));
-  sendLinesTo(lines.write);
-  if (lowered !== undefined) writeLine({ level: 'WARN', message: 'limits lowered', detail: lowered });
+  const telemetry: Telemetry = { write: lines.write };
+  if (lowered !== undefined) writeLine(telemetry, { level: 'WARN', message: 'limits lowered', detail: lowered });
   const inspection = createInspection({ folder: options.identities });
   try {
     // Before the first question for metrics; and its warnings of readable keys come at the start.
     await inspection.inspect();
     await warnOfReadableKey(options);
-    const running = options.workers === 1 ? await inProcess() : await startWorkers(await withPort(options), inspection);
+    const running =
+      options.workers === 1 ? await inProcess() : await startWorkers(await withPort(options), inspection, telemetry);
     const url = urlOf(options.host, running.port, options.tls ? 'https' : 'http');
     const { workers, host } = options;
-    writeLine({
+    writeLine(telemetry, {
       level: 'INFO',
       message: 'serving',
       url,
@@ -49,6 +52,7 @@ export async function serve(asked: ServeOptions): Promise<Served> {
     });
     let closing: Promise<void> | undefined;
     return {
+      telemetry,
       url,
       pids: running.pids,
       kill: running.kill,
@@ -59,10 +63,10 @@ export async function serve(asked: ServeOptions): Promise<Served> {
     };
 
     async function close(): Promise<void> {
-      writeLine({ level: 'INFO', message: 'stopping', withinMs: options.shutdownMs });
+      writeLine(telemetry, { level: 'INFO', message: 'stopping', withinMs: options.shutdownMs });
       const cutOff = await running.close(options.shutdownMs);
       inspection.close();
-      writeLine({ level: cutOff > 0 ? 'WARN' : 'INFO', message: 'stopped', cutOff });
+      writeLine(telemetry, { level: cutOff > 0 ? 'WARN' : 'INFO', message: 'stopped', cutOff });
       lines.flush();
     }
   } catch (thrown) {
@@ -73,6 +77,7 @@ export async function serve(asked: ServeOptions): Promise<Served> {
 
   async function inProcess() {
     const installation = await openInstallation(options, {
+      telemetry,
       metrics: async (own) => expose([await own(), await inspection.snapshot()]),
       sharesPort: false,
       onVerdict() {},

@@ -1,7 +1,7 @@
 // A process of its own: the rotation function's story, its steps as Secrets Manager asks for them, each key of the kind that is asked for.
 import { openIssuer } from '../../core/issuers/open-issuer.ts';
 import { createRotate } from '../../core/rotation/rotate.ts';
-import { sendLinesTo } from '../../core/telemetry/line.ts';
+import { noTelemetry } from '../../core/telemetry/telemetry.ts';
 import { openVersions } from '../../core/versions/versions.ts';
 import { wallClock } from './clock.ts';
 
@@ -17,7 +17,6 @@ export interface DoneStep {
 }
 
 const [prefix = '', authorityUrl = ''] = process.argv.slice(2);
-sendLinesTo(() => {});
 const stored = openVersions({ prefix });
 let switchedAt: number | undefined;
 const versions: typeof stored = {
@@ -33,6 +32,7 @@ process.on('message', async ({ event, keyAlgorithm }: AskedStep) => {
   switchedAt = undefined;
   const renewal = { issuer: { kind: 'local', url: authorityUrl }, keyAlgorithm };
   const rotate = createRotate({
+    telemetry: noTelemetry,
     prefix,
     versions,
     openIssuer,

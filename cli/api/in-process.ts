@@ -23,18 +23,26 @@ export async function openInProcess(
 ): Promise<Api> {
   const settings = settingsIn(environment);
   if (store.kind === 'directory') await requireDirectory(store.path);
-  const [{ openSource }, { openServices }, { openDoor }, { createInvoke }, { createDiagnose }, { sendLinesTo }] =
-    await Promise.all([
-      import('../../core/identity/source.ts'),
-      import('../../core/invocation/services.ts'),
-      import('../../functions/api-gateway/handler.ts'),
-      import('../../core/invocation/invoke.ts'),
-      import('../../core/diagnosis/diagnose.ts'),
-      import('../../core/telemetry/line.ts'),
-    ]);
-  // The records are for an operator's log; whoever sits here reads the answer.
-  sendLinesTo(() => {});
-  const services = openServices({ source: toldTo(store, await openSource(settings)), ttlMs: settings.identityTtlMs });
+  const [
+    { openSource },
+    { openServices },
+    { openDoor },
+    { createInvoke },
+    { createDiagnose },
+    { noTelemetry: telemetry },
+  ] = await Promise.all([
+    import('../../core/identity/source.ts'),
+    import('../../core/invocation/services.ts'),
+    import('../../functions/api-gateway/handler.ts'),
+    import('../../core/invocation/invoke.ts'),
+    import('../../core/diagnosis/diagnose.ts'),
+    import('../../core/telemetry/telemetry.ts'),
+  ]);
+  const services = openServices({
+    telemetry,
+    source: toldTo(store, await openSource(settings)),
+    ttlMs: settings.identityTtlMs,
+  });
   const keepsDeadline = { docsUrl: settings.docsUrl, storyKeepsDeadline: true };
   const doors: Partial<Record<keyof typeof routes, Door>> = {
     invocations: openDoor(keepsDeadline, createInvoke(services)),

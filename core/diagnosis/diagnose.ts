@@ -11,6 +11,7 @@ import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/diagnosis-record.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Deadline, deadlineIn, identityWithin, refreshWithin, rounded } from '../tls/attempt.ts';
 import { assess, type Report } from './assess.ts';
 import type { Diagnosis } from './diagnosis.ts';
@@ -20,6 +21,7 @@ import { type DiagnosisRequest, parseDiagnosisRequest } from './request.ts';
 import { unusableIdentity } from './unusable-identity.ts';
 
 export interface DiagnoseServices {
+  readonly telemetry: Telemetry;
   readonly identities: Pick<IdentityCache, 'get' | 'refreshing'>;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -28,7 +30,7 @@ export interface DiagnoseServices {
 }
 
 /** Every diagnosis leaves one record, whichever way it ends. What is wrong with the request itself is a problem document. */
-export function createDiagnose({ identities, now = Date.now, lookup }: DiagnoseServices): Story {
+export function createDiagnose({ telemetry, identities, now = Date.now, lookup }: DiagnoseServices): Story {
   return async (event, context) => {
     const startedAt = performance.now();
     const record: DiagnosisRecord = { requestId: event.requestContext.requestId, totalMs: 0 };
@@ -41,7 +43,7 @@ export function createDiagnose({ identities, now = Date.now, lookup }: DiagnoseS
       throw thrown;
     } finally {
       record.totalMs = rounded(performance.now() - startedAt);
-      recordDiagnosis(record);
+      recordDiagnosis(telemetry, record);
     }
 
     async function diagnose(): Promise<APIGatewayProxyStructuredResultV2> {

@@ -4,6 +4,7 @@ import { clientSettings } from '../aws/client.ts';
 import { CountersignError } from '../errors.ts';
 import { eventSource } from '../settings.ts';
 import { recordNotAnnounced } from '../telemetry/rotation-record.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 
 export type DetailType = 'Certificate Pending' | 'Certificate Rejected' | 'Certificate Activated';
 
@@ -23,9 +24,10 @@ const attemptTimeoutMs = 3_000;
 const callTimeoutMs = 15_000;
 
 /** `eventBus` is a name or an ARN. Without one nothing is announced, and a line says so; the SDK is not loaded then. */
-export async function openAnnouncements(eventBus: string | undefined): Promise<Announce> {
+export async function openAnnouncements(eventBus: string | undefined, telemetry: Telemetry): Promise<Announce> {
   if (eventBus === undefined) {
-    return async ({ detailType, detail: { identity, version } }) => recordNotAnnounced(detailType, identity, version);
+    return async ({ detailType, detail: { identity, version } }) =>
+      recordNotAnnounced(telemetry, detailType, identity, version);
   }
   const { EventBridgeClient, PutEventsCommand } = await import('@aws-sdk/client-eventbridge');
   const client = new EventBridgeClient(clientSettings(maxAttempts, attemptTimeoutMs));

@@ -4,14 +4,16 @@ import { checkIdentity } from '../identity/check.ts';
 import { createGate } from '../identity/gate.ts';
 import type { IdentitySource, StoredIdentity } from '../identity/identity.ts';
 import { recordInternalError } from '../telemetry/events.ts';
-import { type ExpiryRecord, recordExpiry, recordInspection } from '../telemetry/expiry-record.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
+import { type ExpiryRecord, recordExpiry, recordInspection } from '../telemetry/inspection-record.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { IdentitySecret, SecretList } from '../versions/secret-list.ts';
 import { isStoredRequest } from '../versions/versions.ts';
 import { publicAuthorityKeys, readCertificateSet } from './certificates.ts';
 import { overdueSignsOf } from './overdue.ts';
 
 export interface ExpiryOptions {
+  readonly telemetry: Telemetry;
   readonly secrets: SecretList;
   readonly source: IdentitySource;
   /** Milliseconds since 1970. */
@@ -34,7 +36,7 @@ const day = 86_400_000;
  * An identity that cannot be read, or for which no time is left, is `unread`, and the others are told of.
  */
 export async function inspectIdentities(options: ExpiryOptions): Promise<void> {
-  const { secrets, now } = options;
+  const { telemetry, secrets, now } = options;
   const listed = await secrets.all();
   const publicKeys = publicAuthorityKeys(options.publicRoots);
   const gate = createGate(readsAtOnce, listed.length);
@@ -42,8 +44,8 @@ export async function inspectIdentities(options: ExpiryOptions): Promise<void> {
     listed.map((secret) => gate.run(() => inspect(secret, publicKeys, options).catch(defectOf(secret, options)))),
   );
   const records = inspected.filter((record) => record !== undefined);
-  for (const record of records) recordExpiry(record, now);
-  recordInspection(records, now);
+  for (const record of records) recordExpiry(telemetry, record, now);
+  recordInspection(telemetry, records, now);
 }
 
 /** Undefined when the secret was deleted since it was listed. */
@@ -101,10 +103,10 @@ function failureOf(name: string, stored: StoredIdentity, now: number): Countersi
 }
 
 /** What the store did not give. A binary secret is a document that cannot be used; anything unforeseen leaves its own line. */
-function defectOf(secret: IdentitySecret, { requestId }: ExpiryOptions): (thrown: unknown) => ExpiryRecord {
+function defectOf(secret: IdentitySecret, { telemetry, requestId }: ExpiryOptions): (thrown: unknown) => ExpiryRecord {
   return (thrown) => {
     const failure = asCountersignError(thrown);
-    if (failure.code === 'internal-error') recordInternalError(failure, requestId);
+    if (failure.code === 'internal-error') recordInternalError(telemetry, failure, requestId);
     const state = failure.code === 'identity-unusable' ? 'broken' : 'unread';
     return { ...plainRecord(secret), state, ...failureFields(failure) };
   };

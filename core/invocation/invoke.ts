@@ -32,7 +32,7 @@ export function createInvoke(services: CallServices): Story {
       const refreshing = deadline && refreshed(deadline, record);
       if (refreshing) await refreshing;
       record.totalMs = rounded(performance.now() - startedAt);
-      recordInvocation(record);
+      recordInvocation(services.telemetry, record);
     }
 
     /** What is read behind an identity that served ends before the answer is returned. */

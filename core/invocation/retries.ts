@@ -4,6 +4,7 @@ import type { Target } from '../destination/target.ts';
 import { type ConnectionKind, exchange, isIdempotent, type Outcome, type Over } from '../http/exchange.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Deadline, within } from '../tls/attempt.ts';
 import type { Pool } from '../tls/connection-pool.ts';
 import { admitAs } from './admission.ts';
@@ -12,6 +13,7 @@ import { isRefusal, isRejected } from './rejection.ts';
 import type { InvocationRequest } from './request.ts';
 
 export interface CallServices {
+  readonly telemetry: Telemetry;
   readonly identities: IdentityCache;
   readonly pool: Pool;
   /** Absent: AWSCURRENT is all there is. */

@@ -2,10 +2,12 @@
 
 import { createIdentityCache, type IdentityCache, type IdentityCacheOptions } from '../identity/cache.ts';
 import { recordIdentityTaken, recordRefreshFailure } from '../telemetry/events.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createPool, type Pool, type PoolOptions } from '../tls/connection-pool.ts';
 import { createFallback, type Fallback } from './fallback.ts';
 
 export interface Services {
+  readonly telemetry: Telemetry;
   readonly identities: IdentityCache;
   readonly fallback: Fallback;
   readonly pool: Pool;
@@ -15,25 +17,27 @@ export interface Services {
 
 /** `now` holds for identities and connections alike. */
 export interface ServiceOptions extends PoolOptions {
+  readonly telemetry: Telemetry;
   readonly source: IdentityCacheOptions['source'];
   readonly ttlMs: number;
 }
 
 /** Connections are closed with the version they were made with; what goes wrong behind a call leaves its line. */
-export function openServices({ source, ttlMs, ...options }: ServiceOptions): Services {
+export function openServices({ telemetry, source, ttlMs, ...options }: ServiceOptions): Services {
   const pool = createPool(options);
+  const onRefreshFailure = recordRefreshFailure.bind(undefined, telemetry);
   const reading = { source, ttlMs, ...(options.now ? { now: options.now } : {}) };
-  const fallback = createFallback({ ...reading, onLetGo: pool.retire, onUnavailable: recordRefreshFailure });
+  const fallback = createFallback({ ...reading, onLetGo: pool.retire, onUnavailable: onRefreshFailure });
   const identities = createIdentityCache({
     ...reading,
-    onRefreshFailure: recordRefreshFailure,
+    onRefreshFailure,
     onRefresh: (name, identity) => {
-      recordIdentityTaken(name, identity.version);
+      recordIdentityTaken(telemetry, name, identity.version);
     },
     onLetGo: (identity) => {
       pool.retire(identity);
       fallback.letGo(identity);
     },
   });
-  return { identities, fallback, pool, close: pool.close };
+  return { telemetry, identities, fallback, pool, close: pool.close };
 }

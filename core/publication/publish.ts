@@ -7,6 +7,7 @@ import { checkIdentity } from '../identity/check.ts';
 import { hasCertificates, parseCertificateKeys } from '../identity/document.ts';
 import type { IdentitySource, Stage, StoredIdentity } from '../identity/identity.ts';
 import { recordCertificateFailure } from '../telemetry/events.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { pinOf } from '../tls/server-certificate.ts';
 import { readCertificate, readCertificates } from '../x509/chain.ts';
 
@@ -39,7 +40,7 @@ interface PublishedCertificate {
  * Not cached: what is asked for here is what the store holds now. A failure leaves a line.
  */
 export async function publishCertificate(
-  source: IdentitySource,
+  { telemetry, source }: { readonly telemetry: Telemetry; readonly source: IdentitySource },
   event: APIGatewayProxyEventV2,
   now: number,
 ): Promise<APIGatewayProxyStructuredResultV2> {
@@ -48,7 +49,7 @@ export async function publishCertificate(
     name = identityName(event);
     return await publish(source, name, event, now);
   } catch (thrown) {
-    recordCertificateFailure(name, asCountersignError(thrown), event.requestContext.requestId);
+    recordCertificateFailure(telemetry, name, asCountersignError(thrown), event.requestContext.requestId);
     throw thrown;
   }
 }

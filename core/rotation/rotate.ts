@@ -49,7 +49,7 @@ export function createRotate(given: RotationServices): Rotate {
       throw error;
     } finally {
       record.totalMs = rounded(performance.now() - startedAt);
-      recordRotation(record);
+      recordRotation(services.telemetry, record);
     }
 
     function readEvent() {

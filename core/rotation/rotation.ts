@@ -9,6 +9,7 @@ import type { IssuerSettings } from '../identity/renewal.ts';
 import { unusable } from '../identity/unusable.ts';
 import type { Issuer } from '../issuers/issuer.ts';
 import type { RotationRecord } from '../telemetry/rotation-record.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Deadline } from '../tls/attempt.ts';
 import { serverRefusal } from '../tls/identity-proof.ts';
 import type { SecretState, SecretVersions, StoredVersion } from '../versions/versions.ts';
@@ -16,6 +17,7 @@ import { isStoredRequest, pollUntilFound, type Sleep, stagingLabels } from '../v
 import { onceMoreHint, refused } from './refused.ts';
 
 export interface RotationServices {
+  readonly telemetry: Telemetry;
   /** Goes before an identity's name to make a secret's name. */
   readonly prefix: string;
   readonly versions: SecretVersions;

@@ -117,8 +117,14 @@ async function announceRejections(
   } catch (thrown) {
     if (onRejection === 'proceed') throw thrown;
     // The step fails all the same, and by whom the certificate is rejected matters more.
-    const { identity, token } = rotation;
-    recordAnnouncementFailure(detailType, identity, token, failureFields(asCountersignError(thrown)));
+    const { identity, token, services } = rotation;
+    recordAnnouncementFailure(
+      services.telemetry,
+      detailType,
+      identity,
+      token,
+      failureFields(asCountersignError(thrown)),
+    );
   }
 }
 

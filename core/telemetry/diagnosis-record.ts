@@ -1,8 +1,7 @@
 // The one line that each diagnosis leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
 import { embeddedMetrics } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
-import { writeLine } from './line.ts';
-import { meterInUse } from './meter.ts';
+import { type Telemetry, writeLine } from './telemetry.ts';
 
 /** Names and outcomes only, as of an invocation. A request that failed itself adds the fields that say why. */
 export interface DiagnosisRecord extends Partial<FailureFields> {
@@ -24,15 +23,15 @@ export interface DiagnosisRecord extends Partial<FailureFields> {
 }
 
 /** Embedded metric format: Diagnoses and diagnosisMs without dimensions, DiagnosisVerdicts by verdict. With a meter, none. */
-export function recordDiagnosis(record: DiagnosisRecord, now: number = Date.now()): void {
+export function recordDiagnosis(telemetry: Telemetry, record: DiagnosisRecord, now: number = Date.now()): void {
   const level = record.code === undefined ? 'INFO' : 'WARN';
-  const meter = meterInUse();
+  const { meter } = telemetry;
   if (meter) {
     meter.diagnosis(record);
-    writeLine({ level, message: 'diagnosis', ...record });
+    writeLine(telemetry, { level, message: 'diagnosis', ...record });
     return;
   }
-  writeLine({
+  writeLine(telemetry, {
     level,
     message: 'diagnosis',
     ...record,

@@ -2,42 +2,47 @@
 import type { CountersignError } from '../errors.ts';
 import { embeddedMetrics } from './embedded-metrics.ts';
 import { failureFields } from './failure-fields.ts';
-import { writeLine } from './line.ts';
-import { meterInUse } from './meter.ts';
+import { type Telemetry, writeLine } from './telemetry.ts';
 
 /** The identity in use is kept; the metric is what an alarm hangs on. `version` is the one that is unusable, where one was read. */
-export function recordRefreshFailure(identity: string, error: CountersignError, now: number = Date.now()): void {
+export function recordRefreshFailure(
+  telemetry: Telemetry,
+  identity: string,
+  error: CountersignError,
+  now: number = Date.now(),
+): void {
   const fields = { level: 'WARN', message: 'identity refresh failed', identity, ...failureFields(error) };
-  const meter = meterInUse();
+  const { meter } = telemetry;
   if (meter) {
     meter.refreshFailed(identity);
-    writeLine(fields);
+    writeLine(telemetry, fields);
     return;
   }
-  writeLine({ ...fields, ...embeddedMetrics(now, { values: { IdentityRefreshFailures: 1 } }) });
+  writeLine(telemetry, { ...fields, ...embeddedMetrics(now, { values: { IdentityRefreshFailures: 1 } }) });
 }
 
 /** The certificates of an identity could not be given. `identity` is undefined when the path has no name that one can have. */
 export function recordCertificateFailure(
+  telemetry: Telemetry,
   identity: string | undefined,
   error: CountersignError,
   requestId: string,
 ): void {
-  writeLine({ level: 'WARN', message: 'certificate', requestId, identity, ...failureFields(error) });
+  writeLine(telemetry, { level: 'WARN', message: 'certificate', requestId, identity, ...failureFields(error) });
 }
 
 /** A new version was taken up. */
-export function recordIdentityTaken(identity: string, version: string): void {
-  writeLine({ level: 'INFO', message: 'identity taken up', identity, version });
+export function recordIdentityTaken(telemetry: Telemetry, identity: string, version: string): void {
+  writeLine(telemetry, { level: 'INFO', message: 'identity taken up', identity, version });
 }
 
 /**
  * A defect: the class and the place of the cause, never its message, which may quote what it choked on. The stack's
  * lines name files and functions alone.
  */
-export function recordInternalError(error: CountersignError, requestId: string): void {
+export function recordInternalError(telemetry: Telemetry, error: CountersignError, requestId: string): void {
   const cause = error.cause instanceof Error ? error.cause : undefined;
-  writeLine({
+  writeLine(telemetry, {
     level: 'ERROR',
     message: 'internal error',
     requestId,

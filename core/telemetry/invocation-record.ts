@@ -1,8 +1,7 @@
 // The one line that each invocation leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
 import { directive } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
-import { writeText } from './line.ts';
-import { type ConnectionKind, meterInUse } from './meter.ts';
+import type { ConnectionKind, Telemetry } from './telemetry.ts';
 
 type OptionalFailure = { [Field in keyof FailureFields]?: FailureFields[Field] | undefined };
 
@@ -77,14 +76,14 @@ const connectionMetrics: Readonly<Record<ConnectionKind, string>> = {
  * destinations that are written down are few, where the hosts that `*` lets through are not.
  * Where a meter of the process counts, the line is the record alone.
  */
-export function recordInvocation(record: InvocationRecord, now: number = Date.now()): void {
+export function recordInvocation(telemetry: Telemetry, record: InvocationRecord, now: number = Date.now()): void {
   const level = record.code === undefined ? 'INFO' : 'WARN';
   const time = new Date(now).toISOString();
   const fields = JSON.stringify(record).slice(1, -1);
   const line = `{"timestamp":"${time}","level":"${level}","message":"invocation",${fields}`;
-  const meter = meterInUse();
+  const { meter } = telemetry;
   meter?.invocation(record);
-  writeText(
+  telemetry.write(
     meter
       ? `${line}}\n`
       : `${line},${metricsOf(record)},"_aws":{"Timestamp":${now},"CloudWatchMetrics":${directivesOf(record)}}}\n`,

@@ -1,7 +1,7 @@
 // The one line that each step of a rotation leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
 import { embeddedMetrics } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
-import { writeLine } from './line.ts';
+import { type Telemetry, writeLine } from './telemetry.ts';
 
 /** Names and outcomes only. A failure adds the fields that say why. */
 export interface RotationRecord extends Partial<FailureFields> {
@@ -34,11 +34,11 @@ export interface RotationRecord extends Partial<FailureFields> {
  * identity and step; RotationsFinished without dimensions. A step that waits for a person to sign has not failed, though Secrets
  * Manager must take it for that: it counts as SignaturesAwaited.
  */
-export function recordRotation(record: RotationRecord, now: number = Date.now()): void {
+export function recordRotation(telemetry: Telemetry, record: RotationRecord, now: number = Date.now()): void {
   const failed = record.code !== undefined;
   const failure = record.code === 'signature-awaited' ? { SignaturesAwaited: 1 } : { RotationStepFailures: 1 };
   const byStep = record.identity !== undefined && record.step !== undefined;
-  writeLine({
+  writeLine(telemetry, {
     level: failed ? 'WARN' : 'INFO',
     message: 'rotation',
     ...record,
@@ -54,16 +54,17 @@ export function recordRotation(record: RotationRecord, now: number = Date.now())
 }
 
 /** There is no bus to announce it on: whoever expects the event must find out here. */
-export function recordNotAnnounced(event: string, identity: string, version: string): void {
-  writeLine({ level: 'INFO', message: 'not announced', event, identity, version, reason: 'no-event-bus' });
+export function recordNotAnnounced(telemetry: Telemetry, event: string, identity: string, version: string): void {
+  writeLine(telemetry, { level: 'INFO', message: 'not announced', event, identity, version, reason: 'no-event-bus' });
 }
 
 /** The step fails with something that matters more. */
 export function recordAnnouncementFailure(
+  telemetry: Telemetry,
   event: string,
   identity: string,
   version: string,
   { detail, reason }: Pick<FailureFields, 'detail' | 'reason'>,
 ): void {
-  writeLine({ level: 'WARN', message: 'announcement failed', event, identity, version, detail, reason });
+  writeLine(telemetry, { level: 'WARN', message: 'announcement failed', event, identity, version, detail, reason });
 }

@@ -1,5 +1,5 @@
 // The lines that refused requests leave: a few each second, and how many there were besides.
-import { writeLine } from '../../core/telemetry/line.ts';
+import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
 
 const maxLinesEachSecond = 20;
 
@@ -14,21 +14,21 @@ export interface Refusal {
 }
 
 /** Whoever floods the server with bad tokens must not fill the disk as well. `now` in milliseconds since 1970. */
-export function createRefusalLines(now: () => number = Date.now): (refusal: Refusal) => void {
+export function createRefusalLines(telemetry: Telemetry, now: () => number = Date.now): (refusal: Refusal) => void {
   let second = 0;
   let written = 0;
   let unwritten = 0;
   return (refusal) => {
     const current = Math.floor(now() / 1000);
     if (current !== second) {
-      if (unwritten > 0) writeLine({ level: 'WARN', message: 'requests refused', count: unwritten });
+      if (unwritten > 0) writeLine(telemetry, { level: 'WARN', message: 'requests refused', count: unwritten });
       second = current;
       written = 0;
       unwritten = 0;
     }
     if (written < maxLinesEachSecond) {
       written += 1;
-      writeLine({ level: 'WARN', message: 'request refused', ...refusal });
+      writeLine(telemetry, { level: 'WARN', message: 'request refused', ...refusal });
     } else unwritten += 1;
   };
 }

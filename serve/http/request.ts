@@ -5,6 +5,7 @@ import { consoleRouteOf } from '../../console/routes.ts';
 import { asCountersignError } from '../../core/errors.ts';
 import { identityNamePattern, routes } from '../../core/settings.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
+import type { Telemetry } from '../../core/telemetry/telemetry.ts';
 import { dropBody, readBody } from '../../listener/body.ts';
 import { refusal, refusalOfPage } from '../../listener/browser-guard.ts';
 import { connectionsOf } from '../../listener/connections.ts';
@@ -29,6 +30,7 @@ import { isPersonsVisit, type OwnConsole } from './serve-console.ts';
 import { healthAnswer, metricsAnswer, ownRoutes, problemAnswer, readinessAnswer, routeOf } from './serve-routes.ts';
 
 export interface RequestParts {
+  readonly telemetry: Telemetry;
   readonly limits: ServeLimits;
   readonly docsUrl: string;
   /** Whether requests come over TLS. */
@@ -62,7 +64,7 @@ export async function serveOne(
     sendAnswer(request, response, answer, isLast(parts, server, request, answer));
     if (!response.writableFinished && !response.destroyed) await read(response, parts.limits.requestMs);
   } catch (thrown) {
-    recordInternalError(asCountersignError(thrown), '');
+    recordInternalError(parts.telemetry, asCountersignError(thrown), '');
     response.destroy();
   } finally {
     call.taken?.release();

@@ -1,6 +1,6 @@
 // What Prometheus reads: counted from the records of calls and from the server itself, in one process.
 import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
-import type { Meter } from '../../core/telemetry/meter.ts';
+import type { Meter } from '../../core/telemetry/telemetry.ts';
 
 /** What prom-client makes of a registry, as it travels between processes. */
 export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;

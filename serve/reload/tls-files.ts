@@ -1,7 +1,7 @@
 // The server's own files: its certificate and key, the authorities of its callers, and the callers; the last sound ones stay in force.
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { writeLine } from '../../core/telemetry/line.ts';
+import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
 import { type Callers, parseCallers } from '../auth/callers.ts';
 import { makeTrust, type ServerTrust, trustPaths } from '../auth/trusted-authorities.ts';
 import type { ServeOptions } from '../options.ts';
@@ -23,20 +23,21 @@ export interface OwnFiles {
 export interface OwnFilesParts {
   readonly lastSound?: OwnTexts | undefined;
   readonly onTrust?: (now: ServerTrust, before: ServerTrust) => void;
-  /** Whether what changes is told: by the processes that serve, which it concerns. */
-  readonly tells: boolean;
+  /** Undefined: changes leave no line, for a process that does not serve. */
+  readonly telemetry: Telemetry | undefined;
 }
 
 /** Throws an Error with one sentence when there is nothing sound. */
 export async function keepOwnFiles(
   { tls, callers: path }: Pick<ServeOptions, 'tls' | 'callers'>,
-  { lastSound, onTrust, tells }: OwnFilesParts,
+  { lastSound, onTrust, telemetry }: OwnFilesParts,
 ): Promise<OwnFiles> {
   const taken = (paths: readonly string[]) => {
-    if (tells) writeLine({ level: 'INFO', message: 'files taken up', files: paths.map((one) => basename(one)) });
+    if (telemetry)
+      writeLine(telemetry, { level: 'INFO', message: 'files taken up', files: paths.map((one) => basename(one)) });
   };
   const onRefused = (detail: string) => {
-    if (tells) writeLine({ level: 'ERROR', message: 'files refused', detail });
+    if (telemetry) writeLine(telemetry, { level: 'ERROR', message: 'files refused', detail });
   };
   const trust =
     tls &&

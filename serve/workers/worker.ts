@@ -2,19 +2,19 @@
 
 import { asCountersignError } from '../../core/errors.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
-import { sendLinesTo } from '../../core/telemetry/line.ts';
+import type { Telemetry } from '../../core/telemetry/telemetry.ts';
 import { type Installation, openInstallation } from '../installation.ts';
 import type { MetricsSnapshot } from '../metrics/metrics.ts';
 import { createLineWriter } from './lines.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 const lines = createLineWriter((text) => process.stdout.write(text));
-sendLinesTo(lines.write);
+const telemetry: Telemetry = { write: lines.write };
 
 // A terminal and systemd signal the whole group: when to stop is for the first process to say.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 process.on('uncaughtException', (thrown) => {
-  recordInternalError(asCountersignError(thrown), '');
+  recordInternalError(telemetry, asCountersignError(thrown), '');
   lines.flush();
   process.exit(1);
 });
@@ -28,6 +28,7 @@ process.on('message', async (message: ToWorker) => {
     case 'open':
       try {
         installation = await openInstallation(message.options, {
+          telemetry,
           metrics: metricsOfAll,
           sharesPort: true,
           lastSound: message.lastSound,

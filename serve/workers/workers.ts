@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createVerdicts, type NotedVerdict } from '../../console/verdicts.ts';
 import { asCountersignError } from '../../core/errors.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
-import { writeLine } from '../../core/telemetry/line.ts';
+import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
 import { addEnded, expose } from '../metrics/exposition.ts';
 import type { Inspection } from '../metrics/identity-inspection.ts';
 import type { MetricsSnapshot } from '../metrics/metrics.ts';
@@ -40,12 +40,16 @@ interface Member {
 }
 
 /** `options.port` is not 0: it must stay the same for whoever is started later. Throws an Error with one sentence. */
-export async function startWorkers(options: ServeOptions, inspection: Inspection): Promise<Workers> {
+export async function startWorkers(
+  options: ServeOptions,
+  inspection: Inspection,
+  telemetry: Telemetry,
+): Promise<Workers> {
   // Each worker accepts from the one socket by itself. Handed over by the first process, a connection hangs for ever when it is on
   // its way to a worker that dies, and a worker that has no descriptor left for one is never given another.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [], execArgv: [] });
-  const files = await keepOwnFiles(options, { tells: false });
+  const files = await keepOwnFiles(options, { telemetry: undefined });
   const members = new Set<Member>();
   const verdicts = createVerdicts();
   let ended: MetricsSnapshot = [];
@@ -79,7 +83,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
           resolve();
         } else if (message.kind === 'failed') {
           // What keeps the first ones from starting is told by whoever started them all.
-          if (isServing) writeLine({ level: 'ERROR', message: 'worker failed', detail: message.sentence });
+          if (isServing) writeLine(telemetry, { level: 'ERROR', message: 'worker failed', detail: message.sentence });
           reject(new Error(message.sentence));
         } else heard(member, message);
       });
@@ -103,7 +107,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
       metrics().then(
         (text) => tell(member, { kind: 'metrics', id, text }),
         (thrown) => {
-          recordInternalError(asCountersignError(thrown), '');
+          recordInternalError(telemetry, asCountersignError(thrown), '');
           tell(member, { kind: 'metrics', id, text: undefined });
         },
       );
@@ -125,7 +129,7 @@ export async function startWorkers(options: ServeOptions, inspection: Inspection
     const servedMs = Math.round(performance.now() - member.startedAt);
     deaths = servedMs >= soundAfterMs ? 0 : deaths + 1;
     const delayMs = deaths <= 1 ? 0 : Math.min(maxDelayMs, firstDelayMs * 2 ** (deaths - 2));
-    writeLine({
+    writeLine(telemetry, {
       level: 'ERROR',
       message: 'worker died',
       pid: member.worker.process.pid,

@@ -5,7 +5,7 @@ import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { createIdentityCache } from '../../core/identity/cache.ts';
 import { createInvoke } from '../../core/invocation/invoke.ts';
-import { sendLinesTo } from '../../core/telemetry/line.ts';
+import { noTelemetry as telemetry } from '../../core/telemetry/telemetry.ts';
 import { createPool } from '../../core/tls/connection-pool.ts';
 import { openDoor } from '../../functions/api-gateway/handler.ts';
 import { createShelf, documentOf, invocationEvent, lambdaContext } from '../support/stage.ts';
@@ -35,12 +35,11 @@ export async function refusedBeforehand(): Promise<Record<(typeof defective)[num
     const { clients } = makeCast(scope);
     const shelf = createShelf((name) => new CountersignError('identity-not-found', `There is no ${name}.`));
     const identities = createIdentityCache({ source: shelf, ttlMs: 60_000 });
-    sendLinesTo(() => {});
     const pool = createPool();
     scope.onEnd(() => pool.close());
     const options = { docsUrl: 'https://docs.example/', onInternalError: () => {}, storyKeepsDeadline: true };
-    const invoke = openDoor(options, createInvoke({ identities, pool }));
-    const diagnose = openDoor(options, createDiagnose({ identities }));
+    const invoke = openDoor(options, createInvoke({ telemetry, identities, pool }));
+    const diagnose = openDoor(options, createDiagnose({ telemetry, identities }));
     const told = defective.map(async (client) => {
       const name = client.toLowerCase();
       shelf.put(name, 'v1', documentOf(clients[client], [{ host: 'localhost', port: 9, network: 'loopback' }]));

@@ -6,7 +6,7 @@ import { CountersignError } from '../../core/errors.ts';
 import { createIdentityCache, type IdentityCache } from '../../core/identity/cache.ts';
 import type { Identity } from '../../core/identity/identity.ts';
 import { createInvoke } from '../../core/invocation/invoke.ts';
-import { sendLinesTo } from '../../core/telemetry/line.ts';
+import { noTelemetry as telemetry } from '../../core/telemetry/telemetry.ts';
 import { createPool } from '../../core/tls/connection-pool.ts';
 import { openDoor } from '../../functions/api-gateway/handler.ts';
 import { createShelf, invocationEvent, lambdaContext } from '../support/stage.ts';
@@ -38,7 +38,6 @@ export function openDesk(scope: Scope): Desk {
     reload: async (name) => identities.get(name) as Identity,
     refreshing: () => undefined,
   };
-  sendLinesTo(() => {});
   const pool = createPool();
   scope.onEnd(() => pool.close());
   const options = {
@@ -46,8 +45,8 @@ export function openDesk(scope: Scope): Desk {
     onInternalError: (error: unknown) => console.error(error),
     storyKeepsDeadline: true,
   };
-  const invoke = openDoor(options, createInvoke({ identities: unchecked, pool }));
-  const diagnose = openDoor(options, createDiagnose({ identities: unchecked }));
+  const invoke = openDoor(options, createInvoke({ telemetry, identities: unchecked, pool }));
+  const diagnose = openDoor(options, createDiagnose({ telemetry, identities: unchecked }));
   const report = async (identity: string, request: object) =>
     diagnosisIn(await diagnose(invocationEvent({ ...patient, ...request }, identity), lambdaContext(29_000)));
   return {

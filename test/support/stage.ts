@@ -7,7 +7,7 @@ import type { Fallback } from '../../core/invocation/fallback.ts';
 import { createInvoke } from '../../core/invocation/invoke.ts';
 import { openServices } from '../../core/invocation/services.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
-import { sendLinesTo } from '../../core/telemetry/line.ts';
+import type { Telemetry } from '../../core/telemetry/telemetry.ts';
 import type { Pool, PoolLimits } from '../../core/tls/connection-pool.ts';
 import { openDoor } from '../../functions/api-gateway/handler.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
@@ -110,11 +110,15 @@ export interface StageOptions {
 /** Wired as functions/invoke.ts is. */
 export function openStage(options: StageOptions): OpenStage {
   const lines: string[] = [];
-  sendLinesTo((line) => lines.push(line));
+  const telemetry: Telemetry = { write: (line) => lines.push(line) };
   const { ttlMs = 60_000, poolLimits, ...rest } = options;
-  const services = openServices({ ...rest, ttlMs, ...(poolLimits ? { limits: poolLimits } : {}) });
+  const services = openServices({ ...rest, telemetry, ttlMs, ...(poolLimits ? { limits: poolLimits } : {}) });
   const door = openDoor(
-    { docsUrl: 'https://docs.example/', onInternalError: recordInternalError, storyKeepsDeadline: true },
+    {
+      docsUrl: 'https://docs.example/',
+      onInternalError: recordInternalError.bind(undefined, telemetry),
+      storyKeepsDeadline: true,
+    },
     createInvoke(services),
   );
   return {

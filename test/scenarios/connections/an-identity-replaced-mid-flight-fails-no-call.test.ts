@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { createIdentityCache } from '../../../core/identity/cache.ts';
 import { createInvoke } from '../../../core/invocation/invoke.ts';
+import { noTelemetry } from '../../../core/telemetry/telemetry.ts';
 import { createPool } from '../../../core/tls/connection-pool.ts';
 import { openDoor } from '../../../functions/api-gateway/handler.ts';
 import { type CustomerApi, destinationAt, startApi } from '../../support/connections/customer-api.ts';
@@ -105,7 +106,10 @@ describe('an identity that is dropped for room', () => {
       capacity: 1,
       onLetGo: pool.retire,
     });
-    const door = openDoor({ docsUrl: 'https://docs.example/' }, createInvoke({ identities, pool }));
+    const door = openDoor(
+      { docsUrl: 'https://docs.example/' },
+      createInvoke({ telemetry: noTelemetry, identities, pool }),
+    );
     const call = (identity: string) => door(invocationEvent({ url: url(api) }, identity), lambdaContext(29_000));
 
     // The connection dies, and the identity is let go, while the call is under way: it is repeated on a fresh one.

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import { failureFields } from '../../../core/telemetry/failure-fields.ts';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
 import { recordRotation } from '../../../core/telemetry/rotation-record.ts';
 import { synthesize } from '../../support/infra/synthesize.ts';
 import { emittedMetrics } from '../../support/telemetry/emitted.ts';
@@ -177,9 +176,11 @@ describe('the alarms for', () => {
 
   it('a failed rotation do not go off for one that waits for a signature', () => {
     const lines: string[] = [];
-    sendLinesTo((line) => lines.push(line));
     const awaited = failureFields(new CountersignError('signature-awaited', 'It waits.'));
-    recordRotation({ requestId: 'r', identity: 'platform', step: 'createSecret', totalMs: 1, ...awaited });
+    recordRotation(
+      { write: (line) => lines.push(line) },
+      { requestId: 'r', identity: 'platform', step: 'createSecret', totalMs: 1, ...awaited },
+    );
     const [line] = lines.map((text) => JSON.parse(text));
     expect(line).toMatchObject({ level: 'WARN', code: 'signature-awaited', RotationSteps: 1, SignaturesAwaited: 1 });
     expect(line).not.toHaveProperty('RotationStepFailures');

@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Context } from 'aws-lambda';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
 import { secretList } from '../../../core/versions/secret-list.ts';
+import { telemetry } from '../../../functions/telemetry.ts';
 import { makeChain, makeKeys } from '../../support/identity/identities.ts';
 import { day, type Line, lastOf, openStore, prefix, useStore } from '../../support/inspection/inspection.ts';
 
@@ -13,7 +13,7 @@ it('tells of each identity, and answers nothing', async () => {
   await put('platform', makeKeys(makeChain(), { notAfter: new Date(Date.now() + 20.05 * day) }));
   vi.stubEnv('COUNTERSIGN_SECRET_PREFIX', prefix);
   const lines: Line[] = [];
-  sendLinesTo((line) => lines.push(JSON.parse(line) as Line));
+  vi.spyOn(telemetry, 'write').mockImplementation((line) => lines.push(JSON.parse(line) as Line));
   const { handler } = await import('../../../functions/expiry.ts');
   const context = { awsRequestId: 'r-1', getRemainingTimeInMillis: () => 300_000 } as Context;
   expect(await handler({}, context)).toBeUndefined();

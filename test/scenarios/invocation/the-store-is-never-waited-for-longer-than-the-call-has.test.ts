@@ -1,6 +1,8 @@
 // What a call waits for the store: all it has when it needs the identity, hardly at all when the next call needs it.
+
 import { describe, expect, it } from 'vitest';
 import { createDiagnose } from '../../../core/diagnosis/diagnose.ts';
+import { noTelemetry } from '../../../core/telemetry/telemetry.ts';
 import { deadlineIn, refreshWithin } from '../../../core/tls/attempt.ts';
 import { openDoor } from '../../../functions/api-gateway/handler.ts';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
@@ -78,7 +80,10 @@ describe('a read behind a call', () => {
   it('has ended when a diagnosis is returned', async () => {
     const { platform, makeDue } = await setUp();
     await makeDue(slowly);
-    const door = openDoor({ docsUrl: 'https://docs.example/' }, createDiagnose(platform.stage));
+    const door = openDoor(
+      { docsUrl: 'https://docs.example/' },
+      createDiagnose({ ...platform.stage, telemetry: noTelemetry }),
+    );
     const event = invocationEvent({ url: 'https://other.acme.example/' }, 'platform');
     expect(await door(event, lambdaContext(29_000))).toMatchObject({ statusCode: 403 });
     expect(platform.stage.identities.get('platform')).toMatchObject({ version: 'v2' });

@@ -13,8 +13,8 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
 import type { Door } from '../../../functions/api-gateway/handler.ts';
+import { telemetry } from '../../../functions/telemetry.ts';
 import { type SecretsManager, startSecretsManager } from '../../../local/secrets-manager/server.ts';
 import { makeChain, makeKeys } from '../../support/identity/identities.ts';
 
@@ -75,7 +75,7 @@ async function ask(identity: string, { stage, accept }: Asking = {}): Promise<AP
 const bodyOf = (answer: APIGatewayProxyStructuredResultV2) => JSON.parse(answer.body ?? '');
 
 const lines: string[] = [];
-sendLinesTo((line) => lines.push(line));
+telemetry.write = (line) => lines.push(line);
 afterEach(() => {
   lines.length = 0;
 });

@@ -1,9 +1,11 @@
 // A secret without any value: its first rotation broken off before and after each call, then run again; no request is left as an identity.
+
 import { CancelRotateSecretCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from 'vitest';
 import { openAnnouncements } from '../../../core/events/event-publisher.ts';
 import { openIssuer } from '../../../core/issuers/open-issuer.ts';
 import type { RotationServices } from '../../../core/rotation/rotation.ts';
+import { noTelemetry } from '../../../core/telemetry/telemetry.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { expectUsable, openPipeline, prefix } from '../../support/rotation/rotating.ts';
 
@@ -45,7 +47,11 @@ function breaking(
 it('ends with the first identity, issued once, and no label but AWSCURRENT', async () => {
   const pipeline = await openPipeline();
   const { renewal } = pipeline.document() as { renewal: object };
-  const real = { versions: openVersions({ prefix }), announce: await openAnnouncements('certificates'), openIssuer };
+  const real = {
+    versions: openVersions({ prefix }),
+    announce: await openAnnouncements('certificates', noTelemetry),
+    openIssuer,
+  };
   let issued = 0;
 
   async function rotated(identity: string, at: number, moment: string): Promise<readonly string[]> {

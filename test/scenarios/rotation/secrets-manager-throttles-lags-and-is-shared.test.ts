@@ -1,8 +1,10 @@
 // What Secrets Manager does to a rotation: it throttles, shows late what was written, and lets two of them run at once.
+
 import { CancelRotateSecretCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it, vi } from 'vitest';
 import { openAnnouncements } from '../../../core/events/event-publisher.ts';
 import { rotationSteps } from '../../../core/rotation/rotation-event.ts';
+import { noTelemetry } from '../../../core/telemetry/telemetry.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { failureOf } from '../../support/identity/identities.ts';
 import { context, issuerThat, openPipeline, type Pipeline, prefix, signedBy } from '../../support/rotation/rotating.ts';
@@ -235,7 +237,7 @@ describe('the bus', () => {
 
   it('that is not there is no hindrance, and a line says what was not announced', async () => {
     const { pipeline, versions, event } = await behindADoor();
-    await pipeline.run(event, { versions, announce: await openAnnouncements(undefined) });
+    await pipeline.run(event, { versions, announce: await openAnnouncements(undefined, noTelemetry) });
     await expectRotated(pipeline, event.ClientRequestToken);
     const silent = pipeline.lines.filter(({ message }) => message === 'not announced');
     expect(silent.map(({ event: name }) => name)).toEqual(['Certificate Pending', 'Certificate Activated']);

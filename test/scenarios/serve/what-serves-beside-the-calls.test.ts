@@ -3,7 +3,6 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import { createIdentityCache } from '../../../core/identity/cache.ts';
 import { newRecord } from '../../../core/telemetry/invocation-record.ts';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
 import { createRefusalLines } from '../../../serve/auth/refused-requests.ts';
 import { createLoad } from '../../../serve/http/load-limit.ts';
 import { addEnded, expose } from '../../../serve/metrics/exposition.ts';
@@ -38,9 +37,8 @@ describe('lines', () => {
 
   it('of refusals are twenty a second, and then their number', () => {
     const lines: Record<string, unknown>[] = [];
-    sendLinesTo((line) => lines.push(JSON.parse(line)));
     let now = 5_000;
-    const refused = createRefusalLines(() => now);
+    const refused = createRefusalLines({ write: (line) => lines.push(JSON.parse(line)) }, () => now);
     for (let n = 0; n < 50; n++) refused({ code: 'not-authenticated' });
     expect(lines.length).toBe(20);
     now += 1_000;

@@ -1,11 +1,10 @@
 // Where the process counts by itself, the meter is told of each record, and the lines hold no metrics for CloudWatch.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import { recordDiagnosis } from '../../../core/telemetry/diagnosis-record.ts';
 import { recordRefreshFailure } from '../../../core/telemetry/events.ts';
 import { newRecord, recordInvocation } from '../../../core/telemetry/invocation-record.ts';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
-import { countWith } from '../../../core/telemetry/meter.ts';
+import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
 
 const lines: string[] = [];
 const told: unknown[][] = [];
@@ -13,14 +12,17 @@ const told: unknown[][] = [];
 beforeEach(() => {
   lines.length = 0;
   told.length = 0;
-  sendLinesTo((line) => lines.push(line));
-  countWith({
+});
+
+const write = (line: string) => lines.push(line);
+const counted: Telemetry = {
+  write,
+  meter: {
     invocation: ({ code, totalMs }) => told.push(['invocation', code, totalMs]),
     diagnosis: ({ verdict, totalMs }) => told.push(['diagnosis', verdict, totalMs]),
     refreshFailed: (identity) => told.push(['refresh', identity]),
-  });
-});
-afterEach(() => countWith(undefined));
+  },
+};
 
 const error = new CountersignError('identity-unavailable', 'The store is down.');
 const record = {
@@ -31,10 +33,10 @@ const record = {
   totalMs: 3,
 };
 
-function leave(): void {
-  recordInvocation(record, 5);
-  recordDiagnosis({ requestId: 'request-2', verdict: 'access-granted', totalMs: 7 }, 5);
-  recordRefreshFailure('platform', error, 5);
+function leave(telemetry: Telemetry = counted): void {
+  recordInvocation(telemetry, record, 5);
+  recordDiagnosis(telemetry, { requestId: 'request-2', verdict: 'access-granted', totalMs: 7 }, 5);
+  recordRefreshFailure(telemetry, 'platform', error, 5);
 }
 
 describe('a meter', () => {
@@ -61,8 +63,7 @@ describe('a meter', () => {
       connection: 'new',
       totalMs: 3,
     });
-    countWith(undefined);
-    leave();
+    leave({ write });
     const metrics = new Set(
       ['_aws', 'Invocations', 'FullHandshakes', 'Failures', 'Diagnoses', 'diagnosisMs', 'DiagnosisVerdicts'].concat(
         'IdentityRefreshFailures',

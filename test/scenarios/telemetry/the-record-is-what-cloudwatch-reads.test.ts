@@ -5,7 +5,7 @@ import { CountersignError } from '../../../core/errors.ts';
 import { metricsNamespace } from '../../../core/settings.ts';
 import { recordInternalError, recordRefreshFailure } from '../../../core/telemetry/events.ts';
 import { type InvocationRecord, recordInvocation } from '../../../core/telemetry/invocation-record.ts';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
+import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
 
 interface Directive {
   Namespace: string;
@@ -14,13 +14,13 @@ interface Directive {
 }
 
 const lines: string[] = [];
-sendLinesTo((line) => lines.push(line));
+const telemetry: Telemetry = { write: (line) => lines.push(line) };
 afterEach(() => {
   lines.length = 0;
 });
 
 function written(record: Partial<InvocationRecord>) {
-  recordInvocation({ requestId: 'r', attempts: 1, totalMs: 3.5, ...record }, 1_700_000_000_000);
+  recordInvocation(telemetry, { requestId: 'r', attempts: 1, totalMs: 3.5, ...record }, 1_700_000_000_000);
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(/^\{[^\n]*\}\n$/);
   return JSON.parse(lines[0] as string);
@@ -96,7 +96,7 @@ describe('the record of an invocation', () => {
 
 describe('events beside invocations', () => {
   it('count a refresh that failed', () => {
-    recordRefreshFailure('platform', new CountersignError('identity-unavailable', 'The store is down.'), 5);
+    recordRefreshFailure(telemetry, 'platform', new CountersignError('identity-unavailable', 'The store is down.'), 5);
     const line = JSON.parse(lines[0] as string);
     expect(line).toMatchObject({ identity: 'platform', code: 'identity-unavailable', IdentityRefreshFailures: 1 });
     expect(line._aws.CloudWatchMetrics[0].Metrics).toEqual([{ Name: 'IdentityRefreshFailures', Unit: 'Count' }]);
@@ -104,7 +104,7 @@ describe('events beside invocations', () => {
 
   it('name a defect by its class and place, never by its message', () => {
     const cause = new TypeError('cannot read the secret of "hunter2"');
-    recordInternalError(new CountersignError('internal-error', 'Something.', { cause }), 'request-7');
+    recordInternalError(telemetry, new CountersignError('internal-error', 'Something.', { cause }), 'request-7');
     expect(lines[0]).not.toContain('hunter2');
     const line = JSON.parse(lines[0] as string);
     expect(line).toMatchObject({ level: 'ERROR', requestId: 'request-7', cause: 'TypeError' });

@@ -5,7 +5,7 @@ import type { Diagnosis, Finding } from '../../../core/diagnosis/diagnosis.ts';
 import { CountersignError } from '../../../core/errors.ts';
 import { createIdentityCache } from '../../../core/identity/cache.ts';
 import { recordInternalError } from '../../../core/telemetry/events.ts';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
+import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
 import { openDoor } from '../../../functions/api-gateway/handler.ts';
 import type { CertificateRequest, IssuedCertificate } from '../../../local/authority/authority.ts';
 import {
@@ -50,11 +50,15 @@ export function useDiagnosing(now: () => number = Date.now): Diagnosing {
     authorities.customerRoot.issue({ commonName: 'api', names: serverNames, usage: 'server', ...request });
   const shelf = createShelf((name) => new CountersignError('identity-not-found', `There is no ${name}.`));
   const lines: string[] = [];
-  sendLinesTo((line) => lines.push(line));
+  const telemetry: Telemetry = { write: (line) => lines.push(line) };
   const identities = createIdentityCache({ source: shelf, ttlMs: 60_000, now });
   const door = openDoor(
-    { docsUrl: 'https://docs.example/', onInternalError: recordInternalError, storyKeepsDeadline: true },
-    createDiagnose({ identities, now }),
+    {
+      docsUrl: 'https://docs.example/',
+      onInternalError: recordInternalError.bind(undefined, telemetry),
+      storyKeepsDeadline: true,
+    },
+    createDiagnose({ telemetry, identities, now }),
   );
   const client = authorities.platformIssuer.issue({ commonName: 'platform', usage: 'client' });
   let calls = 0;

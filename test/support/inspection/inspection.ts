@@ -3,7 +3,6 @@ import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-
 import { onTestFinished, vi } from 'vitest';
 import { secretsManagerSource } from '../../../core/identity/secrets-manager.ts';
 import { type ExpiryOptions, inspectIdentities } from '../../../core/inspection/inspect.ts';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
 import { secretList } from '../../../core/versions/secret-list.ts';
 import { startServer } from '../local-secrets-manager/local-server.ts';
 
@@ -49,8 +48,8 @@ export async function openStore(): Promise<Store> {
 
 export async function inspect(options: Partial<ExpiryOptions> = {}): Promise<readonly Line[]> {
   const lines: Line[] = [];
-  sendLinesTo((line) => lines.push(JSON.parse(line) as Line));
   await inspectIdentities({
+    telemetry: { write: (line) => lines.push(JSON.parse(line) as Line) },
     secrets: secretList(prefix),
     source: secretsManagerSource({ prefix }),
     now,

@@ -14,7 +14,7 @@ import { openIssuer } from '../../../core/issuers/open-issuer.ts';
 import { createRotate } from '../../../core/rotation/rotate.ts';
 import type { RotationServices } from '../../../core/rotation/rotation.ts';
 import { rotationSteps } from '../../../core/rotation/rotation-event.ts';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
+import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { readCertificateRequest } from '../../../core/x509/certificate-request-reader.ts';
 import type { Authority } from '../../../local/authority/authority.ts';
@@ -34,6 +34,7 @@ export interface StepEvent {
 }
 
 export interface Pipeline {
+  readonly telemetry: Telemetry;
   readonly authorities: Authorities;
   readonly authority: AuthorityServer;
   readonly bus: EventBus;
@@ -86,12 +87,13 @@ export async function openPipeline(): Promise<Pipeline> {
     await authority.close();
   });
   const written: string[] = [];
-  sendLinesTo((line) => written.push(line));
+  const telemetry: Telemetry = { write: (line) => written.push(line) };
   const versions = openVersions({ prefix });
-  const announce = await openAnnouncements('certificates');
+  const announce = await openAnnouncements('certificates', telemetry);
   const idOf = (identity: string) => ({ SecretId: prefix + identity });
 
   const pipeline: Pipeline = {
+    telemetry,
     authorities,
     authority,
     bus,
@@ -137,7 +139,16 @@ export async function openPipeline(): Promise<Pipeline> {
       return { SecretId: answer.ARN ?? '', ClientRequestToken };
     },
     rotate: (services) =>
-      createRotate({ prefix, versions, openIssuer, announce, renewals: {}, sleep: async () => {}, ...services }),
+      createRotate({
+        telemetry,
+        prefix,
+        versions,
+        openIssuer,
+        announce,
+        renewals: {},
+        sleep: async () => {},
+        ...services,
+      }),
     async run(event, services) {
       const rotate = pipeline.rotate(services);
       for (const Step of rotationSteps) await rotate({ Step, ...event }, context());

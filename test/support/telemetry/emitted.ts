@@ -3,11 +3,11 @@ import { expect } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import { recordDiagnosis } from '../../../core/telemetry/diagnosis-record.ts';
 import { recordRefreshFailure } from '../../../core/telemetry/events.ts';
-import { recordExpiry, recordInspection } from '../../../core/telemetry/expiry-record.ts';
 import { failureFields } from '../../../core/telemetry/failure-fields.ts';
+import { recordExpiry, recordInspection } from '../../../core/telemetry/inspection-record.ts';
 import { newRecord, recordInvocation } from '../../../core/telemetry/invocation-record.ts';
-import { sendLinesTo } from '../../../core/telemetry/line.ts';
 import { recordRotation } from '../../../core/telemetry/rotation-record.ts';
+import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
 
 export interface EmittedMetric {
   readonly name: string;
@@ -45,7 +45,7 @@ interface Directive {
 
 function linesOfEveryKind(now: number): readonly string[] {
   const lines: string[] = [];
-  sendLinesTo((line) => lines.push(line));
+  const telemetry: Telemetry = { write: (line) => lines.push(line) };
   const failed = (code: ConstructorParameters<typeof CountersignError>[0]) =>
     failureFields(new CountersignError(code, 'No.'));
   for (const code of [
@@ -54,10 +54,10 @@ function linesOfEveryKind(now: number): readonly string[] {
     'internal-error',
     'client-certificate-rejected',
   ] as const) {
-    recordInvocation({ ...newRecord('r'), ...failed(code) }, now);
+    recordInvocation(telemetry, { ...newRecord('r'), ...failed(code) }, now);
   }
   for (const connection of ['new', 'resumed', 'reused'] as const) {
-    recordInvocation({ ...newRecord('r'), connection }, now);
+    recordInvocation(telemetry, { ...newRecord('r'), connection }, now);
   }
   const byPrevious = {
     identity: 'platform',
@@ -65,12 +65,16 @@ function linesOfEveryKind(now: number): readonly string[] {
     stage: 'AWSPREVIOUS' as const,
     rejections: 1,
   };
-  recordInvocation({ ...newRecord('r'), ...byPrevious }, now);
-  recordDiagnosis({ requestId: 'r', totalMs: 1, verdict: 'access-granted' }, now);
-  recordRefreshFailure('platform', new CountersignError('identity-unusable', 'No.'), now);
-  recordRotation({ requestId: 'r', totalMs: 1, ...failed('issuer-refused') }, now);
-  recordRotation({ requestId: 'r', totalMs: 1, ...failed('signature-awaited') }, now);
-  recordRotation({ requestId: 'r', totalMs: 1, identity: 'platform', step: 'finishSecret', outcome: 'activated' }, now);
+  recordInvocation(telemetry, { ...newRecord('r'), ...byPrevious }, now);
+  recordDiagnosis(telemetry, { requestId: 'r', totalMs: 1, verdict: 'access-granted' }, now);
+  recordRefreshFailure(telemetry, 'platform', new CountersignError('identity-unusable', 'No.'), now);
+  recordRotation(telemetry, { requestId: 'r', totalMs: 1, ...failed('issuer-refused') }, now);
+  recordRotation(telemetry, { requestId: 'r', totalMs: 1, ...failed('signature-awaited') }, now);
+  recordRotation(
+    telemetry,
+    { requestId: 'r', totalMs: 1, identity: 'platform', step: 'finishSecret', outcome: 'activated' },
+    now,
+  );
   const times = {
     leafDays: 20,
     issuerDays: 900,
@@ -80,7 +84,7 @@ function linesOfEveryKind(now: number): readonly string[] {
   };
   const state = { identity: 'platform', state: 'usable' as const, stages: [], overdue: [] };
   const inspected = { ...state, ...times, clientAuthenticationEnding: false, rotationEnabled: true };
-  recordExpiry(inspected, now);
-  recordInspection([inspected], now);
+  recordExpiry(telemetry, inspected, now);
+  recordInspection(telemetry, [inspected], now);
   return lines;
 }

@@ -1,7 +1,7 @@
 // What the hourly inspection of all identities leaves: two lines for each identity, one for all, with CloudWatch's metrics in them.
 import { embeddedMetrics } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
-import { writeLine } from './line.ts';
+import { type Telemetry, writeLine } from './telemetry.ts';
 
 /** Names, labels and dates alone. Of what is broken or unread, the fields that say why. */
 export interface ExpiryRecord extends Partial<FailureFields> {
@@ -28,18 +28,18 @@ export interface ExpiryRecord extends Partial<FailureFields> {
 }
 
 /** Embedded metric format: DaysToExpiry by identity and certificate, which is `leaf` in the first line and `issuer` in the second. */
-export function recordExpiry(record: ExpiryRecord, now: number): void {
+export function recordExpiry(telemetry: Telemetry, record: ExpiryRecord, now: number): void {
   const { leafDays, issuerDays, issuerValidTo } = record;
   const isWell = record.state === 'usable' || record.state === 'empty';
   const isCalm = isWell && record.overdue.length === 0 && !record.clientAuthenticationEnding;
-  writeLine({
+  writeLine(telemetry, {
     level: isCalm ? 'INFO' : 'WARN',
     message: 'identity inspected',
     ...record,
     ...(leafDays === undefined ? {} : daysMetric('leaf', leafDays, now)),
   });
   if (issuerDays === undefined) return;
-  writeLine({
+  writeLine(telemetry, {
     level: 'INFO',
     message: 'issuer inspected',
     identity: record.identity,
@@ -60,11 +60,11 @@ function daysMetric(certificate: 'leaf' | 'issuer', DaysToExpiry: number, now: n
 }
 
 /** Embedded metric format without dimensions; DaysToExpiry, the least over all certificates of all identities, where there is one. */
-export function recordInspection(records: readonly ExpiryRecord[], now: number): void {
+export function recordInspection(telemetry: Telemetry, records: readonly ExpiryRecord[], now: number): void {
   const days = records.flatMap(({ leafDays, issuerDays }) => [leafDays ?? [], issuerDays ?? []].flat());
   const count = (counts: (record: ExpiryRecord) => boolean) => records.filter(counts).length;
   const least = days.length === 0 ? undefined : days.reduce((one, other) => Math.min(one, other));
-  writeLine({
+  writeLine(telemetry, {
     level: 'INFO',
     message: 'identities inspected',
     ...embeddedMetrics(now, {
