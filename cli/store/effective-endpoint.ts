@@ -36,7 +36,7 @@ async function endpointOfSdk(): Promise<URL | undefined> {
       found = new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`);
       throw new Error('It is not to be sent.');
     },
-    { step: 'build', priority: 'high', name: 'whither' },
+    { step: 'build', priority: 'high', name: 'captureEndpoint' },
   );
   await client.send(new ListSecretsCommand({})).catch(() => undefined);
   client.destroy();

@@ -1,11 +1,11 @@
 // Look-ups of names, shared and counted: one that hangs must not take name resolution away from everybody else.
 
-export interface FoundAddress {
+export interface LookupAddress {
   readonly address: string;
 }
 
 /** Rejects with an error that has a `code`, as dns.lookup does. */
-export type LookupFunction = (host: string) => Promise<readonly FoundAddress[]>;
+export type LookupFunction = (host: string) => Promise<readonly LookupAddress[]>;
 
 export const tooManyLookups = 'too-many-lookups';
 
@@ -24,7 +24,7 @@ const mostPending = 24;
 const mostPendingOfOne = 16;
 
 interface Pending {
-  readonly byHost: Map<string, Promise<readonly FoundAddress[]>>;
+  readonly byHost: Map<string, Promise<readonly LookupAddress[]>>;
   readonly byOwner: WeakMap<object, number>;
 }
 
@@ -34,7 +34,7 @@ const pendingOf = new WeakMap<LookupFunction, Pending>();
  * One look-up for each host at a time, whoever asks. `owner` is whose share a new one is counted in: the destination,
  * which belongs to one version of one identity. Rejects with TooManyLookups where a share or all of them are used up.
  */
-export function lookUp(host: string, owner: object, lookup: LookupFunction): Promise<readonly FoundAddress[]> {
+export function lookUp(host: string, owner: object, lookup: LookupFunction): Promise<readonly LookupAddress[]> {
   const { byHost, byOwner } = pendingLookups(lookup);
   const shared = byHost.get(host);
   if (shared) return shared;

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { CountersignError } from '../errors.ts';
 import type { Destination } from './destination.ts';
 import { checkAddress } from './guard.ts';
-import { type FoundAddress, type LookupFunction, lookUp, TooManyLookups } from './lookups.ts';
+import { type LookupAddress, type LookupFunction, lookUp, TooManyLookups } from './lookups.ts';
 import type { Target } from './target.ts';
 
 export type { LookupFunction } from './lookups.ts';
@@ -49,7 +49,7 @@ async function addressesOf(
   target: Target,
   destination: Destination,
   lookup: LookupFunction,
-): Promise<readonly FoundAddress[]> {
+): Promise<readonly LookupAddress[]> {
   if (target.address !== undefined) return [{ address: target.address }];
   if (localhostName.test(target.host)) return loopbackAddresses;
   try {

@@ -24,7 +24,7 @@ export function assessAccess(
   if (failure?.code === 'client-certificate-rejected') {
     const finding = failureOf(failure, {
       ...(seen.ended ? { ended: seen.ended } : {}),
-      protocol: seen.flight.protocol ?? '',
+      protocol: seen.capture.protocol ?? '',
     });
     return { outcome: 'refused', certainty: finding.certainty, findings: [finding], page: undefined };
   }

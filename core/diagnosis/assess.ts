@@ -3,10 +3,10 @@
 import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
 import type { Identity } from '../identity/identity.ts';
-import { rounded } from '../tls/attempt.ts';
+import { roundMs } from '../tls/attempt.ts';
 import { type AccessAssessment, assessAccess } from './access-step.ts';
 import { assessClient, assessDemand, assessNeverAsked } from './client-step.ts';
-import type { Diagnosis, Finding, StepReport, Tried, Verdict } from './diagnosis.ts';
+import type { Diagnosis, Finding, StepReport, TrialResult, Verdict } from './diagnosis.ts';
 import { failureOf, note, stepOf } from './finding.ts';
 import { askedAtOnce, hasAsked, type Observation, sentCertificate } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
@@ -22,7 +22,7 @@ export interface AssessmentTerms {
   /** Milliseconds since 1970. */
   readonly now: number;
   /** What came of a second connection, with the remedy that an operator of ours can take at once. */
-  readonly tried?: Tried;
+  readonly tried?: TrialResult;
 }
 
 /** Without what only the story knows: the URL, the name of the identity, the whole time. */
@@ -36,7 +36,7 @@ export interface Assessment {
 
 export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const { identity, destination, target, probe, now, tried } = terms;
-  const { flight, failure, attempt } = seen;
+  const { capture, failure, attempt } = seen;
   const startedJudging = performance.now();
   const server = assessServer(seen, destination, target, now);
   const client = assessClient(seen, identity, now);
@@ -46,7 +46,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const judgedMs = performance.now() - startedJudging;
 
   const early = failure?.step === 1 || failure?.step === 2 ? failureOf(failure) : undefined;
-  const isServed = flight.certificates.length > 0 || server.chain.length > 0;
+  const isServed = capture.certificates.length > 0 || server.chain.length > 0;
   const isUntrusted = server.findings.some(({ severity }) => severity === 'failure');
   const isConnected = seen.connectedAt > 0;
   const isAnswered = seen.isReady || failure?.step === 5 || sentCertificate(seen);
@@ -57,24 +57,24 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const isAboutUs = !isBarred && (nothingSent ? access.outcome === 'refused' : isAsked);
 
   const steps: StepReport[] = [
-    stepOf(1, failure?.step === 1 && early ? [early] : [], rounded(attempt.dnsMs + attempt.connectMs)),
+    stepOf(1, failure?.step === 1 && early ? [early] : [], roundMs(attempt.dnsMs + attempt.connectMs)),
     stepOf(
       2,
-      failure?.step === 2 && early ? [early, ...oldProtocol(flight.protocol)] : [],
-      isConnected ? rounded(endOfServing - seen.connectedAt) : 0,
+      failure?.step === 2 && early ? [early, ...oldProtocol(capture.protocol)] : [],
+      isConnected ? roundMs(endOfServing - seen.connectedAt) : 0,
       isConnected,
     ),
-    stepOf(3, server.findings, isServed ? rounded(judgedMs) : 0, isServed || failure?.step === 3),
+    stepOf(3, server.findings, isServed ? roundMs(judgedMs) : 0, isServed || failure?.step === 3),
     stepOf(
       4,
       [...client.findings, ...(neverAsked ? [neverAsked] : [])],
-      isAnswered && seen.servedAt ? rounded((seen.readyAt || seen.endedAt) - seen.servedAt) : 0,
+      isAnswered && seen.servedAt ? roundMs((seen.readyAt || seen.endedAt) - seen.servedAt) : 0,
       askedAtOnce(seen) !== undefined && isAnswered && early === undefined,
     ),
     stepOf(
       5,
       [...(isAboutUs ? access.findings : []), ...(tried ? [trial(tried)] : [])],
-      seen.readyAt && isAboutUs ? rounded(seen.endedAt - seen.readyAt) : 0,
+      seen.readyAt && isAboutUs ? roundMs(seen.endedAt - seen.readyAt) : 0,
       isAboutUs && access.outcome !== 'not-reached' && early === undefined,
     ),
   ];
@@ -132,7 +132,7 @@ function oldProtocol(protocol: string | undefined): Finding[] {
   return [note('server-protocol-old', `The server insists on ${protocol}, which is no longer safe.`, { protocol })];
 }
 
-function trial(tried: Tried): Finding {
+function trial(tried: TrialResult): Finding {
   const sentence = {
     worked: 'Tried with TLS 1.2 at most: the server asked for the certificate again, took it, and granted access.',
     'did-not-help': 'Tried with TLS 1.2 at most: that did not help.',

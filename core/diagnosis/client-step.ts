@@ -29,10 +29,10 @@ const mostInWords = 5;
 
 export function assessClient(seen: Observation, identity: Identity, now: number): ClientAssessment {
   const chain = certificatesOf(identity.certificate + identity.intermediateCertificates);
-  const { flight } = seen;
+  const { capture } = seen;
   const [leaf] = chain as [X509Certificate];
-  const request = flight.request;
-  const protocol = flight.protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3';
+  const request = capture.request;
+  const protocol = capture.protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3';
   const ders = chain.map(({ raw }) => raw);
   const issuer = request && acceptsIssuer(request, ders);
   const canSign = request && acceptsSignature(request, protocol, leaf.publicKey);
@@ -91,9 +91,9 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
     );
   }
   // The end of the reading that comes with every answer is none of these.
-  const isUnread = seen.isReady && (flight.asked === undefined || (flight.asked && !request));
-  if (isUnread && flight.stopped) {
-    const { stopped } = flight;
+  const isUnread = seen.isReady && (capture.asked === undefined || (capture.asked && !request));
+  if (isUnread && capture.stopped) {
+    const { stopped } = capture;
     const detail = `The handshake is complete, and what the server asks for in it could not be read (${stopped}).`;
     findings.push(note('handshake-not-read', detail, { stopped }));
   }
@@ -134,7 +134,7 @@ export function assessNeverAsked(
   probe: ProbeRequest | undefined,
   page: PageKind | undefined,
 ): Finding | undefined {
-  const { flight, answer } = seen;
+  const { capture, answer } = seen;
   if (askedAtOnce(seen) !== false || hasAsked(seen) || !seen.isReady) return undefined;
   const asked = probe && answer ? `${probe.method} ${pathOf(probe.path)}` : undefined;
   const isProbed = asked !== undefined && [pathOf(probe?.path ?? ''), '/'].includes(pathOf(target.path));
@@ -143,8 +143,8 @@ export function assessNeverAsked(
     : `The server did not ask for a client certificate in the handshake${asked ? `, nor for ${asked}` : ''}. Some servers ask only for some paths: name one with the probe.`;
   const error = new CountersignError('client-certificate-not-requested', detail, {
     evidence: {
-      protocol: flight.protocol ?? '',
-      ...(isProbed && flight.asked === false ? {} : { certainty: 'inferred' }),
+      protocol: capture.protocol ?? '',
+      ...(isProbed && capture.asked === false ? {} : { certainty: 'inferred' }),
     },
   });
   const finding = failureOf(error);
@@ -152,11 +152,11 @@ export function assessNeverAsked(
 }
 
 /** A call that demands mutual TLS ends before its request, so it never comes to a renegotiation or a page. */
-export function assessDemand({ flight }: Observation): Finding {
+export function assessDemand({ capture }: Observation): Finding {
   const detail =
     'The server did not ask for a client certificate in the handshake, and the destination demands that it does (requireMutual): every call ends here, whatever the server asks for later.';
-  const certainty = flight.asked === false ? {} : { certainty: 'inferred' };
-  const evidence = { protocol: flight.protocol ?? '', ...certainty };
+  const certainty = capture.asked === false ? {} : { certainty: 'inferred' };
+  const evidence = { protocol: capture.protocol ?? '', ...certainty };
   return failureOf(new CountersignError('client-certificate-not-requested', detail, { evidence }));
 }
 

@@ -12,7 +12,7 @@ import type { Identity } from '../identity/identity.ts';
 import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/diagnosis-record.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { type Deadline, deadlineIn, identityWithin, refreshWithin, rounded } from '../tls/attempt.ts';
+import { type Deadline, deadlineIn, identityBefore, refreshBefore, roundMs } from '../tls/attempt.ts';
 import { assess, type Report } from './assess.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observe } from './observe.ts';
@@ -42,7 +42,7 @@ export function createDiagnose({ telemetry, identities, now = Date.now, lookup }
       Object.assign(record, failureFields(asCountersignError(thrown)));
       throw thrown;
     } finally {
-      record.totalMs = rounded(performance.now() - startedAt);
+      record.totalMs = roundMs(performance.now() - startedAt);
       recordDiagnosis(telemetry, record);
     }
 
@@ -56,7 +56,7 @@ export function createDiagnose({ telemetry, identities, now = Date.now, lookup }
       const deadline = deadlineIn(request.timeoutMs, startedAt);
 
       try {
-        const identity = await identityWithin(deadline, Promise.resolve(identities.get(name)));
+        const identity = await identityBefore(deadline, Promise.resolve(identities.get(name)));
         record.version = identity.version;
         const destination = admit(target, identity.destinations);
         const probe = probeFor(request, destination);
@@ -67,7 +67,7 @@ export function createDiagnose({ telemetry, identities, now = Date.now, lookup }
         if (error.code === 'identity-unusable') return answer(request, name, unusableIdentity(error, name));
         throw error;
       } finally {
-        await refreshWithin(deadline, identities, name);
+        await refreshBefore(deadline, identities, name);
       }
     }
 
@@ -102,7 +102,7 @@ export function createDiagnose({ telemetry, identities, now = Date.now, lookup }
         url,
         identity: { name, ...(version ? { version } : {}), ...(stage ? { stage } : {}) },
         ...rest,
-        totalMs: rounded(performance.now() - startedAt),
+        totalMs: roundMs(performance.now() - startedAt),
       };
       record.verdict = diagnosis.verdict;
       record.certainty = diagnosis.certainty;

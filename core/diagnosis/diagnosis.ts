@@ -102,7 +102,7 @@ export interface ProbeReport {
 
 export type Who = 'customer' | 'platform' | 'network' | 'caller';
 
-export type Tried = 'worked' | 'did-not-help';
+export type TrialResult = 'worked' | 'did-not-help';
 
 export interface Remedy {
   readonly who: Who;
@@ -111,7 +111,7 @@ export interface Remedy {
   readonly directive?: string;
   readonly server?: string;
   /** What came of trying it here and now. */
-  readonly tried?: Tried;
+  readonly tried?: TrialResult;
 }
 
 export interface Diagnosis {

@@ -7,11 +7,11 @@ import type { Target } from '../destination/target.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { deadlineFailure } from '../http/exchange-failure.ts';
 import type { Identity } from '../identity/identity.ts';
-import { type Deadline, newAttempt } from '../tls/attempt.ts';
+import { type Deadline, newRequestAttempt } from '../tls/attempt.ts';
 import { dial } from '../tls/dial.ts';
-import { createFlightReader } from '../tls/handshake-capture/capture-reader.ts';
+import { createCaptureReader } from '../tls/handshake-capture/capture-reader.ts';
 import { connectRecorded } from '../tls/handshake-capture/record-socket.ts';
-import { handshakeFailure, type Progress } from '../tls/handshake-failure.ts';
+import { type HandshakeProgress, handshakeFailure } from '../tls/handshake-failure.ts';
 import { contextOf } from '../tls/secure-context.ts';
 import { chainOf, verifyServer } from '../tls/server-certificate.ts';
 import { avoidLegacyCertificate } from '../x509/legacy-certificate.ts';
@@ -35,11 +35,11 @@ export interface ObservationTerms {
  * `identity-unusable`, `internal-error`). Nothing is left open.
  */
 export async function observe(terms: ObservationTerms): Promise<Observation> {
-  const reader = createFlightReader();
-  const attempt = newAttempt();
+  const reader = createCaptureReader();
+  const attempt = newRequestAttempt();
   const seen: Observation = {
     attempt,
-    flight: reader.flight,
+    capture: reader.capture,
     address: undefined,
     chain: undefined,
     sentBehindServer: 0,
@@ -143,7 +143,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
   }
 
   function markServed(): void {
-    if (seen.servedAt > 0 || reader.flight.certificates.length === 0) return;
+    if (seen.servedAt > 0 || reader.capture.certificates.length === 0) return;
     seen.servedAt = performance.now();
     sentAtServed = open.socket?.bytesWritten ?? 0;
   }
@@ -160,7 +160,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
 
   /** Until the server is verified; rejects with what an invocation would have ended with. */
   function secured(tls: TLSSocket, name: string): Promise<void> {
-    const { flight } = reader;
+    const { capture } = reader;
     const { serverPins: pins, serverRoots } = terms.destination;
     const expected = { name, pins };
     return new Promise((resolve, reject) => {
@@ -178,15 +178,15 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
         if (tls.getSharedSigalgs().length > 0) seen.askedByNode = true;
       }
       tls.on('error', (error: NodeJS.ErrnoException) => {
-        const progress: Progress = {
-          answered: flight.messages.includes('server_hello_done') || flight.finished || seen.askedByNode === true,
+        const progress: HandshakeProgress = {
+          answered: capture.messages.includes('server_hello_done') || capture.finished || seen.askedByNode === true,
           asked: hasAsked(seen),
           chain: seen.chain,
           unverified: tls.authorizationError !== undefined && tls.authorizationError !== null,
           ended: seen.ended,
           now: terms.now,
         };
-        reject(handshakeFailure(withAlert(error, flight), progress, name));
+        reject(handshakeFailure(withAlert(error, capture), progress, name));
       });
       // A second one, after a renegotiation, finds the matter settled.
       tls.once('secureConnect', () => {

@@ -1,7 +1,7 @@
 // The remedies of a diagnosis: each finding's entries in the table, with its names put in and the directive of the server.
 import type { Evidence } from '../errors.ts';
 import type { PageKind } from '../http/advice.ts';
-import type { Finding, Remedy, StepReport, Tried } from './diagnosis.ts';
+import type { Finding, Remedy, StepReport, TrialResult } from './diagnosis.ts';
 import { directiveFor } from './directives.ts';
 import { byCode, byEvidence, type Entry, ifIntermediate, ifRoot, letIn, lookUp, trust } from './remedy-table.ts';
 import { type Software, softwareNames } from './software.ts';
@@ -17,7 +17,7 @@ export interface RemedyContext {
   /** What it did not like did not keep it from letting us in. */
   readonly isGranted: boolean;
   /** What came of trying what can be tried. */
-  readonly tried: Tried | undefined;
+  readonly tried: TrialResult | undefined;
 }
 
 /** For whoever runs the server, where nobody can tell which it is. The customer has the page, and no right to call the API. */

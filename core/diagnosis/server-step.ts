@@ -38,14 +38,14 @@ export function assessServer(
   const [leaf, ...others] = served;
   if (!leaf) {
     const verdict = seen.failure?.step === 3 ? seen.failure : undefined;
-    const findings = seen.flight.certificates.length > 0 ? [unreadable(seen)] : verdict ? [failureOf(verdict)] : [];
+    const findings = seen.capture.certificates.length > 0 ? [unreadable(seen)] : verdict ? [failureOf(verdict)] : [];
     return { findings, chain: [], builtChain: [], stapledOcsp: 'none' };
   }
   const isIssuedBy = createIssuedBy();
   const built = buildChain([leaf, ...others], destination.serverRoots, isIssuedBy);
   const trusted: ServerChain = (seen.isReady ? seen.chain : undefined) ?? built.certificates;
   const issuer = trusted[1] ?? others.find((one) => isIssuedBy(leaf, one));
-  const { stapledOcsp } = seen.flight;
+  const { stapledOcsp } = seen.capture;
   const staple = stapledOcsp && issuer && verifyStaple(stapledOcsp, leaf, issuer, now, isIssuedBy);
   return {
     findings: [
@@ -63,17 +63,17 @@ export function assessServer(
     ],
     chain: served.map(reportServerCertificate),
     builtChain: trusted.map(reportServerCertificate),
-    stapledOcsp: seen.flight.stapledOcsp ? (staple?.status ?? 'invalid') : 'none',
+    stapledOcsp: seen.capture.stapledOcsp ? (staple?.status ?? 'invalid') : 'none',
   };
 }
 
 /** Undefined when nobody was there. */
 export function reportServer(
-  { address, flight, answer }: Observation,
+  { address, capture, answer }: Observation,
   { chain, builtChain, stapledOcsp }: ServerAssessment,
 ): ServerReport | undefined {
-  if (address === undefined && flight.protocol === undefined && chain.length === 0) return undefined;
-  const { protocol, cipher, keyExchange, signatureAlgorithm } = flight;
+  if (address === undefined && capture.protocol === undefined && chain.length === 0) return undefined;
+  const { protocol, cipher, keyExchange, signatureAlgorithm } = capture;
   const software = softwareOf(answer);
   return {
     ...(address === undefined ? {} : { address }),
@@ -89,17 +89,17 @@ export function reportServer(
 }
 
 /** None when the first cannot be read: the next is nobody's to judge as the server's own. What OpenSSL went by, where the handshake was not read. */
-function servedIn({ flight, chain }: Observation): readonly X509Certificate[] {
-  const [leaf, ...others] = flight.certificates;
+function servedIn({ capture, chain }: Observation): readonly X509Certificate[] {
+  const [leaf, ...others] = capture.certificates;
   if (!leaf) return chain ? [chain[0]] : [];
   const own = parseCertificates([leaf]);
   return own.length > 0 ? [...own, ...parseCertificates(others)] : [];
 }
 
-function unreadable({ flight }: Observation): Finding {
+function unreadable({ capture }: Observation): Finding {
   return failureOf(
     new CountersignError('server-certificate-invalid', 'The certificate of the API server cannot be read.', {
-      evidence: { reason: 'unreadable', served: flight.certificates.length },
+      evidence: { reason: 'unreadable', served: capture.certificates.length },
     }),
   );
 }

@@ -2,9 +2,14 @@
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate } from '../tls/alerts.ts';
-import type { Attempt, Deadline, Phase } from '../tls/attempt.ts';
+import type { Deadline, Phase, RequestAttempt } from '../tls/attempt.ts';
 import type { Handshake } from '../tls/handshake.ts';
-import { type Ending, isDisconnection, rejectedByAlert, rejectedByDisconnection } from '../tls/handshake-failure.ts';
+import {
+  type ConnectionEnd,
+  isDisconnection,
+  rejectedByAlert,
+  rejectedByDisconnection,
+} from '../tls/handshake-failure.ts';
 
 export interface Failure {
   readonly error: CountersignError;
@@ -22,7 +27,7 @@ export interface ExchangeState {
   /** The whole request goes to the kernel in one write: if that fails, nothing of it left. */
   readonly singleWrite: boolean;
   /** How the socket under it ended, where somebody watched. */
-  readonly ended?: Ending | undefined;
+  readonly ended?: ConnectionEnd | undefined;
 }
 
 /** Before the head of the answer was complete. */
@@ -96,7 +101,7 @@ function malformedAnswer(error: NodeJS.ErrnoException): CountersignError {
 }
 
 /** The one deadline has passed: the phase it found says what was too slow. */
-export function deadlineFailure(attempt: Attempt, deadline: Deadline, target: Target): Failure {
+export function deadlineFailure(attempt: RequestAttempt, deadline: Deadline, target: Target): Failure {
   const within = `within ${deadline.timeoutMs} ms`;
   const { code, detail } = overdue[attempt.phase];
   return {

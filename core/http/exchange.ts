@@ -1,11 +1,11 @@
-// One request and its answer over a link, inside one deadline; a failure says whether the request can have been processed.
+// One request and its answer over a agent, inside one deadline; a failure says whether the request can have been processed.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Target } from '../destination/target.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { limits } from '../settings.ts';
-import { type Attempt, type Deadline, newAttempt, remainingMs } from '../tls/attempt.ts';
-import type { Link, LinkRequestOptions } from '../tls/endpoint-agent.ts';
+import { type Deadline, newRequestAttempt, type RequestAttempt, remainingMs } from '../tls/attempt.ts';
+import type { AgentRequestOptions, EndpointAgent } from '../tls/endpoint-agent.ts';
 import type { Handshake } from '../tls/handshake.ts';
 import { collectBody } from './body.ts';
 import { deadlineFailure, type ExchangeState, type Failure, requestFailure } from './exchange-failure.ts';
@@ -21,7 +21,7 @@ export interface HttpRequest {
   readonly decodeContent: boolean;
 }
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   /** Name, value, name, value, … as received. */
   readonly rawHeaders: readonly string[];
@@ -33,7 +33,7 @@ export interface Answer {
 }
 
 interface Exchanged {
-  readonly attempt: Attempt;
+  readonly attempt: RequestAttempt;
   /** Absent when no connection stood. */
   readonly handshake: Handshake | undefined;
   readonly connection: ConnectionKind;
@@ -42,11 +42,11 @@ interface Exchanged {
 /** A full handshake, a resumed one, or none. */
 export type ConnectionKind = 'new' | 'resumed' | 'reused';
 
-/** What a request may go out over: whatever there is, a new connection, or one with a full handshake. */
-export type Over = 'any connection' | 'a new connection' | 'a full handshake';
+/** What a request may go out reuse: whatever there is, a new connection, or one with a full handshake. */
+export type ConnectionReuse = 'any connection' | 'a new connection' | 'a full handshake';
 
-export type Outcome =
-  | (Exchanged & { readonly answer: Answer; readonly firstByteMs: number })
+export type ExchangeResult =
+  | (Exchanged & { readonly answer: HttpResponse; readonly firstByteMs: number })
   | (Exchanged & { readonly failure: Failure });
 
 /** Larger heads are refused by the parser; nginx and Apache send 8 KB at most by default. */
@@ -57,40 +57,40 @@ const maxHeadBytes = 64 * 1024;
  * the request's own method, headers and body, with Host, Content-Length and Connection in front of them.
  */
 export async function exchange(
-  link: Link,
+  agent: EndpointAgent,
   target: Target,
   request: HttpRequest,
   deadline: Deadline,
-  over: Over = 'any connection',
-): Promise<Outcome> {
-  const attempt = newAttempt();
+  reuse: ConnectionReuse = 'any connection',
+): Promise<ExchangeResult> {
+  const attempt = newRequestAttempt();
   const repeatable = isIdempotent(request.method);
-  link.inUse++;
+  agent.inUse++;
   try {
-    if (over === 'a full handshake') link.forgetSessions();
-    if (over !== 'any connection') link.closeIdle();
-    else if (link.prune(repeatable)) {
+    if (reuse === 'a full handshake') agent.clearTickets();
+    if (reuse !== 'any connection') agent.closeIdle();
+    else if (agent.prune(repeatable)) {
       await settle();
-      link.prune(repeatable);
+      agent.prune(repeatable);
     }
-    return await send(link, target, request, deadline, attempt);
+    return await send(agent, target, request, deadline, attempt);
   } finally {
-    link.inUse--;
+    agent.inUse--;
   }
 }
 
 function send(
-  link: Link,
+  agent: EndpointAgent,
   target: Target,
   request: HttpRequest,
   deadline: Deadline,
-  attempt: Attempt,
-): Promise<Outcome> {
+  attempt: RequestAttempt,
+): Promise<ExchangeResult> {
   return new Promise((resolve) => {
     const startedAt = performance.now();
     attempt.readyAt = startedAt;
-    const options: RequestOptions & LinkRequestOptions = {
-      agent: link,
+    const options: RequestOptions & AgentRequestOptions = {
+      agent: agent,
       method: request.method,
       path: target.path,
       host: target.host,
@@ -112,7 +112,7 @@ function send(
     /** Of a kept connection's earlier answers. */
     let bytesBefore = 0;
 
-    const handshakeNow = () => (outgoing.socket ? link.handshakeOf(outgoing.socket) : undefined);
+    const handshakeNow = () => (outgoing.socket ? agent.handshakeOf(outgoing.socket) : undefined);
     const exchanged = (): Exchanged => {
       const handshake = handshakeNow();
       return {
@@ -127,7 +127,7 @@ function send(
       answerBegan: (outgoing.socket?.bytesRead ?? 0) > bytesBefore,
       singleWrite: isSingleWrite(target, request),
     });
-    const settleWith = (outcome: Outcome) => {
+    const settleWith = (outcome: ExchangeResult) => {
       if (settled) return;
       settled = true;
       clearTimeout(timer);
@@ -173,7 +173,7 @@ function send(
         },
         (error: unknown) => fail({ error: asCountersignError(error), processed: 'maybe', stale: false }),
       );
-      link.heedKeepAlive(response.socket, String(response.headers['keep-alive'] ?? ''));
+      agent.applyKeepAliveTimeout(response.socket, String(response.headers['keep-alive'] ?? ''));
     });
     outgoing.end(request.body);
   });
@@ -194,7 +194,7 @@ function isSingleWrite(target: Target, request: HttpRequest): boolean {
   return bytes < 12 * 1024;
 }
 
-function none(attempt: Attempt): Exchanged {
+function none(attempt: RequestAttempt): Exchanged {
   return { attempt, handshake: undefined, connection: 'new' };
 }
 

@@ -5,11 +5,11 @@ import type { Story } from '../../functions/api-gateway/handler.ts';
 import { parseTarget } from '../destination/target.ts';
 import { asCountersignError } from '../errors.ts';
 import { adviceFor } from '../http/advice.ts';
-import type { Answer } from '../http/exchange.ts';
+import type { HttpResponse } from '../http/exchange.ts';
 import type { Identity } from '../identity/identity.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { type InvocationRecord, newRecord, recordInvocation } from '../telemetry/invocation-record.ts';
-import { type Deadline, deadlineIn, identityWithin, refreshWithin, rounded } from '../tls/attempt.ts';
+import { type Deadline, deadlineIn, identityBefore, refreshBefore, roundMs } from '../tls/attempt.ts';
 import { admitAs, namingVersion } from './admission.ts';
 import { answerHeaders, encodeBody, type HandshakeReport, invocationReply, type Timings } from './answer.ts';
 import { parseInvocation } from './request.ts';
@@ -31,15 +31,15 @@ export function createInvoke(services: CallServices): Story {
     } finally {
       const refreshing = deadline && refreshed(deadline, record);
       if (refreshing) await refreshing;
-      record.totalMs = rounded(performance.now() - startedAt);
+      record.totalMs = roundMs(performance.now() - startedAt);
       recordInvocation(services.telemetry, record);
     }
 
     /** What is read behind an identity that served ends before the answer is returned. */
     function refreshed(by: Deadline, { identity = '', stage }: InvocationRecord): Promise<unknown> | undefined {
       const { identities, fallback } = services;
-      const current = refreshWithin(by, identities, identity);
-      const previous = fallback && stage === 'AWSPREVIOUS' ? refreshWithin(by, fallback, identity) : undefined;
+      const current = refreshBefore(by, identities, identity);
+      const previous = fallback && stage === 'AWSPREVIOUS' ? refreshBefore(by, fallback, identity) : undefined;
       return current && previous ? Promise.all([current, previous]) : (current ?? previous);
     }
 
@@ -55,7 +55,7 @@ export function createInvoke(services: CallServices): Story {
       deadline = deadlineIn(request.timeoutMs, startedAt);
 
       const found = services.identities.get(name);
-      const identity = found instanceof Promise ? await identityWithin(deadline, found) : found;
+      const identity = found instanceof Promise ? await identityBefore(deadline, found) : found;
       const identityMs = performance.now() - startedAt;
       record.version = identity.version;
       record.stage = identity.stage;
@@ -75,12 +75,12 @@ export function createInvoke(services: CallServices): Story {
       }
       const { dnsMs, connectMs, tlsMs } = outcome.attempt;
       const timings = {
-        identityMs: rounded(identityMs),
-        dnsMs: rounded(dnsMs),
-        connectMs: rounded(connectMs),
-        tlsMs: rounded(tlsMs),
-        firstByteMs: 'answer' in outcome ? rounded(outcome.firstByteMs) : 0,
-        totalMs: rounded(performance.now() - startedAt),
+        identityMs: roundMs(identityMs),
+        dnsMs: roundMs(dnsMs),
+        connectMs: roundMs(connectMs),
+        tlsMs: roundMs(tlsMs),
+        firstByteMs: 'answer' in outcome ? roundMs(outcome.firstByteMs) : 0,
+        totalMs: roundMs(performance.now() - startedAt),
       };
       record.timings = timings;
       if ('failure' in outcome) throw namingVersion(outcome.failure.error, called.current);
@@ -91,7 +91,7 @@ export function createInvoke(services: CallServices): Story {
   };
 }
 
-function reply(called: Called, answer: Answer, timings: Timings): APIGatewayProxyStructuredResultV2 {
+function reply(called: Called, answer: HttpResponse, timings: Timings): APIGatewayProxyStructuredResultV2 {
   const { handshake, connection } = called.outcome;
   if (!handshake) throw new Error('An answer came over a connection without a handshake.');
   const headers = answerHeaders(answer.rawHeaders, answer.decoded);

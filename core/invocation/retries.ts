@@ -1,11 +1,17 @@
 // When a call is made again: on a fresh connection after a dead one, with another version after a rejected certificate.
 
 import type { Target } from '../destination/target.ts';
-import { type ConnectionKind, exchange, isIdempotent, type Outcome, type Over } from '../http/exchange.ts';
+import {
+  type ConnectionKind,
+  type ConnectionReuse,
+  type ExchangeResult,
+  exchange,
+  isIdempotent,
+} from '../http/exchange.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { type Deadline, within } from '../tls/attempt.ts';
+import { type Deadline, settleBefore } from '../tls/attempt.ts';
 import type { Pool } from '../tls/connection-pool.ts';
 import { admitAs } from './admission.ts';
 import type { Fallback } from './fallback.ts';
@@ -22,7 +28,7 @@ export interface CallServices {
 
 /** One attempt, and what it was made with. */
 interface Made {
-  readonly outcome: Outcome;
+  readonly outcome: ExchangeResult;
   /** The version that was presented. */
   readonly identity: Identity;
   /** The version whose destinations admitted it: the current one, whichever was presented. */
@@ -48,7 +54,7 @@ interface Next {
   readonly current: Identity;
   /** `current` or the version before it. */
   readonly identity: Identity;
-  readonly over: Over;
+  readonly over: ConnectionReuse;
 }
 
 /** What every attempt of a call has in common. */
@@ -79,8 +85,8 @@ async function attempt(call: Call, { current, identity, over }: Next): Promise<M
   // A version that came on the way may have other destinations. Those of AWSPREVIOUS never count: they may have been removed since.
   const destination = admitAs(current, target);
   const requireMutual = request.requireMutual || destination.requireMutual;
-  const link = services.pool.link(identity, destination, target, requireMutual);
-  const outcome = await exchange(link, target, request, deadline, over);
+  const agent = services.pool.agent(identity, destination, target, requireMutual);
+  const outcome = await exchange(agent, target, request, deadline, over);
   return { outcome, identity, current };
 }
 
@@ -165,7 +171,7 @@ async function repeat(call: Call, first: Made): Promise<Called> {
 
   /** AWSPREVIOUS, where it would make a difference. */
   async function previousToTry(current: Identity): Promise<Identity | undefined> {
-    const identity = fallback && (await within(deadline, fallback.previousOf(current), () => undefined));
+    const identity = fallback && (await settleBefore(deadline, fallback.previousOf(current), () => undefined));
     return all.some((one) => one.identity.fingerprint256 === identity?.fingerprint256) ? undefined : identity;
   }
 
@@ -180,10 +186,10 @@ async function repeat(call: Call, first: Made): Promise<Called> {
   /** Undefined when the store cannot be asked in time: the rejection stands, and is what the caller is told. */
   function reloaded(): Promise<Identity | undefined> {
     const nobody = () => undefined;
-    return within(deadline, identities.reload(name).catch(nobody), nobody);
+    return settleBefore(deadline, identities.reload(name).catch(nobody), nobody);
   }
 
-  function mayRepeat(outcome: Outcome): boolean {
+  function mayRepeat(outcome: ExchangeResult): boolean {
     return ('failure' in outcome && outcome.failure.processed === 'no') || isIdempotent(request.method);
   }
 
@@ -193,12 +199,12 @@ async function repeat(call: Call, first: Made): Promise<Called> {
 }
 
 /** In HTTP, to a request that may never be repeated: it will be said of the next one too. A close may have had other reasons. */
-function isSaid(rejected: Outcome): boolean {
+function isSaid(rejected: ExchangeResult): boolean {
   return 'answer' in rejected;
 }
 
 /** Without an alert and without an answer. */
-function isClose(outcome: Outcome): boolean {
+function isClose(outcome: ExchangeResult): boolean {
   return isRejected(outcome) && 'failure' in outcome && outcome.failure.error.evidence?.alert === undefined;
 }
 
@@ -206,7 +212,7 @@ function isClose(outcome: Outcome): boolean {
  * Whether AWSPREVIOUS is what got the call an answer. Where AWSCURRENT was not turned down but closed on, the server may
  * accept both, and an application behind it the current one alone: 401 and 403 may be its word on AWSPREVIOUS.
  */
-function isLetInAfter(rejected: Outcome, outcome: Outcome): boolean {
+function isLetInAfter(rejected: ExchangeResult, outcome: ExchangeResult): boolean {
   if (!('answer' in outcome)) return false;
   return !isClose(rejected) || ![401, 403].includes(outcome.answer.status);
 }
@@ -215,7 +221,7 @@ function isLetInAfter(rejected: Outcome, outcome: Outcome): boolean {
  * Then the rejection of AWSCURRENT stands. An answer of the API is not given up for a failure. A failure behind which the
  * request may have been processed is told in the place of a failure behind which it was not.
  */
-function faresNoBetter(outcome: Outcome, before: Outcome): boolean {
+function faresNoBetter(outcome: ExchangeResult, before: ExchangeResult): boolean {
   if (isRejected(outcome)) return true;
   return 'failure' in outcome && ('answer' in before || outcome.failure.processed === 'no');
 }

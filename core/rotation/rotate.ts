@@ -4,7 +4,7 @@ import type { Context } from 'aws-lambda';
 import { asCountersignError } from '../errors.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { type RotationRecord, recordRotation } from '../telemetry/rotation-record.ts';
-import { deadlineIn, rounded } from '../tls/attempt.ts';
+import { deadlineIn, roundMs } from '../tls/attempt.ts';
 import { requestVersionOf } from '../versions/secret-ids.ts';
 import { createSecret } from './create-secret.ts';
 import { finishSecret, finishUp } from './finish-secret.ts';
@@ -48,7 +48,7 @@ export function createRotate(given: RotationServices): Rotate {
       if (code === 'identity-unusable' && typeof evidence?.stage === 'string') record.stage = evidence.stage;
       throw error;
     } finally {
-      record.totalMs = rounded(performance.now() - startedAt);
+      record.totalMs = roundMs(performance.now() - startedAt);
       recordRotation(services.telemetry, record);
     }
 

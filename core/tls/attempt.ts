@@ -6,7 +6,7 @@ import type { Identity } from '../identity/identity.ts';
 /** In this order; a reused connection begins at `request`. */
 export type Phase = 'resolve' | 'connect' | 'handshake' | 'request' | 'response';
 
-export interface Attempt {
+export interface RequestAttempt {
   phase: Phase;
   /** Milliseconds; 0 where the phase did not take place. */
   dnsMs: number;
@@ -20,7 +20,7 @@ export interface Attempt {
   abandoned: boolean;
 }
 
-export function newAttempt(): Attempt {
+export function newRequestAttempt(): RequestAttempt {
   return { phase: 'request', dnsMs: 0, connectMs: 0, tlsMs: 0, readyAt: 0, stop: undefined, abandoned: false };
 }
 
@@ -35,7 +35,7 @@ export function deadlineIn(timeoutMs: number, startedAt = performance.now()): De
 }
 
 /** Hundredths of a millisecond are as much as a reader can use. */
-export function rounded(ms: number): number {
+export function roundMs(ms: number): number {
   return Math.max(0, Math.round(ms * 100) / 100);
 }
 
@@ -45,7 +45,7 @@ export function remainingMs(deadline: Deadline): number {
 }
 
 /** What `work` comes to, if it does by the deadline (and within `mostMs`); else what `late` gives or throws. */
-export async function within<T, L>(
+export async function settleBefore<T, L>(
   deadline: Deadline,
   work: Promise<T>,
   late: () => L,
@@ -63,8 +63,8 @@ export async function within<T, L>(
 }
 
 /** A store that is slow does not get more time than the call has. */
-export function identityWithin(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
-  return within(deadline, loading, () => {
+export function identityBefore(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
+  return settleBefore(deadline, loading, () => {
     const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
     throw new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } });
   });
@@ -77,7 +77,7 @@ const mostRefreshMs = 500;
  * To be awaited, when there is anything, before an answer is returned: Lambda stops the process then, and a read that is
  * still under way stops with it. A read that was waited for in vain once is left alone: a store that hangs costs one call.
  */
-export function refreshWithin(
+export function refreshBefore(
   deadline: Deadline,
   identities: Pick<IdentityCache, 'refreshing'>,
   name: string,
@@ -87,7 +87,7 @@ export function refreshWithin(
   const late = () => {
     if (remainingMs(deadline) > 0) givenUp.add(refreshing);
   };
-  return within(deadline, refreshing, late, mostRefreshMs);
+  return settleBefore(deadline, refreshing, late, mostRefreshMs);
 }
 
 const givenUp = new WeakSet<Promise<void>>();

@@ -1,7 +1,7 @@
 // Step 1: a TCP connection to one of the addresses that the guard has checked.
 import { connect, type Socket } from 'node:net';
 import { CountersignError } from '../errors.ts';
-import type { Attempt } from './attempt.ts';
+import type { RequestAttempt } from './attempt.ts';
 
 export interface Address {
   readonly address: string;
@@ -12,7 +12,7 @@ export interface Address {
 const attemptDelayMs = 250;
 
 /** The first connection that stands; the others are closed. */
-export function dial(addresses: readonly Address[], port: number, attempt: Attempt): Promise<Socket> {
+export function dial(addresses: readonly Address[], port: number, attempt: RequestAttempt): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const open = new Set<Socket>();
     let next = 0;

@@ -1,4 +1,4 @@
-// A link: how one version of one identity reaches one endpoint. Its connections and TLS sessions are shared with nobody else.
+// A agent: how one version of one identity reaches one endpoint. Its connections and TLS sessions are shared with nobody else.
 import { Agent, type AgentOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -7,12 +7,12 @@ import type { Destination } from '../destination/destination.ts';
 import { type LookupFunction, resolveTarget } from '../destination/resolve.ts';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
-import type { Attempt } from './attempt.ts';
+import type { RequestAttempt } from './attempt.ts';
 import { dial } from './dial.ts';
-import { type Handshake, type HandshakeTerms, shakeHands } from './handshake.ts';
+import { type Handshake, type HandshakeOptions, performHandshake } from './handshake.ts';
 import { type TicketStore, ticketStore } from './session-tickets.ts';
 
-export interface LinkTerms {
+export interface EndpointAgentOptions {
   readonly target: Target;
   readonly destination: Destination;
   readonly context: SecureContext;
@@ -39,20 +39,20 @@ const settleAfterMs = 10;
 const keepAliveMarginMs = 1_000;
 
 /** The request options that Node hands through to createConnection. */
-export interface LinkRequestOptions {
-  readonly attempt: Attempt;
+export interface AgentRequestOptions {
+  readonly attempt: RequestAttempt;
 }
 
-export interface LinkEvents {
+export interface EndpointAgentEvents {
   opened(): void;
   /** A connection is about to be kept for the next call. */
-  idle(link: Link): void;
+  idle(agent: EndpointAgent): void;
   closed(): void;
 }
 
-export class Link extends Agent {
-  readonly #terms: LinkTerms;
-  readonly #handshakeTerms: HandshakeTerms;
+export class EndpointAgent extends Agent {
+  readonly #terms: EndpointAgentOptions;
+  readonly #handshakeOptions: HandshakeOptions;
   readonly #tickets: TicketStore = ticketStore();
   readonly #handshakes = new WeakMap<Duplex, Handshake>();
   readonly #counted = new WeakSet<Duplex>();
@@ -60,20 +60,20 @@ export class Link extends Agent {
   /** Bytes of answers when it became idle. */
   readonly #readBefore = new WeakMap<Duplex, number>();
   readonly #keepAliveMs = new WeakMap<Duplex, number>();
-  readonly #events: LinkEvents;
+  readonly #events: EndpointAgentEvents;
   #retired = false;
   /** Milliseconds since 1970. */
   lastUsed: number;
   /** Calls in flight. */
   inUse = 0;
 
-  constructor(terms: LinkTerms, events: LinkEvents) {
+  constructor(terms: EndpointAgentOptions, events: EndpointAgentEvents) {
     super({ keepAlive: true, maxCachedSessions: 0, scheduling: 'lifo' });
     this.#terms = terms;
     this.#events = events;
     this.lastUsed = terms.now();
     const { target, destination } = terms;
-    this.#handshakeTerms = {
+    this.#handshakeOptions = {
       context: terms.context,
       name: destination.serverName ?? target.host,
       pins: destination.serverPins,
@@ -93,7 +93,7 @@ export class Link extends Agent {
   }
 
   /** What the server said of its own patience: `Keep-Alive: timeout=5` (RFC 2068, section 19.7.1.1; not in RFC 9112, yet sent). */
-  heedKeepAlive(socket: Duplex, header: string): void {
+  applyKeepAliveTimeout(socket: Duplex, header: string): void {
     const seconds = /\btimeout=(\d{1,6})\b/.exec(header)?.[1];
     if (seconds) this.#keepAliveMs.set(socket, Number(seconds) * 1000 - keepAliveMarginMs);
   }
@@ -105,7 +105,7 @@ export class Link extends Agent {
   prune(repeatable: boolean): boolean {
     const now = this.#terms.now();
     const max = repeatable ? maxIdleMs.repeatable : maxIdleMs.unrepeatable;
-    const idle = this.freeSockets[linkKey] ?? [];
+    const idle = this.freeSockets[socketsKey] ?? [];
     let needsSettling = false;
     for (let index = idle.length - 1; index >= 0; index--) {
       const socket = idle[index] as Socket;
@@ -130,14 +130,14 @@ export class Link extends Agent {
   }
 
   /** The next connection shakes hands in full, whoever shakes it. */
-  forgetSessions(): void {
+  clearTickets(): void {
     this.#tickets.clear();
   }
 
   /** How many connections it closed. */
 
   closeIdle(): number {
-    const idle = this.freeSockets[linkKey]?.splice(0) ?? [];
+    const idle = this.freeSockets[socketsKey]?.splice(0) ?? [];
     for (const socket of idle) this.#discard(socket);
     return idle.length;
   }
@@ -159,9 +159,9 @@ export class Link extends Agent {
     this.closeIdle();
   }
 
-  /** One link is one endpoint: Node's long key of options is not needed. */
+  /** One agent is one endpoint: Node's long key of options is not needed. */
   override getName(): string {
-    return linkKey;
+    return socketsKey;
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
@@ -174,11 +174,11 @@ export class Link extends Agent {
   }
 
   override createConnection(
-    options: AgentOptions & Partial<LinkRequestOptions>,
+    options: AgentOptions & Partial<AgentRequestOptions>,
     callback?: (error: Error | null, socket: Duplex) => void,
   ): Duplex | null | undefined {
     const { attempt } = options;
-    if (!attempt || !callback) throw new CountersignError('internal-error', 'A link was used without an attempt.');
+    if (!attempt || !callback) throw new CountersignError('internal-error', 'A agent was used without an attempt.');
     this.#open(attempt).then(
       (socket) => callback(null, socket),
       (error: Error) => (callback as (error: Error) => void)(error),
@@ -186,7 +186,7 @@ export class Link extends Agent {
     return undefined;
   }
 
-  async #open(attempt: Attempt): Promise<TLSSocket> {
+  async #open(attempt: RequestAttempt): Promise<TLSSocket> {
     const { target, destination, lookup } = this.#terms;
     attempt.phase = 'resolve';
     const start = performance.now();
@@ -201,7 +201,7 @@ export class Link extends Agent {
     attempt.connectMs = connected - resolved;
 
     attempt.phase = 'handshake';
-    const { socket, handshake } = await shakeHands(connection, this.#handshakeTerms, this.#tickets, attempt);
+    const { socket, handshake } = await performHandshake(connection, this.#handshakeOptions, this.#tickets, attempt);
     attempt.tlsMs = performance.now() - connected;
     attempt.phase = 'request';
 
@@ -218,9 +218,9 @@ export class Link extends Agent {
   }
 }
 
-const linkKey = 'link';
+const socketsKey = 'endpoint';
 
-function refuseIfAbandoned(attempt: Attempt): void {
+function refuseIfAbandoned(attempt: RequestAttempt): void {
   if (attempt.abandoned)
     throw new CountersignError('connection-timeout', 'The call ended before the connection began.');
 }

@@ -3,10 +3,10 @@ import { asCountersignError, CountersignError } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate, rejectionBy } from './alerts.ts';
 import { type ServerChain, verificationFailure } from './server-certificate.ts';
 
-export type Ending = 'close' | 'reset';
+export type ConnectionEnd = 'close' | 'reset';
 
 /** How far a handshake got when it ended, for telling the steps apart. */
-export interface Progress {
+export interface HandshakeProgress {
   /** The server's flight was read whole, and our certificate is on its way. */
   answered: boolean;
   asked: boolean;
@@ -14,7 +14,7 @@ export interface Progress {
   /** Set when OpenSSL's verification of the server failed, which Node tells once the handshake is complete. */
   unverified: boolean;
   /** How the socket under it ended, where somebody watched. */
-  readonly ended?: Ending | undefined;
+  readonly ended?: ConnectionEnd | undefined;
   /** Milliseconds since 1970: what dates are held against. */
   readonly now: () => number;
 }
@@ -22,7 +22,7 @@ export interface Progress {
 /** Called from an event of the socket: what a hostile server makes us stumble over must end its call, not the process. */
 export function handshakeFailure(
   error: NodeJS.ErrnoException,
-  progress: Progress,
+  progress: HandshakeProgress,
   serverName: string,
 ): CountersignError {
   try {
@@ -32,7 +32,7 @@ export function handshakeFailure(
   }
 }
 
-function judged(error: NodeJS.ErrnoException, progress: Progress, serverName: string): CountersignError {
+function judged(error: NodeJS.ErrnoException, progress: HandshakeProgress, serverName: string): CountersignError {
   const alert = alertIn(error);
   if (alert) return alertFailure(alert, progress, serverName, error);
   if (progress.unverified) return verificationFailure(error, progress.chain, progress.now());
@@ -59,7 +59,7 @@ export function isDisconnection(error: NodeJS.ErrnoException): boolean {
 /** An alert in the handshake. */
 function alertFailure(
   alert: Alert,
-  progress: Pick<Progress, 'answered' | 'asked'>,
+  progress: Pick<HandshakeProgress, 'answered' | 'asked'>,
   serverName: string,
   cause: unknown,
 ): CountersignError {
@@ -110,7 +110,7 @@ export function rejectedByAlert(alert: Alert, cause: unknown): CountersignError 
 }
 
 /** A close or a reset after our certificate went out says what an alert would have said, but only by inference. */
-export function rejectedByDisconnection(cause: unknown, ended: Ending | undefined): CountersignError {
+export function rejectedByDisconnection(cause: unknown, ended: ConnectionEnd | undefined): CountersignError {
   // Node has one code for both.
   const unwatched = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET' ? 'reset or closed' : 'closed';
   const how = ended ? { close: 'closed', reset: 'reset' }[ended] : unwatched;
@@ -125,7 +125,7 @@ export function rejectedByDisconnection(cause: unknown, ended: Ending | undefine
   );
 }
 
-function disconnected(error: NodeJS.ErrnoException, progress: Progress): CountersignError {
+function disconnected(error: NodeJS.ErrnoException, progress: HandshakeProgress): CountersignError {
   if (progress.answered && progress.asked) return rejectedByDisconnection(error, progress.ended);
   return new CountersignError(
     'tls-negotiation-failed',

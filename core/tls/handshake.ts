@@ -5,8 +5,8 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import { CountersignError } from '../errors.ts';
 import { avoidLegacyCertificate } from '../x509/legacy-certificate.ts';
 import { nameText } from '../x509/name-text.ts';
-import type { Attempt } from './attempt.ts';
-import { handshakeFailure, type Progress } from './handshake-failure.ts';
+import type { RequestAttempt } from './attempt.ts';
+import { type HandshakeProgress, handshakeFailure } from './handshake-failure.ts';
 import { chainOf, type ServerChain, type ServerExpectation, validUntil, verifyServer } from './server-certificate.ts';
 import type { Ticket, TicketStore } from './session-tickets.ts';
 
@@ -32,7 +32,7 @@ export interface Handshake {
   readonly server: ServerSummary;
 }
 
-export interface HandshakeTerms extends ServerExpectation {
+export interface HandshakeOptions extends ServerExpectation {
   readonly context: SecureContext;
   /** PEM; the only ones that are trusted when present. */
   readonly serverRoots: string | undefined;
@@ -45,14 +45,14 @@ export interface HandshakeTerms extends ServerExpectation {
  * The socket is ready for the first byte of a request: the server is verified, and it asked for a certificate if it must.
  * Node verifies the server when the handshake is complete; no byte of a request is written before.
  */
-export function shakeHands(
+export function performHandshake(
   socket: Socket,
-  terms: HandshakeTerms,
+  terms: HandshakeOptions,
   tickets: TicketStore,
-  attempt: Attempt,
+  attempt: RequestAttempt,
 ): Promise<{ socket: TLSSocket; handshake: Handshake }> {
   const ticket = soundTicket(tickets, terms);
-  const progress: Progress = {
+  const progress: HandshakeProgress = {
     answered: false,
     asked: ticket?.asked ?? false,
     chain: ticket?.chain,
@@ -141,14 +141,14 @@ const serverHandshakeKeys = Buffer.from('SERVER_HANDSHAKE_');
  * A session holds the leaf it was begun with (ssl/ssl_asn1.c in OpenSSL): a chain that was put beside the session of
  * another server would be verified in that one's place.
  */
-function soundTicket(tickets: TicketStore, terms: HandshakeTerms): Ticket | undefined {
+function soundTicket(tickets: TicketStore, terms: HandshakeOptions): Ticket | undefined {
   const ticket = tickets.take(terms.now());
   if (!ticket || ticket.session.includes(ticket.chain[0].raw)) return ticket;
   tickets.clear();
   return undefined;
 }
 
-function conclude(tls: TLSSocket, terms: HandshakeTerms, progress: Progress): Handshake {
+function conclude(tls: TLSSocket, terms: HandshakeOptions, progress: HandshakeProgress): Handshake {
   const resumed = tls.isSessionReused();
   const { chain } = progress;
   // Fail closed: an anonymous suite, or a session whose chain nobody kept.
@@ -186,7 +186,7 @@ function keepTickets(
   tls: TLSSocket,
   tickets: TicketStore,
   handshake: Handshake,
-  progress: Progress,
+  progress: HandshakeProgress,
   now: number,
 ): void {
   const chain = progress.chain as ServerChain;

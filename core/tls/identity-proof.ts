@@ -31,14 +31,14 @@ const datesAlone = new Set(['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED']);
  */
 export async function serverRefusal(identity: PresentedIdentity): Promise<ServerRefusal | undefined> {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-    const reason = await shakeHands(identity, version);
+    const reason = await handshakeIn(identity, version);
     if (reason === undefined) continue;
     return { version, sentence: `A server that trusts the root refuses the identity in ${version}: ${reason}.` };
   }
   return undefined;
 }
 
-async function shakeHands(identity: PresentedIdentity, version: SecureVersion): Promise<string | undefined> {
+async function handshakeIn(identity: PresentedIdentity, version: SecureVersion): Promise<string | undefined> {
   const { privateKey, certificate, intermediateCertificates, rootCertificate } = identity;
   const [clientEnd, serverEnd] = duplexPair();
   const { promise, resolve } = Promise.withResolvers<string | undefined>();

@@ -1,8 +1,8 @@
 // Reads one server's handshake flight as its bytes come: records, their protection, and what is inside them.
 
-import { type Flight, flightLimits, type Stopped } from './capture.ts';
+import { captureLimits, type HandshakeCapture, type Stopped } from './capture.ts';
 import { alertName } from './code-points.ts';
-import { createMessageTaker, emptyFlight, noteMessage } from './handshake-reader.ts';
+import { createMessageTaker, emptyCapture, noteMessage } from './handshake-reader.ts';
 import { createRecordOpener, nextSecret, type RecordOpener, type Suite, secretOfLine } from './keys.ts';
 import {
   contentType,
@@ -12,7 +12,7 @@ import {
   type TlsRecord,
 } from './records.ts';
 
-export interface FlightReader {
+export interface CaptureReader {
   /** Bytes that the client received, in order, in chunks of any size. Never throws; copies what it needs. */
   push(bytes: Buffer): void;
   /** A line of Node's `keylog` event. Lines may come before or after the bytes they open; those not needed are ignored. */
@@ -20,18 +20,18 @@ export interface FlightReader {
   /** Zeroes the secrets and forgets what was not read yet. The flight stays as it is. */
   close(): void;
   /** The same object all the time; it fills. */
-  readonly flight: Flight;
+  readonly capture: HandshakeCapture;
 }
 
 /** TLS 1.3 protects the flight with the one secret up to Finished, and with the other after it (RFC 8446, section 7.1). */
 const labels = { handshake: 'SERVER_HANDSHAKE_TRAFFIC_SECRET', application: 'SERVER_TRAFFIC_SECRET_0' } as const;
 type Epoch = keyof typeof labels;
 
-export function createFlightReader(): FlightReader {
-  const flight = emptyFlight();
+export function createCaptureReader(): CaptureReader {
+  const capture = emptyCapture();
   const records = createRecordSplitter();
   const messages = createMessageSplitter();
-  const takeMessage = createMessageTaker(flight);
+  const takeMessage = createMessageTaker(capture);
   const secrets = new Map<Epoch, Buffer>();
   /** TLS 1.3: records that came before the secret that opens them. */
   let waiting: TlsRecord[] = [];
@@ -45,8 +45,8 @@ export function createFlightReader(): FlightReader {
   let opener: RecordOpener | undefined;
 
   function stop(why: Stopped | undefined): void {
-    if (!why || flight.stopped) return;
-    flight.stopped = why;
+    if (!why || capture.stopped) return;
+    capture.stopped = why;
     for (const known of secrets.keys()) forget(known);
     changeOpener();
     waiting = [];
@@ -74,11 +74,11 @@ export function createFlightReader(): FlightReader {
 
   /** TLS 1.2: the encryption starts. TLS 1.3: a dummy for middleboxes, which may follow a HelloRetryRequest. */
   function takeChangeCipherSpec(): Stopped | undefined {
-    if (flight.protocol !== 'TLSv1.2') return undefined;
+    if (capture.protocol !== 'TLSv1.2') return undefined;
     if (!messages.atBoundary) return 'malformed';
-    noteMessage(flight, 'change_cipher_spec');
+    noteMessage(capture, 'change_cipher_spec');
     // A full handshake has come to ServerHelloDone by now, and then it is known whether the server asked.
-    if (flight.asked === undefined) flight.resumed = true;
+    if (capture.asked === undefined) capture.resumed = true;
     isProtected = true;
     return undefined;
   }
@@ -86,12 +86,12 @@ export function createFlightReader(): FlightReader {
   /** Only the kind of a record is to be seen, so messages go by their place. */
   function takeProtected12(type: number): Stopped | undefined {
     if (type === contentType.applicationData) return 'application-data';
-    if (type === contentType.alert) flight.unreadableAlerts += 1;
+    if (type === contentType.alert) capture.unreadableAlerts += 1;
     if (type !== contentType.handshake) return undefined;
-    if (!flight.finished) noteMessage(flight, 'finished');
-    else if (!isRenegotiating) noteMessage(flight, 'hello_request');
-    isRenegotiating = flight.finished;
-    flight.finished = true;
+    if (!capture.finished) noteMessage(capture, 'finished');
+    else if (!isRenegotiating) noteMessage(capture, 'hello_request');
+    isRenegotiating = capture.finished;
+    capture.finished = true;
     return undefined;
   }
 
@@ -100,7 +100,7 @@ export function createFlightReader(): FlightReader {
     if (record.type === contentType.alert) return takeAlert(record.body, false);
     if (record.type === contentType.changeCipherSpec) return undefined;
     if (record.type !== contentType.applicationData) return 'malformed';
-    if (waiting.push(record) > flightLimits.waitingRecords) return 'too-long';
+    if (waiting.push(record) > captureLimits.waitingRecords) return 'too-long';
     return openWaiting(ofSuite);
   }
 
@@ -135,19 +135,19 @@ export function createFlightReader(): FlightReader {
     const content = inner.subarray(0, Math.max(end, 0));
     if (inner[end] === contentType.handshake) return takeHandshake(content);
     if (inner[end] === contentType.alert) return takeAlert(content, true);
-    return inner[end] === contentType.applicationData && flight.finished ? 'application-data' : 'malformed';
+    return inner[end] === contentType.applicationData && capture.finished ? 'application-data' : 'malformed';
   }
 
   function takeAlert(body: Buffer, encrypted: boolean): Stopped | undefined {
     const [level, code] = body;
     if (level === undefined || code === undefined || body.length !== 2) return 'malformed';
-    if (flight.alerts.length === flightLimits.alerts) return undefined;
-    flight.alerts.push({
+    if (capture.alerts.length === captureLimits.alerts) return undefined;
+    capture.alerts.push({
       level: level === 1 ? 'warning' : 'fatal',
       description: alertName(code),
       code,
       encrypted,
-      afterFinished: flight.finished,
+      afterFinished: capture.finished,
     });
     return undefined;
   }
@@ -181,16 +181,16 @@ export function createFlightReader(): FlightReader {
   }
 
   return {
-    flight,
+    capture,
     push(bytes) {
-      if (flight.stopped) return;
-      const room = flightLimits.totalBytes - total;
+      if (capture.stopped) return;
+      const room = captureLimits.totalBytes - total;
       total += bytes.length;
       stop(records.push(bytes.subarray(0, room), takeRecord));
       if (bytes.length > room) stop('too-long');
     },
     secret(line) {
-      if (flight.stopped) return;
+      if (capture.stopped) return;
       for (const which of ['handshake', 'application'] as const) {
         const secret = secrets.has(which) ? undefined : secretOfLine(line, labels[which]);
         if (secret) secrets.set(which, secret);

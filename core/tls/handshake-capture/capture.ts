@@ -46,7 +46,7 @@ export type Stopped =
   | 'closed';
 
 /** Filled as the bytes come; what has not come yet is undefined or empty. */
-export interface Flight {
+export interface HandshakeCapture {
   /** `TLSv1.2`, `TLSv1.3`; an older one when the server insists on it. */
   readonly protocol: string | undefined;
   /** IANA's name, which for TLS 1.2 is not OpenSSL's; `0xabcd` for a suite that is not known here. */
@@ -80,7 +80,7 @@ export interface Flight {
   readonly stopped: Stopped | undefined;
 }
 
-export const flightLimits = {
+export const captureLimits = {
   /** Bytes of one connection that are looked at at all. */
   totalBytes: 512 * 1024,
   /** One handshake message. OpenSSL itself refuses a certificate message over 100 KiB (SSL_CTX_set_max_cert_list). */

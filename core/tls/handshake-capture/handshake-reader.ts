@@ -1,6 +1,6 @@
 // Fills a flight from the messages of the handshake, in the order they come, and says what each means for the records after it.
 
-import { type Flight, flightLimits, type Stopped } from './capture.ts';
+import { captureLimits, type HandshakeCapture, type Stopped } from './capture.ts';
 import { messageName } from './code-points.ts';
 import { type Suite, suites } from './keys.ts';
 import {
@@ -18,12 +18,14 @@ import {
 import type { HandshakeMessage } from './records.ts';
 
 /** A flight in the making. */
-export type Filling = {
-  -readonly [Key in keyof Flight]: Flight[Key] extends readonly (infer Item)[] ? Item[] : Flight[Key];
+export type CaptureInProgress = {
+  -readonly [Key in keyof HandshakeCapture]: HandshakeCapture[Key] extends readonly (infer Item)[]
+    ? Item[]
+    : HandshakeCapture[Key];
 };
 
 /** What the reader of the records has to do: nothing, stop, or change the protection. */
-export type Outcome =
+export type MessageEffect =
   | undefined
   | { readonly stop: Stopped }
   /** TLS 1.3, after ServerHello. */
@@ -46,7 +48,7 @@ const message = {
   compressedCertificate: 25,
 } as const;
 
-export function emptyFlight(): Filling {
+export function emptyCapture(): CaptureInProgress {
   return {
     protocol: undefined,
     cipher: undefined,
@@ -67,76 +69,76 @@ export function emptyFlight(): Filling {
   };
 }
 
-export function noteMessage(flight: Filling, name: string): void {
-  if (flight.messages.length < flightLimits.messages) flight.messages.push(name);
+export function noteMessage(capture: CaptureInProgress, name: string): void {
+  if (capture.messages.length < captureLimits.messages) capture.messages.push(name);
 }
 
 /** Takes the messages of one handshake in order. */
-export function createMessageTaker(flight: Filling): (message: HandshakeMessage) => Outcome {
+export function createMessageTaker(capture: CaptureInProgress): (message: HandshakeMessage) => MessageEffect {
   let helloDone = false;
   return ({ type, body }) => {
-    noteMessage(flight, messageName(type));
+    noteMessage(capture, messageName(type));
     if (type === message.serverHello) {
       const hello = helloDone ? undefined : readServerHello(body);
-      if (!hello || (hello.isRetryRequest && flight.helloRetryRequest)) return { stop: 'malformed' };
+      if (!hello || (hello.isRetryRequest && capture.helloRetryRequest)) return { stop: 'malformed' };
       helloDone = !hello.isRetryRequest;
-      return takeServerHello(flight, hello);
+      return takeServerHello(capture, hello);
     }
     // OpenSSL passes over a HelloRequest at any time of the handshake (RFC 5246, section 7.4.1.1).
     if (!helloDone) return type === message.helloRequest ? undefined : { stop: 'malformed' };
-    return flight.protocol === 'TLSv1.3' ? takeMessage13(flight, type, body) : takeMessage12(flight, type, body);
+    return capture.protocol === 'TLSv1.3' ? takeMessage13(capture, type, body) : takeMessage12(capture, type, body);
   };
 }
 
-function takeServerHello(flight: Filling, hello: ServerHello): Outcome {
-  flight.protocol = hello.protocol;
-  flight.cipher = hello.cipher;
-  flight.keyExchange = hello.group;
-  flight.helloRetryRequest ||= hello.isRetryRequest;
-  flight.resumed = hello.resumed;
-  flight.alpn = hello.alpn;
+function takeServerHello(capture: CaptureInProgress, hello: ServerHello): MessageEffect {
+  capture.protocol = hello.protocol;
+  capture.cipher = hello.cipher;
+  capture.keyExchange = hello.group;
+  capture.helloRetryRequest ||= hello.isRetryRequest;
+  capture.resumed = hello.resumed;
+  capture.alpn = hello.alpn;
   if (hello.isRetryRequest || hello.protocol === 'TLSv1.2') return undefined;
   if (hello.protocol !== 'TLSv1.3') return { stop: 'unsupported-protocol' };
   const suite = suites.get(hello.cipher);
   return suite ? { protect: suite } : { stop: 'unsupported-cipher' };
 }
 
-function takeMessage13(flight: Filling, type: number, body: Buffer): Outcome {
-  if (flight.finished) return type === message.keyUpdate ? { changeKeys: 'update' } : undefined;
+function takeMessage13(capture: CaptureInProgress, type: number, body: Buffer): MessageEffect {
+  if (capture.finished) return type === message.keyUpdate ? { changeKeys: 'update' } : undefined;
   switch (type) {
     case message.encryptedExtensions:
-      return fill(flight, readEncryptedExtensions(body));
+      return fill(capture, readEncryptedExtensions(body));
     case message.certificateRequest:
-      return takeRequest(flight, readCertificateRequest13(body));
+      return takeRequest(capture, readCertificateRequest13(body));
     case message.certificate:
-      flight.asked ??= false;
-      return fill(flight, readCertificate13(body));
+      capture.asked ??= false;
+      return fill(capture, readCertificate13(body));
     case message.compressedCertificate:
       // OpenSSL in Node is built without compression and never offers it (RFC 8879); the rest of the flight still reads.
-      flight.asked ??= false;
+      capture.asked ??= false;
       return undefined;
     case message.certificateVerify:
-      return fill(flight, readCertificateVerify(body));
+      return fill(capture, readCertificateVerify(body));
     case message.finished:
-      flight.finished = true;
+      capture.finished = true;
       return { changeKeys: 'finished' };
     default:
       return undefined;
   }
 }
 
-function takeMessage12(flight: Filling, type: number, body: Buffer): Outcome {
+function takeMessage12(capture: CaptureInProgress, type: number, body: Buffer): MessageEffect {
   switch (type) {
     case message.certificate:
-      return fill(flight, readCertificate12(body));
+      return fill(capture, readCertificate12(body));
     case message.certificateStatus:
-      return fill(flight, readCertificateStatus(body));
+      return fill(capture, readCertificateStatus(body));
     case message.serverKeyExchange:
-      return fill(flight, readServerKeyExchange(body, flight.cipher ?? ''));
+      return fill(capture, readServerKeyExchange(body, capture.cipher ?? ''));
     case message.certificateRequest:
-      return takeRequest(flight, readCertificateRequest12(body));
+      return takeRequest(capture, readCertificateRequest12(body));
     case message.serverHelloDone:
-      flight.asked ??= false;
+      capture.asked ??= false;
       return undefined;
     default:
       return undefined;
@@ -144,13 +146,13 @@ function takeMessage12(flight: Filling, type: number, body: Buffer): Outcome {
 }
 
 /** That the server asked is certain even where what it asked for cannot be read. */
-function takeRequest(flight: Filling, request: Flight['request'] | 'too-long'): Outcome {
-  flight.asked = true;
-  return fill(flight, typeof request === 'object' ? { request } : request);
+function takeRequest(capture: CaptureInProgress, request: HandshakeCapture['request'] | 'too-long'): MessageEffect {
+  capture.asked = true;
+  return fill(capture, typeof request === 'object' ? { request } : request);
 }
 
-function fill(flight: Filling, fields: Partial<Flight> | 'too-long' | undefined): Outcome {
+function fill(capture: CaptureInProgress, fields: Partial<HandshakeCapture> | 'too-long' | undefined): MessageEffect {
   if (typeof fields !== 'object') return { stop: fields ?? 'malformed' };
-  Object.assign(flight, fields);
+  Object.assign(capture, fields);
   return undefined;
 }

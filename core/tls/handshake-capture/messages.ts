@@ -1,7 +1,7 @@
 // The handshake messages of a server, one function each: the bytes of a message in, what it says out, undefined when it is malformed.
 
 import { readName } from '../../x509/distinguished-name.ts';
-import { type CertificateRequest, type DistinguishedName, flightLimits } from './capture.ts';
+import { type CertificateRequest, captureLimits, type DistinguishedName } from './capture.ts';
 import { certificateTypeName, cipherSuiteName, groupName, signatureAlgorithmName, versionName } from './code-points.ts';
 import { Cursor } from './cursor.ts';
 
@@ -101,7 +101,7 @@ export function readCertificate12(body: Buffer): ServedCertificates | undefined 
 
 /** The first ones tell who the server is; that there are too many is no reason to stop reading what it asks for. */
 function keep(certificates: Buffer[], certificate: Buffer): void {
-  if (certificates.length < flightLimits.certificates) certificates.push(certificate);
+  if (certificates.length < captureLimits.certificates) certificates.push(certificate);
 }
 
 /** RFC 6066, section 8: a message of its own in TLS 1.2. */
@@ -202,7 +202,7 @@ function names(cursor: Cursor): DistinguishedName[] | 'too-long' {
   const list = cursor.inside(2);
   const found: DistinguishedName[] = [];
   while (list.left > 0) {
-    if (found.length === flightLimits.issuers) return 'too-long';
+    if (found.length === captureLimits.issuers) return 'too-long';
     found.push(readName(list.vector(2)));
   }
   return found;

@@ -2,14 +2,14 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import type { FlightReader } from './capture-reader.ts';
+import type { CaptureReader } from './capture-reader.ts';
 
 /**
  * `tls.connect` over that socket, connected or connecting, with the reader shown what comes in and the secrets that open
  * it; Node's copy of each key log line is zeroed after. The reader closes with the connection: a flight that is complete
  * enough may be closed earlier. The TLS socket owns the socket under it.
  */
-export function connectRecorded(socket: Socket, options: ConnectionOptions, reader: FlightReader): TLSSocket {
+export function connectRecorded(socket: Socket, options: ConnectionOptions, reader: CaptureReader): TLSSocket {
   const tap = tapSocket(socket, (bytes) => reader.push(bytes));
   const secure = connect({ ...options, socket: tap });
   // As over a socket of its own: the server's end is answered with ours. It copied the opposite from the tap.
@@ -24,7 +24,7 @@ export function connectRecorded(socket: Socket, options: ConnectionOptions, read
 
 /**
  * A stream that passes everything through and shows each inbound chunk to `onBytes` first, which must neither change it nor
- * throw. Ending, failing or destroying the stream does so to the socket, and the other way round; data is taken from
+ * throw. ConnectionEnd, failing or destroying the stream does so to the socket, and the other way round; data is taken from
  * the socket only as fast as it is read. It stays half open: after the peer's end there may still be something to write.
  */
 export function tapSocket(socket: Socket, onBytes: (bytes: Buffer) => void): Duplex {

@@ -1,5 +1,5 @@
 // Cuts a stream of bytes into TLS records, and the content of records into handshake messages, each byte copied once.
-import { flightLimits, type Stopped } from './capture.ts';
+import { captureLimits, type Stopped } from './capture.ts';
 
 /** RFC 8446, section 5.1. */
 export const contentType = { changeCipherSpec: 20, alert: 21, handshake: 22, applicationData: 23 } as const;
@@ -51,7 +51,7 @@ export function createMessageSplitter(): Splitter<HandshakeMessage> {
     4,
     (header) => {
       const length = header.readUIntBE(1, 3);
-      return length > flightLimits.messageBytes ? 'too-long' : length;
+      return length > captureLimits.messageBytes ? 'too-long' : length;
     },
     (header, body) => ({ type: header.readUInt8(0), body }),
   );

@@ -3,8 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { newAttempt } from '../../../core/tls/attempt.ts';
-import { type HandshakeTerms, shakeHands } from '../../../core/tls/handshake.ts';
+import { newRequestAttempt } from '../../../core/tls/attempt.ts';
+import { type HandshakeOptions, performHandshake } from '../../../core/tls/handshake.ts';
 import { pinOf } from '../../../core/tls/server-certificate.ts';
 import { type Ticket, ticketStore } from '../../../core/tls/session-tickets.ts';
 import { destinationAt, newServer, startApi } from '../../support/connections/customer-api.ts';
@@ -22,7 +22,7 @@ function pin(certificate: string): string {
 }
 
 /** A link that nobody calls for days would be let go, its sessions with it. */
-const poolLimits = { maxConnections: 100, maxLinks: 100, maxIdleMs: 1e12, sweepEveryMs: 1e9 };
+const poolLimits = { maxConnections: 100, maxAgents: 100, maxIdleMs: 1e12, sweepEveryMs: 1e9 };
 
 describe.each(versions)('over %s', (maxVersion) => {
   it('a session ends with the certificate it began with, and the server must show what it has by then', async () => {
@@ -160,7 +160,7 @@ async function begun(maxVersion: (typeof versions)[number]) {
     cert: client.certificate + client.intermediates,
     key: client.privateKey,
   });
-  const terms: HandshakeTerms = {
+  const terms: HandshakeOptions = {
     context,
     name: 'api.acme.example',
     pins: undefined,
@@ -169,14 +169,14 @@ async function begun(maxVersion: (typeof versions)[number]) {
     now: Date.now,
   };
   let kept: Ticket | undefined;
-  const shake = async (as: HandshakeTerms, tickets: readonly Ticket[]) => {
+  const shake = async (as: HandshakeOptions, tickets: readonly Ticket[]) => {
     const store = ticketStore();
     for (const ticket of tickets) store.keep(ticket);
     const socket = await connected(api.port);
     const keep = (ticket: Ticket) => {
       kept ??= ticket;
     };
-    const done = await shakeHands(socket, as, { ...store, keep }, newAttempt());
+    const done = await performHandshake(socket, as, { ...store, keep }, newRequestAttempt());
     done.socket.end('GET / HTTP/1.1\r\nhost: api.acme.example\r\n\r\n');
     await new Promise((resolve) => done.socket.resume().once('close', resolve));
     return done;

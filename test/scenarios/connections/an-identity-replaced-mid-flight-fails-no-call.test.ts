@@ -72,7 +72,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     platform.publish('v2', { destinations: [destinationAt(api, authorities)] });
     await platform.stage.identities.reload('platform');
     await expect.poll(() => api.openSockets).toBe(0);
-    expect(platform.stage.pool).toMatchObject({ openConnections: 0, links: 0 });
+    expect(platform.stage.pool).toMatchObject({ openConnections: 0, agents: 0 });
   });
 });
 
@@ -91,7 +91,7 @@ describe('an identity that is gone', () => {
     expect((await platform.call({ url: url(api) })).body.code).toBe('identity-not-found');
     for (const { statusCode } of await release()) expect(statusCode).toBe(200);
     await expect.poll(() => api.openSockets).toBe(0);
-    expect(platform.stage.pool.links).toBe(0);
+    expect(platform.stage.pool.agents).toBe(0);
   });
 });
 

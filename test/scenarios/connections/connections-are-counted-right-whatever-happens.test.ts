@@ -70,7 +70,7 @@ it.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', { timeout: 60_000 }, async (
   const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
     greeting = 'none';
     const platform = openPlatform(authorities, {
-      poolLimits: { maxConnections: 3, maxLinks: 100, maxIdleMs: 1_000, sweepEveryMs: 10 },
+      poolLimits: { maxConnections: 3, maxAgents: 100, maxIdleMs: 1_000, sweepEveryMs: 10 },
     });
     const { pool } = platform.stage;
     const destinations = [destinationAt(api, authorities, { host: '*.acme.example' })];
@@ -105,7 +105,7 @@ it.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', { timeout: 60_000 }, async (
       }
       platform.stage.close();
       await expect.poll(() => pool.openConnections, { timeout: 5000, interval: 1 }).toBe(0);
-      expect(pool.links).toBe(0);
+      expect(pool.agents).toBe(0);
       // What the server keeps open is what it never read the end of.
       if (greeting !== 'silence') await expect.poll(() => clientSockets(api), { timeout: 5000, interval: 1 }).toBe(0);
     } finally {

@@ -2,7 +2,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { newAttempt } from '../../../core/tls/attempt.ts';
+import { newRequestAttempt } from '../../../core/tls/attempt.ts';
 import { dial } from '../../../core/tls/dial.ts';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { openPlatform } from '../../support/connections/platform.ts';
@@ -67,7 +67,7 @@ async function blackhole(host: string, port: number): Promise<void> {
 }
 
 async function dialled(addresses: readonly string[], port: number): Promise<Socket> {
-  const socket = await dial(at(...addresses), port, newAttempt());
+  const socket = await dial(at(...addresses), port, newRequestAttempt());
   onTestFinished(() => {
     socket.destroy();
   });
@@ -101,7 +101,7 @@ describe('dialling', () => {
   it('waits for a silent address when the others refuse', async () => {
     const good = await listen('127.0.0.3');
     await blackhole('127.0.0.2', good.port);
-    const attempt = newAttempt();
+    const attempt = newRequestAttempt();
     let isSettled = false;
     const settled = () => {
       isSettled = true;
@@ -116,7 +116,7 @@ describe('dialling', () => {
 
   it('fails when every address refuses', async () => {
     const { port } = await listen('127.0.0.9');
-    const refused = dial(at('127.0.0.2', '127.0.0.3'), port, newAttempt());
+    const refused = dial(at('127.0.0.2', '127.0.0.3'), port, newRequestAttempt());
     await expect(refused).rejects.toMatchObject({ code: 'connection-refused' });
   });
 

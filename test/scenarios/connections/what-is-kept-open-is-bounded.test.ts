@@ -10,8 +10,8 @@ const authorities = createAuthorities();
 const never = { maxIdleMs: 1e9, sweepEveryMs: 1e9 };
 const names = Array.from('abcdefgh', (letter) => `${letter}.acme.example`);
 
-function platformWith(api: CustomerApi, poolLimits: Omit<PoolLimits, 'maxLinks'> & { maxLinks?: number }) {
-  const platform = openPlatform(authorities, { poolLimits: { maxLinks: 100, ...poolLimits } });
+function platformWith(api: CustomerApi, poolLimits: Omit<PoolLimits, 'maxAgents'> & { maxAgents?: number }) {
+  const platform = openPlatform(authorities, { poolLimits: { maxAgents: 100, ...poolLimits } });
   platform.publish('v1', { destinations: [destinationAt(api, authorities, { host: '*.acme.example' })] });
   return platform;
 }
@@ -91,14 +91,14 @@ it('a link without a call for long is let go by the next call of another', async
   const api = await startApi(authorities);
   const platform = platformWith(api, { maxConnections: 100, maxIdleMs: 300_000, sweepEveryMs: 30_000 });
   for (const host of names) await call(platform, api, host);
-  expect(platform.stage.pool.links).toBe(names.length);
+  expect(platform.stage.pool.agents).toBe(names.length);
   platform.clock.aheadMs += 299_000;
   await call(platform, api, names[0] ?? '');
-  expect(platform.stage.pool.links).toBe(names.length);
+  expect(platform.stage.pool.agents).toBe(names.length);
   // The interval of the sweep is by the process's clock, which a freeze stops; the wall clock goes on.
   platform.clock.aheadMs += 90_000;
   expect(await call(platform, api, names[0] ?? '')).not.toBe('new');
-  expect(platform.stage.pool.links).toBe(1);
+  expect(platform.stage.pool.agents).toBe(1);
   await expect.poll(() => api.openSockets).toBe(1);
 });
 
@@ -106,9 +106,9 @@ it('the sweep lets go of links without any call', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { maxConnections: 100, maxIdleMs: 60_000, sweepEveryMs: 5 });
   for (const host of names) await call(platform, api, host);
-  expect(platform.stage.pool.links).toBe(names.length);
+  expect(platform.stage.pool.agents).toBe(names.length);
   platform.clock.aheadMs += 61_000;
-  await expect.poll(() => platform.stage.pool.links).toBe(0);
+  await expect.poll(() => platform.stage.pool.agents).toBe(0);
   await expect.poll(() => api.openSockets).toBe(0);
 });
 
@@ -122,18 +122,18 @@ it('a link with a call in flight is not swept', async () => {
   const response = await held;
   platform.clock.aheadMs += 61_000;
   await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(platform.stage.pool.links).toBe(1);
+  expect(platform.stage.pool.agents).toBe(1);
   response.end();
   expect(await inFlight).toBe('new');
-  await expect.poll(() => platform.stage.pool.links).toBe(0);
+  await expect.poll(() => platform.stage.pool.agents).toBe(0);
 });
 
 it('a caller that names ever new hosts does not make ever more links', async () => {
   const api = await startApi(authorities);
-  const platform = platformWith(api, { ...never, maxConnections: 100, maxLinks: 10 });
+  const platform = platformWith(api, { ...never, maxConnections: 100, maxAgents: 10 });
   for (let host = 0; host < 35; host++) {
     expect(await call(platform, api, `host-${host}.acme.example`)).toBe('new');
-    expect(platform.stage.pool.links).toBeLessThanOrEqual(10);
+    expect(platform.stage.pool.agents).toBeLessThanOrEqual(10);
   }
   // What was used last is kept.
   expect(await call(platform, api, 'host-34.acme.example')).toBe('reused');

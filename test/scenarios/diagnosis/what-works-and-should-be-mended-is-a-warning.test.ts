@@ -100,7 +100,7 @@ describe('of the server', () => {
 /** Step 3 of a connection on which OpenSSL found this chain trusted. */
 function trusted(leaf: IssuedCertificate, root = trial.customerRoot.certificate) {
   const chain = [leaf.certificate, root].map((pem) => new X509Certificate(pem)) as [X509Certificate, X509Certificate];
-  const seen = { isReady: true, chain, flight: { certificates: [chain[0].raw], stapledOcsp: undefined } };
+  const seen = { isReady: true, chain, capture: { certificates: [chain[0].raw], stapledOcsp: undefined } };
   const destination = { serverRoots: root };
   const target = { host: 'localhost', port: 443, path: '/', authority: 'localhost' };
   return assessServer(seen as never, destination as never, target, Date.now());

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { expect, it } from 'vitest';
-import { newAttempt } from '../../../core/tls/attempt.ts';
-import { shakeHands } from '../../../core/tls/handshake.ts';
+import { newRequestAttempt } from '../../../core/tls/attempt.ts';
+import { performHandshake } from '../../../core/tls/handshake.ts';
 import { ticketStore } from '../../../core/tls/session-tickets.ts';
 import { serveTls } from '../../support/servers.ts';
 import { createAuthorities } from '../../support/stage.ts';
@@ -32,7 +32,7 @@ it.each([
     requireMutual: false,
     now: () => Date.now() + aheadMs,
   };
-  const shaken = shakeHands(socket, terms, ticketStore(), newAttempt());
+  const shaken = performHandshake(socket, terms, ticketStore(), newRequestAttempt());
   await expect(shaken).rejects.toMatchObject({
     code: 'server-certificate-expired',
     message: expect.stringMatching(says),

@@ -1,6 +1,6 @@
 // One flight, cut into records in every way that RFC 8446 allows, under every cipher suite: what it says does not change.
 import { describe, expect, it } from 'vitest';
-import { createFlightReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
 import { replay } from '../../support/handshake-capture/record.ts';
 import {
   applicationLabel,
@@ -132,23 +132,23 @@ describe.each(Object.keys(suites) as SuiteName[])('%s', (suite) => {
         [bytes.length, true],
         [1460, false],
       ] as const) {
-        const flight = replay(bytes, lines, chunk, linesFirst);
-        expect(flight).toMatchObject({ ...expected, cipher: suite, helloRetryRequest: retried });
-        expect(flight.messages).toEqual([...(retried ? ['server_hello'] : []), ...names, ...after]);
+        const capture = replay(bytes, lines, chunk, linesFirst);
+        expect(capture).toMatchObject({ ...expected, cipher: suite, helloRetryRequest: retried });
+        expect(capture.messages).toEqual([...(retried ? ['server_hello'] : []), ...names, ...after]);
       }
     }
   });
 
   it('says how far it got when the server gives up in the middle', () => {
     const seal = createSealer(suite, handshake);
-    const reader = createFlightReader();
+    const reader = createCaptureReader();
     reader.secret(lines[0] as Buffer);
     reader.push(record(22, serverHello(suites[suite].code, hello13)));
     reader.push(seal(22, messages[0] as Buffer));
     reader.push(seal(21, Buffer.of(2, 80)));
-    expect(reader.flight).toMatchObject({ asked: undefined, finished: false, request: undefined, stopped: undefined });
-    expect(reader.flight.messages).toEqual(['server_hello', 'encrypted_extensions']);
-    expect(reader.flight.alerts).toMatchObject([
+    expect(reader.capture).toMatchObject({ asked: undefined, finished: false, request: undefined, stopped: undefined });
+    expect(reader.capture.messages).toEqual(['server_hello', 'encrypted_extensions']);
+    expect(reader.capture.alerts).toMatchObject([
       { description: 'internal_error', encrypted: true, afterFinished: false },
     ]);
   });
@@ -166,8 +166,8 @@ describe('a compressed certificate', () => {
       ),
       seal(22, Buffer.concat(messages.slice(3))),
     ]);
-    const flight = replay(bytes, [keyLogLine(handshakeLabel, handshake)], bytes.length, true);
-    expect(flight).toMatchObject({ asked: false, certificates: [], finished: true, stopped: 'closed' });
-    expect(flight.messages).toContain('compressed_certificate');
+    const capture = replay(bytes, [keyLogLine(handshakeLabel, handshake)], bytes.length, true);
+    expect(capture).toMatchObject({ asked: false, certificates: [], finished: true, stopped: 'closed' });
+    expect(capture.messages).toContain('compressed_certificate');
   });
 });

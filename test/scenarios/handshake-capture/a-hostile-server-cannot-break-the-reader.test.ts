@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Flight, flightLimits, type Stopped } from '../../../core/tls/handshake-capture/capture.ts';
-import { createFlightReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { captureLimits, type HandshakeCapture, type Stopped } from '../../../core/tls/handshake-capture/capture.ts';
+import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
 import { readElements } from '../../../core/x509/der-reader.ts';
 import { readName, sameName } from '../../../core/x509/distinguished-name.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
@@ -40,20 +40,20 @@ function sealed(...contents: readonly Buffer[]): Buffer {
   return Buffer.concat([hello, ...pieces.map((piece) => seal(22, piece))]);
 }
 
-function read(bytes: Buffer): Flight {
+function read(bytes: Buffer): HandshakeCapture {
   return replay(bytes, lines, 4096, true);
 }
 
 /** What must hold of every flight, whatever the bytes were. */
-function expectBounded(flight: Flight): void {
-  expect(flight.stopped).toBeDefined();
-  expect(flight.messages.length).toBeLessThanOrEqual(flightLimits.messages);
-  expect(flight.alerts.length).toBeLessThanOrEqual(flightLimits.alerts);
-  expect(flight.certificates.length).toBeLessThanOrEqual(flightLimits.certificates);
-  expect(flight.request?.acceptableIssuers.length ?? 0).toBeLessThanOrEqual(flightLimits.issuers);
-  const kept = [...flight.certificates, flight.stapledOcsp ?? Buffer.alloc(0)];
-  for (const bytes of kept) expect(bytes.length).toBeLessThan(flightLimits.messageBytes);
-  for (const { text } of flight.request?.acceptableIssuers ?? []) expect(text.length).toBeLessThan(520);
+function expectBounded(capture: HandshakeCapture): void {
+  expect(capture.stopped).toBeDefined();
+  expect(capture.messages.length).toBeLessThanOrEqual(captureLimits.messages);
+  expect(capture.alerts.length).toBeLessThanOrEqual(captureLimits.alerts);
+  expect(capture.certificates.length).toBeLessThanOrEqual(captureLimits.certificates);
+  expect(capture.request?.acceptableIssuers.length ?? 0).toBeLessThanOrEqual(captureLimits.issuers);
+  const kept = [...capture.certificates, capture.stapledOcsp ?? Buffer.alloc(0)];
+  for (const bytes of kept) expect(bytes.length).toBeLessThan(captureLimits.messageBytes);
+  for (const { text } of capture.request?.acceptableIssuers ?? []) expect(text.length).toBeLessThan(520);
 }
 
 describe('what the reader stops at', () => {
@@ -103,10 +103,10 @@ describe('what the reader stops at', () => {
     ['application data before Finished', Buffer.concat([hello, seal()(23, Buffer.from('GET'))]), 'malformed'],
     ['bytes after Finished in its record', sealed(Buffer.concat([finished, Buffer.of(4)])), 'malformed'],
     ['a message longer than the limit', sealed(Buffer.of(11, 0x02, 0, 1)), 'too-long'],
-    ['more certificates than are kept', sealed(certificates(flightLimits.certificates + 1)), 'closed'],
+    ['more certificates than are kept', sealed(certificates(captureLimits.certificates + 1)), 'closed'],
     [
       'more issuers than the limit',
-      sealed(request(extension(47, vector(2, Buffer.alloc(2 * (flightLimits.issuers + 1)))))),
+      sealed(request(extension(47, vector(2, Buffer.alloc(2 * (captureLimits.issuers + 1)))))),
       'too-long',
     ],
     ['a certificate list that overruns', sealed(message(11, vector(1), number(9, 3), number(9, 3))), 'malformed'],
@@ -132,9 +132,9 @@ describe('what the reader stops at', () => {
       'too-long',
     ],
   ])('%s', (_title, bytes, stopped) => {
-    const flight = read(bytes);
-    expect(flight.stopped).toBe(stopped);
-    expectBounded(flight);
+    const capture = read(bytes);
+    expect(capture.stopped).toBe(stopped);
+    expectBounded(capture);
   });
 
   it('keeps what was certain: that the server asked, though what for is malformed', () => {
@@ -142,28 +142,28 @@ describe('what the reader stops at', () => {
   });
 
   it.each([
-    ['many bytes', 16_000, Math.ceil(flightLimits.totalBytes / 16_005)],
-    ['many records', 17, flightLimits.waitingRecords + 1],
+    ['many bytes', 16_000, Math.ceil(captureLimits.totalBytes / 16_005)],
+    ['many records', 17, captureLimits.waitingRecords + 1],
   ])('does not wait for a secret forever: %s', (_title, length, count) => {
-    const reader = createFlightReader();
+    const reader = createCaptureReader();
     reader.push(hello);
     for (let sent = 1; sent < count; sent += 1) reader.push(record(23, Buffer.alloc(length)));
-    expect(reader.flight.stopped).toBeUndefined();
+    expect(reader.capture.stopped).toBeUndefined();
     reader.push(record(23, Buffer.alloc(length)));
-    expect(reader.flight).toMatchObject({ stopped: 'too-long', messages: ['server_hello'] });
+    expect(reader.capture).toMatchObject({ stopped: 'too-long', messages: ['server_hello'] });
   });
 
   it('counts beyond what it lists', () => {
     const warnings = Array.from({ length: 40 }, () => record(21, Buffer.of(1, 90)));
     const nothing = Array.from({ length: 200 }, () => record(22, message(0)));
-    const flight = read(Buffer.concat([...warnings, ...nothing]));
-    expect(flight).toMatchObject({ stopped: 'closed' });
-    expect(flight.alerts).toHaveLength(flightLimits.alerts);
-    expect(flight.messages).toHaveLength(flightLimits.messages);
+    const capture = read(Buffer.concat([...warnings, ...nothing]));
+    expect(capture).toMatchObject({ stopped: 'closed' });
+    expect(capture.alerts).toHaveLength(captureLimits.alerts);
+    expect(capture.messages).toHaveLength(captureLimits.messages);
   });
 
   it('ignores lines that are no key log lines', () => {
-    const reader = createFlightReader();
+    const reader = createCaptureReader();
     reader.push(sealed(emptyExtensions, finished));
     for (const line of [
       '',
@@ -176,19 +176,19 @@ describe('what the reader stops at', () => {
     }
     reader.secret(keyLogLine(handshakeLabel, Buffer.alloc(20)));
     reader.secret(keyLogLine('CLIENT_HANDSHAKE_TRAFFIC_SECRET', secret));
-    expect(reader.flight.messages).toEqual(['server_hello']);
+    expect(reader.capture.messages).toEqual(['server_hello']);
     reader.secret(keyLogLine(handshakeLabel, secret));
-    expect(reader.flight.finished).toBe(true);
+    expect(reader.capture.finished).toBe(true);
   });
 
   it('reads nothing any more once it is closed', () => {
-    const reader = createFlightReader();
+    const reader = createCaptureReader();
     const bytes = sealed(emptyExtensions, finished);
     reader.push(bytes.subarray(0, hello.length));
     reader.close();
     reader.push(bytes.subarray(hello.length));
     reader.secret(keyLogLine(handshakeLabel, secret));
-    expect(reader.flight).toMatchObject({ messages: ['server_hello'], stopped: 'closed' });
+    expect(reader.capture).toMatchObject({ messages: ['server_hello'], stopped: 'closed' });
   });
 });
 
@@ -322,7 +322,7 @@ describe('fuzzed', () => {
       emptyExtensions,
       message(11, vector(1), vector(3, vector(3, randomBytes(120_000)), vector(2))),
     );
-    const flight = replay(large, lines, 1, true);
-    expect(flight.certificates[0]).toHaveLength(120_000);
+    const capture = replay(large, lines, 1, true);
+    expect(capture.certificates[0]).toHaveLength(120_000);
   });
 });

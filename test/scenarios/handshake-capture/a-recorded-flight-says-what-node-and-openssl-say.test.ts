@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { createFlightReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
 import { connectRecorded } from '../../../core/tls/handshake-capture/record-socket.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { type Recording, record, replay } from '../../support/handshake-capture/record.ts';
@@ -54,20 +54,22 @@ async function withServer<Result>(start: Promise<RunningServer>, use: (port: num
 }
 
 /** What Node says of the connection, and the same bytes read again one at a time. */
-function expectAgreement({ flight, node, bytes, lines, ocsp }: Recording): void {
-  expect(flight.protocol).toBe(node?.protocol);
-  expect(flight.cipher).toBe(node?.cipher);
-  expect(flight.resumed).toBe(node?.resumed);
-  expect(flight.alpn ?? null).toBe(node?.alpn);
-  expect(flight.stapledOcsp).toEqual(ocsp);
-  if (!flight.resumed) {
-    expect(flight.keyExchange?.toLowerCase()).toBe(node?.keyExchange?.toLowerCase().replace('prime256v1', 'secp256r1'));
-    expect(flight.certificates).toEqual(node?.chain);
-    expect(flight.asked).toBe(flight.request !== undefined);
+function expectAgreement({ capture, node, bytes, lines, ocsp }: Recording): void {
+  expect(capture.protocol).toBe(node?.protocol);
+  expect(capture.cipher).toBe(node?.cipher);
+  expect(capture.resumed).toBe(node?.resumed);
+  expect(capture.alpn ?? null).toBe(node?.alpn);
+  expect(capture.stapledOcsp).toEqual(ocsp);
+  if (!capture.resumed) {
+    expect(capture.keyExchange?.toLowerCase()).toBe(
+      node?.keyExchange?.toLowerCase().replace('prime256v1', 'secp256r1'),
+    );
+    expect(capture.certificates).toEqual(node?.chain);
+    expect(capture.asked).toBe(capture.request !== undefined);
   }
-  expect(flight.finished).toBe(true);
+  expect(capture.finished).toBe(true);
   const again = replay(bytes, lines, 1, false);
-  expect(again).toEqual({ ...flight, stopped: again.stopped });
+  expect(again).toEqual({ ...capture, stopped: again.stopped });
 }
 
 const full13 = [
@@ -88,10 +90,10 @@ describe.skipIf(!openssl).each([
     await withServer(startOpenssl([...asking, flag]), async (port) => {
       const recording = await record(port, us);
       expectAgreement(recording);
-      const { flight } = recording;
-      expect(flight.certificates).toEqual(served);
-      expect(flight.messages.slice(0, full.length)).toEqual(full);
-      expect(flight.stopped).toBe('application-data');
+      const { capture } = recording;
+      expect(capture.certificates).toEqual(served);
+      expect(capture.messages.slice(0, full.length)).toEqual(full);
+      expect(capture.stopped).toBe('application-data');
       const seen = spawnSync(
         openssl,
         [
@@ -107,12 +109,12 @@ describe.skipIf(!openssl).each([
         ],
         { input: '', encoding: 'utf8' },
       ).stdout;
-      expect(flight.request?.acceptableIssuers.map((name) => name.text)).toEqual(['CN=Client Root']);
+      expect(capture.request?.acceptableIssuers.map((name) => name.text)).toEqual(['CN=Client Root']);
       expect(seen).toContain('Acceptable client certificate CA names\nCN=Client Root\n');
       const algorithms = /^Requested Signature Algorithms: (.*)$/m.exec(seen)?.[1]?.split(':').map(inOurWords);
-      expect(flight.request?.signatureAlgorithms.map(hashAndKind)).toEqual(algorithms);
+      expect(capture.request?.signatureAlgorithms.map(hashAndKind)).toEqual(algorithms);
       const types = /^Client Certificate Types: (.*)$/m.exec(seen)?.[1]?.split(', ');
-      expect(flight.request?.certificateTypes.map(inOpensslWords)).toEqual(types ?? []);
+      expect(capture.request?.certificateTypes.map(inOpensslWords)).toEqual(types ?? []);
     });
   });
 
@@ -120,7 +122,7 @@ describe.skipIf(!openssl).each([
     await withServer(startOpenssl([...base, flag]), async (port) => {
       const recording = await record(port, us);
       expectAgreement(recording);
-      expect(recording.flight.asked).toBe(false);
+      expect(recording.capture.asked).toBe(false);
     });
   });
 
@@ -133,7 +135,7 @@ describe.skipIf(!openssl).each([
     await withServer(startOpenssl(small), async (port) => {
       const recording = await record(port, us);
       expectAgreement(recording);
-      const texts = recording.flight.request?.acceptableIssuers.map((name) => name.text);
+      const texts = recording.capture.request?.acceptableIssuers.map((name) => name.text);
       expect(new Set(texts)).toEqual(new Set(authorities.map((_, index) => `CN=Authority ${index}`)));
     });
   });
@@ -143,7 +145,7 @@ describe.skipIf(!openssl).each([
       const { session } = await record(port, us);
       const recording = await record(port, { ...us, ...(session ? { session } : {}) });
       expectAgreement(recording);
-      expect(recording.flight).toMatchObject({ resumed: true, asked: undefined, certificates: [], finished: true });
+      expect(recording.capture).toMatchObject({ resumed: true, asked: undefined, certificates: [], finished: true });
     });
   });
 
@@ -152,7 +154,7 @@ describe.skipIf(!openssl).each([
     await withServer(startOpenssl([...base, flag, '-status_file', response]), async (port) => {
       const recording = await record(port, { ...us, requestOCSP: true });
       expectAgreement(recording);
-      expect(recording.flight.stapledOcsp).toBeDefined();
+      expect(recording.capture.stapledOcsp).toBeDefined();
     });
   });
 
@@ -165,10 +167,10 @@ describe.skipIf(!openssl).each([
     ['no certificate', { request: us.request }, ['certificate_required', 'handshake_failure']],
   ] as const)('rejects %s with an alert', async (_title, options, [on13, on12]) => {
     await withServer(startOpenssl([...asking, flag]), async (port) => {
-      const { flight, error } = await record(port, options);
+      const { capture, error } = await record(port, options);
       const is13 = flag === '-tls1_3';
-      expect(flight).toMatchObject({ asked: true, finished: is13 });
-      expect(flight.alerts).toMatchObject([
+      expect(capture).toMatchObject({ asked: true, finished: is13 });
+      expect(capture.alerts).toMatchObject([
         { level: 'fatal', description: is13 ? on13 : on12, encrypted: is13, afterFinished: is13 },
       ]);
       expect(error?.code).toMatch(/ALERT/);
@@ -181,7 +183,7 @@ describe.skipIf(!openssl)('openssl s_server (needs openssl)', () => {
     await withServer(startOpenssl([...asking, '-tls1_3', '-groups', 'P-384']), async (port) => {
       const recording = await record(port, us);
       expectAgreement(recording);
-      expect(recording.flight).toMatchObject({ helloRetryRequest: true, keyExchange: 'secp384r1', asked: true });
+      expect(recording.capture).toMatchObject({ helloRetryRequest: true, keyExchange: 'secp384r1', asked: true });
     });
   });
 
@@ -190,29 +192,29 @@ describe.skipIf(!openssl)('openssl s_server (needs openssl)', () => {
     await withServer(startOpenssl([...rsa, '-tls1_2', '-cipher', 'AES128-SHA256']), async (port) => {
       const recording = await record(port, us);
       expectAgreement(recording);
-      expect(recording.flight).toMatchObject({ keyExchange: undefined, signatureAlgorithm: undefined, asked: true });
+      expect(recording.capture).toMatchObject({ keyExchange: undefined, signatureAlgorithm: undefined, asked: true });
     });
   });
 
   it('speaks TLS 1.1 alone: an alert is all that comes', async () => {
     await withServer(startOpenssl([...base, '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0']), async (port) => {
-      const { flight } = await record(port, us);
-      expect(flight).toMatchObject({ protocol: undefined, messages: [], asked: undefined });
-      expect(flight.alerts).toMatchObject([{ description: 'protocol_version', encrypted: false }]);
+      const { capture } = await record(port, us);
+      expect(capture).toMatchObject({ protocol: undefined, messages: [], asked: undefined });
+      expect(capture.alerts).toMatchObject([{ description: 'protocol_version', encrypted: false }]);
     });
   });
 
   it('starts a renegotiation on TLS 1.2: only that can be seen', async () => {
     const running = await startInteractiveOpenssl([...base, '-tls1_2']);
-    const reader = createFlightReader();
+    const reader = createCaptureReader();
     const socket = connectRecorded(connect(running.port, '127.0.0.1'), { rejectUnauthorized: false }, reader);
     try {
       await once(socket, 'secureConnect');
       socket.write('we are connected\n');
       await vi.waitFor(() => expect(running.output()).toContain('we are connected'));
-      expect(reader.flight.messages.slice(-2)).toEqual(['change_cipher_spec', 'finished']);
+      expect(reader.capture.messages.slice(-2)).toEqual(['change_cipher_spec', 'finished']);
       running.say('r');
-      await vi.waitFor(() => expect(reader.flight.messages.slice(-2)).toEqual(['finished', 'hello_request']));
+      await vi.waitFor(() => expect(reader.capture.messages.slice(-2)).toEqual(['finished', 'hello_request']));
     } finally {
       socket.destroy();
       await running.stop();
@@ -227,7 +229,7 @@ describe.skipIf(!findPeer('nginx') || !openssl)('nginx (needs nginx and openssl)
     await withServer(startNginx(folder.path, block), async (port) => {
       const recording = await record(port, us);
       expectAgreement(recording);
-      expect(recording.flight).toMatchObject({ protocol: version, asked: true, certificates: served });
+      expect(recording.capture).toMatchObject({ protocol: version, asked: true, certificates: served });
     });
   });
 });
@@ -245,7 +247,7 @@ describe('Node', () => {
       await withServer(start, async (port) => {
         const recording = await record(port, { ...us, ALPNProtocols: ['h2', 'http/1.1'] });
         expectAgreement(recording);
-        expect(recording.flight).toMatchObject({ alpn: 'http/1.1', asked: true });
+        expect(recording.capture).toMatchObject({ alpn: 'http/1.1', asked: true });
       });
     }
   });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket, createServer as createSocketServer, type Socket } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createFlightReader, type FlightReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { type CaptureReader, createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
 import { createRecordOpener, type Suite, suites } from '../../../core/tls/handshake-capture/keys.ts';
 import { connectRecorded, tapSocket } from '../../../core/tls/handshake-capture/record-socket.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
@@ -52,7 +52,7 @@ async function listen(server: ReturnType<typeof createSocketServer>): Promise<nu
 const ways = {
   native: (port: number, options: object) => connect({ ...options, socket: connectSocket(port, '127.0.0.1') }),
   tapped: (port: number, options: object) =>
-    connectRecorded(connectSocket(port, '127.0.0.1'), options, createFlightReader()),
+    connectRecorded(connectSocket(port, '127.0.0.1'), options, createCaptureReader()),
 };
 
 /** Everything that happens on a connection, in order, up to its close. */
@@ -197,9 +197,9 @@ describe('the stream', () => {
 describe('the secrets', () => {
   it('every line is zeroed once the reader has seen it, and the reader is closed with the connection', async () => {
     const port = await serve((socket) => socket.end());
-    const inner = createFlightReader();
+    const inner = createCaptureReader();
     const given: Buffer[] = [];
-    const reader: FlightReader = {
+    const reader: CaptureReader = {
       ...inner,
       secret(line) {
         expect(line.toString()).toMatch(/^[A-Z_0-9]+ [0-9a-f]{64} [0-9a-f]{64,96}\n?$/);
@@ -212,15 +212,15 @@ describe('the secrets', () => {
     await once(socket, 'close');
     expect(given.length).toBeGreaterThanOrEqual(4);
     for (const line of given) expect(line.every((byte) => byte === 0)).toBe(true);
-    expect(inner.flight).toMatchObject({ asked: true, finished: true, stopped: 'closed' });
+    expect(inner.capture).toMatchObject({ asked: true, finished: true, stopped: 'closed' });
   });
 
   it.each([
-    ['closed', (reader: FlightReader) => reader.close()],
-    ['stopped', (reader: FlightReader) => reader.push(Buffer.from('no TLS'))],
+    ['closed', (reader: CaptureReader) => reader.close()],
+    ['stopped', (reader: CaptureReader) => reader.push(Buffer.from('no TLS'))],
   ])('none is left in a reader that was %s', (_title, end) => {
     const made = vi.spyOn(Buffer, 'alloc');
-    const reader = createFlightReader();
+    const reader = createCaptureReader();
     const secrets = [Buffer.alloc(32, 0x33), Buffer.alloc(32, 0x44)] as const;
     reader.secret(keyLogLine(handshakeLabel, secrets[0]));
     reader.secret(keyLogLine(applicationLabel, secrets[1]));

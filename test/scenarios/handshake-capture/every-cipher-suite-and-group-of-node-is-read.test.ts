@@ -42,18 +42,20 @@ afterAll(() => server.stop());
 describe('a flight with a request for a certificate', () => {
   it.each([...suites13, ...suites12])('under %s', async (suite) => {
     const is13 = suite.startsWith('TLS_');
-    const { flight, node } = await record(server.port, {
+    const { capture, node } = await record(server.port, {
       ...client,
       ciphers: `${suite}:${is13 ? 'HIGH:' : ''}${anyLevel}`,
       minVersion: is13 ? 'TLSv1.3' : 'TLSv1.2',
       maxVersion: is13 ? 'TLSv1.3' : 'TLSv1.2',
     });
     expect(node).toBeDefined();
-    expect(flight).toMatchObject({ protocol: node?.protocol, cipher: node?.cipher, asked: true, finished: true });
-    expect(flight.keyExchange?.toLowerCase()).toBe(node?.keyExchange?.toLowerCase().replace('prime256v1', 'secp256r1'));
-    expect(flight.request?.acceptableIssuers.map((name) => name.text)).toEqual(['CN=Root']);
-    expect(flight.certificates).toEqual(node?.chain);
-    expect(flight.stopped).toBe('application-data');
+    expect(capture).toMatchObject({ protocol: node?.protocol, cipher: node?.cipher, asked: true, finished: true });
+    expect(capture.keyExchange?.toLowerCase()).toBe(
+      node?.keyExchange?.toLowerCase().replace('prime256v1', 'secp256r1'),
+    );
+    expect(capture.request?.acceptableIssuers.map((name) => name.text)).toEqual(['CN=Root']);
+    expect(capture.certificates).toEqual(node?.chain);
+    expect(capture.stopped).toBe('application-data');
   });
 
   it.each([
@@ -66,16 +68,16 @@ describe('a flight with a request for a certificate', () => {
     ['P-384', 'secp384r1'],
     ['P-521', 'secp521r1'],
   ])('over the group %s', async (ecdhCurve, name) => {
-    const { flight } = await record(server.port, { ...client, ecdhCurve });
-    expect(flight).toMatchObject({ keyExchange: name, helloRetryRequest: false, asked: true, finished: true });
+    const { capture } = await record(server.port, { ...client, ecdhCurve });
+    expect(capture).toMatchObject({ keyExchange: name, helloRetryRequest: false, asked: true, finished: true });
   });
 
   it('over a group of the second choice, after a HelloRetryRequest', async () => {
     const picky = await startNode({ cert: ec.certificate, key: ec.privateKey, requestCert: true, ecdhCurve: 'P-521' });
     try {
-      const { flight } = await record(picky.port, { ...client, ecdhCurve: 'X25519MLKEM768:X25519:P-521' });
-      expect(flight).toMatchObject({ keyExchange: 'secp521r1', helloRetryRequest: true, asked: true, finished: true });
-      expect(flight.request?.acceptableIssuers).toEqual([]);
+      const { capture } = await record(picky.port, { ...client, ecdhCurve: 'X25519MLKEM768:X25519:P-521' });
+      expect(capture).toMatchObject({ keyExchange: 'secp521r1', helloRetryRequest: true, asked: true, finished: true });
+      expect(capture.request?.acceptableIssuers).toEqual([]);
     } finally {
       await picky.stop();
     }

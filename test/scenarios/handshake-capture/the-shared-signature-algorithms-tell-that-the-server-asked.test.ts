@@ -26,7 +26,7 @@ afterAll(() => folder.remove());
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 const node = { cert: server.certificate, key: server.privateKey, ca: root.certificate };
 const openssl = ['-cert', certificate, '-key', key, '-CAfile', authority];
-const nginx = `ssl_certificate ${certificate}; ssl_certificate_key ${key}; ssl_session_cache shared:flight:1m;`;
+const nginx = `ssl_certificate ${certificate}; ssl_certificate_key ${key}; ssl_session_cache shared:capture:1m;`;
 const rsaExchange = ['-cipher', 'AES128-GCM-SHA256', '-tls1_2'];
 
 type Case = readonly [name: string, start: () => Promise<RunningServer>, asks: boolean];
@@ -74,13 +74,13 @@ function check(cases: readonly Case[]): void {
     const running = await start();
     try {
       for (const identity of [us, {}]) {
-        const { flight, node: told, session } = await record(running.port, { ...identity, request });
-        expect(flight.asked).toBe(asks);
+        const { capture, node: told, session } = await record(running.port, { ...identity, request });
+        expect(capture.asked).toBe(asks);
         expect((told?.sharedSignatureAlgorithms.length ?? 0) > 0).toBe(asks);
         // A resumed handshake has no request: what the first one said must be remembered with the session.
         expect(session).toBeDefined();
         const again = await record(running.port, { ...identity, request, ...(session ? { session } : {}) });
-        expect(again.flight).toMatchObject({ resumed: true, asked: undefined });
+        expect(again.capture).toMatchObject({ resumed: true, asked: undefined });
         expect(again.node).toMatchObject({ resumed: true, sharedSignatureAlgorithms: [] });
       }
     } finally {
@@ -102,12 +102,12 @@ describe.skipIf(!findPeer('openssl'))('the one case in which it is wrong (needs 
       const asking = ['-CAfile', authority, '-verify', '1', '-client_sigalgs', 'rsa_pss_rsae_sha256'];
       const running = await startOpenssl([...files, ...asking, flag]);
       try {
-        const { flight, node: told } = await record(running.port, {
+        const { capture, node: told } = await record(running.port, {
           ...us,
           request,
           sigalgs: 'ecdsa_secp256r1_sha256',
         });
-        expect(flight.asked).toBe(true);
+        expect(capture.asked).toBe(true);
         expect(told?.sharedSignatureAlgorithms).toEqual([]);
       } finally {
         await running.stop();

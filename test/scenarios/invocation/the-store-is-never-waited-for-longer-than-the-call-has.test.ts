@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { createDiagnose } from '../../../core/diagnosis/diagnose.ts';
 import { noTelemetry } from '../../../core/telemetry/telemetry.ts';
-import { deadlineIn, refreshWithin } from '../../../core/tls/attempt.ts';
+import { deadlineIn, refreshBefore } from '../../../core/tls/attempt.ts';
 import { openDoor } from '../../../functions/api-gateway/handler.ts';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { openPlatform } from '../../support/connections/platform.ts';
@@ -68,13 +68,13 @@ describe('a read behind a call', () => {
   it('is waited for once, not by every call, while the store hangs; a call without time to wait does not count', async () => {
     const hanging = new Promise<void>(() => {});
     const identities = { refreshing: () => hanging };
-    await refreshWithin(deadlineIn(0), identities, 'platform');
-    const first = refreshWithin(deadlineIn(10_000), identities, 'platform');
+    await refreshBefore(deadlineIn(0), identities, 'platform');
+    const first = refreshBefore(deadlineIn(10_000), identities, 'platform');
     expect(first).toBeInstanceOf(Promise);
     await first;
-    expect(refreshWithin(deadlineIn(10_000), identities, 'platform')).toBeUndefined();
+    expect(refreshBefore(deadlineIn(10_000), identities, 'platform')).toBeUndefined();
     const next = { refreshing: () => Promise.resolve() };
-    expect(refreshWithin(deadlineIn(10_000), next, 'platform')).toBeInstanceOf(Promise);
+    expect(refreshBefore(deadlineIn(10_000), next, 'platform')).toBeInstanceOf(Promise);
   });
 
   it('has ended when a diagnosis is returned', async () => {

@@ -248,11 +248,11 @@ describe('the destinations of AWSCURRENT decide', () => {
       return checkIdentity('platform', { version: minTlsVersion, stage: 'AWSPREVIOUS', document }, Date.now());
     }) as [Identity, Identity];
     const [one, other] = [admit(target, v1.destinations), admit(target, v2.destinations)];
-    const before = pool.link(v1, one, target, false);
-    expect(pool.link(v1, one, target, false)).toBe(before);
-    const after = pool.link(v1, other, target, false);
+    const before = pool.agent(v1, one, target, false);
+    expect(pool.agent(v1, one, target, false)).toBe(before);
+    const after = pool.agent(v1, other, target, false);
     expect(after).not.toBe(before);
-    expect(pool.links).toBe(1);
+    expect(pool.agents).toBe(1);
     pool.close();
   });
 });
@@ -274,6 +274,6 @@ describe('a rotation while AWSPREVIOUS is in use', () => {
     for (const response of held) response.end();
     for (const reply of calls) expect((await reply).body.handshake.client.version).toBe('v1');
     await expect.poll(() => api.openSockets).toBe(0);
-    expect(platform.stage.pool.links).toBe(0);
+    expect(platform.stage.pool.agents).toBe(0);
   });
 });

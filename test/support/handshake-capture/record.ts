@@ -1,12 +1,12 @@
 // Records real handshakes: Node's client over a tapped socket, the bytes and key log lines kept, and what Node itself says beside it.
 import { connect as connectSocket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
-import type { Flight } from '../../../core/tls/handshake-capture/capture.ts';
-import { createFlightReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import type { HandshakeCapture } from '../../../core/tls/handshake-capture/capture.ts';
+import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
 import { connectRecorded } from '../../../core/tls/handshake-capture/record-socket.ts';
 
 export interface Recording {
-  readonly flight: Flight;
+  readonly capture: HandshakeCapture;
   /** What the client received. */
   readonly bytes: Buffer;
   /** Key log lines, in the order of the event. */
@@ -37,7 +37,7 @@ export async function record(
   options: ConnectionOptions & { readonly request?: string } = {},
 ): Promise<Recording> {
   const { request, ...tlsOptions } = options;
-  const reader = createFlightReader();
+  const reader = createCaptureReader();
   const bytes: Buffer[] = [];
   const lines: Buffer[] = [];
   const answer: Buffer[] = [];
@@ -74,7 +74,7 @@ export async function record(
   });
   await closed;
   return {
-    flight: reader.flight,
+    capture: reader.capture,
     bytes: Buffer.concat(bytes),
     lines,
     answer: Buffer.concat(answer).toString(),
@@ -105,11 +105,16 @@ function describe(socket: TLSSocket): NonNullable<Recording['node']> {
 }
 
 /** Reads a recording again in chunks of that size; the key log lines come after the bytes, or before them. */
-export function replay(bytes: Buffer, lines: readonly Buffer[], chunkSize: number, linesFirst: boolean): Flight {
-  const reader = createFlightReader();
+export function replay(
+  bytes: Buffer,
+  lines: readonly Buffer[],
+  chunkSize: number,
+  linesFirst: boolean,
+): HandshakeCapture {
+  const reader = createCaptureReader();
   if (linesFirst) for (const line of lines) reader.secret(line);
   for (let at = 0; at < bytes.length; at += chunkSize) reader.push(bytes.subarray(at, at + chunkSize));
   if (!linesFirst) for (const line of lines) reader.secret(line);
   reader.close();
-  return reader.flight;
+  return reader.capture;
 }

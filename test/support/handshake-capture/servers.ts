@@ -22,7 +22,7 @@ export function createFolder(): {
   write(name: string, content: string | Buffer): string;
   remove(): void;
 } {
-  const path = mkdtempSync(join(tmpdir(), 'countersign-flight-'));
+  const path = mkdtempSync(join(tmpdir(), 'countersign-capture-'));
   return {
     path,
     write(name, content) {
