@@ -1,7 +1,7 @@
 // The last verdict on each host that an identity was diagnosed with, for as long as the process lives.
 
 import { parseTarget } from '../core/destination/target.ts';
-import type { Certainty, Verdict } from '../core/diagnosis/diagnosis.ts';
+import type { Diagnosis } from '../core/diagnosis/diagnosis.ts';
 import type { VerdictState } from './state.ts';
 
 export interface NotedVerdict extends VerdictState {
@@ -55,20 +55,11 @@ export function createVerdicts(most: number = mostVerdicts): Verdicts {
   };
 }
 
-interface Diagnosed {
-  readonly verdict: Verdict;
-  readonly certainty: Certainty;
-  readonly url: string;
-  readonly identity: { readonly name: string };
-  readonly steps: readonly { readonly step: number; readonly status: string }[];
-}
-
-/**
- * @param body what the function of diagnoses answered with HTTP 200
- * @param now milliseconds since 1970
- */
-export function verdictOf(body: string, now: number): NotedVerdict {
-  const { verdict, certainty, url, identity, steps } = JSON.parse(body) as Diagnosed;
+/** @param now milliseconds since 1970 */
+export function verdictOf(
+  { verdict, certainty, url, identity, steps }: Pick<Diagnosis, 'verdict' | 'certainty' | 'url' | 'identity' | 'steps'>,
+  now: number,
+): NotedVerdict {
   const { host, port } = parseTarget(url);
   const failed = steps.find(({ status }) => status === 'failed');
   const at = new Date(now).toISOString();

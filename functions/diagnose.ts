@@ -1,11 +1,10 @@
-// The door of the diagnosis function: settings and identities, made once for each environment.
-
-import { createDiagnose } from '../core/diagnosis/diagnose.ts';
+// POST /v1/identities/{identity}/diagnoses. Settings and identities are made once for each execution environment.
+import { diagnosisRoute } from '../core/diagnosis/diagnose.ts';
 import { createIdentityCache } from '../core/identity/cache.ts';
 import { openSource } from '../core/identity/source.ts';
 import { readSettings } from '../core/settings.ts';
 import { recordInternalError, recordRefreshFailure } from '../core/telemetry/events.ts';
-import { openDoor } from './api-gateway/handler.ts';
+import { apiHandler } from './api-gateway/handler.ts';
 import { telemetry } from './telemetry.ts';
 
 const settings = readSettings(process.env);
@@ -15,11 +14,11 @@ const identities = createIdentityCache({
   onRefreshFailure: recordRefreshFailure.bind(undefined, telemetry),
 });
 
-export const handler = openDoor(
+export const handler = apiHandler(
   {
     docsUrl: settings.docsUrl,
     onInternalError: recordInternalError.bind(undefined, telemetry),
-    storyKeepsDeadline: true,
+    routeKeepsDeadline: true,
   },
-  createDiagnose({ telemetry, identities }),
+  diagnosisRoute({ telemetry, identities }),
 );

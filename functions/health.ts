@@ -1,11 +1,8 @@
-// GET /v1/health: the function starts and answers; it touches neither the identity store nor any customer's API.
+// GET /v1/health: the function starts and answers. It reads no identity and calls no customer's API.
+import { jsonResponse } from '../core/api.ts';
 import { readSettings } from '../core/settings.ts';
-import { openDoor } from './api-gateway/handler.ts';
+import { apiHandler } from './api-gateway/handler.ts';
 
-const body = JSON.stringify({ status: 'ok' });
+const healthy = jsonResponse(JSON.stringify({ status: 'ok' }));
 
-export const handler = openDoor(readSettings(process.env), async () => ({
-  statusCode: 200,
-  headers: { 'content-type': 'application/json' },
-  body,
-}));
+export const handler = apiHandler(readSettings(process.env), async () => healthy);

@@ -1,6 +1,5 @@
 // The door of `npm start` and `npm run demo`: options, exit codes, and what is printed when.
 import { openly } from '../cli/api/access.ts';
-import { askDiagnosis } from '../cli/api/ask.ts';
 import { openOverHttp } from '../cli/api/over-http.ts';
 import { diagnosisLines } from '../cli/diagnosis-text.ts';
 import { platformIdentity, variables } from '../core/settings.ts';
@@ -89,7 +88,7 @@ async function showCall(cloud: Cloud): Promise<boolean> {
 async function showDiagnosis(cloud: Cloud): Promise<boolean> {
   const [healthy] = cloud.hosts;
   const url = `https://${healthy?.host}:${healthy?.port}`;
-  const result = await askDiagnosis(openOverHttp(new URL(cloud.gatewayUrl), openly), platformIdentity, { url });
+  const result = await openOverHttp(new URL(cloud.gatewayUrl), openly).diagnose(platformIdentity, { url });
   if ('problem' in result) return false;
   print(['', `The same host diagnosed: ${diagnoseLine(cloud, url)}`, '', ...diagnosisLines(result.answer, paint)]);
   return result.answer.verdict === 'access-granted';

@@ -1,4 +1,4 @@
-// One process that serves: its files, its identities, its doors and its listener, opened in order and closed again.
+// One process that serves: its files, its identities, its use cases and its listener, opened in order and closed again.
 import { readdir } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { dirname } from 'node:path';
@@ -10,7 +10,6 @@ import { isLoopback } from '../listener/loopback.ts';
 import { createAuthentication } from './auth/authentication.ts';
 import { createRefusalLines } from './auth/refused-requests.ts';
 import type { ServerTrust } from './auth/trusted-authorities.ts';
-import { openDoors } from './doors.ts';
 import { createListener } from './http/listener.ts';
 import { createLoad } from './http/load-limit.ts';
 import { createRefusedConnections } from './http/refused-connections.ts';
@@ -21,6 +20,7 @@ import type { ServeOptions } from './options.ts';
 import { createReadiness } from './readiness.ts';
 import { keepIdentities, readEveryMs } from './reload/identity-reloader.ts';
 import { keepOwnFiles, type OwnTexts } from './reload/tls-files.ts';
+import { openUseCases } from './use-cases.ts';
 
 export interface Installation {
   readonly port: number;
@@ -81,19 +81,19 @@ async function open(
   let connections = 0;
   const metrics = createServeMetrics({ callsInFlight: () => load.callsInFlight, openConnections: () => connections });
   const telemetry: Telemetry = { write: parts.telemetry.write, meter: metrics.meter };
-  const doors = await openDoors(options, telemetry);
-  closing.push(doors.close);
-  const kept = keepIdentities(doors.identities, readEveryMs(options.identityTtlMs));
+  const useCases = await openUseCases(options, telemetry, (diagnosis) => console?.diagnosed(diagnosis));
+  closing.push(useCases.close);
+  const kept = keepIdentities(useCases.identities, readEveryMs(options.identityTtlMs));
   closing.push(kept.close);
 
   const readiness = createReadiness(options.identities, {
     get(name) {
       // Else it would be read here, and not again before a call had gone out with it.
       kept.used(name);
-      return doors.identities.get(name);
+      return useCases.identities.get(name);
     },
   });
-  const console = options.console ? openOwnConsole(options.identities, doors.source, parts.onVerdict) : undefined;
+  const console = options.console ? openOwnConsole(options.identities, useCases.source, parts.onVerdict) : undefined;
   const tellRefusal = createRefusalLines(telemetry);
   const tellConnection = createRefusedConnections(telemetry, limits.maxConnections);
 
@@ -105,7 +105,7 @@ async function open(
     wantsClientCertificates: tls?.clientCa !== undefined,
     authentication,
     isOnLoopback: isLoopback(options.host) && !tls,
-    doors: doors.byRoute,
+    routes: useCases.byRoute,
     load,
     readiness,
     console,

@@ -1,15 +1,10 @@
 // What an API may answer, held against its shape before anything is read of it: an invocation, a diagnosis, or a problem.
 import * as v from 'valibot';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
-import type { InvocationAnswer } from '../../core/invocation/answer.ts';
+import type { InvocationResult } from '../../core/invocation/answer.ts';
 import { type ExitCode, exitCodes, refusal, unavailable } from '../exit-code.ts';
-import type { Api, ApiAnswer } from './api.ts';
+import type { Api, ApiAnswer, Problem, Result } from './api.ts';
 import { parsed } from './parsed.ts';
-
-/** A problem document (RFC 9457), with the members that docs/errors.md describes. */
-export type Problem = v.InferOutput<typeof problem>;
-
-export type Result<Answer> = { readonly answer: Answer } | { readonly problem: Problem };
 
 const problem = v.looseObject({
   code: v.string(),
@@ -107,16 +102,21 @@ const invocation = v.looseObject({
 });
 
 /** Throws `unavailable` for what is neither a diagnosis nor a problem: a refusal is kept for what a diagnosis found. */
-export function readDiagnosis(api: Api, answer: ApiAnswer): Result<Diagnosis> {
+export function readDiagnosis(api: Pick<Api, 'place'>, answer: ApiAnswer): Result<Diagnosis> {
   return read(api, answer, diagnosis, exitCodes.unavailable) as Result<Diagnosis>;
 }
 
 /** Throws `unavailable` for what is neither an invocation's answer nor a problem; a refusal where the caller is turned away. */
-export function readInvocation(api: Api, answer: ApiAnswer): Result<InvocationAnswer> {
-  return read(api, answer, invocation, exitCodes.refused) as Result<InvocationAnswer>;
+export function readInvocation(api: Pick<Api, 'place'>, answer: ApiAnswer): Result<InvocationResult> {
+  return read(api, answer, invocation, exitCodes.refused) as Result<InvocationResult>;
 }
 
-function read(api: Api, { status, body }: ApiAnswer, schema: v.GenericSchema, turnedAway: ExitCode): Result<unknown> {
+function read(
+  api: Pick<Api, 'place'>,
+  { status, body }: ApiAnswer,
+  schema: v.GenericSchema,
+  turnedAway: ExitCode,
+): Result<unknown> {
   let value: unknown;
   try {
     value = parsed(body);
@@ -128,13 +128,13 @@ function read(api: Api, { status, body }: ApiAnswer, schema: v.GenericSchema, tu
     if (read.success) return { answer: value };
   } else {
     const read = v.safeParse(problem, value);
-    if (read.success) return { problem: read.output };
+    if (read.success) return { problem: read.output satisfies Problem };
   }
   throw strange(api, status, body, turnedAway);
 }
 
 /** What API Gateway and proxies say by themselves is not repeated: with a wrong signature it quotes the headers that were sent. */
-function strange({ place }: Api, status: number, body: string, turnedAway: ExitCode): Error {
+function strange({ place }: Pick<Api, 'place'>, status: number, body: string, turnedAway: ExitCode): Error {
   const sentence = `${place} answers with HTTP ${status} and nothing of Countersign's.${advice(status, body)}`;
   return turnedAway === exitCodes.refused && (status === 401 || status === 403 || status === 413)
     ? refusal('api-refused', sentence)

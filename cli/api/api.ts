@@ -1,14 +1,57 @@
-// What the verbs ask: the routes of the API, answered in this process or by somebody over HTTP.
+// The API that a verb asks: use cases in this process, or an API over HTTP.
+import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
+import type { InvocationResult } from '../../core/invocation/answer.ts';
 import type { routes } from '../../core/settings.ts';
 
+/** docs/api.md, "The diagnosis". */
+export interface DiagnosisQuestion {
+  readonly url: string;
+  readonly probe?: { readonly path: string } | false;
+  readonly timeoutMs?: number;
+}
+
+/** docs/api.md, "The request". */
+export interface InvocationQuestion {
+  readonly url: string;
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: string;
+  readonly bodyBase64?: string;
+  readonly timeoutMs?: number;
+  readonly requireMutual?: boolean;
+}
+
+/** A problem document (RFC 9457), with the members that docs/errors.md describes. */
+export interface Problem {
+  readonly code: string;
+  readonly detail: string;
+  readonly title?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly step?: number | undefined;
+  readonly retryable?: boolean | undefined;
+}
+
+export type Result<Answer> = { readonly answer: Answer } | { readonly problem: Problem };
+
+export interface Api {
+  /** For a sentence: `The API at https://…`. */
+  readonly place: string;
+  /** Throws `unavailable` of exit-code.ts when there is no answer, or one that is neither a result nor a problem. */
+  invoke(identity: string, question: InvocationQuestion): Promise<Result<InvocationResult>>;
+  diagnose(identity: string, question: DiagnosisQuestion): Promise<Result<Diagnosis>>;
+  /** Closes open connections. */
+  close(): void;
+}
+
+/** A request over HTTP. */
 export interface ApiQuestion {
   readonly route: keyof typeof routes;
-  /** Stands in the route; a name of identityNamePattern. */
+  /** Part of the route; a name of identityNamePattern. */
   readonly identity?: string;
   /** Sent as JSON. */
   readonly body?: object;
-  /** Milliseconds after which whoever is asked must have answered by its own account. */
-  readonly patienceMs: number;
+  /** Milliseconds that the API gives itself for its answer. */
+  readonly timeoutMs: number;
 }
 
 export interface ApiAnswer {
@@ -18,14 +61,7 @@ export interface ApiAnswer {
   readonly body: string;
 }
 
-export interface Api {
-  /** For a sentence: `The API at https://…`. */
-  readonly place: string;
+export interface HttpApi extends Api {
   /** Throws `unavailable` of exit-code.ts when there is no answer; a problem document is one. */
   ask(question: ApiQuestion): Promise<ApiAnswer>;
-  /** What is open in between is closed. */
-  close(): void;
 }
-
-/** How long a call over the network may take beyond what the API gives itself, in milliseconds. */
-export const patienceBeyondMs = 5_000;

@@ -1,77 +1,75 @@
-// The functions in this process, on a source of identities: the same stories behind the same door as on Lambda.
+// The use cases in this process, on a source of identities.
+import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import type { Context } from 'aws-lambda';
-import { CountersignError } from '../../core/errors.ts';
+import { type ProblemDocument, problemDocument } from '../../core/api.ts';
+import { asCountersignError, CountersignError } from '../../core/errors.ts';
 import type { IdentitySource } from '../../core/identity/identity.ts';
-import { readSettings, routes, type Settings } from '../../core/settings.ts';
-import type { Door } from '../../functions/api-gateway/handler.ts';
+import { readSettings, type Settings } from '../../core/settings.ts';
 import { usageError } from '../exit-code.ts';
 import type { ChosenStore } from '../store/chosen-store.ts';
 import { requireParent } from '../store/mistaken-folder.ts';
 import { told } from '../store/told.ts';
-import type { Problem } from './answers.ts';
-import type { Api, ApiQuestion } from './api.ts';
+import type { Api, Result } from './api.ts';
 import { ownHint } from './own-hints.ts';
-
-/** Nobody ends this process behind a call's back: it has all the time that it may ask for. */
-const context = { awsRequestId: '', getRemainingTimeInMillis: () => 30_000 } as Context;
 
 /** `environment` is that of the store (store/chosen-store.ts). Throws a usage error. Reads no identity yet. */
 export async function openInProcess(
   store: ChosenStore,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Api> {
-  const settings = settingsIn(environment);
+  const { docsUrl, ...settings } = settingsIn(environment);
   if (store.kind === 'directory') await requireDirectory(store.path);
   const [
     { openSource },
     { openServices },
-    { openDoor },
     { createInvoke },
+    { checkInvocationRequest },
     { createDiagnose },
+    { checkDiagnosisRequest },
     { noTelemetry: telemetry },
   ] = await Promise.all([
     import('../../core/identity/source.ts'),
     import('../../core/invocation/services.ts'),
-    import('../../functions/api-gateway/handler.ts'),
     import('../../core/invocation/invoke.ts'),
+    import('../../core/invocation/request.ts'),
     import('../../core/diagnosis/diagnose.ts'),
+    import('../../core/diagnosis/request.ts'),
     import('../../core/telemetry/telemetry.ts'),
   ]);
-  const services = openServices({
-    telemetry,
-    source: toldTo(store, await openSource(settings)),
-    ttlMs: settings.identityTtlMs,
-  });
-  const keepsDeadline = { docsUrl: settings.docsUrl, storyKeepsDeadline: true };
-  const doors: Partial<Record<keyof typeof routes, Door>> = {
-    invocations: openDoor(keepsDeadline, createInvoke(services)),
-    diagnoses: openDoor(keepsDeadline, createDiagnose(services)),
-  };
+  const source = withStoreErrors(store, await openSource({ docsUrl, ...settings }));
+  const services = openServices({ telemetry, source, ttlMs: settings.identityTtlMs });
+  const invoke = createInvoke(services);
+  const diagnose = createDiagnose(services);
+
+  async function resultOf<Answer>(identity: string, work: (call: Call) => Promise<Answer>): Promise<Result<Answer>> {
+    const requestId = randomUUID();
+    try {
+      return { answer: await work({ requestId, caller: undefined, startedAt: performance.now() }) };
+    } catch (thrown) {
+      const problem: ProblemDocument = problemDocument(asCountersignError(thrown), requestId, docsUrl);
+      const hint = store.kind === 'directory' ? await ownHint(problem, identity, store.path) : undefined;
+      return { problem: hint === undefined ? problem : { ...problem, hint } };
+    }
+  }
+
   return {
     place: 'Countersign in this process',
-    async ask({ route, identity, body }: ApiQuestion) {
-      const door = doors[route];
-      if (!door) throw new Error(`The route ${routes[route]} is not answered in process.`);
-      const event = {
-        pathParameters: { identity },
-        requestContext: {},
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        isBase64Encoded: false,
-      };
-      const { statusCode: status = 0, body: text = '' } = await door(event, context);
-      if (status === 200 || store.kind !== 'directory') return { status, headers: {}, body: text };
-      const problem = JSON.parse(text) as Problem;
-      const hint = await ownHint(problem, identity ?? '', store.path);
-      return { status, headers: {}, body: hint === undefined ? text : JSON.stringify({ ...problem, hint }) };
-    },
+    invoke: (identity, { ...fields }) =>
+      resultOf(identity, (call) => invoke(checkInvocationRequest(identity, fields), call)),
+    diagnose: (identity, { ...fields }) =>
+      resultOf(identity, (call) => diagnose(checkDiagnosisRequest(identity, fields), call)),
     close: services.close,
   };
 }
 
-/** What keeps the store from answering is for whoever sits here: the functions' own words are for who runs them. */
-function toldTo(store: ChosenStore, source: IdentitySource): IdentitySource {
+interface Call {
+  readonly requestId: string;
+  readonly caller: undefined;
+  readonly startedAt: number;
+}
+
+/** Errors of the store in the words of the command line: those of the functions are for their operator. */
+function withStoreErrors(store: ChosenStore, source: IdentitySource): IdentitySource {
   if (store.kind === 'directory') return source;
   return {
     async read(name, stage) {
@@ -84,14 +82,14 @@ function toldTo(store: ChosenStore, source: IdentitySource): IdentitySource {
   };
 }
 
-/** Otherwise there would be no identity of any name in it. */
+/** Without a directory every identity would seem to be missing. */
 async function requireDirectory(path: string): Promise<void> {
   const stats = await stat(path).catch(() => undefined);
   if (!stats?.isDirectory()) throw usageError(`There is no directory ${path}.`);
   await requireParent(path);
 }
 
-/** Here they are part of the command line; the sentence names the variable. */
+/** Here settings are part of the command line; the error names the variable. */
 function settingsIn(environment: Readonly<Record<string, string | undefined>>): Settings {
   try {
     return readSettings(environment);

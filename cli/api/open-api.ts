@@ -5,7 +5,7 @@ import { isLoopbackHeader } from '../../listener/loopback.ts';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../exit-code.ts';
 import { chosenStore, type StoreOptions, useStore, withStore } from '../store/chosen-store.ts';
-import type { Api } from './api.ts';
+import type { Api, HttpApi } from './api.ts';
 
 export interface ApiOptions extends StoreOptions {
   readonly api?: string;
@@ -29,6 +29,11 @@ export function withApi(command: Command): Command {
     .option('--key <file>', 'PEM, its private key, not encrypted')
     .option('--cacert <file>', 'PEM, the authorities whose certificate the API may have (those of Node)')
     .optionsGroup('Options:');
+}
+
+/** A host can stand without its scheme; the destination guard refuses other schemes. */
+export function toUrl(text: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
 }
 
 /** `--identity`, for verbs that use one. Throws a usage error. */
@@ -55,14 +60,22 @@ export async function openApi(options: ApiOptions, context: CommandContext): Pro
     const { openInProcess } = await import('./in-process.ts');
     return openInProcess(store, environment);
   }
+  return openHttpApi(options, context);
+}
+
+/** The API of --api, else the one that listens on this machine. Throws a usage error. */
+export async function openHttpApi(
+  { api, region, ...shown }: ApiOptions,
+  { environment, now, output }: CommandContext,
+): Promise<HttpApi> {
   const url = readUrl(api ?? localApi);
   const [{ openAccess }, { openOverHttp }] = await Promise.all([import('./access.ts'), import('./over-http.ts')]);
   // Requests hold what bots send to customers, and what shows who asks.
   if (url.protocol === 'http:' && !isLoopbackHeader(url.host))
     throw usageError('--api must be https, unless it is on loopback.');
   const access = await openAccess({ api: url, region, ...accessOf(shown) }, environment, {
-    now: context.now,
-    warn: context.output.warn,
+    now,
+    warn: output.warn,
   });
   const nobody =
     api === undefined

@@ -2,45 +2,61 @@
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { routes } from '../../core/settings.ts';
+import { limits, routes } from '../../core/settings.ts';
 import { alertIn } from '../../core/tls/alerts.ts';
 import { isLoopbackHeader } from '../../listener/loopback.ts';
 import { unavailable } from '../exit-code.ts';
 import type { Access } from './access.ts';
-import { type Api, type ApiAnswer, type ApiQuestion, patienceBeyondMs } from './api.ts';
+import { readDiagnosis, readInvocation } from './answers.ts';
+import type { ApiAnswer, ApiQuestion, HttpApi } from './api.ts';
+
+/** Milliseconds that a call over the network may take beyond the time that the API gives itself. */
+const networkMs = 5_000;
 
 /** Lambda's answers have 6 MB at most, as JSON inside JSON twice that at worst. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
 /** `url` without query and fragment; its path, where it has one, stands before the routes. `nobody` is said where nobody listens. */
-export function openOverHttp(url: URL, access: Access, nobody?: string): Api {
+export function openOverHttp(url: URL, access: Access, nobody?: string): HttpApi {
   const shown = url.href.replace(/\/$/, '');
   const place = `The API at ${shown}`;
   return {
     place,
-    async ask({ route, identity = '', body, patienceMs }: ApiQuestion): Promise<ApiAnswer> {
-      const [method = '', path = ''] = routes[route].split(' ');
-      const target = new URL(shown + path.replace('{identity}', identity));
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      const headers = await access.headers({
-        method,
-        url: target,
-        headers: {
-          accept: 'application/json, application/problem+json',
-          ...(text === undefined
-            ? {}
-            : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
-        },
-        body: text,
-      });
-      try {
-        return await exchange(target, { method, headers, body: text, access, withinMs: patienceMs + patienceBeyondMs });
-      } catch (thrown) {
-        throw explained(thrown as NodeJS.ErrnoException, { place, access, nobody, isPlain: url.protocol === 'http:' });
-      }
+    ask,
+    async invoke(identity, body) {
+      return readInvocation({ place }, await ask({ route: 'invocations', identity, body, timeoutMs: timeoutOf(body) }));
+    },
+    async diagnose(identity, body) {
+      return readDiagnosis({ place }, await ask({ route: 'diagnoses', identity, body, timeoutMs: timeoutOf(body) }));
     },
     close() {},
   };
+
+  async function ask({ route, identity = '', body, timeoutMs }: ApiQuestion): Promise<ApiAnswer> {
+    const [method = '', path = ''] = routes[route].split(' ');
+    const target = new URL(shown + path.replace('{identity}', identity));
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = await access.headers({
+      method,
+      url: target,
+      headers: {
+        accept: 'application/json, application/problem+json',
+        ...(text === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
+      },
+      body: text,
+    });
+    try {
+      return await exchange(target, { method, headers, body: text, access, withinMs: timeoutMs + networkMs });
+    } catch (thrown) {
+      throw explained(thrown as NodeJS.ErrnoException, { place, access, nobody, isPlain: url.protocol === 'http:' });
+    }
+  }
+}
+
+function timeoutOf({ timeoutMs = limits.defaultTimeoutMs }: { readonly timeoutMs?: number }): number {
+  return timeoutMs;
 }
 
 interface Exchange {

@@ -1,6 +1,6 @@
 // What to do about a problem where the identities are in a directory: whoever reads it is the platform of the functions' own hints.
 import { closedPathOf } from '../store/closed-path.ts';
-import type { Problem } from './answers.ts';
+import type { Problem } from './api.ts';
 
 /** Undefined where those of the functions will do. `path` is that of the directory. */
 export async function ownHint(problem: Problem, identity: string, path: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 // Tells a problem document: its title, the step, the detail and what to do on stderr; as JSON the whole document.
 import type { CommandContext } from '../context.ts';
 import { harmless } from '../escape-for-terminal.ts';
-import type { Problem } from './answers.ts';
+import type { Problem } from './api.ts';
 
 export function tellProblem(problem: Problem, { output }: CommandContext): void {
   const { code, title, step, detail, hint } = problem;

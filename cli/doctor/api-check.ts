@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import * as v from 'valibot';
 import { limits } from '../../core/settings.ts';
-import type { Api, ApiAnswer } from '../api/api.ts';
+import type { Api, ApiAnswer, HttpApi } from '../api/api.ts';
 import { parsed } from '../api/parsed.ts';
 import type { Check } from './check.ts';
 import { type Compared, checkClock } from './clock.ts';
@@ -11,11 +11,11 @@ const unanswered = 'Check the URL of --api, whether it runs, and whether the fir
 const problem = v.looseObject({ code: v.string(), detail: v.string(), hint: v.optional(v.string()) });
 
 /** `now` in milliseconds since 1970. */
-export async function checkApi(api: Api, identity: string, now: () => number): Promise<Check[]> {
-  const patienceMs = limits.defaultTimeoutMs;
+export async function checkApi(api: HttpApi, identity: string, now: () => number): Promise<Check[]> {
+  const timeoutMs = limits.defaultTimeoutMs;
   try {
     const askedAt = now();
-    const health = await api.ask({ route: 'health', patienceMs });
+    const health = await api.ask({ route: 'health', timeoutMs });
     const answeredAt = now();
     const isWell = health.status === 200 && json(health)?.status === 'ok';
     const date = health.headers.date;
@@ -23,7 +23,7 @@ export async function checkApi(api: Api, identity: string, now: () => number): P
     const clock = checkClock(compared, api.place.replace(/^The/, 'the'));
     if (!isWell) return [failed(api, health), clock];
     const answered: Check = { check: 'api', status: 'ok', detail: `${api.place} answers` };
-    return [answered, knownBy(api, identity, await api.ask({ route: 'certificate', identity, patienceMs })), clock];
+    return [answered, knownBy(api, identity, await api.ask({ route: 'certificate', identity, timeoutMs })), clock];
   } catch (thrown) {
     if (!(thrown instanceof CommanderError) || thrown.code === 'usage') throw thrown;
     return [{ check: 'api', status: 'failure', detail: thrown.message, remedy: unanswered }];

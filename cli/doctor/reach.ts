@@ -3,7 +3,6 @@
 import type { Diagnosis, Verdict } from '../../core/diagnosis/diagnosis.ts';
 import { platformIdentity } from '../../core/settings.ts';
 import type { Api } from '../api/api.ts';
-import { askDiagnosis } from '../api/ask.ts';
 import type { Check, CheckStatus } from './check.ts';
 import { counted, type ReachableFrom } from './identities.ts';
 
@@ -49,7 +48,7 @@ async function checkOne(api: Api, { identity, destination }: ReachableFrom): Pro
   const { host, port } = destination;
   const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const subject = `${url} as ${identity}`;
-  const result = await askDiagnosis(api, identity, { url, probe: false, timeoutMs: patienceMs });
+  const result = await api.diagnose(identity, { url, probe: false, timeoutMs: patienceMs });
   if ('problem' in result) {
     const { detail, hint } = result.problem;
     return {

@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync, rmSync, writeFileSync } from 'node:fs';
 import { access, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { InvocationAnswer } from '../../core/invocation/answer.ts';
+import type { InvocationResult } from '../../core/invocation/answer.ts';
 import type { CommandContext } from '../context.ts';
 import { harmless } from '../escape-for-terminal.ts';
 import { refusal, usageError } from '../exit-code.ts';
@@ -28,7 +28,7 @@ export async function requireWritable(file: string | undefined): Promise<void> {
 
 /** Throws a refusal for what would upset a terminal, and for a file that cannot be written. */
 export async function writeAnswer(
-  answer: InvocationAnswer,
+  answer: InvocationResult,
   { file, withHead, withBody }: WrittenAs,
   context: CommandContext,
 ): Promise<void> {
@@ -81,7 +81,7 @@ function writeWhole(file: string, content: Buffer): void {
 }
 
 /** Ends in an empty line. The version is the one that Countersign speaks; the server's own words behind the status are not handed on. */
-function headOf({ status, headers }: InvocationAnswer): string[] {
+function headOf({ status, headers }: InvocationResult): string[] {
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     [value].flat().map((one) => `${name}: ${(one as string).replaceAll(/[\r\n]/g, ' ')}`),
   );

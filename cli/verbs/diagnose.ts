@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import { limits, platformIdentity } from '../../core/settings.ts';
-import { type ApiOptions, identityOf, openApi, withApi } from '../api/open-api.ts';
+import { type ApiOptions, identityOf, openApi, toUrl, withApi } from '../api/open-api.ts';
 import { tellProblem } from '../api/problem.ts';
 import type { CommandContext } from '../context.ts';
 import { diagnosisLines } from '../diagnosis-text.ts';
@@ -46,9 +46,8 @@ async function diagnose(text: string, options: DiagnoseOptions, context: Command
   const { identity: name, probe, timeout, ...apiOptions } = options;
   const identity = identityOf(name);
   const api = await openApi(apiOptions, context);
-  const { askDiagnosis, urlOf } = await import('../api/ask.ts');
-  const url = urlOf(text);
-  const asked = askDiagnosis(api, identity, {
+  const url = toUrl(text);
+  const asked = api.diagnose(identity, {
     url,
     ...(probe === undefined ? {} : { probe: probe === 'none' ? false : { path: probe } }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),

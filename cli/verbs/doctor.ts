@@ -1,7 +1,7 @@
 // `countersign doctor`: what is wrong with an installation, from the clock to the destinations, and what to do.
 import type { Command } from 'commander';
 import { platformIdentity, variables } from '../../core/settings.ts';
-import { type ApiOptions, identityOf, openApi, withApi } from '../api/open-api.ts';
+import { type ApiOptions, identityOf, openHttpApi, withApi } from '../api/open-api.ts';
 import type { CommandContext } from '../context.ts';
 import type { Check, CheckStatus } from '../doctor/check.ts';
 import { harmless } from '../escape-for-terminal.ts';
@@ -62,7 +62,7 @@ async function examine(options: DoctorOptions, context: CommandContext): Promise
   const checks: Check[] = [checkNode(process.versions.node), ...checkSettings(environment)];
   if (options.api !== undefined) {
     const { checkApi } = await import('../doctor/api-check.ts');
-    const api = await openApi({ ...apiOptions, ...(region === undefined ? {} : { region }) }, context);
+    const api = await openHttpApi({ ...apiOptions, ...(region === undefined ? {} : { region }) }, context);
     checks.push(...(await checkApi(api, identity, now)));
     if (source === undefined && !environment[variables.identitySource]) return checks;
   }

@@ -1,10 +1,10 @@
 // `countersign invoke URL`: one call of a customer's API with an identity, and its answer, with curl's habits.
 import { type Command, InvalidArgumentError } from 'commander';
 import { errorTable } from '../../core/errors.ts';
-import type { InvocationAnswer } from '../../core/invocation/answer.ts';
+import type { InvocationResult } from '../../core/invocation/answer.ts';
 import { limits, platformIdentity } from '../../core/settings.ts';
-import type { Problem } from '../api/answers.ts';
-import { type ApiOptions, identityOf, openApi, withApi } from '../api/open-api.ts';
+import type { Problem } from '../api/api.ts';
+import { type ApiOptions, identityOf, openApi, toUrl, withApi } from '../api/open-api.ts';
 import { tellProblem } from '../api/problem.ts';
 import type { CommandContext } from '../context.ts';
 import { harmless, harmlessly } from '../escape-for-terminal.ts';
@@ -100,13 +100,11 @@ async function invoke(
 ): Promise<void> {
   const { output } = context;
   const identity = identityOf(options.identity);
-  const [{ requestBody, bodyField }, { requestHeaders }, { requireWritable, writeAnswer }, { askInvocation, urlOf }] =
-    await Promise.all([
-      import('../invoke/request-body.ts'),
-      import('../invoke/request-headers.ts'),
-      import('../invoke/written-answer.ts'),
-      import('../api/ask.ts'),
-    ]);
+  const [{ requestBody, bodyField }, { requestHeaders }, { requireWritable, writeAnswer }] = await Promise.all([
+    import('../invoke/request-body.ts'),
+    import('../invoke/request-headers.ts'),
+    import('../invoke/written-answer.ts'),
+  ]);
   if (options.head && data.length > 0) throw usageError('-I asks for the head alone: give it without a body.');
   await requireWritable(options.output);
   const { source, prefix, endpoint, region, api: apiUrl, tokenFile, cert, key, cacert } = options;
@@ -119,7 +117,7 @@ async function invoke(
   const defaults = body ? { 'content-type': 'application/x-www-form-urlencoded' } : {};
   const headers = await requestHeaders(options.header ?? [], defaults);
   const method = options.request ?? (options.head ? 'HEAD' : body ? 'POST' : 'GET');
-  const url = urlOf(text);
+  const url = toUrl(text);
   const question = {
     url,
     method,
@@ -128,7 +126,7 @@ async function invoke(
     ...(options.maxTime === undefined ? {} : { timeoutMs: options.maxTime }),
     ...(options.requireMutual ? { requireMutual: true } : {}),
   };
-  const asked = askInvocation(api, identity, question);
+  const asked = api.invoke(identity, question);
   const result = await (options.silent ? asked : withPatience(context, `Waiting for ${url} …`, asked));
   api.close();
   if ('problem' in result) {
@@ -160,7 +158,7 @@ function exitCodeFor({ code, retryable }: Problem): ExitCode {
 }
 
 /** What was sent is not told: headers hold tokens. */
-function handshakeLines(title: string, answer: InvocationAnswer): string[] {
+function handshakeLines(title: string, answer: InvocationResult): string[] {
   const { handshake, timings, status } = harmlessly(answer);
   const { protocol, cipher, connection, server, client } = handshake;
   const ms = (value: number) => `${value.toFixed(1)} ms`;

@@ -1,7 +1,5 @@
-// The story of a diagnosis: read the request, find the identity, pass the guard, make one connection, say what it showed.
-import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { callerName, identityName } from '../../functions/api-gateway/event.ts';
-import type { Story } from '../../functions/api-gateway/handler.ts';
+// The use case of a diagnosis: find the identity, pass the destination guard, make one connection, report what it showed.
+import { type ApiCall, type ApiRoute, jsonResponse } from '../api.ts';
 import type { Destination } from '../destination/destination.ts';
 import { admit } from '../destination/guard.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
@@ -9,6 +7,8 @@ import { parseTarget, type Target } from '../destination/target.ts';
 import { asCountersignError } from '../errors.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
+import { isIdentityName, requireIdentityName } from '../identity/name.ts';
+import { bodyText } from '../json-request.ts';
 import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/diagnosis-record.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
@@ -29,49 +29,49 @@ export interface DiagnoseServices {
   readonly lookup?: LookupFunction;
 }
 
-/** Every diagnosis leaves one record, whichever way it ends. What is wrong with the request itself is a problem document. */
-export function createDiagnose({ telemetry, identities, now = Date.now, lookup }: DiagnoseServices): Story {
-  return async (event, context) => {
-    const startedAt = performance.now();
-    const record: DiagnosisRecord = { requestId: event.requestContext.requestId, totalMs: 0 };
-    const caller = callerName(event);
-    if (caller !== undefined) record.caller = caller;
+/** How the request reached Countersign; see ApiCall. */
+export type DiagnosisCall = Pick<ApiCall, 'requestId' | 'caller' | 'startedAt'>;
+
+/** Diagnoses an endpoint. Throws CountersignError. Leaves one record, whichever way it ends. */
+export type Diagnose = (request: DiagnosisRequest, call: DiagnosisCall) => Promise<Diagnosis>;
+
+export function createDiagnose({ telemetry, identities, now = Date.now, lookup }: DiagnoseServices): Diagnose {
+  return async (request, call) => {
+    const name = request.identity;
+    const record = recordOf(call, name);
     try {
       return await diagnose();
     } catch (thrown) {
       Object.assign(record, failureFields(asCountersignError(thrown)));
       throw thrown;
     } finally {
-      record.totalMs = roundMs(performance.now() - startedAt);
+      record.totalMs = roundMs(performance.now() - call.startedAt);
       recordDiagnosis(telemetry, record);
     }
 
-    async function diagnose(): Promise<APIGatewayProxyStructuredResultV2> {
-      const name = identityName(event);
-      record.identity = name;
-      const request = parseDiagnosisRequest(event, context.getRemainingTimeInMillis?.());
+    async function diagnose(): Promise<Diagnosis> {
       const target = parseTarget(request.url);
       record.host = target.host;
       record.port = target.port;
-      const deadline = deadlineIn(request.timeoutMs, startedAt);
+      const deadline = deadlineIn(request.timeoutMs, call.startedAt);
 
       try {
         const identity = await identityBefore(deadline, Promise.resolve(identities.get(name)));
         record.version = identity.version;
         const destination = admit(target, identity.destinations);
         const probe = probeFor(request, destination);
-        return answer(request, name, await diagnoseWith(identity, destination, target, probe, deadline), identity);
+        return diagnosisOf(await observeAndAssess(identity, destination, target, probe, deadline), identity);
       } catch (thrown) {
-        // What is wrong with an identity is a verdict; that there is none, or that the store is away, is a problem.
+        // An unusable identity is a verdict. An identity that does not exist or cannot be read is a problem.
         const error = asCountersignError(thrown);
-        if (error.code === 'identity-unusable') return answer(request, name, unusableIdentity(error, name));
+        if (error.code === 'identity-unusable') return diagnosisOf(unusableIdentity(error, name));
         throw error;
       } finally {
         await refreshBefore(deadline, identities, name);
       }
     }
 
-    async function diagnoseWith(
+    async function observeAndAssess(
       identity: Identity,
       destination: Destination,
       target: Target,
@@ -89,36 +89,63 @@ export function createDiagnose({ telemetry, identities, now = Date.now, lookup }
       return assess(seen, { ...terms, now: now(), tried }).report;
     }
 
-    function answer(
-      { url }: DiagnosisRequest,
-      name: string,
-      { verdict, certainty, ...rest }: Report,
-      identity?: Identity,
-    ): APIGatewayProxyStructuredResultV2 {
+    function diagnosisOf({ verdict, certainty, ...rest }: Report, identity?: Identity): Diagnosis {
       const { version, stage } = identity ?? {};
       const diagnosis: Diagnosis = {
         verdict,
         certainty,
-        url,
+        url: request.url,
         identity: { name, ...(version ? { version } : {}), ...(stage ? { stage } : {}) },
         ...rest,
-        totalMs: roundMs(performance.now() - startedAt),
+        totalMs: roundMs(performance.now() - call.startedAt),
       };
       record.verdict = diagnosis.verdict;
       record.certainty = diagnosis.certainty;
       const failed = diagnosis.steps.find(({ status }) => status === 'failed');
       if (failed) record.failedStep = String(failed.step);
       if (diagnosis.server?.protocol) record.protocol = diagnosis.server.protocol;
-      return {
-        statusCode: 200,
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(diagnosis),
-      };
+      return diagnosis;
     }
   };
 }
 
-/** Docs/decisions/0060: what is sent when nobody says what. */
+/**
+ * `POST /v1/identities/{identity}/diagnoses`. A request that cannot be parsed leaves a record too.
+ * @param onDiagnosis receives every diagnosis; must not throw
+ */
+export function diagnosisRoute(services: DiagnoseServices, onDiagnosis?: (diagnosis: Diagnosis) => void): ApiRoute {
+  const diagnose = createDiagnose(services);
+  return async (call) => {
+    let request: DiagnosisRequest;
+    try {
+      request = parseDiagnosisRequest(requireIdentityName(call.identity), bodyText(call.body), call.remainingMs);
+    } catch (thrown) {
+      recordRefusal(services, call, thrown);
+      throw thrown;
+    }
+    const diagnosis = await diagnose(request, call);
+    onDiagnosis?.(diagnosis);
+    return jsonResponse(JSON.stringify(diagnosis));
+  };
+}
+
+function recordRefusal({ telemetry }: DiagnoseServices, call: ApiCall, thrown: unknown): void {
+  const record = recordOf(call, isIdentityName(call.identity) ? call.identity : undefined);
+  Object.assign(record, failureFields(asCountersignError(thrown)));
+  record.totalMs = roundMs(performance.now() - call.startedAt);
+  recordDiagnosis(telemetry, record);
+}
+
+function recordOf({ requestId, caller }: DiagnosisCall, identity: string | undefined): DiagnosisRecord {
+  return {
+    requestId,
+    totalMs: 0,
+    ...(caller === undefined ? {} : { caller }),
+    ...(identity === undefined ? {} : { identity }),
+  };
+}
+
+/** The probe of a request and a destination that name no other (docs/decisions/0060). */
 const defaultProbe: ProbeRequest = { method: 'GET', path: '/' };
 
 function probeFor({ probe }: DiagnosisRequest, destination: Destination): ProbeRequest | undefined {

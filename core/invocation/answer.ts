@@ -1,6 +1,6 @@
-// The invocation answer: the customer's API's answer as JSON, in a form that Lambda and API Gateway always let through.
+// The result of an invocation: the response of the customer's API, in JSON that always fits through Lambda.
 import { isAscii, isUtf8 } from 'node:buffer';
-import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { type ApiResponse, jsonResponse } from '../api.ts';
 import { limits } from '../settings.ts';
 
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
@@ -40,7 +40,8 @@ export interface Timings {
   readonly totalMs: number;
 }
 
-export interface InvocationAnswer extends EncodedBody {
+/** docs/api.md describes each member. */
+export interface InvocationResult extends EncodedBody {
   readonly status: number;
   readonly headers: AnswerHeaders;
   readonly handshake: HandshakeReport;
@@ -77,11 +78,11 @@ const nestedSizes = Uint8Array.from({ length: 256 }, (_, byte) => {
  * The contract's answer. Both ends of a handshake are the same objects for every call on a connection, so their text is
  * made once; what is put in without quoting is numbers and the names of OpenSSL's protocols and cipher suites.
  */
-export function invocationReply(answer: InvocationAnswer): APIGatewayProxyStructuredResultV2 {
-  const { status, headers, body, bodyEncoding, handshake, timings, advice } = answer;
+export function invocationResponse(result: InvocationResult): ApiResponse {
+  const { status, headers, body, bodyEncoding, handshake, timings, advice } = result;
   const { protocol, cipher, connection, server, client } = handshake;
   const text = `{"status":${status},"headers":${JSON.stringify(headers)},"body":${JSON.stringify(body)},"bodyEncoding":"${bodyEncoding}","handshake":{"protocol":"${protocol}","cipher":"${cipher}","connection":"${connection}","server":${textOf(server)},"client":${textOf(client)}},"timings":${JSON.stringify(timings)}${advice === undefined ? '' : `,"advice":${JSON.stringify(advice)}`}}`;
-  return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: text };
+  return jsonResponse(text);
 }
 
 const texts = new WeakMap<object, string>();

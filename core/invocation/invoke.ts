@@ -1,26 +1,38 @@
-// The story of an invocation: read the request, find the identity, pass the guard, call the customer's API, answer.
-import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { callerName, identityName } from '../../functions/api-gateway/event.ts';
-import type { Story } from '../../functions/api-gateway/handler.ts';
+// The use case of an invocation: find the identity, pass the destination guard, call the customer's API.
+import type { ApiCall, ApiRoute } from '../api.ts';
 import { parseTarget } from '../destination/target.ts';
-import { asCountersignError } from '../errors.ts';
+import { asCountersignError, type CountersignError } from '../errors.ts';
 import { adviceFor } from '../http/advice.ts';
 import type { HttpResponse } from '../http/exchange.ts';
 import type { Identity } from '../identity/identity.ts';
+import { isIdentityName, requireIdentityName } from '../identity/name.ts';
+import { bodyText } from '../json-request.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { type InvocationRecord, newRecord, recordInvocation } from '../telemetry/invocation-record.ts';
 import { type Deadline, deadlineIn, identityBefore, refreshBefore, roundMs } from '../tls/attempt.ts';
 import { admitAs, namingVersion } from './admission.ts';
-import { answerHeaders, encodeBody, type HandshakeReport, invocationReply, type Timings } from './answer.ts';
-import { parseInvocation } from './request.ts';
+import {
+  answerHeaders,
+  encodeBody,
+  type HandshakeReport,
+  type InvocationResult,
+  invocationResponse,
+  type Timings,
+} from './answer.ts';
+import { type InvocationRequest, parseInvocationRequest } from './request.ts';
 import { type Called, type CallServices, callWithRepeats } from './retries.ts';
 
-/** Every invocation leaves one record, whichever way it ends. */
-export function createInvoke(services: CallServices): Story {
-  return async (event, context) => {
-    const startedAt = performance.now();
-    const record = newRecord(event.requestContext.requestId);
-    record.caller = callerName(event);
+/** How the call reached Countersign; see ApiCall. */
+export type InvocationCall = Pick<ApiCall, 'requestId' | 'caller' | 'startedAt'>;
+
+/** Calls the customer's API. Throws CountersignError. Leaves one record, whichever way it ends. */
+export type Invoke = (request: InvocationRequest, call: InvocationCall) => Promise<InvocationResult>;
+
+export function createInvoke(services: CallServices): Invoke {
+  return async (request, call) => {
+    const record = recordOf(call, request.identity);
+    record.method = request.method;
+    record.requestBytes = request.body?.length ?? 0;
     let deadline: Deadline | undefined;
     try {
       return await invoke();
@@ -31,11 +43,11 @@ export function createInvoke(services: CallServices): Story {
     } finally {
       const refreshing = deadline && refreshed(deadline, record);
       if (refreshing) await refreshing;
-      record.totalMs = roundMs(performance.now() - startedAt);
+      record.totalMs = roundMs(performance.now() - call.startedAt);
       recordInvocation(services.telemetry, record);
     }
 
-    /** What is read behind an identity that served ends before the answer is returned. */
+    /** A read of the identity that goes on in the background must end before Lambda freezes the process. */
     function refreshed(by: Deadline, { identity = '', stage }: InvocationRecord): Promise<unknown> | undefined {
       const { identities, fallback } = services;
       const current = refreshBefore(by, identities, identity);
@@ -43,20 +55,15 @@ export function createInvoke(services: CallServices): Story {
       return current && previous ? Promise.all([current, previous]) : (current ?? previous);
     }
 
-    async function invoke(): Promise<APIGatewayProxyStructuredResultV2> {
-      const name = identityName(event);
-      record.identity = name;
-      const request = parseInvocation(event, context.getRemainingTimeInMillis?.());
-      record.method = request.method;
-      record.requestBytes = request.body?.length ?? 0;
+    async function invoke(): Promise<InvocationResult> {
       const target = parseTarget(request.url);
       record.host = target.host;
       record.port = target.port;
-      deadline = deadlineIn(request.timeoutMs, startedAt);
+      deadline = deadlineIn(request.timeoutMs, call.startedAt);
 
-      const found = services.identities.get(name);
+      const found = services.identities.get(request.identity);
       const identity = found instanceof Promise ? await identityBefore(deadline, found) : found;
-      const identityMs = performance.now() - startedAt;
+      const identityMs = performance.now() - call.startedAt;
       record.version = identity.version;
       record.stage = identity.stage;
       const destination = admitAs(identity, target);
@@ -80,23 +87,54 @@ export function createInvoke(services: CallServices): Story {
         connectMs: roundMs(connectMs),
         tlsMs: roundMs(tlsMs),
         firstByteMs: 'answer' in outcome ? roundMs(outcome.firstByteMs) : 0,
-        totalMs: roundMs(performance.now() - startedAt),
+        totalMs: roundMs(performance.now() - call.startedAt),
       };
       record.timings = timings;
       if ('failure' in outcome) throw namingVersion(outcome.failure.error, called.current);
       record.status = outcome.answer.status;
       record.answerBytes = outcome.answer.body.length;
-      return reply(called, outcome.answer, timings);
+      return resultOf(called, outcome.answer, timings);
     }
   };
 }
 
-function reply(called: Called, answer: HttpResponse, timings: Timings): APIGatewayProxyStructuredResultV2 {
+/** `POST /v1/identities/{identity}/invocations`. A request that cannot be parsed leaves a record too. */
+export function invocationRoute(services: CallServices): ApiRoute {
+  const invoke = createInvoke(services);
+  return async (call) => {
+    let request: InvocationRequest;
+    try {
+      const identity = requireIdentityName(call.identity);
+      request = parseInvocationRequest(identity, bodyText(call.body), call.remainingMs);
+    } catch (thrown) {
+      const error = asCountersignError(thrown);
+      recordRefusal(services, call, error);
+      throw error;
+    }
+    return invocationResponse(await invoke(request, call));
+  };
+}
+
+function recordRefusal({ telemetry }: CallServices, call: ApiCall, error: CountersignError): void {
+  const record = recordOf(call, isIdentityName(call.identity) ? call.identity : undefined);
+  Object.assign(record, failureFields(error));
+  record.totalMs = roundMs(performance.now() - call.startedAt);
+  recordInvocation(telemetry, record);
+}
+
+function recordOf({ requestId, caller }: InvocationCall, identity: string | undefined): InvocationRecord {
+  const record = newRecord(requestId);
+  record.caller = caller;
+  record.identity = identity;
+  return record;
+}
+
+function resultOf(called: Called, answer: HttpResponse, timings: Timings): InvocationResult {
   const { handshake, connection } = called.outcome;
-  if (!handshake) throw new Error('An answer came over a connection without a handshake.');
+  if (!handshake) throw new Error('A response arrived over a connection without a handshake.');
   const headers = answerHeaders(answer.rawHeaders, answer.decoded);
   const contentType = headers['content-type'];
-  return invocationReply({
+  return {
     status: answer.status,
     headers,
     ...encodeBody(answer.body, typeof contentType === 'string' ? contentType : contentType?.[0]),
@@ -109,10 +147,10 @@ function reply(called: Called, answer: HttpResponse, timings: Timings): APIGatew
     },
     timings,
     advice: adviceFor(answer.status, answer.body, answer.endIsUnproven),
-  });
+  };
 }
 
-/** One object for each identity version, so that its text is made once. */
+/** One object for each identity version, so that its JSON text is made once. */
 function clientOf(identity: Identity): HandshakeReport['client'] {
   let client = clients.get(identity);
   if (!client) {

@@ -1,11 +1,12 @@
 // Publishes what a customer must trust: the public certificates of an identity, whatever state the identity is in.
 import type { X509Certificate } from 'node:crypto';
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { identityName, invalidRequest } from '../../functions/api-gateway/event.ts';
+import type { ApiResponse, ApiRoute } from '../api.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { checkIdentity } from '../identity/check.ts';
 import { hasCertificates, parseCertificateKeys } from '../identity/document.ts';
 import type { IdentitySource, Stage, StoredIdentity } from '../identity/identity.ts';
+import { isIdentityName, requireIdentityName } from '../identity/name.ts';
+import { invalidRequest } from '../json-request.ts';
 import { recordCertificateFailure } from '../telemetry/events.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { pinOf } from '../tls/server-certificate.ts';
@@ -34,35 +35,31 @@ interface PublishedCertificate {
   readonly pin: string;
 }
 
-/**
- * Reads the identity at the stage that the query names (`current` when it names none) and answers with JSON, or with the
- * PEM chain for `Accept: application/x-pem-file`. Throws `invalid-request`, and what the source and the parser throw.
- * Not cached: what is asked for here is what the store holds now. A failure leaves a line.
- */
-export async function publishCertificate(
-  { telemetry, source }: { readonly telemetry: Telemetry; readonly source: IdentitySource },
-  event: APIGatewayProxyEventV2,
-  now: number,
-): Promise<APIGatewayProxyStructuredResultV2> {
-  let name: string | undefined;
-  try {
-    name = identityName(event);
-    return await publish(source, name, event, now);
-  } catch (thrown) {
-    recordCertificateFailure(telemetry, name, asCountersignError(thrown), event.requestContext.requestId);
-    throw thrown;
-  }
+export interface PublishedIdentity {
+  readonly identity: string;
+  readonly stage: Stage;
+  readonly version: string;
+  /** Whether Countersign can present the certificate; `problem` says why not. */
+  readonly usable: boolean;
+  readonly problem?: { readonly reason: unknown; readonly detail: string };
+  readonly certificate: PublishedCertificate;
+  readonly intermediateCertificates: readonly PublishedCertificate[];
+  readonly rootCertificate: PublishedCertificate;
 }
 
-async function publish(
+/**
+ * Reads the public certificates of an identity at a stage. Not cached: the result is what the store holds now. Throws what
+ * the source and the parser throw.
+ * @param now milliseconds since 1970
+ */
+export async function publishIdentity(
   source: IdentitySource,
   name: string,
-  event: APIGatewayProxyEventV2,
+  stage: Stage,
   now: number,
-): Promise<APIGatewayProxyStructuredResultV2> {
-  const stage = stageOf(event.queryStringParameters?.stage);
+): Promise<PublishedIdentity> {
   const stored = await source.read(name, stage);
-  // AWSCURRENT is what calls are made with: there the same document is an identity that cannot be used.
+  // Calls are made with AWSCURRENT: there a document without certificates is an unusable identity.
   if (stage !== 'AWSCURRENT' && !hasCertificates(stored.document)) throw noCertificate(name, stage);
 
   const keys = parseCertificateKeys(stored.document);
@@ -71,11 +68,7 @@ async function publish(
     ({ certificate }) => certificate,
   );
   const root = readCertificate(keys.rootCertificate, 'rootCertificate').certificate;
-
-  if (prefersPem(String(event.headers?.accept ?? ''))) {
-    return answer(pemType, [leaf, ...intermediates, root].join(''));
-  }
-  const published = {
+  return {
     identity: name,
     stage,
     version: stored.version,
@@ -84,7 +77,29 @@ async function publish(
     intermediateCertificates: intermediates.map(describe),
     rootCertificate: describe(root),
   };
-  return answer('application/json', JSON.stringify(published));
+}
+
+/**
+ * `GET /v1/identities/{identity}/certificate`: JSON, or the PEM chain for `Accept: application/x-pem-file`. The query
+ * parameter `stage` is `current` (default), `pending` or `previous`. A failure leaves a log line.
+ */
+export function certificateRoute(
+  { telemetry, source }: { readonly telemetry: Telemetry; readonly source: IdentitySource },
+  now: () => number = Date.now,
+): ApiRoute {
+  return async ({ requestId, identity, stage, accept = '' }) => {
+    try {
+      const name = requireIdentityName(identity);
+      const published = await publishIdentity(source, name, stageOf(stage), now());
+      if (!prefersPem(accept)) return response('application/json', JSON.stringify(published));
+      const chain = [published.certificate, ...published.intermediateCertificates, published.rootCertificate];
+      return response(pemType, chain.map(({ pem }) => pem).join(''));
+    } catch (thrown) {
+      const name = isIdentityName(identity) ? identity : undefined;
+      recordCertificateFailure(telemetry, name, asCountersignError(thrown), requestId);
+      throw thrown;
+    }
+  };
 }
 
 function noCertificate(name: string, stage: Stage): CountersignError {
@@ -100,7 +115,7 @@ function stageOf(value: string | undefined): Stage {
 }
 
 /** A security team must see an expired certificate too: it is published with what keeps it from being presented. */
-function usability(name: string, stored: StoredIdentity, now: number): object {
+function usability(name: string, stored: StoredIdentity, now: number): Pick<PublishedIdentity, 'usable' | 'problem'> {
   try {
     checkIdentity(name, stored, now);
     return { usable: true };
@@ -140,6 +155,6 @@ function prefersPem(accept: string): boolean {
   return pem > 0 && pem >= (weights.get('application/json') ?? 0);
 }
 
-function answer(contentType: string, body: string): APIGatewayProxyStructuredResultV2 {
-  return { statusCode: 200, headers: { 'content-type': contentType, vary: 'accept' }, body };
+function response(contentType: string, body: string): ApiResponse {
+  return { status: 200, headers: { 'content-type': contentType, vary: 'accept' }, body };
 }

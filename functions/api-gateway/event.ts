@@ -1,45 +1,40 @@
-// What API Gateway hands over: the identity in the path, and the body as text.
-import { isUtf8 } from 'node:buffer';
-import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { CountersignError } from '../../core/errors.ts';
-import { requireIdentityName } from '../../core/identity/name.ts';
+// Translates events of API Gateway (HTTP API, payload format 2.0) into API calls, and API responses into results.
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import type { ApiCall, ApiResponse } from '../../core/api.ts';
 
-/** `field` is the field of the request that is wrong, `detail` one sentence without any of its values. */
-export function invalidRequest(field: string, detail: string): CountersignError {
-  return new CountersignError('invalid-request', detail, { evidence: { field } });
+/** The event has passed `isHttpApiEvent`; every other member may be anything. */
+export function apiCall(event: APIGatewayProxyEventV2, context: Context, requestId: string): ApiCall {
+  return {
+    requestId,
+    // With IAM the access log has the caller.
+    caller: undefined,
+    identity: text(event.pathParameters?.identity),
+    body: bodyOf(event),
+    stage: text(event.queryStringParameters?.stage),
+    accept: text(event.headers?.accept),
+    startedAt: performance.now(),
+    remainingMs: context.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY,
+  };
 }
 
-/** The `{identity}` of the route. Throws `invalid-request` when there is none, `identity-not-found` when none can have it. */
-export function identityName(event: APIGatewayProxyEventV2): string {
-  const name: unknown = event.pathParameters?.identity;
-  if (typeof name !== 'string') throw invalidRequest('identity', 'The path names no identity.');
-  requireIdentityName(name);
-  return name;
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
-/**
- * Who calls, where the installation knows callers by itself: it says so as a Lambda authorizer would (AWS: HTTP APIs, "Control
- * access with AWS Lambda authorizers", context). With IAM the access log has the caller.
- */
-export function callerName(event: APIGatewayProxyEventV2): string | undefined {
-  const { authorizer } = event.requestContext as { authorizer?: { lambda?: { caller?: unknown } } };
-  const caller = authorizer?.lambda?.caller;
-  return typeof caller === 'string' ? caller : undefined;
+/** API Gateway passes on as base64 what it does not take for text. */
+function bodyOf({ body, isBase64Encoded }: { readonly body?: unknown; readonly isBase64Encoded?: unknown }) {
+  if (typeof body !== 'string') return undefined;
+  return isBase64Encoded === true ? Buffer.from(body, 'base64') : body;
 }
 
-/** The body of the request; API Gateway hands over as base64 what it does not take for text. Throws `invalid-request`. */
-export function bodyText(event: APIGatewayProxyEventV2): string {
-  const body: unknown = event.body;
-  if (typeof body !== 'string' || body === '') throw invalidRequest('body', 'The request has no body.');
-  if (event.isBase64Encoded !== true) {
-    if (!body.isWellFormed()) throw notUtf8();
-    return body;
-  }
-  const bytes = Buffer.from(body, 'base64');
-  if (!isUtf8(bytes)) throw notUtf8();
-  return bytes.toString('utf8');
+export function isHttpApiEvent(event: unknown): event is APIGatewayProxyEventV2 {
+  return isObject(event) && isObject(event.requestContext);
 }
 
-function notUtf8(): CountersignError {
-  return invalidRequest('body', 'The request body is not UTF-8.');
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function toResult({ status, headers, body }: ApiResponse): APIGatewayProxyStructuredResultV2 {
+  return { statusCode: status, headers: { ...headers }, body };
 }

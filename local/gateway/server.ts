@@ -5,15 +5,17 @@ import type { Console } from '../../console/console.ts';
 import { type ConsolePage, isVisit, openPage } from '../../console/files.ts';
 import { answerOfConsole, consoleRouteOf } from '../../console/routes.ts';
 import { verdictOf } from '../../console/verdicts.ts';
+import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import { routes } from '../../core/settings.ts';
 import { readBody } from '../../listener/body.ts';
 import { refusal } from '../../listener/browser-guard.ts';
-import { gatewayAnswer, type HttpAnswer, sendAnswer, toHttpAnswer } from '../../listener/http-answer.ts';
+import { gatewayAnswer, type HttpAnswer, sendAnswer } from '../../listener/http-answer.ts';
 import { closeServer, listen, urlOf } from '../../listener/listen.ts';
 import { isLoopback, isLoopbackHeader } from '../../listener/loopback.ts';
 import { matchRoute, type RouteKey } from '../../listener/route.ts';
 import { toEvent } from './event.ts';
 import { invokeFunction, type LocalFunction } from './function.ts';
+import { toHttpAnswer } from './function-result.ts';
 
 /** Source: AWS, "Quotas for configuring and running an HTTP API in API Gateway". */
 const gatewayLimits = {
@@ -104,7 +106,7 @@ async function answer(
     if (outcome.kind === 'failed') options.onFailure?.(fn.name, outcome.reason);
     const made = outcome.kind === 'answered' ? toHttpAnswer(outcome.payload) : failures[outcome.kind];
     if (route.routeKey === routes.diagnoses && made.status === 200) {
-      options.console?.parts.verdicts.add(verdictOf(String(made.body), Date.now()));
+      options.console?.parts.verdicts.add(verdictOf(JSON.parse(String(made.body)) as Diagnosis, Date.now()));
     }
     return made;
   } catch (error) {

@@ -1,7 +1,9 @@
-// One request, checked from the outside in (page, route, caller, load, body) and handed to its door.
+// One request, checked from the outside in (page, route, caller, load, body) and handed to its use case.
 
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { consoleRouteOf } from '../../console/routes.ts';
+import { type ApiCall, respond } from '../../core/api.ts';
 import { asCountersignError } from '../../core/errors.ts';
 import { identityNamePattern, routes } from '../../core/settings.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
@@ -9,25 +11,26 @@ import type { Telemetry } from '../../core/telemetry/telemetry.ts';
 import { dropBody, readBody } from '../../listener/body.ts';
 import { refusal, refusalOfPage } from '../../listener/browser-guard.ts';
 import { connectionsOf } from '../../listener/connections.ts';
-import {
-  gatewayAnswer,
-  type HttpAnswer,
-  type StructuredResult,
-  sendAnswer,
-  toStructuredAnswer,
-} from '../../listener/http-answer.ts';
+import { gatewayAnswer, type HttpAnswer, sendAnswer } from '../../listener/http-answer.ts';
 import type { RouteMatch } from '../../listener/route.ts';
 import type { Authentication } from '../auth/authentication.ts';
 import type { Caller } from '../auth/callers.ts';
 import { requireAllowed } from '../auth/permission.ts';
 import type { Refusal } from '../auth/refused-requests.ts';
-import { type DoorRoute, type Doors, doorContext } from '../doors.ts';
 import type { ServeLimits } from '../options.ts';
 import type { ReadinessCheck } from '../readiness.ts';
-import { eventOf } from './event.ts';
+import type { UseCaseRoute, UseCases } from '../use-cases.ts';
 import type { Load, TakenCall } from './load-limit.ts';
 import { isPersonsVisit, type OwnConsole } from './serve-console.ts';
-import { healthAnswer, metricsAnswer, ownRoutes, problemAnswer, readinessAnswer, routeOf } from './serve-routes.ts';
+import {
+  healthAnswer,
+  metricsAnswer,
+  ownRoutes,
+  problemAnswer,
+  readinessAnswer,
+  routeOf,
+  toHttpAnswer,
+} from './serve-routes.ts';
 
 export interface RequestParts {
   readonly telemetry: Telemetry;
@@ -39,7 +42,7 @@ export interface RequestParts {
   readonly authentication: Authentication | undefined;
   /** Whether requests must be sent to a name of this machine. */
   readonly isOnLoopback: boolean;
-  readonly doors: Doors['byRoute'];
+  readonly routes: UseCases['byRoute'];
   readonly load: Load;
   readonly readiness: ReadinessCheck;
   /** Undefined: there is no page for people. */
@@ -151,12 +154,37 @@ async function answerTo(
     return tooLarge;
   }
   // Every other route has been answered.
-  const door = parts.doors[route.routeKey as DoorRoute];
-  const made = await door(eventOf(request, route, body, caller), doorContext);
-  const answer = toStructuredAnswer(made as StructuredResult);
-  if (answer === undefined) throw new Error('The function gave an answer that is none.');
-  if (route.routeKey === routes.diagnoses && answer.status === 200) parts.console?.diagnosed(String(answer.body));
-  return answer;
+  const useCase = parts.routes[route.routeKey as UseCaseRoute];
+  const { docsUrl, telemetry } = parts;
+  const onInternalError = recordInternalError.bind(undefined, telemetry);
+  return toHttpAnswer(await respond(useCase, apiCall(request, route, body, caller), { docsUrl, onInternalError }));
+}
+
+function apiCall(
+  { url = '', headers }: IncomingMessage,
+  { pathParameters }: RouteMatch,
+  body: Buffer,
+  caller: Caller | undefined,
+): ApiCall {
+  return {
+    requestId: randomUUID(),
+    caller: caller?.name,
+    identity: pathParameters?.identity,
+    body,
+    stage: stageIn(url),
+    accept: headers.accept,
+    startedAt: performance.now(),
+    // Calls are limited by timeoutMs alone: nothing ends this process while one is in flight.
+    remainingMs: Number.POSITIVE_INFINITY,
+  };
+}
+
+/** A parameter that stands twice is joined by a comma, as in API Gateway's payload format 2.0. */
+function stageIn(url: string): string | undefined {
+  const at = url.indexOf('?');
+  if (at < 0) return undefined;
+  const query = new URLSearchParams(url.slice(at + 1));
+  return query.has('stage') ? query.getAll('stage').join(',') : undefined;
 }
 
 /** RFC 9112, section 3.2: a request has a Host; RFC 9110, section 10.1.1: of what it may expect there is one thing. */

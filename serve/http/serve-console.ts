@@ -4,6 +4,7 @@ import { type Console, type ConsoleCaller, openConsole } from '../../console/con
 import { type ConsolePage, isVisit, openPage } from '../../console/files.ts';
 import { answerOfConsole } from '../../console/routes.ts';
 import { createVerdicts, type NotedVerdict, verdictOf } from '../../console/verdicts.ts';
+import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import type { IdentitySource } from '../../core/identity/identity.ts';
 import type { HttpAnswer } from '../../listener/http-answer.ts';
 import { isLoopbackHeader } from '../../listener/loopback.ts';
@@ -16,8 +17,8 @@ export interface OwnConsole {
   readonly page: ConsolePage;
   /** Rejects when the folder cannot be read. */
   answer(route: RouteMatch, caller: Caller | undefined): Promise<HttpAnswer>;
-  /** @param body what the function of diagnoses answered with HTTP 200 */
-  diagnosed(body: string): void;
+  /** Takes up a diagnosis of this process. */
+  diagnosed(diagnosis: Diagnosis): void;
   /** What another process found. */
   take(verdict: NotedVerdict): void;
 }
@@ -41,8 +42,8 @@ export function openOwnConsole(
     page,
     answer: (route, caller) =>
       answerOfConsole(console, route, { contentType: undefined, body: Buffer.alloc(0), caller: consoleCaller(caller) }),
-    diagnosed(body) {
-      const verdict = verdictOf(body, Date.now());
+    diagnosed(diagnosis) {
+      const verdict = verdictOf(diagnosis, Date.now());
       verdicts.add(verdict);
       onVerdict(verdict);
     },

@@ -1,10 +1,10 @@
 // The routes that an installation of one's own adds, and the answers that are not a function's.
 import { randomUUID } from 'node:crypto';
+import { type ApiResponse, problemResponse } from '../../core/api.ts';
 import { BoundedMap } from '../../core/bounded-map.ts';
 import type { CountersignError } from '../../core/errors.ts';
-import { problemDocument } from '../../core/problem.ts';
 import { routes } from '../../core/settings.ts';
-import { type HttpAnswer, type StructuredResult, toStructuredAnswer } from '../../listener/http-answer.ts';
+import type { HttpAnswer } from '../../listener/http-answer.ts';
 import { matchRoute, type RouteKey, type RouteMatch } from '../../listener/route.ts';
 import type { Readiness } from '../readiness.ts';
 
@@ -47,10 +47,14 @@ export function metricsAnswer(text: string): HttpAnswer {
   return { status: 200, headers: ['content-type', type, 'cache-control', 'no-store'], body: text };
 }
 
+export function toHttpAnswer({ status, headers, body }: ApiResponse): HttpAnswer {
+  return { status, headers: Object.entries(headers).flat(), body };
+}
+
 /** RFC 9110, section 11.6.1: a 401 says how to authenticate; RFC 6750, section 3, what was wrong with a token. */
 export function problemAnswer(error: CountersignError, docsUrl: string): HttpAnswer {
   const requestId = randomUUID();
-  const answer = toStructuredAnswer(problemDocument(error, requestId, docsUrl) as StructuredResult) as HttpAnswer;
+  const answer = toHttpAnswer(problemResponse(error, requestId, docsUrl));
   const headers = [...answer.headers, 'cache-control', 'no-store', 'x-request-id', requestId];
   if (error.status === 401) {
     const isToken = error.evidence?.reason === 'token-unknown';

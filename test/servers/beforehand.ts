@@ -1,13 +1,13 @@
 // What Countersign itself says to a defective identity, before any server sees it: the check that the matrix passes by.
 
-import { createDiagnose } from '../../core/diagnosis/diagnose.ts';
+import { diagnosisRoute } from '../../core/diagnosis/diagnose.ts';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { createIdentityCache } from '../../core/identity/cache.ts';
-import { createInvoke } from '../../core/invocation/invoke.ts';
+import { invocationRoute } from '../../core/invocation/invoke.ts';
 import { noTelemetry as telemetry } from '../../core/telemetry/telemetry.ts';
 import { createPool } from '../../core/tls/connection-pool.ts';
-import { openDoor } from '../../functions/api-gateway/handler.ts';
+import { apiHandler } from '../../functions/api-gateway/handler.ts';
 import { createShelf, documentOf, invocationEvent, lambdaContext } from '../support/stage.ts';
 import { type ClientName, makeCast } from './cast.ts';
 import { openScope } from './scope.ts';
@@ -37,9 +37,9 @@ export async function refusedBeforehand(): Promise<Record<(typeof defective)[num
     const identities = createIdentityCache({ source: shelf, ttlMs: 60_000 });
     const pool = createPool();
     scope.onEnd(() => pool.close());
-    const options = { docsUrl: 'https://docs.example/', onInternalError: () => {}, storyKeepsDeadline: true };
-    const invoke = openDoor(options, createInvoke({ telemetry, identities, pool }));
-    const diagnose = openDoor(options, createDiagnose({ telemetry, identities }));
+    const options = { docsUrl: 'https://docs.example/', onInternalError: () => {}, routeKeepsDeadline: true };
+    const invoke = apiHandler(options, invocationRoute({ telemetry, identities, pool }));
+    const diagnose = apiHandler(options, diagnosisRoute({ telemetry, identities }));
     const told = defective.map(async (client) => {
       const name = client.toLowerCase();
       shelf.put(name, 'v1', documentOf(clients[client], [{ host: 'localhost', port: 9, network: 'loopback' }]));

@@ -1,14 +1,14 @@
 // Countersign's doors over identities that were never checked, and what comes out of them in the words of the table.
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { createDiagnose } from '../../core/diagnosis/diagnose.ts';
+import { diagnosisRoute } from '../../core/diagnosis/diagnose.ts';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { createIdentityCache, type IdentityCache } from '../../core/identity/cache.ts';
 import type { Identity } from '../../core/identity/identity.ts';
-import { createInvoke } from '../../core/invocation/invoke.ts';
+import { invocationRoute } from '../../core/invocation/invoke.ts';
 import { noTelemetry as telemetry } from '../../core/telemetry/telemetry.ts';
 import { createPool } from '../../core/tls/connection-pool.ts';
-import { openDoor } from '../../functions/api-gateway/handler.ts';
+import { apiHandler } from '../../functions/api-gateway/handler.ts';
 import { createShelf, invocationEvent, lambdaContext } from '../support/stage.ts';
 import type { Scope } from './scope.ts';
 import type { Told } from './told.ts';
@@ -43,10 +43,10 @@ export function openDesk(scope: Scope): Desk {
   const options = {
     docsUrl: 'https://docs.example/',
     onInternalError: (error: unknown) => console.error(error),
-    storyKeepsDeadline: true,
+    routeKeepsDeadline: true,
   };
-  const invoke = openDoor(options, createInvoke({ telemetry, identities: unchecked, pool }));
-  const diagnose = openDoor(options, createDiagnose({ telemetry, identities: unchecked }));
+  const invoke = apiHandler(options, invocationRoute({ telemetry, identities: unchecked, pool }));
+  const diagnose = apiHandler(options, diagnosisRoute({ telemetry, identities: unchecked }));
   const report = async (identity: string, request: object) =>
     diagnosisIn(await diagnose(invocationEvent({ ...patient, ...request }, identity), lambdaContext(29_000)));
   return {

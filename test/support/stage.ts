@@ -4,12 +4,12 @@ import type { LookupFunction } from '../../core/destination/resolve.ts';
 import type { IdentityCache } from '../../core/identity/cache.ts';
 import type { IdentitySource, Stage, StoredIdentity } from '../../core/identity/identity.ts';
 import type { Fallback } from '../../core/invocation/fallback.ts';
-import { createInvoke } from '../../core/invocation/invoke.ts';
+import { invocationRoute } from '../../core/invocation/invoke.ts';
 import { openServices } from '../../core/invocation/services.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
 import type { Telemetry } from '../../core/telemetry/telemetry.ts';
 import type { Pool, PoolLimits } from '../../core/tls/connection-pool.ts';
-import { openDoor } from '../../functions/api-gateway/handler.ts';
+import { apiHandler } from '../../functions/api-gateway/handler.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
 
 /** The platform's authorities and the customer's, made anew for each file. */
@@ -113,13 +113,13 @@ export function openStage(options: StageOptions): OpenStage {
   const telemetry: Telemetry = { write: (line) => lines.push(line) };
   const { ttlMs = 60_000, poolLimits, ...rest } = options;
   const services = openServices({ ...rest, telemetry, ttlMs, ...(poolLimits ? { limits: poolLimits } : {}) });
-  const door = openDoor(
+  const door = apiHandler(
     {
       docsUrl: 'https://docs.example/',
       onInternalError: recordInternalError.bind(undefined, telemetry),
-      storyKeepsDeadline: true,
+      routeKeepsDeadline: true,
     },
-    createInvoke(services),
+    invocationRoute(services),
   );
   return {
     identities: services.identities,

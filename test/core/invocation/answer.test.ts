@@ -1,6 +1,11 @@
 // The invocation answer: which headers it carries, when a body is text, and that it always fits through Lambda.
 import { describe, expect, it } from 'vitest';
-import { answerHeaders, encodeBody, type InvocationAnswer, invocationReply } from '../../../core/invocation/answer.ts';
+import {
+  answerHeaders,
+  encodeBody,
+  type InvocationResult,
+  invocationResponse,
+} from '../../../core/invocation/answer.ts';
 import { limits } from '../../../core/settings.ts';
 
 /** AWS: Lambda quotas, invocation payload, 6 MB each for request and response; what it enforces is 6,291,556 bytes. */
@@ -127,7 +132,7 @@ describe('an answer of the largest size', () => {
     const [bytes, encoding] = bodies[name] as [Buffer, string];
     const encoded = encodeBody(bytes, undefined);
     expect(encoded.bodyEncoding).toBe(encoding);
-    const answer: InvocationAnswer = {
+    const answer: InvocationResult = {
       status: 200,
       // The connection takes a head of 64 KB at most; quotes grow most.
       headers: { 'x-large': '"'.repeat(64 * 1024) },
@@ -146,7 +151,7 @@ describe('an answer of the largest size', () => {
       },
       timings: { identityMs: 0, dnsMs: 0, connectMs: 0, tlsMs: 0, firstByteMs: 0, totalMs: 0 },
     };
-    expect(Buffer.byteLength(JSON.stringify(invocationReply(answer)))).toBeLessThan(lambdaAnswerBytes);
+    expect(Buffer.byteLength(JSON.stringify(invocationResponse(answer)))).toBeLessThan(lambdaAnswerBytes);
   });
 
   it('counts what each byte takes exactly as JSON in JSON does', () => {

@@ -1,17 +1,22 @@
 // What an invocation request may say, field by field, and the words with which the rest is refused.
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
-import { membersOf } from '../../../core/http/json-text.ts';
-import { readRequestHeaders } from '../../../core/http/request-headers.ts';
-import { type InvocationRequest, parseInvocation } from '../../../core/invocation/request.ts';
-import { identityName } from '../../../functions/api-gateway/event.ts';
-import { invocationEvent } from '../../support/http/api-events.ts';
+import { requireIdentityName } from '../../../core/identity/name.ts';
+import type { InvocationRequest } from '../../../core/invocation/request.ts';
+import { readRequestHeaders } from '../../../core/invocation/request-headers.ts';
+import { membersOf } from '../../../core/json-request.ts';
+import { apiCall } from '../../../functions/api-gateway/event.ts';
+import { invocationEvent, lambdaContext, parseEvent } from '../../support/http/api-events.ts';
 
 const url = 'https://api.acme.example/v1/accounts?id=1';
 
 function parse(body: unknown, remainingMs?: number): InvocationRequest {
-  return parseInvocation(invocationEvent(body), remainingMs);
+  return parseEvent(invocationEvent(body), remainingMs);
 }
+
+const identityOf = (event: APIGatewayProxyEventV2) =>
+  requireIdentityName(apiCall(event, lambdaContext(), 'request-1').identity);
 
 function refusal(body: unknown): CountersignError {
   try {
@@ -27,6 +32,7 @@ function refusal(body: unknown): CountersignError {
 describe('a request that says only where to', () => {
   it('is a GET with the defaults', () => {
     expect(parse({ url })).toEqual({
+      identity: 'platform',
       url,
       method: 'GET',
       headers: ['accept-encoding', 'gzip, deflate, br, zstd', 'user-agent', 'countersign'],
@@ -155,11 +161,11 @@ describe('the headers', () => {
         },
       });
     const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`x-${at}`, 'y']));
-    expect(() => readRequestHeaders(counted(many), JSON.stringify(many), 0)).toThrow('more than 100');
+    expect(() => readRequestHeaders(counted(many), { text: JSON.stringify(many), start: 0 })).toThrow('more than 100');
     expect(looked.splice(0)).toEqual([]);
     const list = { 'x-one': Array(5_000).fill('') };
     const values = { 'x-one': counted(list['x-one']) };
-    expect(() => readRequestHeaders(values, JSON.stringify(list), 0)).toThrow('more than 100');
+    expect(() => readRequestHeaders(values, { text: JSON.stringify(list), start: 0 })).toThrow('more than 100');
     expect(looked.length).toBeLessThan(105);
   });
 
@@ -294,23 +300,21 @@ describe('the request as a whole', () => {
 
   it('may come as base64, and must be UTF-8', () => {
     const encoded = (bytes: Buffer) => invocationEvent(bytes.toString('base64'), { isBase64Encoded: true });
-    expect(parseInvocation(encoded(Buffer.from(`{"url":"${url}","body":"ü"}`))).body?.toString()).toBe('ü');
-    expect(() => parseInvocation(encoded(Buffer.from(`{"url":"${url}","body":"\xfc"}`, 'latin1')))).toThrow(
-      'not UTF-8',
-    );
+    expect(parseEvent(encoded(Buffer.from(`{"url":"${url}","body":"ü"}`))).body?.toString()).toBe('ü');
+    expect(() => parseEvent(encoded(Buffer.from(`{"url":"${url}","body":"\xfc"}`, 'latin1')))).toThrow('not UTF-8');
     refusal(`{"url":"${url}","body":"\ud800"}`);
   });
 });
 
 describe('the identity', () => {
   it('stands in the path', () => {
-    expect(identityName(invocationEvent({ url }))).toBe('platform');
-    expect(() => identityName(invocationEvent({ url }, { pathParameters: { identity: '../x' } }))).toThrow(
+    expect(identityOf(invocationEvent({ url }))).toBe('platform');
+    expect(() => identityOf(invocationEvent({ url }, { pathParameters: { identity: '../x' } }))).toThrow(
       expect.objectContaining({ code: 'identity-not-found' }),
     );
     for (const pathParameters of [undefined, {}, { id: 'platform' }]) {
       const event = { ...invocationEvent({ url }), pathParameters } as ReturnType<typeof invocationEvent>;
-      expect(() => identityName(event)).toThrow(expect.objectContaining({ code: 'invalid-request' }));
+      expect(() => identityOf(event)).toThrow(expect.objectContaining({ code: 'invalid-request' }));
     }
   });
 });

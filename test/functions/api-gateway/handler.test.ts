@@ -1,16 +1,16 @@
 // What every door does around its story: the request id, the headers of each answer, failures as problem documents.
-import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
+import type { ApiRoute } from '../../../core/api.ts';
 import { CountersignError, type ErrorCode, errorTable } from '../../../core/errors.ts';
-import { openDoor, type Story } from '../../../functions/api-gateway/handler.ts';
+import { apiHandler } from '../../../functions/api-gateway/handler.ts';
 import { invocationEvent, lambdaContext } from '../../support/http/api-events.ts';
 
 const docsUrl = 'https://docs.example/countersign/';
-const fine: Story = async () => ({ statusCode: 200, headers: { 'content-type': 'text/plain' }, body: 'fine' });
+const fine: ApiRoute = async () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: 'fine' });
 
 describe('an answer', () => {
   it('carries the request id and may not be kept', async () => {
-    expect(await openDoor({ docsUrl }, fine)(invocationEvent({}), lambdaContext())).toEqual({
+    expect(await apiHandler({ docsUrl }, fine)(invocationEvent({}), lambdaContext())).toEqual({
       statusCode: 200,
       headers: { 'content-type': 'text/plain', 'cache-control': 'no-store', 'x-request-id': 'JKJaXmPLvHcESHA=' },
       body: 'fine',
@@ -21,9 +21,9 @@ describe('an answer', () => {
     'has the id of Lambda, or a new one, when that of the event is %j',
     async (requestId) => {
       const seen: string[] = [];
-      const door = openDoor({ docsUrl }, async (event) => {
-        seen.push(event.requestContext.requestId);
-        return {};
+      const door = apiHandler({ docsUrl }, async ({ requestId: seenId }) => {
+        seen.push(seenId);
+        return { status: 200, headers: {}, body: '' };
       });
       const { requestContext } = invocationEvent({});
       const context = lambdaContext();
@@ -39,7 +39,7 @@ describe('an answer', () => {
 
 describe('a failure', () => {
   it.each(Object.keys(errorTable) as ErrorCode[])('%s is a problem document', async (code) => {
-    const door = openDoor({ docsUrl }, async () => {
+    const door = apiHandler({ docsUrl }, async () => {
       throw new CountersignError(code, 'It happened.', {
         evidence: { alert: 'unknown_ca' },
         cause: new Error('inside'),
@@ -68,7 +68,7 @@ describe('a failure', () => {
     'that nobody foresaw tells nothing: %s',
     async (thrown) => {
       const told: CountersignError[] = [];
-      const door = openDoor({ docsUrl, onInternalError: (error) => told.push(error) }, async () => {
+      const door = apiHandler({ docsUrl, onInternalError: (error) => told.push(error) }, async () => {
         throw thrown;
       });
       const answer = await door(invocationEvent({}), lambdaContext());
@@ -80,7 +80,7 @@ describe('a failure', () => {
 
   it('is what a story that misses its deadline comes to, while there is time to say so', async () => {
     const told: string[] = [];
-    const door = openDoor({ docsUrl, onInternalError: (error, id) => told.push(`${id} ${error.message}`) }, () => {
+    const door = apiHandler({ docsUrl, onInternalError: (error, id) => told.push(`${id} ${error.message}`) }, () => {
       return new Promise(() => {});
     });
     const answer = await door(invocationEvent({}), lambdaContext(1));
@@ -97,9 +97,9 @@ describe('an event that is none of an HTTP API', () => {
 
   it.each(events)('is a bad request: %j', async (event) => {
     let called = false;
-    const door = openDoor({ docsUrl }, async (received: APIGatewayProxyEventV2) => {
+    const door = apiHandler({ docsUrl }, async () => {
       called = true;
-      return { body: received.body };
+      return { status: 200, headers: {}, body: '' };
     });
     const answer = await door(event, lambdaContext());
     expect(JSON.parse(answer.body ?? '')).toMatchObject({ code: 'invalid-request', status: 400 });

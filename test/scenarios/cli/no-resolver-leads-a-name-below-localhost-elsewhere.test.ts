@@ -20,7 +20,7 @@ describe('a name below localhost', () => {
     const lookup = vi.spyOn(dns, 'lookup');
     for (const name of ['api.localhost', 'localhost', 'a.b.localhost.']) {
       const api = openOverHttp(new URL(`http://${name}:${port}`), openly);
-      expect((await api.ask({ route: 'health', patienceMs: 5_000 })).status, name).toBe(400);
+      expect((await api.ask({ route: 'health', timeoutMs: 5_000 })).status, name).toBe(400);
     }
     expect([seen.length, lookup.mock.calls]).toEqual([3, []]);
     lookup.mockRestore();

@@ -2,10 +2,10 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { createIdentityCache } from '../../../core/identity/cache.ts';
-import { createInvoke } from '../../../core/invocation/invoke.ts';
+import { invocationRoute } from '../../../core/invocation/invoke.ts';
 import { noTelemetry } from '../../../core/telemetry/telemetry.ts';
 import { createPool } from '../../../core/tls/connection-pool.ts';
-import { openDoor } from '../../../functions/api-gateway/handler.ts';
+import { apiHandler } from '../../../functions/api-gateway/handler.ts';
 import { type CustomerApi, destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { newClient, openPlatform, type Platform } from '../../support/connections/platform.ts';
 import { createAuthorities, documentOf, invocationEvent, lambdaContext, type Reply } from '../../support/stage.ts';
@@ -106,9 +106,9 @@ describe('an identity that is dropped for room', () => {
       capacity: 1,
       onLetGo: pool.retire,
     });
-    const door = openDoor(
+    const door = apiHandler(
       { docsUrl: 'https://docs.example/' },
-      createInvoke({ telemetry: noTelemetry, identities, pool }),
+      invocationRoute({ telemetry: noTelemetry, identities, pool }),
     );
     const call = (identity: string) => door(invocationEvent({ url: url(api) }, identity), lambdaContext(29_000));
 

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { withVerdicts } from '../../../console/identities.ts';
 import { createVerdicts, type NotedVerdict, verdictOf } from '../../../console/verdicts.ts';
 import { destinationsSchema } from '../../../core/destination/schema.ts';
+import type { Diagnosis } from '../../../core/diagnosis/diagnosis.ts';
 
 function noted(host: string, at: number, more: Partial<NotedVerdict> = {}): NotedVerdict {
   const when = new Date(at).toISOString();
@@ -66,7 +67,7 @@ describe('verdicts', () => {
         { step: 3, status: 'failed' },
       ],
     };
-    expect(verdictOf(JSON.stringify(answer), 0)).toEqual({
+    expect(verdictOf(answer as unknown as Diagnosis, 0)).toEqual({
       identity: 'acme',
       host: 'api.example',
       port: 443,

@@ -1,18 +1,18 @@
 // Property: whatever JSON arrives as an event or as a request, the door answers, and never with internal-error.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseInvocation } from '../../../core/invocation/request.ts';
-import { identityName } from '../../../functions/api-gateway/event.ts';
-import { openDoor } from '../../../functions/api-gateway/handler.ts';
+import { requireIdentityName } from '../../../core/identity/name.ts';
+import { parseInvocationRequest } from '../../../core/invocation/request.ts';
+import { bodyText } from '../../../core/json-request.ts';
+import { apiHandler } from '../../../functions/api-gateway/handler.ts';
 import { invocationEvent, lambdaContext } from '../../support/http/api-events.ts';
 
 const unforeseen: unknown[] = [];
-const door = openDoor(
+const door = apiHandler(
   { docsUrl: 'https://docs.example/', onInternalError: (error) => unforeseen.push(error.cause ?? error) },
-  async (event, context) => {
-    identityName(event);
-    const request = parseInvocation(event, context.getRemainingTimeInMillis());
-    return { statusCode: 200, body: request.method };
+  async ({ identity, body, remainingMs }) => {
+    const request = parseInvocationRequest(requireIdentityName(identity), bodyText(body), remainingMs);
+    return { status: 200, headers: {}, body: request.method };
   },
 );
 

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { problemResponse } from '../../../core/api.ts';
 import { CountersignError, type ErrorCode, errorTable } from '../../../core/errors.ts';
-import { problemDocument } from '../../../core/problem.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/errors.md'), 'utf8');
 const codes = Object.keys(errorTable) as ErrorCode[];
@@ -41,7 +41,7 @@ describe('docs/errors.md', () => {
     const example = JSON.parse(/```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '');
     const { code, detail, hint, evidence, requestId } = example;
     const error = new CountersignError(code, detail, { hint, evidence });
-    const reply = problemDocument(error, requestId, 'https://countersign.example/docs/');
+    const reply = problemResponse(error, requestId, 'https://countersign.example/docs/');
     expect(JSON.parse(reply.body ?? '')).toEqual(example);
     expect(Object.keys(JSON.parse(reply.body ?? ''))).toEqual(Object.keys(example));
   });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { maxUrlLength } from '../../../core/destination/target.ts';
 import { CountersignError } from '../../../core/errors.ts';
-import { answerHeaders, encodeBody, invocationReply } from '../../../core/invocation/answer.ts';
-import { knownFields, parseInvocation } from '../../../core/invocation/request.ts';
+import { answerHeaders, encodeBody, invocationResponse } from '../../../core/invocation/answer.ts';
+import { knownFields } from '../../../core/invocation/request.ts';
 import { limits, routes } from '../../../core/settings.ts';
-import { invocationEvent } from '../../support/http/api-events.ts';
+import { invocationEvent, parseEvent } from '../../support/http/api-events.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/api.md'), 'utf8');
 const [request = '', answer = ''] = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
@@ -20,7 +20,7 @@ describe('docs/api.md', () => {
   it.each(Object.values(routes))('has the route %s', (route) => expect(page).toContain(`\`${route}\``));
 
   it('has a request that is accepted and sent as it stands there', () => {
-    const parsed = parseInvocation(invocationEvent(request));
+    const parsed = parseEvent(invocationEvent(request));
     expect(parsed).toMatchObject({ method: 'POST', timeoutMs: 10_000, requireMutual: true });
     expect(parsed.body?.toString()).toBe('{ "amount": 12.50, "account": 12345678901234567890 }');
     expect(parsed.headers.slice(0, 6)).toEqual(['accept', 'application/json', 'x-tag', 'a', 'x-tag', 'b']);
@@ -29,8 +29,8 @@ describe('docs/api.md', () => {
   it('has a table of refusals', () => expect(refusals.length).toBeGreaterThan(10));
 
   it.each(refusals)('%s is refused for its %s', (text, field) => {
-    expect(() => parseInvocation(invocationEvent(text))).toThrow(CountersignError);
-    expect(() => parseInvocation(invocationEvent(text))).toThrow(
+    expect(() => parseEvent(invocationEvent(text))).toThrow(CountersignError);
+    expect(() => parseEvent(invocationEvent(text))).toThrow(
       expect.objectContaining({ code: 'invalid-request', evidence: { field } }),
     );
   });
@@ -43,7 +43,7 @@ describe('docs/api.md', () => {
       ...headers['set-cookie'].flatMap((one: string) => ['Set-Cookie', one]),
     ];
     const encoded = encodeBody(Buffer.from(body, bodyEncoding), headers['content-type']);
-    const reply = invocationReply({ status, headers: answerHeaders(raw, false), ...encoded, handshake, timings });
+    const reply = invocationResponse({ status, headers: answerHeaders(raw, false), ...encoded, handshake, timings });
     expect(JSON.parse(reply.body ?? '')).toEqual(JSON.parse(answer));
   });
 

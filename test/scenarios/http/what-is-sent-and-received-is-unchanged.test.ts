@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import { collectBody } from '../../../core/http/body.ts';
-import { answerHeaders, encodeBody, invocationReply } from '../../../core/invocation/answer.ts';
-import { type InvocationRequest, parseInvocation } from '../../../core/invocation/request.ts';
-import { invocationEvent } from '../../support/http/api-events.ts';
+import { answerHeaders, encodeBody, invocationResponse } from '../../../core/invocation/answer.ts';
+import type { InvocationRequest } from '../../../core/invocation/request.ts';
+import { invocationEvent, parseEvent } from '../../support/http/api-events.ts';
 import { listen } from '../../support/http/wire.ts';
 
 const url = 'https://api.acme.example/';
@@ -38,7 +38,7 @@ async function send(invocation: InvocationRequest): Promise<Buffer> {
   sent.end(invocation.body);
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
   const { bytes, decoded } = await collectBody(response, { limitBytes: 1_000_000, decode: invocation.decodeContent });
-  const reply = invocationReply({
+  const reply = invocationResponse({
     status: response.statusCode ?? 0,
     headers: answerHeaders(response.rawHeaders, decoded),
     ...encodeBody(bytes, response.headers['content-type']),
@@ -58,7 +58,7 @@ async function send(invocation: InvocationRequest): Promise<Buffer> {
 
 function parse(body: object): InvocationRequest | undefined {
   try {
-    return parseInvocation(invocationEvent(body));
+    return parseEvent(invocationEvent(body));
   } catch (error) {
     if (error instanceof CountersignError && error.code === 'invalid-request') return undefined;
     throw error;
@@ -78,14 +78,14 @@ const value = fc.oneof(
 describe('over the wire', () => {
   it('every byte value comes through, in any order', async () => {
     const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-    expect(await send(parseInvocation(invocationEvent({ url, bodyBase64: all.toString('base64') })))).toEqual(all);
+    expect(await send(parseEvent(invocationEvent({ url, bodyBase64: all.toString('base64') })))).toEqual(all);
     for (let byte = 0; byte < 256; byte++) {
       const one = Buffer.from([byte]);
-      expect(await send(parseInvocation(invocationEvent({ url, bodyBase64: one.toString('base64') })))).toEqual(one);
+      expect(await send(parseEvent(invocationEvent({ url, bodyBase64: one.toString('base64') })))).toEqual(one);
     }
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
-        const invocation = parseInvocation(invocationEvent({ url, bodyBase64: Buffer.from(bytes).toString('base64') }));
+        const invocation = parseEvent(invocationEvent({ url, bodyBase64: Buffer.from(bytes).toString('base64') }));
         expect(await send(invocation)).toEqual(Buffer.from(bytes));
       }),
       { numRuns: 200 },
@@ -95,7 +95,7 @@ describe('over the wire', () => {
   it('any text comes through', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary' }), async (body) => {
-        expect((await send(parseInvocation(invocationEvent({ url, body })))).toString()).toBe(body);
+        expect((await send(parseEvent(invocationEvent({ url, body })))).toString()).toBe(body);
       }),
       { numRuns: 200 },
     );
@@ -106,7 +106,7 @@ describe('over the wire', () => {
     await fc.assert(
       fc.asyncProperty(fc.jsonValue({ stringUnit: 'binary' }), layout, async (json, indent) => {
         const source = JSON.stringify(json, null, indent);
-        const invocation = parseInvocation(invocationEvent(`{"url":"${url}", "json" : ${source}, "method":"PUT"}`));
+        const invocation = parseEvent(invocationEvent(`{"url":"${url}", "json" : ${source}, "method":"PUT"}`));
         expect((await send(invocation)).toString()).toBe(source);
       }),
       { numRuns: 200 },

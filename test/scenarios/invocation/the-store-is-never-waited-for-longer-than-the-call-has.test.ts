@@ -1,10 +1,10 @@
 // What a call waits for the store: all it has when it needs the identity, hardly at all when the next call needs it.
 
 import { describe, expect, it } from 'vitest';
-import { createDiagnose } from '../../../core/diagnosis/diagnose.ts';
+import { diagnosisRoute } from '../../../core/diagnosis/diagnose.ts';
 import { noTelemetry } from '../../../core/telemetry/telemetry.ts';
 import { deadlineIn, refreshBefore } from '../../../core/tls/attempt.ts';
-import { openDoor } from '../../../functions/api-gateway/handler.ts';
+import { apiHandler } from '../../../functions/api-gateway/handler.ts';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { openPlatform } from '../../support/connections/platform.ts';
 import { createAuthorities, invocationEvent, lambdaContext } from '../../support/stage.ts';
@@ -80,9 +80,9 @@ describe('a read behind a call', () => {
   it('has ended when a diagnosis is returned', async () => {
     const { platform, makeDue } = await setUp();
     await makeDue(slowly);
-    const door = openDoor(
+    const door = apiHandler(
       { docsUrl: 'https://docs.example/' },
-      createDiagnose({ ...platform.stage, telemetry: noTelemetry }),
+      diagnosisRoute({ ...platform.stage, telemetry: noTelemetry }),
     );
     const event = invocationEvent({ url: 'https://other.acme.example/' }, 'platform');
     expect(await door(event, lambdaContext(29_000))).toMatchObject({ statusCode: 403 });

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
 import { openly } from '../../../cli/api/access.ts';
-import { askDiagnosis } from '../../../cli/api/ask.ts';
 import { openOverHttp } from '../../../cli/api/over-http.ts';
 import { diagnosisLines } from '../../../cli/diagnosis-text.ts';
 import { painter } from '../../../cli/output.ts';
@@ -36,7 +35,7 @@ it('the call, the diagnosis behind it, and the diagnosis of a host that refuses 
 
   const diagnosed = async ({ host, port }: typeof healthy): Promise<string> => {
     const url = `https://${host}:${port}`;
-    const result = await askDiagnosis(openOverHttp(new URL(cloud.gatewayUrl), openly), platformIdentity, { url });
+    const result = await openOverHttp(new URL(cloud.gatewayUrl), openly).diagnose(platformIdentity, { url });
     if ('problem' in result) throw new Error(JSON.stringify(result.problem));
     return timeless(diagnosisLines(result.answer, plain).join('\n'));
   };

@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Door } from '../../../functions/api-gateway/handler.ts';
+import type { ApiHandler } from '../../../functions/api-gateway/handler.ts';
 import { telemetry } from '../../../functions/telemetry.ts';
 import { type SecretsManager, startSecretsManager } from '../../../local/secrets-manager/server.ts';
 import { makeChain, makeKeys } from '../../support/identity/identities.ts';
@@ -26,7 +26,7 @@ const keys = makeKeys(chain);
 let folder: string;
 let store: SecretsManager;
 let client: SecretsManagerClient;
-let handler: Door;
+let handler: ApiHandler;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-certificate-'));

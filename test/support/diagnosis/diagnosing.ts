@@ -1,12 +1,12 @@
 // What the tests of diagnoses share: the door of the function around a store in memory, and one diagnosis of one server.
 import { afterEach, expect } from 'vitest';
-import { createDiagnose } from '../../../core/diagnosis/diagnose.ts';
+import { diagnosisRoute } from '../../../core/diagnosis/diagnose.ts';
 import type { Diagnosis, Finding } from '../../../core/diagnosis/diagnosis.ts';
 import { CountersignError } from '../../../core/errors.ts';
 import { createIdentityCache } from '../../../core/identity/cache.ts';
 import { recordInternalError } from '../../../core/telemetry/events.ts';
 import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
-import { openDoor } from '../../../functions/api-gateway/handler.ts';
+import { apiHandler } from '../../../functions/api-gateway/handler.ts';
 import type { CertificateRequest, IssuedCertificate } from '../../../local/authority/authority.ts';
 import {
   type Authorities,
@@ -52,13 +52,13 @@ export function useDiagnosing(now: () => number = Date.now): Diagnosing {
   const lines: string[] = [];
   const telemetry: Telemetry = { write: (line) => lines.push(line) };
   const identities = createIdentityCache({ source: shelf, ttlMs: 60_000, now });
-  const door = openDoor(
+  const door = apiHandler(
     {
       docsUrl: 'https://docs.example/',
       onInternalError: recordInternalError.bind(undefined, telemetry),
-      storyKeepsDeadline: true,
+      routeKeepsDeadline: true,
     },
-    createDiagnose({ telemetry, identities, now }),
+    diagnosisRoute({ telemetry, identities, now }),
   );
   const client = authorities.platformIssuer.issue({ commonName: 'platform', usage: 'client' });
   let calls = 0;

@@ -1,5 +1,9 @@
 // Events as API Gateway sends them (payload format 2.0), and a Lambda context, for the tests of the doors.
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { requireIdentityName } from '../../../core/identity/name.ts';
+import { type InvocationRequest, parseInvocationRequest } from '../../../core/invocation/request.ts';
+import { bodyText } from '../../../core/json-request.ts';
+import { apiCall } from '../../../functions/api-gateway/event.ts';
 
 /** An invocation's event; `body` that is no string becomes JSON. */
 export function invocationEvent(body: unknown, changes: Partial<APIGatewayProxyEventV2> = {}): APIGatewayProxyEventV2 {
@@ -44,4 +48,10 @@ export function lambdaContext(remainingMs = 29_000): Context {
     fail: () => {},
     succeed: () => {},
   };
+}
+
+/** Parses the invocation request of an event, as the function does. */
+export function parseEvent(event: APIGatewayProxyEventV2, remainingMs?: number): InvocationRequest {
+  const { identity, body } = apiCall(event, lambdaContext(remainingMs), 'request-1');
+  return parseInvocationRequest(requireIdentityName(identity), bodyText(body), remainingMs);
 }

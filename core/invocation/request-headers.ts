@@ -1,6 +1,5 @@
 // The headers a caller may set: written so that no receiver can read them as something else, or refused by name.
-import { invalidRequest } from '../../functions/api-gateway/event.ts';
-import { membersOf } from './json-text.ts';
+import { invalidRequest, membersOf, shown } from '../json-request.ts';
 
 /** RFC 9110, section 5.6.2. */
 export const tokenPattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -37,10 +36,13 @@ export interface RequestHeaders {
 }
 
 /**
- * `value` is the parsed `headers`; `text` from `start` is where it was parsed from. Throws `invalid-request` that names
- * the field, never its value.
+ * Checks the field `headers`. With `source`, the JSON text and the index its object starts at, a header that stands twice
+ * is refused. Throws `invalid-request` that names the field, never its value.
  */
-export function readRequestHeaders(value: unknown, text: string, start: number): RequestHeaders {
+export function readRequestHeaders(
+  value: unknown,
+  source?: { readonly text: string; readonly start: number },
+): RequestHeaders {
   const list: string[] = [];
   const names = new Set<string>();
   if (value === undefined) return { list, names };
@@ -50,7 +52,7 @@ export function readRequestHeaders(value: unknown, text: string, start: number):
   const given = Object.keys(value);
   // Before anything is done for each: a request of 6 MB has room for 400,000.
   if (given.length > maxFields) throw tooMany();
-  if (membersOf(text, start, maxFields + 1).length !== given.length) {
+  if (source && membersOf(source.text, source.start, maxFields + 1).length !== given.length) {
     throw invalidRequest('headers', 'A header stands twice in "headers"; give its values as one list.');
   }
   let bytes = 0;
@@ -101,9 +103,4 @@ function checkValue(name: string, value: unknown): asserts value is string {
   if (/^[\t ]|[\t ]$/.test(value)) {
     throw invalidRequest('headers', `The header ${shown(name)} starts or ends with a blank.`);
   }
-}
-
-/** A name for a sentence: quoted, escaped, short. */
-export function shown(name: string): string {
-  return JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);
 }

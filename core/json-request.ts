@@ -1,4 +1,75 @@
-// Where the members of a JSON object stand in its text, so that a caller's JSON can be sent on unchanged.
+// Parses the JSON body of an API request, so that a caller's JSON can be sent on unchanged and nothing is ignored.
+import { isUtf8 } from 'node:buffer';
+import { CountersignError } from './errors.ts';
+import { limits } from './settings.ts';
+
+/** `field` is the field of the request that is wrong, `detail` one sentence without any of its values. */
+export function invalidRequest(field: string, detail: string): CountersignError {
+  return new CountersignError('invalid-request', detail, { evidence: { field } });
+}
+
+/** The text of a request body. Throws `invalid-request` when there is none or it is not UTF-8. */
+export function bodyText(body: string | Buffer | undefined): string {
+  if (body === undefined || body.length === 0) throw invalidRequest('body', 'The request has no body.');
+  if (typeof body === 'string' ? !body.isWellFormed() : !isUtf8(body)) {
+    throw invalidRequest('body', 'The request body is not UTF-8.');
+  }
+  return String(body);
+}
+
+/** JSON.parse takes about 90 bytes for each bracket: what is small enough may be as deep as it likes. */
+const unboundedLength = 64 * 1024;
+const mostNested = 1_000;
+
+export function parseFields(text: string): Readonly<Record<string, unknown>> {
+  if (text.length > unboundedLength && nestsDeeperThan(text, mostNested)) {
+    throw invalidRequest('body', `The request body is large and nested more than ${mostNested} deep.`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    // V8's message quotes the text, so neither it nor the error itself may leave this place.
+    const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
+    throw invalidRequest('body', `The request body is not JSON${position ? `: see character ${position}` : ''}.`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidRequest('body', 'The request body must be a JSON object.');
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+/** A misspelt or repeated field must not be ignored in silence: it might have been requireMutual. */
+export function checkMembers(text: string, known: ReadonlySet<string>): Map<string, Member> {
+  const members = new Map<string, Member>();
+  // One more than there are fields: among those, one is unknown or stands twice.
+  for (const member of membersOf(text, 0, known.size + 1)) {
+    const { key } = member;
+    if (!known.has(key)) throw invalidRequest(key.slice(0, 64), `There is no field ${shown(key)}.`);
+    if (members.has(key)) throw invalidRequest(key, `The field "${key}" stands twice in the request.`);
+    members.set(key, member);
+  }
+  return members;
+}
+
+/** Only that it is a string; what it may say is the destination guard's to judge. */
+export function readUrl(value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw invalidRequest('url', 'The field "url" must be a URL.');
+  return value;
+}
+
+export function readTimeout(value: unknown, remainingMs: number): number {
+  if (value !== undefined && (!Number.isInteger(value) || Number(value) < 1 || Number(value) > limits.maxTimeoutMs)) {
+    throw invalidRequest('timeoutMs', `The field "timeoutMs" must be a whole number from 1 to ${limits.maxTimeoutMs}.`);
+  }
+  const wanted = (value as number | undefined) ?? limits.defaultTimeoutMs;
+  return Math.max(1, Math.min(wanted, Math.floor(remainingMs - limits.timeoutReserveMs)));
+}
+
+/** A name for a sentence: quoted, escaped, short. */
+export function shown(name: string): string {
+  return JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);
+}
 
 export interface Member {
   readonly key: string;

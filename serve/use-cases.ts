@@ -1,0 +1,49 @@
+// The routes of the API in this process, with the identities of a directory.
+import type { ApiRoute } from '../core/api.ts';
+import { diagnosisRoute } from '../core/diagnosis/diagnose.ts';
+import type { Diagnosis } from '../core/diagnosis/diagnosis.ts';
+import type { IdentityCache } from '../core/identity/cache.ts';
+import { directorySource } from '../core/identity/directory.ts';
+import type { IdentitySource } from '../core/identity/identity.ts';
+import { invocationRoute } from '../core/invocation/invoke.ts';
+import { openServices } from '../core/invocation/services.ts';
+import { certificateRoute } from '../core/publication/publish.ts';
+import { routes } from '../core/settings.ts';
+import type { Telemetry } from '../core/telemetry/telemetry.ts';
+import { warmUp } from '../core/tls/warm-up.ts';
+import type { ServeOptions } from './options.ts';
+import { readEveryMs } from './reload/identity-reloader.ts';
+
+/** The routes of a use case. */
+export type UseCaseRoute = (typeof routes)[Exclude<keyof typeof routes, 'health'>];
+
+export interface UseCases {
+  readonly byRoute: Readonly<Record<UseCaseRoute, ApiRoute>>;
+  readonly identities: IdentityCache;
+  readonly source: IdentitySource;
+  /** Closes the connections to customers' APIs: idle ones at once, the others after their call. */
+  close(): void;
+}
+
+/** Reads no identity yet. */
+export async function openUseCases(
+  options: Pick<ServeOptions, 'identities' | 'identityTtlMs'>,
+  telemetry: Telemetry,
+  onDiagnosis: (diagnosis: Diagnosis) => void,
+): Promise<UseCases> {
+  const source = directorySource(options.identities);
+  const ttlMs = readEveryMs(options.identityTtlMs);
+  const { identities, pool, close } = openServices({ telemetry, source, ttlMs });
+  await warmUp();
+  return {
+    byRoute: {
+      // Without a fallback: a directory holds no version but the current one.
+      [routes.invocations]: invocationRoute({ telemetry, identities, pool }),
+      [routes.diagnoses]: diagnosisRoute({ telemetry, identities }, onDiagnosis),
+      [routes.certificate]: certificateRoute({ telemetry, source }),
+    },
+    identities,
+    source,
+    close,
+  };
+}
