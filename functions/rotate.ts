@@ -22,7 +22,10 @@ const rotate = createRotate({
 
 export async function handler(event: unknown, context: Context): Promise<void> {
   try {
-    await rotate(event, context);
+    await rotate(event, {
+      requestId: context.awsRequestId,
+      remainingMs: context.getRemainingTimeInMillis(),
+    });
   } catch (thrown) {
     const error = asCountersignError(thrown);
     if (error.code === 'internal-error') recordInternalError(telemetry, error, context.awsRequestId);

@@ -40,7 +40,7 @@ process.on('message', async ({ event, keyAlgorithm }: AskedStep) => {
     renewals: { platform: renewal },
   });
   try {
-    await rotate(event, { awsRequestId: 'bench', getRemainingTimeInMillis: () => 60_000 });
+    await rotate(event, { requestId: 'bench', remainingMs: 60_000 });
     process.send?.({ ...(switchedAt === undefined ? {} : { switchedAt }) } satisfies DoneStep);
   } catch (error) {
     process.send?.({ failure: error instanceof Error ? error.message : String(error) } satisfies DoneStep);

@@ -1,6 +1,5 @@
 // The story of a rotation: Secrets Manager calls for one step at a time, each may have been run before, in part or whole.
 import { setTimeout } from 'node:timers/promises';
-import type { Context } from 'aws-lambda';
 import { asCountersignError } from '../errors.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { type RotationRecord, recordRotation } from '../telemetry/rotation-record.ts';
@@ -16,7 +15,7 @@ import { testSecret } from './test-secret.ts';
 
 export type Rotate = (
   event: unknown,
-  context: Pick<Context, 'awsRequestId' | 'getRemainingTimeInMillis'>,
+  call: { readonly requestId: string; readonly remainingMs: number },
 ) => Promise<void>;
 
 const steps: Readonly<Record<RotationStep, (rotation: Rotation) => Promise<void>>> = {
@@ -29,11 +28,11 @@ const steps: Readonly<Record<RotationStep, (rotation: Rotation) => Promise<void>
 /** Every step leaves one record, whichever way it ends. Throws CountersignError; then Secrets Manager calls the steps again. */
 export function createRotate(given: RotationServices): Rotate {
   const services = { now: Date.now, sleep: (ms: number) => setTimeout(ms), ...given };
-  return async (event, context) => {
+  return async (event, { requestId, remainingMs }) => {
     const startedAt = performance.now();
-    const record: RotationRecord = { requestId: context.awsRequestId, totalMs: 0 };
+    const record: RotationRecord = { requestId, totalMs: 0 };
     try {
-      const deadline = deadlineIn(context.getRemainingTimeInMillis(), startedAt);
+      const deadline = deadlineIn(remainingMs, startedAt);
       const { step, secretArn, token, rotationToken } = readEvent();
       const passed = await guard(services, { step, secretArn, token, rotationToken });
       const { identity, state } = passed;

@@ -166,7 +166,7 @@ export async function openPipeline(): Promise<Pipeline> {
 }
 
 export function context(remainingMs = 60_000) {
-  return { awsRequestId: 'request-1', getRemainingTimeInMillis: () => remainingMs };
+  return { requestId: 'request-1', remainingMs };
 }
 
 /** An issuer that answers with what the test makes of the request. */
