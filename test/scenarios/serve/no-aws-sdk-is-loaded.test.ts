@@ -37,7 +37,6 @@ describe('what is loaded', () => {
     expect(await serving.ended).toBe(0);
     const loaded = new Set([...serving.errors().matchAll(/^loads (.+)$/gm)].map(([, name]) => name));
     expect(loaded).toContain('prom-client');
-    expect(loaded).toContain('@middy/core');
-    expect([...loaded].filter((name) => /aws|smithy/i.test(name ?? ''))).toEqual([]);
+    expect([...loaded].filter((name) => /aws|smithy|middy/i.test(name ?? ''))).toEqual([]);
   });
 });
