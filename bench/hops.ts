@@ -4,7 +4,7 @@ import { mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { findPeer } from '../test/support/peers.ts';
 import { freePort } from '../test/support/port.ts';
-import { accepting } from './accepting.ts';
+import { accepting } from './peers.ts';
 
 export interface Hop {
   readonly name: string;
@@ -48,9 +48,9 @@ export function writeIdentity(all: string, document: string): IdentityFiles {
 
 export async function startOurs(workers: number, api: Api, files: IdentityFiles, scratch: string): Promise<Hop> {
   const port = await freePort();
-  const options = JSON.stringify({ identities: files.all, port: String(port), workers: String(workers) });
+  const options = ['serve', '--identities', files.all, '--port', `${port}`, '--workers', `${workers}`];
   const lines = openSync(join(scratch, 'lines'), 'a', 0o600);
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'programs/serve-ours.ts'), options], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../cli/main.ts'), ...options], {
     stdio: ['ignore', lines, 'inherit'],
   });
   return hop('countersign serve', child, port, envelope(api));

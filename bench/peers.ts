@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { createAuthority, type IssuedCertificate } from '../local/authority/authority.ts';
 import { startSecretsManager } from '../local/secrets-manager/server.ts';
 import { findPeer } from '../test/support/peers.ts';
-import { freePort } from '../test/support/port.ts';
-import { accepting } from './accepting.ts';
+import { connects, freePort } from '../test/support/port.ts';
 
 export interface Peers {
   readonly url: string;
@@ -96,4 +95,13 @@ async function startNginx(program: string, folder: string, port: number, identit
     await ended;
     clearTimeout(hard);
   };
+}
+
+/** Waits until a program listens on the port. Throws after 20 s. */
+export async function accepting(port: number): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if (await connects(port)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`Nothing listens on port ${port}.`);
 }

@@ -56,9 +56,7 @@ try {
     secrets.send(new CreateSecretCommand({ Name: `countersign/identities/${name}`, SecretString: document }));
   await store('platform', peers.document('platform'));
 
-  const [warmScript, coldScript, manyScript] = await Promise.all(
-    ['warm', 'cold', 'many-identities'].map((name) => plainScript(name, folder)),
-  );
+  const script = await plainScript('callers', folder);
   // Two at a time, in a process of their own: four in one process would share V8's profile of Node's HTTP client and each
   // other's garbage, as no two functions on Lambda do.
   const warm: Record<string, WarmPair> = {};
@@ -68,19 +66,19 @@ try {
     console.log(`Warm: ${rounds} calls of ${name} and of countersign, taking turns …`);
     const pair = [name, 'countersign'] as const;
     const args = [`${5_000 / slow}`, `${rounds}`, peers.url, ...pair.map((one) => `${one}=${bundles[one].path}`)];
-    warm[name] = await child<WarmPair>(warmScript, args, peers);
+    warm[name] = await child<WarmPair>(script, ['warm', ...args], peers);
   }
   console.log(`Cold: ${values['cold-starts']} processes of each program, taking turns …`);
   const cold: Record<Program, number[]> = { bare: [], countersign: [], tutorial: [], popular: [] };
   for (let round = 0; round < Number(values['cold-starts']); round++) {
     for (const name of programs)
-      cold[name].push(await child<number>(coldScript, [bundles[name].path, peers.url], peers));
+      cold[name].push(await child<number>(script, ['cold', bundles[name].path, peers.url], peers));
   }
   console.log(`Many identities: storing ${values.identities}, then ${values.calls} calls with one and with all …`);
   for (let n = 0; n < Number(values.identities); n++) await store(`identity-${n}`, peers.document(`identity-${n}`));
   const many = await child<{ one: number[]; all: number[]; bytesEach: number }>(
-    manyScript,
-    [bundles.countersign.path, peers.url, values.identities, values.calls],
+    script,
+    ['identities', bundles.countersign.path, peers.url, values.identities, values.calls],
     peers,
   );
 
@@ -122,7 +120,7 @@ try {
 }
 
 /** The lines of the functions go to a file: a pipe's reader would be a third process on two cores. The outcome comes as a message. */
-function child<Outcome>(file = '', args: readonly string[], { secretsUrl }: Peers): Promise<Outcome> {
+function child<Outcome>(file: string, args: readonly string[], { secretsUrl }: Peers): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const running = fork(file, args, {
       stdio: ['ignore', lines, 'inherit', 'ipc'],

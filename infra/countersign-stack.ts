@@ -3,19 +3,17 @@ import { fileURLToPath } from 'node:url';
 import { CfnOutput, Duration, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { Alarms } from './alarms.ts';
-import { Announcements } from './announcements.ts';
-import { CallerPolicy } from './caller-policy.ts';
 import { Dashboard } from './dashboard.ts';
 import { DeadLetters } from './dead-letters.ts';
-import { EgressApi } from './egress-api.ts';
-import { EgressFunction } from './egress-function.ts';
+import { CallerPolicy, EgressApi } from './egress-api.ts';
+import { EgressFunction, joinNetwork } from './egress-function.ts';
 import { EncryptionKey } from './encryption-key.ts';
+import { EventBus } from './event-bus.ts';
 import { IdentityStore } from './identity-store.ts';
 import { Inspection } from './inspection.ts';
-import { pascalCase } from './logical-name.ts';
-import { joinNetwork } from './private-network.ts';
 import { Rotation } from './rotation.ts';
 import type { StackSettings } from './settings.ts';
+import { pascalCase } from './settings.ts';
 
 export class CountersignStack extends Stack {
   constructor(scope: Construct, id: string, settings: StackSettings) {
@@ -97,8 +95,8 @@ export class CountersignStack extends Stack {
     }
 
     const deadLetters = new DeadLetters(this, 'DeadLetters', { key });
-    const announcements = new Announcements(this, 'Announcements', { key, deadLetters });
-    announcements.grantAnnounce(rotate);
+    const events = new EventBus(this, 'Announcements', { key, deadLetters });
+    events.grantPublish(rotate);
     new Rotation(this, 'Rotation', {
       rotate,
       identities,
@@ -142,7 +140,7 @@ export class CountersignStack extends Stack {
       rotate.fn.functionArn,
       'Rotates an identity whose secret the stack did not make',
     );
-    this.#output('EventBusArn', announcements.busArn, 'Where rotations are announced');
+    this.#output('EventBusArn', events.busArn, 'Where rotations are announced');
     this.#output('DashboardName', dashboard.name, 'In CloudWatch');
     this.#output('KeyArn', key.keyArn, 'Encrypts the secrets of further identities');
   }

@@ -1,13 +1,14 @@
-// The door for orchestrators: the HTTP API, its routes under IAM authorization, its limits and its access log.
+// The HTTP API for orchestrators: routes under IAM authorization, limits, the access log, and the policy of a caller.
 import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import { HttpApi, type HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { routes } from '../core/settings.ts';
+import { callerRoutes, routes } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
 
 export type RouteName = keyof typeof routes;
@@ -99,4 +100,29 @@ export function routeNames(): readonly RouteName[] {
 function routeParts(name: RouteName): { readonly method: HttpMethod; readonly path: string } {
   const [method = '', path = ''] = routes[name].split(' ');
   return { method: method as HttpMethod, path };
+}
+
+export interface CallerPolicyProps {
+  readonly api: EgressApi;
+  /** The one identity. */
+  readonly identity: string;
+}
+
+export class CallerPolicy extends Construct {
+  readonly policy: ManagedPolicy;
+
+  constructor(scope: Construct, id: string, props: CallerPolicyProps) {
+    super(scope, id);
+    // Every path is spelt out: a wildcard in the place of the identity would be all of them.
+    this.policy = new ManagedPolicy(this, 'Policy', {
+      description: `Lets a caller use the identity ${props.identity} of Countersign`,
+      statements: [
+        new PolicyStatement({
+          sid: 'UseOneIdentity',
+          actions: ['execute-api:Invoke'],
+          resources: callerRoutes.map((name) => props.api.routeArn(name, props.identity)),
+        }),
+      ],
+    });
+  }
 }

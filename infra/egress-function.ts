@@ -1,12 +1,25 @@
-// One Lambda function of Countersign: its bundle, its role, its log group, and the runtime they all share.
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+// One Lambda function of Countersign: its bundle, role, log group, network, and the runtime that all functions share.
+
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { Duration, RemovalPolicy, Stage, Validations } from 'aws-cdk-lib';
+import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { Architecture, Function as LambdaFunction, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  AssetCode,
+  type CfnFunction,
+  type Code,
+  Function as LambdaFunction,
+  LoggingFormat,
+  Runtime,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { Construct } from 'constructs';
+import { Construct, type IConstruct } from 'constructs';
+import { buildSync } from 'esbuild';
 import { variables } from '../core/settings.ts';
-import { functionCode } from './function-code.ts';
+import { esbuildOptions } from './bundling.ts';
 
 export interface EgressFunctionProps {
   /** Absolute path of a file of functions/, which exports `handler`. */
@@ -68,4 +81,70 @@ export class EgressFunction extends Construct {
       ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
     });
   }
+}
+
+/** Beside the assets in the cloud assembly; `cdk deploy` uploads nothing from it. */
+export const sourceMapFolder = 'source-maps';
+
+/**
+ * Bundles `functions/<name>.ts`. The asset holds `index.mjs` and the chunks it imports; their source
+ * maps go to `<assembly>/source-maps/<name>/`. Throws esbuild's error, which names file and line.
+ */
+export function functionCode(scope: IConstruct, entry: string): Code {
+  const assembly = Stage.of(scope)?.outdir;
+  if (assembly === undefined) throw new Error(`${entry} can only be bundled for a construct inside an App.`);
+  const name = basename(entry, '.ts');
+  const code = join(assembly, 'bundles', name);
+  const maps = join(assembly, sourceMapFolder, name);
+  const { outputFiles } = buildSync({ ...esbuildOptions, entryPoints: { index: entry }, outdir: maps, write: false });
+  for (const folder of [code, maps]) {
+    // Chunks are named after what is in them: those of the synth before would stay, and be uploaded.
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+  }
+  for (const file of outputFiles) {
+    const folder = file.path.endsWith('.map') ? maps : code;
+    writeFileSync(join(folder, basename(file.path)), file.contents);
+  }
+  return new AssetCode(code);
+}
+
+export interface PrivateNetwork {
+  /** Private subnets, in as many zones as the calls are to survive; their routes decide what can be reached. */
+  readonly subnetIds: readonly string[];
+  readonly securityGroupIds: readonly string[];
+}
+
+/** The managed policy AWSLambdaVPCAccessExecutionRole without its logs. */
+const interfaceActions = [
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:UnassignPrivateIpAddresses',
+];
+
+/** Places the function there, and gives Lambda, not the function's code, what it takes to do so. */
+export function joinNetwork(member: EgressFunction, network: PrivateNetwork): void {
+  const resource = member.fn.node.defaultChild as CfnFunction;
+  resource.vpcConfig = { subnetIds: [...network.subnetIds], securityGroupIds: [...network.securityGroupIds] };
+  member.role.addToPolicy(
+    new PolicyStatement({ sid: 'NetworkInterfaces', actions: interfaceActions, resources: ['*'] }),
+  );
+  // Lambda makes the interfaces with the function's own role. Only calls from inside an execution environment carry
+  // lambda:SourceFunctionArn (Lambda developer guide, "Working with execution environment credentials").
+  member.role.addToPolicy(
+    new PolicyStatement({
+      sid: 'NotByTheCode',
+      effect: Effect.DENY,
+      actions: interfaceActions,
+      resources: ['*'],
+      conditions: { Null: { 'lambda:SourceFunctionArn': 'false' } },
+    }),
+  );
+  Validations.of(member.role).acknowledge({
+    id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
+    reason: 'EC2 takes no narrower resource for describing interfaces, and those to come have no name yet.',
+  });
 }

@@ -6,7 +6,7 @@ import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, type IConstruct } from 'constructs';
 import { platformIdentity, variables } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
-import { pascalCase } from './logical-name.ts';
+import { pascalCase } from './settings.ts';
 
 /** Staging labels that Secrets Manager moves by itself (user guide, "Secret versions"). */
 export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';

@@ -8,8 +8,7 @@ import { Construct } from 'constructs';
 import { variables } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
 import type { IdentityStore } from './identity-store.ts';
-import { pascalCase } from './logical-name.ts';
-import { type RotationSetting, renewalsOf } from './rotation-settings.ts';
+import { pascalCase, type RotationSetting, renewalsOf } from './settings.ts';
 
 export interface RotationProps {
   /** Runs the four steps. */

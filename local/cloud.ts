@@ -16,8 +16,8 @@ import {
   setEnvironment,
 } from './gateway/functions.ts';
 import { startGateway } from './gateway/server.ts';
-import type { Ports } from './options.ts';
 import { storePlatformIdentity } from './platform-identity.ts';
+import type { Ports } from './program.ts';
 import { createRotation, currentFingerprint, type FailedStep, scheduleRotation } from './rotation.ts';
 import { startSecretsManager } from './secrets-manager/server.ts';
 import { openFolder, openLog, stateFiles } from './state.ts';

@@ -5,7 +5,6 @@ import { diagnosisLines } from '../cli/diagnosis-text.ts';
 import { platformIdentity, variables } from '../core/settings.ts';
 import type { Cloud } from './cloud.ts';
 import { callThroughGateway, invocationOf } from './demo-call.ts';
-import { helpText, readOptions, type StartOptions } from './options.ts';
 import {
   callLines,
   diagnoseLine,
@@ -15,7 +14,7 @@ import {
   outcomeTable,
   places,
 } from './print.ts';
-import { complain, openProgram, temporaryFolder } from './program.ts';
+import { complain, helpText, openProgram, readOptions, type StartOptions, temporaryFolder } from './program.ts';
 import type { FailedStep } from './rotation.ts';
 
 const { paint, signal } = openProgram();

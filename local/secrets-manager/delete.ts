@@ -1,9 +1,8 @@
 // Deleting: DeleteSecret with its recovery window, RestoreSecret, and the removal of what the window has closed on.
 import * as v from 'valibot';
 import { AwsError } from '../aws-protocol/aws-error.ts';
-import { seconds, secretAnswer } from './answer.ts';
-import { fields } from './input.ts';
-import { type Context, changeSecret, findSecret, isGone, newArn } from './lookup.ts';
+import { type Context, changeSecret, fields, findSecret, isGone, newArn } from './input.ts';
+import { seconds, secretAnswer } from './response.ts';
 import type { Secret } from './secret.ts';
 
 const day = 86_400_000;

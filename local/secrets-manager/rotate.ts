@@ -1,10 +1,20 @@
-// Rotating: RotateSecret and CancelRotateSecret, which answer before the function is called.
+// RotateSecret, CancelRotateSecret, and the runs that call the rotation function for each step.
+
+import { randomUUID } from 'node:crypto';
 import * as v from 'valibot';
 import { AwsError } from '../aws-protocol/aws-error.ts';
-import { defined, secretAnswer } from './answer.ts';
-import { fields } from './input.ts';
-import { type Context, changeSecret } from './lookup.ts';
-import { unfinished, withRotationBegun, withRotationCancelled, withRotationReattempted } from './rotation.ts';
+import { type Context, changeSecret, fields } from './input.ts';
+import { defined, secretAnswer } from './response.ts';
+import {
+  nextStart,
+  unfinished,
+  withRotationBegun,
+  withRotationCancelled,
+  withRotationReattempted,
+  withRunEnded,
+  withScheduledRotation,
+} from './rotation.ts';
+import type { RotationRun, Secret } from './secret.ts';
 import { requiredToken } from './write.ts';
 
 export const rotateSecretSchema = v.object({
@@ -54,4 +64,173 @@ export async function cancelRotateSecret(input: v.InferOutput<typeof cancelRotat
 
 function functionNotFound(): AwsError {
   return new AwsError('ResourceNotFoundException', 'Lambda does not exist.');
+}
+
+/** User Guide, "Lambda rotation functions". */
+const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
+
+/** How long after each failed run the next one begins; with the last of them they come to an end. AWS tells no figures. */
+const retryDelaysMs: readonly number[] = [1_000, 5_000, 30_000];
+
+/** No timer is set for longer: Node's wait 24 days at most, and the clock may be set meanwhile. */
+const longestWaitMs = 3_600_000;
+/** After a start that could not be written down. */
+const waitAfterTrouble = 60_000;
+
+export interface RotationsOptions {
+  readonly context: Omit<Context, 'wakeRotations'>;
+  readonly delaysMs?: readonly number[];
+  /** Resolves after the milliseconds or when the signal aborts; keeps no process alive. */
+  readonly wait?: Wait;
+}
+
+export type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
+
+export interface Rotations {
+  /** To be called when a secret has changed. */
+  wake(): void;
+  /** Begins no further step and waits for those under way; what is unfinished is gone on with at the next start. */
+  close(): Promise<void>;
+}
+
+/** Goes on at once with what an earlier process left unfinished. */
+export function startRotations({
+  context,
+  delaysMs = retryDelaysMs,
+  wait = unreferenced,
+}: RotationsOptions): Rotations {
+  const { store, now, rotationFunctions } = context;
+  const maxFailures = delaysMs.length + 1;
+  /** By the secret's name. */
+  const running = new Map<string, Promise<void>>();
+  const sleepers = new Set<AbortController>();
+  let isClosing = false;
+  let isChanged = false;
+
+  function wake(): void {
+    isChanged = true;
+    for (const sleeper of sleepers) sleeper.abort();
+  }
+
+  /** @returns whether the time has passed; false when woken before */
+  async function sleep(ms: number): Promise<boolean> {
+    const sleeper = new AbortController();
+    sleepers.add(sleeper);
+    await wait(ms, sleeper.signal);
+    sleepers.delete(sleeper);
+    return !sleeper.signal.aborted;
+  }
+
+  async function keepWatch(): Promise<void> {
+    while (!isClosing) {
+      isChanged = false;
+      const isWritten = await beginDue();
+      for (const { name } of store.all()) if (runOf(name) && !running.has(name) && !isClosing) begin(name);
+      const ms = isWritten ? earliestStart() - now() : waitAfterTrouble;
+      if (!isChanged) await sleep(Math.min(Math.max(ms, 0), longestWaitMs));
+    }
+  }
+
+  function earliestStart(): number {
+    return Math.min(...[...store.all()].map(startOf));
+  }
+
+  /** @returns whether all of it is on the disk */
+  async function beginDue(): Promise<boolean> {
+    const due = [...store.all()].filter((secret) => startOf(secret) <= now());
+    const begun = await Promise.allSettled(
+      due.map(({ name }) =>
+        store.update(name, (secret) =>
+          secret && startOf(secret) <= now() ? withScheduledRotation(secret, randomUUID(), now()) : secret,
+        ),
+      ),
+    );
+    return begun.every(({ status }) => status === 'fulfilled');
+  }
+
+  function begin(name: string): void {
+    const run = runToTheEnd(name).finally(() => {
+      running.delete(name);
+      wake();
+    });
+    running.set(name, run);
+  }
+
+  async function runToTheEnd(name: string): Promise<void> {
+    for (let run = runOf(name); run && !isClosing; run = runOf(name)) {
+      const made = run;
+      if (!(await retryTime(name, made))) continue;
+      const outcome = await runOnce(name, made);
+      if (outcome === 'interrupted') continue;
+      const end = { isFailed: outcome === 'failed', maxFailures, now: now() };
+      await store
+        .update(name, (secret) => secret && withRunEnded(secret, made, end))
+        .catch(() => sleep(waitAfterTrouble));
+    }
+  }
+
+  /** @returns false when the run is cancelled, or begun anew, before the time has come */
+  async function retryTime(name: string, run: RotationRun): Promise<boolean> {
+    const delay = delaysMs[run.failures - 1] ?? 0;
+    const until = now() + delay;
+    let isTime = delay === 0;
+    while (!isTime && isStill(name, run)) isTime = await sleep(Math.max(until - now(), 0));
+    return isStill(name, run);
+  }
+
+  async function runOnce(name: string, run: RotationRun): Promise<'finished' | 'failed' | 'interrupted'> {
+    for (const Step of run.isTest ? (['testSecret'] as const) : steps) {
+      const secret = store.get(name);
+      if (!secret || !isStill(name, run)) return 'interrupted';
+      try {
+        const call = rotationFunctions(secret.rotation?.functionArn ?? '');
+        if (!call) return 'failed';
+        await call({ Step, SecretId: secret.arn, ClientRequestToken: run.token });
+      } catch {
+        return 'failed';
+      }
+    }
+    return 'finished';
+  }
+
+  /** What is still to be run; nothing of a secret that is scheduled for deletion. */
+  function runOf(name: string): RotationRun | undefined {
+    const secret = store.get(name);
+    return secret?.deletionAt === undefined ? secret?.rotation?.run : undefined;
+  }
+
+  function isStill(name: string, { token, failures }: RotationRun): boolean {
+    const latest = runOf(name);
+    return !isClosing && latest?.token === token && latest.failures === failures;
+  }
+
+  const watch = keepWatch();
+  return {
+    wake,
+    async close() {
+      isClosing = true;
+      wake();
+      await watch;
+      await Promise.all(running.values());
+    },
+  };
+}
+
+/** Milliseconds since 1970, or never. */
+function startOf(secret: Secret): number {
+  return nextStart(secret) ?? Number.POSITIVE_INFINITY;
+}
+
+function unreferenced(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    timer.unref();
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end);
+  });
 }

@@ -1,7 +1,7 @@
 // What RotateSecret, CancelRotateSecret and the end of a run do to a secret; pure, a change makes a new record.
 import { AwsError } from '../aws-protocol/aws-error.ts';
 import { checkRules, type RotationRules, type RotationWindow, windowAfter } from './rotation-schedule.ts';
-import type { Rotation, RotationRun } from './rotation-state.ts';
+import type { Rotation, RotationRun } from './secret.ts';
 import { current, holderOf, pending, type Secret, withPendingVersion } from './secret.ts';
 
 /** What a rotation function is called with, once for each step (User Guide, "Lambda rotation functions"). */

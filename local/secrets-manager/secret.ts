@@ -1,7 +1,6 @@
-// A secret as it is kept, and AWS's rules for its versions and their staging labels; pure, a change makes a new record.
+// A secret and its rotation as stored, with AWS's rules for versions and staging labels. Pure: a change makes a new record.
 import { AwsError } from '../aws-protocol/aws-error.ts';
-import { valueNotFound } from './errors.ts';
-import type { Rotation } from './rotation-state.ts';
+import type { RotationRules } from './rotation-schedule.ts';
 
 /** Text as it came, or bytes as base64. */
 export type SecretValue = { readonly string: string } | { readonly binary: string };
@@ -225,4 +224,34 @@ function quotaReached(quota: string): AwsError {
 
 function invalid(message: string): AwsError {
   return new AwsError('InvalidParameterException', message);
+}
+
+/** All times are milliseconds since 1970. */
+export interface Rotation {
+  readonly isEnabled: boolean;
+  readonly functionArn: string;
+  readonly rules: RotationRules;
+  readonly configuredAt: number;
+  readonly lastRotatedAt?: number;
+  /** When the schedule began a run last, whatever became of it. */
+  readonly lastStartedAt?: number;
+  /** What the function is still to be called for. */
+  readonly run?: RotationRun;
+}
+
+export interface RotationRun {
+  /** Id of the version that holds AWSPENDING. */
+  readonly token: string;
+  /** testSecret alone, of a version that is removed afterwards. */
+  readonly isTest: boolean;
+  /** Whole runs that a failed step has ended. */
+  readonly failures: number;
+}
+
+/** `which` is `VersionId: …` or `staging label: …`, AWS's words. */
+function valueNotFound(which: string): AwsError {
+  return new AwsError(
+    'ResourceNotFoundException',
+    `Secrets Manager can't find the specified secret value for ${which}`,
+  );
 }

@@ -1,13 +1,49 @@
-// A Secrets Manager on loopback: AWS's API for the real SDK and the AWS CLI, its secrets kept in a folder.
+// A Secrets Manager on loopback: AWS's API for the real SDK and the AWS CLI, with its secrets in a folder.
+import type * as v from 'valibot';
 import { isLoopback } from '../../listener/loopback.ts';
 import { AwsError } from '../aws-protocol/aws-error.ts';
-import { startAwsServer } from '../aws-protocol/server.ts';
-import { actionNamed } from './actions.ts';
-import { removeGone } from './delete.ts';
-import type { Context } from './lookup.ts';
+import { parseInput, startAwsServer } from '../aws-protocol/server.ts';
+import { deleteSecret, deleteSecretSchema, removeGone, restoreSecret, restoreSecretSchema } from './delete.ts';
+import type { Context } from './input.ts';
+import {
+  batchGetSecretValue,
+  batchGetSecretValueSchema,
+  describeSecret,
+  describeSecretSchema,
+  getRandomPassword,
+  getRandomPasswordSchema,
+  getSecretValue,
+  getSecretValueSchema,
+  listSecrets,
+  listSecretsSchema,
+  listSecretVersionIds,
+  listSecretVersionIdsSchema,
+} from './read.ts';
+import {
+  cancelRotateSecret,
+  cancelRotateSecretSchema,
+  type Rotations,
+  type RotationsOptions,
+  rotateSecret,
+  rotateSecretSchema,
+  startRotations,
+} from './rotate.ts';
 import type { RotationFunctions } from './rotation.ts';
-import { type Rotations, type RotationsOptions, startRotations } from './rotation-run.ts';
 import { openStore } from './store.ts';
+import {
+  createSecret,
+  createSecretSchema,
+  putSecretValue,
+  putSecretValueSchema,
+  tagResource,
+  tagResourceSchema,
+  untagResource,
+  untagResourceSchema,
+  updateSecret,
+  updateSecretSchema,
+  updateSecretVersionStage,
+  updateSecretVersionStageSchema,
+} from './write.ts';
 
 export interface SecretsManagerOptions {
   /** Made when it is not there; private to the user (0700, files 0600), and to one server at a time. */
@@ -108,4 +144,40 @@ function internalError(cause: unknown): AwsError {
   return new AwsError('InternalServiceError', 'Something unexpected happened inside the local Secrets Manager.', {
     cause,
   });
+}
+
+type Answer = object | Promise<object>;
+type Action = (body: unknown, context: Context) => Answer;
+
+function action<Schema extends v.GenericSchema>(
+  schema: Schema,
+  run: (input: v.InferOutput<Schema>, context: Context) => Answer,
+): Action {
+  return (body, context) => run(parseInput(schema, body), context);
+}
+
+const actions = new Map<string, Action>([
+  ['BatchGetSecretValue', action(batchGetSecretValueSchema, batchGetSecretValue)],
+  ['CancelRotateSecret', action(cancelRotateSecretSchema, cancelRotateSecret)],
+  ['CreateSecret', action(createSecretSchema, createSecret)],
+  ['DeleteSecret', action(deleteSecretSchema, deleteSecret)],
+  ['DescribeSecret', action(describeSecretSchema, describeSecret)],
+  ['GetRandomPassword', action(getRandomPasswordSchema, getRandomPassword)],
+  ['GetSecretValue', action(getSecretValueSchema, getSecretValue)],
+  ['ListSecretVersionIds', action(listSecretVersionIdsSchema, listSecretVersionIds)],
+  ['ListSecrets', action(listSecretsSchema, listSecrets)],
+  ['PutSecretValue', action(putSecretValueSchema, putSecretValue)],
+  ['RestoreSecret', action(restoreSecretSchema, restoreSecret)],
+  ['RotateSecret', action(rotateSecretSchema, rotateSecret)],
+  ['TagResource', action(tagResourceSchema, tagResource)],
+  ['UntagResource', action(untagResourceSchema, untagResource)],
+  ['UpdateSecret', action(updateSecretSchema, updateSecret)],
+  ['UpdateSecretVersionStage', action(updateSecretVersionStageSchema, updateSecretVersionStage)],
+]);
+
+/** Throws UnknownOperationException, also for AWS's actions that are not offered here. */
+export function actionNamed(name: string): Action {
+  const found = actions.get(name);
+  if (!found) throw new AwsError('UnknownOperationException', 'There is no such operation here.');
+  return found;
 }

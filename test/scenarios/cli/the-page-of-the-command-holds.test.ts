@@ -9,7 +9,7 @@ import { openContext } from '../../../cli/context.ts';
 import { exitCodes } from '../../../cli/exit-code.ts';
 import { addVerbs } from '../../../cli/verbs.ts';
 import { demoHosts } from '../../../local/demo-api/hosts.ts';
-import { readOptions } from '../../../local/options.ts';
+import { readOptions } from '../../../local/program.ts';
 import { mainFile, root } from '../../support/cli/run-command.ts';
 import { findPeer } from '../../support/peers.ts';
 import { privateFolder, startProgram } from '../../support/program.ts';

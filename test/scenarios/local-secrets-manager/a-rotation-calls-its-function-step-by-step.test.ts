@@ -13,8 +13,8 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it, vi } from 'vitest';
+import type { Wait } from '../../../local/secrets-manager/rotate.ts';
 import type { RotationEvent } from '../../../local/secrets-manager/rotation.ts';
-import type { Wait } from '../../../local/secrets-manager/rotation-run.ts';
 import {
   type Clock,
   day,

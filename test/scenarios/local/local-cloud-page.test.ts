@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { demoHosts } from '../../../local/demo-api/hosts.ts';
-import { readOptions } from '../../../local/options.ts';
+import { readOptions } from '../../../local/program.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/local-cloud.md'), 'utf8');
 

@@ -1,6 +1,6 @@
 // The options of `npm start`, and the one sentence for each that is wrong.
 import { describe, expect, it } from 'vitest';
-import { readOptions } from '../../local/options.ts';
+import { readOptions } from '../../local/program.ts';
 
 describe('the options of npm start', () => {
   it('have fixed ports and a folder by default, and free ports without a folder for the demo', () => {

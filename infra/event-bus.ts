@@ -8,18 +8,18 @@ import { variables } from '../core/settings.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { EgressFunction } from './egress-function.ts';
 
-export interface AnnouncementsProps {
+export interface EventBusProps {
   /** Encrypts the events on the bus. */
   readonly key: Key;
   /** Takes the events that the bus could not encrypt or decrypt. */
   readonly deadLetters: DeadLetters;
 }
 
-export class Announcements extends Construct {
+export class EventBus extends Construct {
   readonly bus: CfnEventBus;
   readonly busArn: string;
 
-  constructor(scope: Construct, id: string, { key, deadLetters }: AnnouncementsProps) {
+  constructor(scope: Construct, id: string, { key, deadLetters }: EventBusProps) {
     super(scope, id);
     // Spelt out: the key's policy names the bus, and the bus the key.
     const name = Stack.of(this).stackName;
@@ -52,10 +52,10 @@ export class Announcements extends Construct {
   }
 
   /** Lets the function put events on this bus, and tells it which one it is. */
-  grantAnnounce(announcer: EgressFunction): void {
-    announcer.role.addToPolicy(
+  grantPublish(publisher: EgressFunction): void {
+    publisher.role.addToPolicy(
       new PolicyStatement({ sid: 'Announce', actions: ['events:PutEvents'], resources: [this.busArn] }),
     );
-    announcer.fn.addEnvironment(variables.eventBus, this.bus.ref);
+    publisher.fn.addEnvironment(variables.eventBus, this.bus.ref);
   }
 }

@@ -2,7 +2,7 @@
 import { GetRandomPasswordCommand, type GetRandomPasswordCommandInput } from '@aws-sdk/client-secrets-manager';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { getRandomPassword } from '../../../local/secrets-manager/random-password.ts';
+import { getRandomPassword } from '../../../local/secrets-manager/read.ts';
 import { startServer } from '../../support/local-secrets-manager/local-server.ts';
 
 const classes = {
