@@ -50,7 +50,7 @@ function failedLines({ code, step, detail, hint }: Failed, paint: Paint): string
   return [`  ${paint('red', '✗')} ${where}${paint('red', code)}: ${detail}`, `    ${hint}`];
 }
 
-/** `reason` is what the rotation function threw: one sentence and, in brackets, its code (core/rotation/failure.ts). */
+/** `reason` is what the rotation function threw: one sentence and, in brackets, its code (functions/rotate.ts). */
 export function failedStepLine({ identity, step }: FailedStep, reason: unknown): string {
   const message = reason instanceof Error ? reason.message : String(reason);
   const [, detail = message, code] = /^(.*) \(([a-z-]+)\)$/s.exec(message) ?? [];

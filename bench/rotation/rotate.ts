@@ -1,4 +1,5 @@
 // A process of its own: the rotation function's story, its steps as Secrets Manager asks for them, each key of the kind that is asked for.
+import { setTimeout } from 'node:timers/promises';
 import { openIssuer } from '../../core/issuers/open-issuer.ts';
 import { createRotate } from '../../core/rotation/rotate.ts';
 import { noTelemetry } from '../../core/telemetry/telemetry.ts';
@@ -36,7 +37,9 @@ process.on('message', async ({ event, keyAlgorithm }: AskedStep) => {
     prefix,
     versions,
     openIssuer,
-    announce: async () => {},
+    events: { publish: async () => {} },
+    now: Date.now,
+    sleep: (ms) => setTimeout(ms),
     renewals: { platform: renewal },
   });
   try {

@@ -1,4 +1,4 @@
-// What an event says of a certificate: all that somebody who pins or trusts it has to enter, and nothing that is secret.
+// The certificate in an event: everything that a customer who pins or trusts it must enter, and no secret.
 import { X509Certificate } from 'node:crypto';
 import { reportServerCertificate } from '../diagnosis/certificate-report.ts';
 import type { CertificateReport } from '../diagnosis/diagnosis.ts';
@@ -29,7 +29,7 @@ export function identityDetail(identity: Identity): IdentityDetail {
   };
 }
 
-/** Of the certificate that goes; undefined where there is none that can be read. */
+/** Of the other certificate of an event; undefined if it cannot be read. */
 export function briefDetail(certificate: X509Certificate | undefined): object | undefined {
   if (certificate === undefined) return undefined;
   return {

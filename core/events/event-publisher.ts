@@ -1,5 +1,4 @@
-// Puts what happens to an identity's certificate on an EventBridge bus, for whoever has to tell customers.
-
+// Publishes certificate events of an identity to an EventBridge bus.
 import { clientSettings } from '../aws/client.ts';
 import { CountersignError } from '../errors.ts';
 import { eventSource } from '../settings.ts';
@@ -8,51 +7,59 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 
 export type DetailType = 'Certificate Pending' | 'Certificate Rejected' | 'Certificate Activated';
 
-export interface Announcement {
+export interface CertificateEvent {
   readonly detailType: DetailType;
   /** ARN of the secret. */
   readonly secretArn: string;
-  /** JSON; `identity` and `version` are in it. An event may come twice: the version and the detail type tell. */
+  /** JSON. An event may be published twice: `version` and the detail type identify it. */
   readonly detail: { readonly identity: string; readonly version: string } & Readonly<Record<string, unknown>>;
 }
 
-/** Throws `announcement-failed`. */
-export type Announce = (announcement: Announcement) => Promise<void>;
+export interface EventPublisher {
+  /** Throws `announcement-failed`. */
+  publish(event: CertificateEvent): Promise<void>;
+}
 
 const maxAttempts = 5;
 const attemptTimeoutMs = 3_000;
 const callTimeoutMs = 15_000;
 
-/** `eventBus` is a name or an ARN. Without one nothing is announced, and a line says so; the SDK is not loaded then. */
-export async function openAnnouncements(eventBus: string | undefined, telemetry: Telemetry): Promise<Announce> {
+/** `eventBus` is a name or an ARN. Without a bus, each event is only logged, and the SDK is not loaded. */
+export async function openEventPublisher(eventBus: string | undefined, telemetry: Telemetry): Promise<EventPublisher> {
   if (eventBus === undefined) {
-    return async ({ detailType, detail: { identity, version } }) =>
-      recordNotAnnounced(telemetry, detailType, identity, version);
+    return {
+      publish: async ({ detailType, detail: { identity, version } }) =>
+        recordNotAnnounced(telemetry, detailType, identity, version),
+    };
   }
   const { EventBridgeClient, PutEventsCommand } = await import('@aws-sdk/client-eventbridge');
   const client = new EventBridgeClient(clientSettings(maxAttempts, attemptTimeoutMs));
-  return async ({ detailType, secretArn, detail }) => {
-    const entry = {
-      EventBusName: eventBus,
-      Source: eventSource,
-      DetailType: detailType,
-      Detail: JSON.stringify(detail),
-      Resources: [secretArn],
-    };
-    const options = { abortSignal: AbortSignal.timeout(callTimeoutMs) };
-    const answer = await client.send(new PutEventsCommand({ Entries: [entry] }), options).catch((thrown: unknown) => {
-      throw failed(detailType, thrown instanceof Error ? thrown.name : 'Error');
-    });
-    // A request that was taken may hold entries that were not (AWS API reference, PutEvents).
-    if (answer.FailedEntryCount === 0) return;
-    throw failed(detailType, answer.Entries?.[0]?.ErrorCode ?? 'Error');
+  return {
+    async publish({ detailType, secretArn, detail }) {
+      const entry = {
+        EventBusName: eventBus,
+        Source: eventSource,
+        DetailType: detailType,
+        Detail: JSON.stringify(detail),
+        Resources: [secretArn],
+      };
+      const options = { abortSignal: AbortSignal.timeout(callTimeoutMs) };
+      const response = await client
+        .send(new PutEventsCommand({ Entries: [entry] }), options)
+        .catch((thrown: unknown) => {
+          throw publishFailed(detailType, thrown instanceof Error ? thrown.name : 'Error');
+        });
+      // A successful response can contain failed entries (EventBridge API reference, PutEvents).
+      if (response.FailedEntryCount === 0) return;
+      throw publishFailed(detailType, response.Entries?.[0]?.ErrorCode ?? 'Error');
+    },
   };
 }
 
-/** `reason` is a name; the cause is left out, as it may quote the answer. */
-function failed(event: DetailType, reason: string): CountersignError {
+/** `reason` is the name of an error. The error itself is no cause: it may quote the response. */
+function publishFailed(event: DetailType, reason: string): CountersignError {
   const known = /^[A-Za-z]{1,64}$/.test(reason) ? reason : 'Error';
-  return new CountersignError('announcement-failed', `EventBridge did not take the event "${event}": ${known}.`, {
+  return new CountersignError('announcement-failed', `EventBridge did not accept the event "${event}": ${known}.`, {
     evidence: { reason: known, event },
   });
 }

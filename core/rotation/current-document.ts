@@ -1,4 +1,4 @@
-// What the next document is made from: the current one, its renewal, and what of its certificate the next one takes over.
+// The current identity document as the source of the next one: its members, its renewal and its certificate.
 import { X509Certificate } from 'node:crypto';
 import { parseDocument } from '../identity/document.ts';
 import { parseRenewal, type Renewal } from '../identity/renewal.ts';
@@ -7,38 +7,40 @@ import { unusable } from '../identity/unusable.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { stagingLabels } from '../versions/versions.ts';
 import { hasReadableDates } from '../x509/certificate-dates.ts';
-import { atStage } from './at-stage.ts';
-import { type Rotation, usableOf } from './rotation.ts';
+import { type Rotation, usableIdentity } from './rotation.ts';
+import { withStage } from './rotation-errors.ts';
 
-export type Parts = Readonly<
+export type KeyAndChain = Readonly<
   Record<'privateKey' | 'certificate' | 'intermediateCertificates' | 'rootCertificate', string>
 >;
 
 export interface CurrentDocument {
-  /** All its members, unknown ones too; empty when there is no value. */
+  /** All members, also unknown ones; empty if the secret has no identity yet. */
   readonly members: Readonly<Record<string, unknown>>;
   readonly renewal: Renewal;
-  /** Also of a certificate that has expired: its subject and its names are still what customers know. */
+  /** Also if it has expired: customers still know its subject and names. */
   readonly certificate: X509Certificate | undefined;
-  /** Of the current key, whatever its state. PEM. */
+  /** PEM, unchecked. */
   readonly privateKey: string | undefined;
-  /** Only while it may be presented. */
-  readonly usable: Parts | undefined;
+  /** Undefined if calls may not present it, for example because it has expired. */
+  readonly usable: KeyAndChain | undefined;
   readonly lifetimeDays: number | undefined;
 }
 
 const day = 86_400_000;
 
 /**
- * Throws `renewal-unusable`, and `identity-unusable` for a current document whose destinations could not be carried over:
- * made anew they would be the default ones, which let the identity go anywhere.
+ * Throws `renewal-unusable`, and `identity-unusable` if the destinations of the current document cannot be read: the next
+ * document would otherwise have the default ones, which allow every public host.
  */
 export function currentDocument(rotation: Rotation, stored: StoredVersion | undefined): CurrentDocument {
-  const members = stored === undefined ? {} : atStage(stagingLabels.current, () => membersOf(stored.document));
+  const members = stored === undefined ? {} : withStage(stagingLabels.current, () => membersOf(stored.document));
   const renewal = renewalOf(rotation, members);
-  atStage(stagingLabels.current, () => parseDocument(JSON.stringify(nextMembers(members, noParts))));
+  withStage(stagingLabels.current, () =>
+    parseDocument(JSON.stringify(withKeyAndChain(members, placeholderKeyAndChain))),
+  );
   const certificate = certificateOf(members.certificate);
-  const usable = usableOf(rotation, stored);
+  const usable = usableIdentity(rotation, stored);
   return {
     members,
     renewal,
@@ -54,20 +56,23 @@ export function currentDocument(rotation: Rotation, stored: StoredVersion | unde
   };
 }
 
-/** In the place of the four parts, where only the rest is looked at: whether it would be accepted, or was changed. */
-export const noParts: Parts = {
+/** For checks and comparisons of the other members. */
+export const placeholderKeyAndChain: KeyAndChain = {
   privateKey: '-',
   certificate: '-',
   intermediateCertificates: '-',
   rootCertificate: '-',
 };
 
-/** Everything but the four parts is carried over as it is. */
-export function nextMembers(members: CurrentDocument['members'], parts: Parts): Readonly<Record<string, unknown>> {
+/** All other members stay as they are. */
+export function withKeyAndChain(
+  members: CurrentDocument['members'],
+  parts: KeyAndChain,
+): Readonly<Record<string, unknown>> {
   return { ...members, ...parts };
 }
 
-/** The document's own, else the one of the settings. */
+/** From the document, otherwise from the settings. Throws `renewal-unusable`. */
 export function renewalOf(
   { identity, services }: Pick<Rotation, 'identity' | 'services'>,
   members: CurrentDocument['members'],
@@ -78,7 +83,7 @@ export function renewalOf(
   throw renewalUnusable('renewal-missing', 'The identity has no renewal: it is renewed by hand.');
 }
 
-/** Throws `identity-unusable` for what is no JSON object; nothing of it is quoted. */
+/** Throws `identity-unusable` if the document is not a JSON object; the error quotes nothing of it. */
 export function membersOf(document: string): Record<string, unknown> {
   let parsed: unknown;
   try {
@@ -90,6 +95,7 @@ export function membersOf(document: string): Record<string, unknown> {
   throw unusable('document-malformed', 'document', 'The identity document must be a JSON object.');
 }
 
+/** Undefined if the certificate, its key or its dates cannot be read. */
 export function certificateOf(pem: unknown): X509Certificate | undefined {
   try {
     const certificate = new X509Certificate(String(pem));
@@ -100,7 +106,7 @@ export function certificateOf(pem: unknown): X509Certificate | undefined {
   }
 }
 
-/** Rounded: issuers date back by an hour or so, which must not make every certificate a day longer than the one before. */
+/** Rounded: issuers backdate by about an hour, which must not make each certificate a day longer than the last. */
 function lifetimeOf({ validFromDate, validToDate }: X509Certificate): number {
   return Math.max(1, Math.round((validToDate.getTime() - validFromDate.getTime()) / day));
 }

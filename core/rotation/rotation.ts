@@ -1,8 +1,8 @@
-// One rotation as its four steps see it: which secret, which version, what is known of both, and what the steps work with.
-
+// One rotation as its four steps see it: its services, secret and version, and how a step reads and checks versions.
+import { X509Certificate } from 'node:crypto';
 import type { LookupFunction } from '../destination/resolve.ts';
 import { CountersignError } from '../errors.ts';
-import type { Announce } from '../events/event-publisher.ts';
+import type { EventPublisher } from '../events/event-publisher.ts';
 import { checkIdentity } from '../identity/check.ts';
 import type { Identity, Stage } from '../identity/identity.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
@@ -12,93 +12,130 @@ import type { RotationRecord } from '../telemetry/rotation-record.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Deadline } from '../tls/attempt.ts';
 import { serverRefusal } from '../tls/identity-proof.ts';
-import type { SecretState, SecretVersions, StoredVersion } from '../versions/versions.ts';
-import { isStoredRequest, pollUntilFound, type Sleep, stagingLabels } from '../versions/versions.ts';
-import { onceMoreHint, refused } from './refused.ts';
+import {
+  isStoredRequest,
+  pollUntilFound,
+  type SecretState,
+  type SecretVersions,
+  type Sleep,
+  type StoredVersion,
+  stagingLabels,
+} from '../versions/versions.ts';
+import { cancelAndRestartHint, rotationRefused } from './rotation-errors.ts';
 
 export interface RotationServices {
   readonly telemetry: Telemetry;
-  /** Goes before an identity's name to make a secret's name. */
+  /** The name of a secret is this prefix and the name of the identity. */
   readonly prefix: string;
   readonly versions: SecretVersions;
   readonly openIssuer: (settings: IssuerSettings) => Promise<Issuer>;
-  readonly announce: Announce;
-  /** Of identities whose document holds none, by name. */
+  readonly events: EventPublisher;
+  /** By identity name: the `renewal` of identities whose document has none. */
   readonly renewals: Readonly<Record<string, object>>;
   /** Milliseconds since 1970. */
-  readonly now?: () => number;
-  readonly sleep?: Sleep;
-  /** Instead of the system's resolver. */
+  readonly now: () => number;
+  readonly sleep: Sleep;
+  /** Default: the resolver of the system. */
   readonly lookup?: LookupFunction;
 }
 
 export interface Rotation {
-  readonly services: RotationServices & { readonly now: () => number; readonly sleep: Sleep };
+  readonly services: RotationServices;
   readonly identity: string;
   readonly secretArn: string;
-  /** The version that is to become the current one. */
+  /** ClientRequestToken of the event: the id of the version that the rotation creates. */
   readonly token: string;
   readonly rotationToken: string | undefined;
-  /** The version that keeps the key and the request while the issuer is asked. */
+  /** The version that stores the key and the certificate request while the issuer signs. */
   readonly requestVersion: string;
-  /** As the guard saw it. */
+  /** As read before the step. */
   readonly state: SecretState;
-  /** By when the step must have ended. */
+  /** When the step must have ended. */
   readonly deadline: Deadline;
   readonly record: RotationRecord;
 }
 
-/** What the rotation is to become. Undefined when it has no value; asked for a few times. */
+/** The pending version. Undefined if it has no value after 3.1 s of polling. */
 export function readPending({ services, secretArn, token }: Rotation): Promise<StoredVersion | undefined> {
   return pollUntilFound(() => services.versions.read(secretArn, { version: token }), services.sleep);
 }
 
 /**
- * What is in use. Undefined when there is none: the first version of a secret becomes its current one whatever it is
- * (AWS API reference, PutSecretValue), and the request of a first rotation, this one or one that was given up, is no identity.
+ * AWSCURRENT. Undefined if the secret has no identity yet: the first version of a secret gets AWSCURRENT whatever it is
+ * (AWS API reference, PutSecretValue), also the certificate request of a first rotation.
  */
 export async function readCurrent({ services, secretArn }: Rotation): Promise<StoredVersion | undefined> {
   const stored = await services.versions.read(secretArn, { stage: stagingLabels.current });
   return stored && isStoredRequest(stored) ? undefined : stored;
 }
 
-/** Throws `identity-unusable` by the rules of today, whoever put it there. */
-export function prove({ identity, services }: Rotation, stored: StoredVersion, stage: Stage): Identity {
+/**
+ * AWSPREVIOUS if calls would present it (docs/rotation.md, "When a customer does not trust it yet"): it is usable, and has
+ * another certificate than `current`. Throws `identity-unavailable`.
+ */
+export async function readPreviousIdentity(rotation: Rotation, current: Identity): Promise<Identity | undefined> {
+  const stored = await rotation.services.versions
+    .read(rotation.secretArn, { stage: stagingLabels.previous })
+    .catch(undefinedIfUnusable);
+  if (stored === undefined || isStoredRequest(stored)) return undefined;
+  const previous = usableIdentity(rotation, stored, stagingLabels.previous);
+  return previous && fingerprintOf(previous) !== fingerprintOf(current) ? previous : undefined;
+}
+
+/** Undefined if there is no version, or one that calls may not present: a rotation replaces it. */
+export function usableIdentity(
+  rotation: Rotation,
+  stored: StoredVersion | undefined,
+  stage: Stage = stagingLabels.current,
+): Identity | undefined {
+  if (stored === undefined) return undefined;
+  try {
+    return checkVersion(rotation, stored, stage);
+  } catch (thrown) {
+    return undefinedIfUnusable(thrown);
+  }
+}
+
+/** Throws `identity-unusable`. */
+function checkVersion({ identity, services }: Rotation, stored: StoredVersion, stage: Stage): Identity {
   return checkIdentity(identity, { ...stored, stage }, services.now());
 }
 
-/** What is to become current, also by a handshake with OpenSSL, before customers have theirs with it. Throws `identity-unusable`. */
-export async function provePending(rotation: Rotation, stored: StoredVersion): Promise<Identity> {
+/**
+ * Checks the pending version by the rules for every identity and by a handshake with OpenSSL in memory. Throws
+ * `identity-unusable` with `evidence.stage` AWSPENDING.
+ */
+export async function checkPending(rotation: Rotation, stored: StoredVersion): Promise<Identity> {
   try {
-    const identity = prove(rotation, stored, stagingLabels.pending);
+    const identity = checkVersion(rotation, stored, stagingLabels.pending);
     const refusal = await serverRefusal(identity);
     if (refusal === undefined) return identity;
     throw unusable('handshake-failed', 'certificate', refusal.sentence);
   } catch (thrown) {
     if (!(thrown instanceof CountersignError)) throw thrown;
     throw new CountersignError(thrown.code, thrown.message, {
-      hint: onceMoreHint,
+      hint: cancelAndRestartHint,
       evidence: { ...thrown.evidence, stage: stagingLabels.pending },
     });
   }
 }
 
-/** The next version, whole and usable by the rules of today. Throws `rotation-refused` when createSecret has not made it. */
+/** The pending version, checked. Throws also `rotation-refused` (`no-value`) if createSecret has not stored it. */
 export async function requirePending(rotation: Rotation): Promise<{ identity: Identity; stored: StoredVersion }> {
   const stored = await readPending(rotation);
-  if (!stored) {
-    throw refused('no-value', 'The version has no value yet: createSecret comes first.', rotation.token);
-  }
-  return { identity: await provePending(rotation, stored), stored };
+  if (!stored) throw noValue(rotation);
+  return { identity: await checkPending(rotation, stored), stored };
 }
 
-/** Undefined when there is none, or none that may be presented: a rotation is the way out of that. */
-export function usableOf(rotation: Rotation, stored: StoredVersion | undefined): Identity | undefined {
-  if (stored === undefined) return undefined;
-  try {
-    return prove(rotation, stored, stagingLabels.current);
-  } catch (thrown) {
-    if (thrown instanceof CountersignError && thrown.code === 'identity-unusable') return undefined;
-    throw thrown;
-  }
+export function noValue({ token }: Rotation): CountersignError {
+  return rotationRefused('no-value', 'The version has no value yet: createSecret must run first.', token);
+}
+
+function undefinedIfUnusable(thrown: unknown): undefined {
+  if (thrown instanceof CountersignError && thrown.code === 'identity-unusable') return undefined;
+  throw thrown;
+}
+
+function fingerprintOf({ certificate }: Identity): string {
+  return new X509Certificate(certificate).fingerprint256;
 }

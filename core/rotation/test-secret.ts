@@ -1,5 +1,5 @@
-// testSecret: presents the next certificate to every destination that can be named, and holds a rejected one back.
-
+// testSecret: presents the pending certificate to every destination with an exact host, and stops the rotation if one of
+// them rejects it.
 import type { Destination } from '../destination/destination.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -7,100 +7,109 @@ import type { Renewal } from '../identity/renewal.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { recordAnnouncementFailure } from '../telemetry/rotation-record.ts';
 import { remainingMs } from '../tls/attempt.ts';
-import type { StoredVersion } from '../versions/versions.ts';
-import { stagingLabels } from '../versions/versions.ts';
-import { announceCertificate } from './announce-certificate.ts';
-import { atStage } from './at-stage.ts';
+import { type StoredVersion, stagingLabels } from '../versions/versions.ts';
 import { membersOf, renewalOf } from './current-document.ts';
-import { previousIdentity } from './previous-identity.ts';
-import { refused } from './refused.ts';
-import { provePending, type Rotation, readCurrent, readPending, usableOf } from './rotation.ts';
-import { type Rejection, type Trial, tryDestination } from './try-destination.ts';
+import {
+  checkPending,
+  noValue,
+  type Rotation,
+  readCurrent,
+  readPending,
+  readPreviousIdentity,
+  usableIdentity,
+} from './rotation.ts';
+import { withStage } from './rotation-errors.ts';
+import { publishCertificate } from './set-secret.ts';
+import { type DestinationTest, type Rejection, testDestination } from './test-destination.ts';
 
-/** Connections at the same time; a handshake is 1 to 5 ms of a CPU, and mostly waiting. */
+/** Connections at the same time. A handshake takes 1 to 5 ms of CPU, and is mostly waiting. */
 const concurrency = 8;
-/** Kept back from the time of the step for telling what came of it. */
+/** Of the time of the step, kept for reporting the result. */
 const reserveMs = 5_000;
-const mostNamed = 20;
-/** EventBridge takes 256 KB for an entry (AWS: EventBridge quotas); in each sentence are names that the server chose. */
-const mostAnnounced = 100;
-const mostDetail = 300;
+const maxNamedDestinations = 20;
+/** An EventBridge entry has at most 256 KB (EventBridge quotas), and each sentence can contain names that a server chose. */
+const maxPublishedRejections = 100;
+const maxDetailLength = 300;
 
-interface Tried {
+interface TestedDestination {
   readonly destination: Destination;
-  readonly trial: Trial;
+  readonly test: DestinationTest;
 }
 
-/** Throws `new-certificate-rejected` and `new-certificate-untested`, both only where a rejection blocks. */
+/** Throws `new-certificate-rejected` and `new-certificate-untested`, both only with `onRejection` `block`. */
 export async function testSecret(rotation: Rotation): Promise<void> {
   const { record } = rotation;
   const stored = await readPending(rotation);
   const current = await readCurrent(rotation);
   if (!stored) return testRenewal(rotation, current);
 
-  const pending = await provePending(rotation, stored);
-  const onRejection = rejectionRuleOf(rotation, stored);
-  const tried = await tryAll(rotation, pending, usableOf(rotation, current));
-  const rejections = tried.flatMap(({ trial }) => (trial.outcome === 'rejected' ? [trial.rejection] : []));
-  const untested = tried.filter(({ trial }) => trial.outcome === 'untested').map(({ destination }) => destination);
-  record.accepted = tried.filter(({ trial }) => trial.outcome === 'accepted').length;
+  const pending = await checkPending(rotation, stored);
+  const onRejection = onRejectionOf(rotation, stored);
+  const tested = await testDestinations(rotation, pending, usableIdentity(rotation, current));
+  const rejections = tested.flatMap(({ test }) => (test.outcome === 'rejected' ? [test.rejection] : []));
+  const untested = tested.filter(({ test }) => test.outcome === 'untested').map(({ destination }) => destination);
+  record.accepted = tested.filter(({ test }) => test.outcome === 'accepted').length;
   record.rejected = rejections.length;
   record.untested = untested.length;
-  record.sayNothing = tried.length - record.accepted - record.rejected - record.untested;
+  record.sayNothing = tested.length - record.accepted - record.rejected - record.untested;
   if (rejections.length > 0) {
-    record.rejectedBy = rejections.slice(0, mostNamed).map(placeOf);
-    await announceRejections(rotation, pending, current, rejections, onRejection);
-    if (onRejection === 'block') throw rejected(rejections);
+    record.rejectedBy = rejections.slice(0, maxNamedDestinations).map(hostAndPort);
+    await publishRejections(rotation, pending, current, rejections, onRejection);
+    if (onRejection === 'block') throw rejectedError(rejections);
   }
-  if (untested.length > 0 && onRejection === 'block') throw notTested(untested);
+  if (untested.length > 0 && onRejection === 'block') throw untestedError(untested);
   record.outcome = 'tested';
 }
 
 /**
  * Secrets Manager runs testSecret alone when a schedule is set without rotating (API reference, RotateSecret,
- * RotateImmediately): its version has no value, and all there is to test is that a rotation could begin. A new stack sets the
- * schedule before anybody can put a renewal into its empty secrets: that is no fault yet.
+ * RotateImmediately). The version then has no value, and the test is whether a rotation could start. An empty secret
+ * passes: a new stack sets the schedule before a `renewal` can be stored.
  */
 async function testRenewal(rotation: Rotation, current: StoredVersion | undefined): Promise<void> {
-  const { services, secretArn, requestVersion, state, token, identity, record } = rotation;
-  const hasBegun =
+  const { services, secretArn, requestVersion, state, identity, record } = rotation;
+  const hasStarted =
     state.stages.has(requestVersion) || (await services.versions.read(secretArn, { version: requestVersion }));
-  if (hasBegun) throw refused('no-value', 'The version has no value yet: createSecret comes first.', token);
+  if (hasStarted) throw noValue(rotation);
   if (current === undefined && !Object.hasOwn(services.renewals, identity)) {
     record.outcome = 'nothing-to-test';
     return;
   }
-  renewalOf(rotation, current ? atStage(stagingLabels.current, () => membersOf(current.document)) : {});
+  renewalOf(rotation, current ? withStage(stagingLabels.current, () => membersOf(current.document)) : {});
   record.outcome = 'renewal-tested';
 }
 
-/** A document that was put in by hand may say nothing of it. */
-function rejectionRuleOf(rotation: Rotation, { document }: StoredVersion): Renewal['onRejection'] {
+/** A pending document that was put in by hand may have no `renewal`. */
+function onRejectionOf(rotation: Rotation, { document }: StoredVersion): Renewal['onRejection'] {
   const members = membersOf(document);
-  const isKnown = members.renewal !== undefined || Object.hasOwn(rotation.services.renewals, rotation.identity);
-  return isKnown ? renewalOf(rotation, members).onRejection : 'block';
+  const hasRenewal = members.renewal !== undefined || Object.hasOwn(rotation.services.renewals, rotation.identity);
+  return hasRenewal ? renewalOf(rotation, members).onRejection : 'block';
 }
 
-async function tryAll(rotation: Rotation, pending: Identity, current: Identity | undefined): Promise<Tried[]> {
+async function testDestinations(
+  rotation: Rotation,
+  pending: Identity,
+  current: Identity | undefined,
+): Promise<TestedDestination[]> {
   const endsAt = performance.now() + remainingMs(rotation.deadline) - reserveMs;
-  const waiting = pending.destinations.filter(({ host }) => !host.startsWith('*')).values();
-  const tried: Tried[] = [];
-  let read: Promise<Identity | undefined> | undefined;
+  const queue = pending.destinations.filter(({ host }) => !host.startsWith('*')).values();
+  const tested: TestedDestination[] = [];
+  let reading: Promise<Identity | undefined> | undefined;
   const previous = () => {
-    read ??= current ? previousIdentity(rotation, current) : Promise.resolve(undefined);
-    return read;
+    reading ??= current ? readPreviousIdentity(rotation, current) : Promise.resolve(undefined);
+    return reading;
   };
-  const inUse = { current, previous };
   async function work(): Promise<void> {
-    for (const destination of waiting) {
-      tried.push({ destination, trial: await tryDestination(rotation, destination, pending, inUse, endsAt) });
+    for (const destination of queue) {
+      const test = await testDestination(rotation, destination, { pending, current, previous }, endsAt);
+      tested.push({ destination, test });
     }
   }
   await Promise.all(Array.from({ length: concurrency }, work));
-  return tried;
+  return tested;
 }
 
-async function announceRejections(
+async function publishRejections(
   rotation: Rotation,
   pending: Identity,
   current: StoredVersion | undefined,
@@ -109,14 +118,14 @@ async function announceRejections(
 ): Promise<void> {
   const detailType = 'Certificate Rejected';
   const rejectedBy = rejections
-    .slice(0, mostAnnounced)
-    .map((one) => ({ ...one, detail: one.detail.slice(0, mostDetail).toWellFormed() }));
+    .slice(0, maxPublishedRejections)
+    .map((rejection) => ({ ...rejection, detail: rejection.detail.slice(0, maxDetailLength).toWellFormed() }));
   const more = { onRejection, rejectedBy, rejectedByCount: rejections.length };
   try {
-    await announceCertificate(rotation, detailType, pending, current, more);
+    await publishCertificate(rotation, detailType, pending, current, more);
   } catch (thrown) {
     if (onRejection === 'proceed') throw thrown;
-    // The step fails all the same, and by whom the certificate is rejected matters more.
+    // The step fails anyway, and who rejects the certificate is the more important error.
     const { identity, token, services } = rotation;
     recordAnnouncementFailure(
       services.telemetry,
@@ -128,44 +137,41 @@ async function announceRejections(
   }
 }
 
-function rejected(rejections: readonly Rejection[]): CountersignError {
+function rejectedError(rejections: readonly Rejection[]): CountersignError {
   const [{ detail, step, reason }] = rejections as [Rejection];
-  const who = named(rejections);
-  const sentence = `${who} will not take the new certificate: ${detail}${cutOffBy(rejections)}`;
+  const destinations = rejections.slice(0, maxNamedDestinations).map(hostAndPort);
+  const sentence = `The new certificate is rejected by ${listOf(rejections)}: ${detail}${cutOffSentence(rejections)}`;
   return new CountersignError('new-certificate-rejected', sentence, {
+    evidence: { rejectedBy: rejections.length, destinations, step, reason },
+  });
+}
+
+/** Destinations that accept only AWSPREVIOUS: the rotation moves that label to the current certificate. */
+function cutOffSentence(rejections: readonly Rejection[]): string {
+  const cutOff = rejections.filter(({ takes }) => takes === stagingLabels.previous);
+  return cutOff.length === 0
+    ? ''
+    : ` Only ${stagingLabels.previous}, which the rotation replaces, is accepted by ${listOf(cutOff)}.`;
+}
+
+function untestedError(destinations: readonly Destination[]): CountersignError {
+  const sentence = `The new certificate could not be tested at ${listOf(destinations)}.`;
+  return new CountersignError('new-certificate-untested', sentence, {
     evidence: {
-      rejectedBy: rejections.length,
-      destinations: rejections.slice(0, mostNamed).map(placeOf),
-      step,
-      reason,
+      untested: destinations.length,
+      destinations: destinations.slice(0, maxNamedDestinations).map(hostAndPort),
     },
   });
 }
 
-/** Whom the rotation takes the last certificate from that they know: AWSPREVIOUS moves on with it. */
-function cutOffBy(rejections: readonly Rejection[]): string {
-  const cutOff = rejections.filter(({ takes }) => takes === stagingLabels.previous);
-  return cutOff.length === 0
-    ? ''
-    : ` Served with ${stagingLabels.previous} alone, which the rotation replaces: ${named(cutOff)}.`;
-}
+type HostAndPort = Pick<Destination, 'host' | 'port'>;
 
-function notTested(destinations: readonly Destination[]): CountersignError {
-  return new CountersignError(
-    'new-certificate-untested',
-    `The new certificate could not be tried at ${named(destinations)} before it is used.`,
-    { evidence: { untested: destinations.length, destinations: destinations.slice(0, mostNamed).map(placeOf) } },
-  );
-}
-
-type Place = Pick<Destination, 'host' | 'port'>;
-
-function placeOf({ host, port }: Place): string {
+function hostAndPort({ host, port }: HostAndPort): string {
   return `${host}:${port}`;
 }
 
-function named(places: readonly Place[]): string {
-  const first = placeOf(places[0] as Place);
+function listOf(places: readonly HostAndPort[]): string {
+  const first = hostAndPort(places[0] as HostAndPort);
   if (places.length === 1) return first;
   return `${first} and ${places.length - 1} more ${places.length === 2 ? 'destination' : 'destinations'}`;
 }

@@ -1,20 +1,14 @@
 // A secret without any value: its first rotation broken off before and after each call, then run again; no request is left as an identity.
-
 import { CancelRotateSecretCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from 'vitest';
-import { openAnnouncements } from '../../../core/events/event-publisher.ts';
+import { openEventPublisher } from '../../../core/events/event-publisher.ts';
 import { openIssuer } from '../../../core/issuers/open-issuer.ts';
 import type { RotationServices } from '../../../core/rotation/rotation.ts';
-import { noTelemetry } from '../../../core/telemetry/telemetry.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { expectUsable, openPipeline, prefix } from '../../support/rotation/rotating.ts';
 
 /** The services, of which call `at` fails: it never arrives, or its answer does not. */
-function breaking(
-  services: Pick<RotationServices, 'versions' | 'announce' | 'openIssuer'>,
-  at: number,
-  moment: string,
-) {
+function breaking(services: Pick<RotationServices, 'versions' | 'events' | 'openIssuer'>, at: number, moment: string) {
   const calls: string[] = [];
   const watched =
     <Args extends unknown[], Answer>(name: string, call: (...args: Args) => Promise<Answer>) =>
@@ -25,7 +19,7 @@ function breaking(
       if (count === at) throw new Error('broken off');
       return answer;
     };
-  const { versions, announce, openIssuer: open } = services;
+  const { versions, events, openIssuer: open } = services;
   return {
     calls,
     services: {
@@ -35,7 +29,7 @@ function breaking(
         put: watched('put', versions.put),
         moveStage: watched('moveStage', versions.moveStage),
       },
-      announce: watched('announce', announce),
+      events: { publish: watched('publish', events.publish) },
       openIssuer: async (settings: Parameters<typeof open>[0]) => {
         const issuer = await open(settings);
         return { issue: watched('issue', (order: Parameters<typeof issuer.issue>[0]) => issuer.issue(order)) };
@@ -49,7 +43,7 @@ it('ends with the first identity, issued once, and no label but AWSCURRENT', asy
   const { renewal } = pipeline.document() as { renewal: object };
   const real = {
     versions: openVersions({ prefix }),
-    announce: await openAnnouncements('certificates', noTelemetry),
+    events: await openEventPublisher('certificates', pipeline.telemetry),
     openIssuer,
   };
   let issued = 0;
@@ -79,7 +73,7 @@ it('ends with the first identity, issued once, and no label but AWSCURRENT', asy
   }
 
   const calls = await rotated('whole', 0, 'never');
-  expect(new Set(calls)).toEqual(new Set(['describe', 'read', 'put', 'issue', 'announce', 'moveStage']));
+  expect(new Set(calls)).toEqual(new Set(['describe', 'read', 'put', 'issue', 'publish', 'moveStage']));
   for (const moment of ['before', 'after']) {
     for (const at of calls.keys()) await rotated(`${moment}-${at}`, at + 1, moment);
   }

@@ -11,14 +11,7 @@ import { type CustomerApiOptions, destinationAt, newServer, startApi } from '../
 import { failureOf } from '../../support/identity/identities.ts';
 import { startNginx } from '../../support/nginx.ts';
 import { findPeer } from '../../support/peers.ts';
-import {
-  context,
-  issuerThat,
-  openPipeline,
-  prefix,
-  type StepEvent,
-  signedBy,
-} from '../../support/rotation/rotating.ts';
+import { call, issuerThat, openPipeline, prefix, type StepEvent, signedBy } from '../../support/rotation/rotating.ts';
 
 /** The new certificate comes from another root than the current one: a customer trusts the old one, both, or none. */
 async function changingRoots(renewal: object = {}) {
@@ -38,7 +31,7 @@ async function changingRoots(renewal: object = {}) {
     destinationAt({ port }, pipeline.authorities, { host: 'localhost', ...more });
   async function goOn(): Promise<StepEvent> {
     const event = await pipeline.rotateSecret('platform');
-    await pipeline.rotate(newIssuer)({ Step: 'createSecret', ...event }, context());
+    await pipeline.rotate(newIssuer)({ Step: 'createSecret', ...event }, call());
     return event;
   }
   return {
@@ -64,7 +57,7 @@ async function changingRoots(renewal: object = {}) {
     },
     goOn,
     test: (event: StepEvent, remainingMs?: number) =>
-      pipeline.rotate()({ Step: 'testSecret', ...event }, context(remainingMs)),
+      pipeline.rotate()({ Step: 'testSecret', ...event }, call(remainingMs)),
   };
 }
 
@@ -86,7 +79,7 @@ describe('a destination', () => {
       sayNothing: 0,
     });
     expect(customer.connections.map(({ requests }) => requests.map(({ url }) => url))).toEqual([['/health']]);
-    await pipeline.rotate()({ Step: 'finishSecret', ...event }, context());
+    await pipeline.rotate()({ Step: 'finishSecret', ...event }, call());
   });
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)(
@@ -146,7 +139,7 @@ describe('a destination', () => {
       detailType: 'Certificate Rejected',
       detail: { onRejection: 'proceed' },
     });
-    await pipeline.rotate()({ Step: 'finishSecret', ...event }, context());
+    await pipeline.rotate()({ Step: 'finishSecret', ...event }, call());
     expect((await pipeline.stages('platform'))[event.ClientRequestToken]).toEqual(['AWSCURRENT']);
   });
 
@@ -267,7 +260,7 @@ describe('a destination that is served with AWSPREVIOUS', () => {
         code: 'new-certificate-rejected',
         evidence: { rejectedBy: 1, destinations: [place], step: 5 },
       });
-      expect(failure.message).toContain(`Served with AWSPREVIOUS alone, which the rotation replaces: ${place}.`);
+      expect(failure.message).toContain(`Only AWSPREVIOUS, which the rotation replaces, is accepted by ${place}.`);
       expect(pipeline.bus.events[0]?.detail.rejectedBy).toMatchObject([{ host: 'localhost', takes: 'AWSPREVIOUS' }]);
       expect(await pipeline.stages('platform')).toEqual(before);
     },
@@ -336,7 +329,7 @@ it('is untested, and not passed over, where the names of others that hang take u
   const lookup: LookupFunction = (host) =>
     host === 'rejects.test' ? Promise.resolve([{ address: '127.0.0.1' }]) : new Promise(() => {});
   const event = await begin([at(customer.port, { host: 'rejects.test', serverName: 'localhost' })]);
-  const test = () => pipeline.rotate({ lookup })({ Step: 'testSecret', ...event }, context());
+  const test = () => pipeline.rotate({ lookup })({ Step: 'testSecret', ...event }, call());
   expect((await failureOf(test)).code).toBe('new-certificate-rejected');
   // As other destinations of the same test leave them behind.
   for (let index = 0; index < 24; index++) void lookUp(`hangs-${index}.test`, {}, lookup);
@@ -361,9 +354,7 @@ it('tells of sixty that reject it in one event that the bus takes, however long 
   const hosts = Array.from({ length: 60 }, (_, index) => `h${index}.localhost`);
   const event = await begin(hosts.map((host) => at(port, { host, serverName: 'localhost' })));
   const lookup: LookupFunction = async () => [{ address: '127.0.0.1', family: 4 }];
-  const failure = await failureOf(() =>
-    pipeline.rotate({ lookup })({ Step: 'testSecret', ...event }, context(120_000)),
-  );
+  const failure = await failureOf(() => pipeline.rotate({ lookup })({ Step: 'testSecret', ...event }, call(120_000)));
   expect(failure).toMatchObject({
     code: 'new-certificate-rejected',
     evidence: { reason: 'client-issuer-not-accepted' },

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { certificateRequest, newPrivateKey } from '../../../core/issuers/certificate-request.ts';
 import { requestVersionOf } from '../../../core/versions/secret-ids.ts';
 import { failureOf } from '../../support/identity/identities.ts';
-import { context, openPipeline, prefix } from '../../support/rotation/rotating.ts';
+import { call, openPipeline, prefix } from '../../support/rotation/rotating.ts';
 
 const SecretId = `${prefix}platform`;
 const [own, other] = await Promise.all([newPrivateKey('EC_P256'), newPrivateKey('EC_P256')]);
@@ -88,9 +88,9 @@ it.each<[string, string, Change, object?]>([
 ])('%s is not', async (_, reason, change, renewal) => {
   const issuer = { kind: 'local', url: 'http://127.0.0.1:1/certificates' };
   const { pipeline, event } = await withKept(change, renewal && { renewal: { issuer, ...renewal } });
-  const failure = await failureOf(() => pipeline.rotate()({ Step: 'createSecret', ...event }, context()));
+  const failure = await failureOf(() => pipeline.rotate()({ Step: 'createSecret', ...event }, call()));
   expect(failure).toMatchObject({ code: 'rotation-refused', evidence: { reason } });
-  expect(failure.hint).toContain('begin another one');
+  expect(failure.hint).toContain('start another one');
   expect(pipeline.authority.signed).toBe(0);
 });
 

@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { expect, it } from 'vitest';
 import { idempotencyTokenOf, requestVersionOf } from '../../../core/versions/secret-ids.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
-import { context, expectUsable, openPipeline, prefix } from '../../support/rotation/rotating.ts';
+import { call, expectUsable, openPipeline, prefix } from '../../support/rotation/rotating.ts';
 
 it('goes through the four steps', async () => {
   const pipeline = await openPipeline();
@@ -17,7 +17,7 @@ it('goes through the four steps', async () => {
   const request = requestVersionOf(token);
   const [first] = Object.keys(await pipeline.stages('platform')).filter((version) => version !== token);
   const rotate = pipeline.rotate();
-  const step = (Step: string) => rotate({ Step, ...event }, context());
+  const step = (Step: string) => rotate({ Step, ...event }, call());
 
   await step('createSecret');
   expect(await pipeline.stages('platform')).toEqual({
@@ -208,7 +208,7 @@ it('waits for a person who signs, and goes on with what was put in', async () =>
   expect(await pipeline.value('platform', { VersionStage: 'COUNTERSIGN_REQUEST' })).toEqual(kept);
 
   // Not the test that Secrets Manager runs alone: this rotation has begun.
-  await expect(pipeline.rotate()({ Step: 'testSecret', ...event }, context())).rejects.toMatchObject({
+  await expect(pipeline.rotate()({ Step: 'testSecret', ...event }, call())).rejects.toMatchObject({
     code: 'rotation-refused',
     evidence: { reason: 'no-value' },
   });
@@ -240,7 +240,7 @@ it('passes the test that Secrets Manager runs when a schedule is set without rot
   await pipeline.create('by-hand', rest);
   const test = async (identity: string) => {
     const event = await pipeline.rotateSecret(identity, { testOnly: true });
-    return pipeline.rotate()({ Step: 'testSecret', ...event }, context());
+    return pipeline.rotate()({ Step: 'testSecret', ...event }, call());
   };
   await test('platform');
   expect(pipeline.lines.at(-1)).toMatchObject({ outcome: 'renewal-tested' });
@@ -256,12 +256,12 @@ it('passes that test for the empty secret of a new stack too, and fails it where
   await pipeline.create('platform', undefined);
   const event = await pipeline.rotateSecret('platform', { testOnly: true });
   const step = { Step: 'testSecret', ...event };
-  await pipeline.rotate()(step, context());
+  await pipeline.rotate()(step, call());
   expect(pipeline.lines.at(-1)).toMatchObject({ level: 'INFO', outcome: 'nothing-to-test' });
   const renewals = { platform: { issuer: { kind: 'unknown' } } };
-  await expect(pipeline.rotate({ renewals })(step, context())).rejects.toMatchObject({ code: 'renewal-unusable' });
+  await expect(pipeline.rotate({ renewals })(step, call())).rejects.toMatchObject({ code: 'renewal-unusable' });
   // A rotation that is to make the first certificate still says what is missing.
-  await expect(pipeline.rotate()({ ...step, Step: 'createSecret' }, context())).rejects.toMatchObject({
+  await expect(pipeline.rotate()({ ...step, Step: 'createSecret' }, call())).rejects.toMatchObject({
     evidence: { reason: 'renewal-missing' },
   });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { expect, it, onTestFinished } from 'vitest';
 import { checkIdentity } from '../../../core/identity/check.ts';
-import { rotationSteps } from '../../../core/rotation/rotation-event.ts';
+import { rotationSteps } from '../../../core/rotation/rotate.ts';
 import { esbuildOptions } from '../../../infra/bundling.ts';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { privateFolder } from '../../support/program.ts';

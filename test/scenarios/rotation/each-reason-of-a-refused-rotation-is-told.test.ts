@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { refusalReasons } from '../../../core/rotation/refused.ts';
+import { rotationRefusedReasons } from '../../../core/rotation/rotation-errors.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/errors.md'), 'utf8');
 
@@ -10,5 +10,5 @@ it('the reasons of rotation-refused are those of the page', () => {
   const [, told = ''] = page.split('\n## rotation-refused\n');
   const [, reasons = ''] = told.split('\n## ')[0]?.split('- `reason`: ') ?? [];
   const named = [...(reasons.split('\n- ')[0] ?? '').matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, reason]) => reason);
-  expect(new Set(named)).toEqual(new Set(refusalReasons));
+  expect(new Set(named)).toEqual(new Set(rotationRefusedReasons));
 });

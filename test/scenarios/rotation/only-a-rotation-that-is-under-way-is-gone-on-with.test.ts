@@ -6,10 +6,10 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it } from 'vitest';
-import { parseRotationEvent, rotationSteps } from '../../../core/rotation/rotation-event.ts';
+import { parseRotationEvent, rotationSteps } from '../../../core/rotation/rotate.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { failureOf } from '../../support/identity/identities.ts';
-import { context, openPipeline, prefix } from '../../support/rotation/rotating.ts';
+import { call, openPipeline, prefix } from '../../support/rotation/rotating.ts';
 
 const event = {
   Step: 'createSecret',
@@ -60,7 +60,7 @@ async function refusing() {
   const reasonOf = async (given: object) => {
     const before = await pipeline.stages('platform');
     const { code, evidence } = await failureOf(() =>
-      pipeline.rotate(services)({ Step: 'createSecret', ...begun, ...given }, context()),
+      pipeline.rotate(services)({ Step: 'createSecret', ...begun, ...given }, call()),
     );
     expect(code).toBe('rotation-refused');
     expect(await pipeline.stages('platform')).toEqual(before);
@@ -110,7 +110,7 @@ describe('a step', () => {
       }),
     );
     const failure = await failureOf(() =>
-      pipeline.rotate()({ Step: 'createSecret', SecretId: ARN, ClientRequestToken }, context()),
+      pipeline.rotate()({ Step: 'createSecret', SecretId: ARN, ClientRequestToken }, call()),
     );
     expect(failure.evidence?.reason).toBe('foreign-secret');
   });
@@ -118,14 +118,14 @@ describe('a step', () => {
   it('that comes before createSecret is refused', async () => {
     const { pipeline, begun } = await refusing();
     for (const Step of ['setSecret', 'finishSecret']) {
-      const failure = await failureOf(() => pipeline.rotate()({ Step, ...begun }, context()));
+      const failure = await failureOf(() => pipeline.rotate()({ Step, ...begun }, call()));
       expect(failure).toMatchObject({ code: 'rotation-refused', evidence: { reason: 'no-value' } });
     }
   });
 
   it('finds a secret that is gone', async () => {
     const { pipeline } = await refusing();
-    const failure = await failureOf(() => pipeline.rotate()(event, context()));
+    const failure = await failureOf(() => pipeline.rotate()(event, call()));
     expect(failure).toMatchObject({ code: 'identity-not-found' });
     expect(failure.message).toContain('"platform"');
   });
@@ -139,9 +139,9 @@ describe('a step', () => {
       stages: ['AWSPENDING'],
     });
     for (const Step of rotationSteps) {
-      const failure = await failureOf(() => pipeline.rotate()({ Step, ...begun }, context()));
+      const failure = await failureOf(() => pipeline.rotate()({ Step, ...begun }, call()));
       expect(failure).toMatchObject({ code: 'identity-unusable', evidence: { stage: 'AWSPENDING' } });
-      expect(failure.hint).toContain('give the rotation up');
+      expect(failure.hint).toContain('cancel the rotation');
     }
     expect(pipeline.lines.at(-1)).toMatchObject({
       level: 'WARN',

@@ -1,13 +1,11 @@
 // What Secrets Manager does to a rotation: it throttles, shows late what was written, and lets two of them run at once.
-
 import { CancelRotateSecretCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it, vi } from 'vitest';
-import { openAnnouncements } from '../../../core/events/event-publisher.ts';
-import { rotationSteps } from '../../../core/rotation/rotation-event.ts';
-import { noTelemetry } from '../../../core/telemetry/telemetry.ts';
+import { openEventPublisher } from '../../../core/events/event-publisher.ts';
+import { rotationSteps } from '../../../core/rotation/rotate.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { failureOf } from '../../support/identity/identities.ts';
-import { context, issuerThat, openPipeline, type Pipeline, prefix, signedBy } from '../../support/rotation/rotating.ts';
+import { call, issuerThat, openPipeline, type Pipeline, prefix, signedBy } from '../../support/rotation/rotating.ts';
 import { standBefore } from '../../support/rotation/store-in-between.ts';
 
 async function behindADoor() {
@@ -32,7 +30,7 @@ describe('Secrets Manager', () => {
     for (const Step of rotationSteps) {
       // The SDK waits between its attempts, by chance and up to seconds.
       if (Step === 'createSecret' || Step === 'finishSecret') door.throttle = { name, times: 2 };
-      await pipeline.rotate({ versions })({ Step, ...event }, context());
+      await pipeline.rotate({ versions })({ Step, ...event }, call());
     }
     await expectRotated(pipeline, event.ClientRequestToken);
   });
@@ -42,7 +40,7 @@ describe('Secrets Manager', () => {
     const impatient = openVersions({ prefix, callTimeoutMs: 300 });
     door.throttle = { name: 'ThrottlingException', times: 1_000 };
     const failure = await failureOf(() =>
-      pipeline.rotate({ versions: impatient })({ Step: 'createSecret', ...event }, context()),
+      pipeline.rotate({ versions: impatient })({ Step: 'createSecret', ...event }, call()),
     );
     expect(failure).toMatchObject({ code: 'identity-unavailable', retryable: true });
     door.throttle.times = 0;
@@ -62,7 +60,7 @@ describe('Secrets Manager', () => {
   it('denies what the function was not granted, and says what that is', async () => {
     const { pipeline, door, versions, event } = await behindADoor();
     door.throttle = { name: 'AccessDeniedException', times: 1 };
-    const failure = await failureOf(() => pipeline.rotate({ versions })({ Step: 'createSecret', ...event }, context()));
+    const failure = await failureOf(() => pipeline.rotate({ versions })({ Step: 'createSecret', ...event }, call()));
     expect(failure).toMatchObject({ code: 'identity-unavailable', evidence: { reason: 'AccessDeniedException' } });
     expect(failure.hint).toContain('secretsmanager:DescribeSecret');
   });
@@ -77,7 +75,7 @@ it('that does not show yet what was issued is asked again before the issuer is',
     return sign(order);
   });
   const step = { Step: 'createSecret', ...event };
-  await pipeline.rotate({ versions, ...forgetful })(step, context());
+  await pipeline.rotate({ versions, ...forgetful })(step, call());
   let hidden = 3;
   const lagging = {
     ...versions,
@@ -87,7 +85,7 @@ it('that does not show yet what was issued is asked again before the issuer is',
       return isNew && hidden-- > 0 ? undefined : versions.read(...args);
     },
   };
-  await pipeline.rotate({ versions: lagging, ...forgetful })(step, context());
+  await pipeline.rotate({ versions: lagging, ...forgetful })(step, call());
   expect(hidden).toBe(-1);
   expect(signed).toBe(1);
 });
@@ -109,7 +107,7 @@ describe('a rotation that is given up while its issuer is asked', () => {
       return sign(order);
     });
     const failure = await failureOf(() =>
-      pipeline.rotate({ versions, ...givenUp })({ Step: 'createSecret', ...event }, context()),
+      pipeline.rotate({ versions, ...givenUp })({ Step: 'createSecret', ...event }, call()),
     );
     expect(failure).toMatchObject({ code: 'rotation-refused', evidence: { reason } });
     const stages = await pipeline.stages('platform');
@@ -133,7 +131,7 @@ describe('a rotation that is given up while its issuer is asked', () => {
       hidden = 5;
       return sign(order);
     });
-    await pipeline.rotate({ versions: lagging, ...slow })({ Step: 'createSecret', ...event }, context());
+    await pipeline.rotate({ versions: lagging, ...slow })({ Step: 'createSecret', ...event }, call());
     expect(hidden).toBe(-1);
     expect((await pipeline.stages('platform'))[event.ClientRequestToken]).toEqual(['AWSPENDING']);
   });
@@ -144,7 +142,7 @@ describe('two rotations at once', () => {
     const { pipeline, versions, event } = await behindADoor();
     const rotate = pipeline.rotate({ versions });
     for (const Step of rotationSteps) {
-      await Promise.all([1, 2, 3].map(() => rotate({ Step, ...event }, context())));
+      await Promise.all([1, 2, 3].map(() => rotate({ Step, ...event }, call())));
     }
     await expectRotated(pipeline, event.ClientRequestToken);
   });
@@ -162,7 +160,7 @@ describe('two rotations at once', () => {
       return sign(order);
     });
     const rotate = pipeline.rotate({ versions, ...forgetful });
-    await Promise.all([1, 2, 3].map(() => rotate({ Step: 'createSecret', ...event }, context())));
+    await Promise.all([1, 2, 3].map(() => rotate({ Step: 'createSecret', ...event }, call())));
     const outcomes = pipeline.lines.map(({ outcome }) => outcome);
     expect(outcomes.sort()).toEqual(['found', 'found', 'issued']);
     await pipeline.run(event, { versions });
@@ -191,7 +189,7 @@ describe('two rotations at once', () => {
       return sign(order);
     });
     const failure = await failureOf(() =>
-      pipeline.rotate({ versions, ...overtaken })({ Step: 'createSecret', ...event }, context()),
+      pipeline.rotate({ versions, ...overtaken })({ Step: 'createSecret', ...event }, call()),
     );
     expect(failure).toMatchObject({ code: 'rotation-refused', evidence: { reason: 'not-pending' } });
     expect((await pipeline.stages('platform'))[next]).toEqual(['AWSPENDING']);
@@ -220,14 +218,14 @@ describe('the bus', () => {
   it('that does not hear of the activation hears of it when the step is run again', async () => {
     const { pipeline, versions, event } = await behindADoor();
     const rotate = pipeline.rotate({ versions });
-    for (const Step of rotationSteps.slice(0, 3)) await rotate({ Step, ...event }, context());
+    for (const Step of rotationSteps.slice(0, 3)) await rotate({ Step, ...event }, call());
     pipeline.bus.refuse = { entry: 'InternalFailure' };
-    expect((await failureOf(() => rotate({ Step: 'finishSecret', ...event }, context()))).code).toBe(
+    expect((await failureOf(() => rotate({ Step: 'finishSecret', ...event }, call()))).code).toBe(
       'announcement-failed',
     );
     expect((await pipeline.stages('platform'))[event.ClientRequestToken]).toContain('AWSCURRENT');
     pipeline.bus.refuse = undefined;
-    await rotate({ Step: 'createSecret', ...event }, context());
+    await rotate({ Step: 'createSecret', ...event }, call());
     expect(pipeline.bus.events.map(({ detailType }) => detailType)).toEqual([
       'Certificate Pending',
       'Certificate Activated',
@@ -237,7 +235,7 @@ describe('the bus', () => {
 
   it('that is not there is no hindrance, and a line says what was not announced', async () => {
     const { pipeline, versions, event } = await behindADoor();
-    await pipeline.run(event, { versions, announce: await openAnnouncements(undefined, noTelemetry) });
+    await pipeline.run(event, { versions, events: await openEventPublisher(undefined, pipeline.telemetry) });
     await expectRotated(pipeline, event.ClientRequestToken);
     const silent = pipeline.lines.filter(({ message }) => message === 'not announced');
     expect(silent.map(({ event: name }) => name)).toEqual(['Certificate Pending', 'Certificate Activated']);

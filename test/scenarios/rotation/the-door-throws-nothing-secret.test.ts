@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
-import { rotationFailure } from '../../../core/rotation/failure.ts';
+import { rotationFailure } from '../../../functions/rotate.ts';
 import { openPipeline } from '../../support/rotation/rotating.ts';
 
 it('says what happened and its code, without stack and cause', () => {

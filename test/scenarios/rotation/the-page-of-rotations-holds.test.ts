@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { findPeer } from '../../support/peers.ts';
 import { privateFolder } from '../../support/program.ts';
-import { context, openPipeline, type Pipeline, prefix } from '../../support/rotation/rotating.ts';
+import { call, openPipeline, type Pipeline, prefix } from '../../support/rotation/rotating.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/rotation.md'), 'utf8');
 const blocks = (language: string) =>
@@ -108,7 +108,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
   it('take a change over into a rotation that has its certificate, and roll back', { timeout: 120_000 }, async () => {
     const { pipeline, shell, put } = await openShell();
     const begun = await pipeline.rotateSecret('acme');
-    await pipeline.rotate()({ Step: 'createSecret', ...begun }, context());
+    await pipeline.rotate()({ Step: 'createSecret', ...begun }, call());
     await put({ destinations: [{ host: '*.one.example' }] });
     const { AWSCURRENT: first = '' } = await holders(pipeline);
     await expect(pipeline.run(begun)).rejects.toThrow('differ in destinations');

@@ -13,7 +13,7 @@ import { type Authority, createAuthority, openAuthority } from '../../../local/a
 import { failureOf } from '../../support/identity/identities.ts';
 import { findPeer } from '../../support/peers.ts';
 import { privateFolder } from '../../support/program.ts';
-import { context, expectUsable, issuerThat, openPipeline } from '../../support/rotation/rotating.ts';
+import { call, expectUsable, issuerThat, openPipeline } from '../../support/rotation/rotating.ts';
 import type { Authorities } from '../../support/stage.ts';
 
 type Asked = NonNullable<ReturnType<typeof readCertificateRequest>>;
@@ -162,11 +162,11 @@ async function expectUnchanged(signing: Signing, reason: string) {
   });
   const rotate = pipeline.rotate(issuer);
   const step = { Step: 'createSecret', ...event };
-  const failure = await failureOf(() => rotate(step, context()));
+  const failure = await failureOf(() => rotate(step, call()));
   expect(failure).toMatchObject({ code: 'issued-certificate-unusable', evidence: { reason } });
   expect(await pipeline.value('platform')).toEqual(before);
   // Asked again, it is asked for the same; once it answers as it should, the rotation goes on.
-  await failureOf(() => rotate(step, context()));
+  await failureOf(() => rotate(step, call()));
   expect(new Set(requests).size).toBe(1);
   await pipeline.run(event);
   expectUsable(await pipeline.value('platform'));
@@ -229,7 +229,7 @@ it.each([
   const event = await pipeline.rotateSecret('platform');
   const before = await pipeline.value('platform');
   // 10 s of it are kept for putting what was issued.
-  const failure = await failureOf(() => pipeline.rotate()({ Step: 'createSecret', ...event }, context(10_200)));
+  const failure = await failureOf(() => pipeline.rotate()({ Step: 'createSecret', ...event }, call(10_200)));
   expect(failure.code).toBe(code);
   expect(failure.message).not.toContain('s3cr3t');
   expect(await pipeline.value('platform')).toEqual(before);

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { PutSecretValueCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it } from 'vitest';
-import { rotationSteps } from '../../../core/rotation/rotation-event.ts';
+import { rotationSteps } from '../../../core/rotation/rotate.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { failureOf } from '../../support/identity/identities.ts';
-import { context, openPipeline, type Pipeline, prefix, type StepEvent } from '../../support/rotation/rotating.ts';
+import { call, openPipeline, type Pipeline, prefix, type StepEvent } from '../../support/rotation/rotating.ts';
 
 const twoHosts = [{ host: '*.one.example' }, { host: '*.two.example' }];
 const oneHost = [{ host: '*.one.example' }];
@@ -18,7 +18,7 @@ async function begun(document: object = {}) {
   return {
     pipeline,
     event,
-    step: (Step: string) => pipeline.rotate()({ Step, ...event }, context()),
+    step: (Step: string) => pipeline.rotate()({ Step, ...event }, call()),
   };
 }
 
@@ -108,7 +108,7 @@ describe('a change of the current document', () => {
       },
     };
     const failure = await failureOf(() =>
-      pipeline.rotate({ versions: overtaken })({ Step: 'finishSecret', ...event }, context()),
+      pipeline.rotate({ versions: overtaken })({ Step: 'finishSecret', ...event }, call()),
     );
     expect(failure.evidence?.reason).toBe('document-changed');
     expect((await pipeline.value('platform')).destinations).toEqual(oneHost);
@@ -183,7 +183,7 @@ describe('a rollback by hand', () => {
     const { pipeline, event, step } = await begun();
     await pipeline.run(event);
     const second = await pipeline.rotateSecret('platform');
-    const again = (Step: string) => pipeline.rotate()({ Step, ...second }, context());
+    const again = (Step: string) => pipeline.rotate()({ Step, ...second }, call());
     for (const Step of rotationSteps.slice(0, done)) await again(Step);
     const back = await moveBack(pipeline);
     for (const Step of rotationSteps.slice(done, 3)) await again(Step);

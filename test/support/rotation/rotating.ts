@@ -8,12 +8,11 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { expect, onTestFinished, vi } from 'vitest';
-import { openAnnouncements } from '../../../core/events/event-publisher.ts';
+import { openEventPublisher } from '../../../core/events/event-publisher.ts';
 import type { Issuer } from '../../../core/issuers/issuer.ts';
 import { openIssuer } from '../../../core/issuers/open-issuer.ts';
-import { createRotate } from '../../../core/rotation/rotate.ts';
+import { createRotate, type RotationCall, rotationSteps } from '../../../core/rotation/rotate.ts';
 import type { RotationServices } from '../../../core/rotation/rotation.ts';
-import { rotationSteps } from '../../../core/rotation/rotation-event.ts';
 import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { readCertificateRequest } from '../../../core/x509/certificate-request-reader.ts';
@@ -89,7 +88,7 @@ export async function openPipeline(): Promise<Pipeline> {
   const written: string[] = [];
   const telemetry: Telemetry = { write: (line) => written.push(line) };
   const versions = openVersions({ prefix });
-  const announce = await openAnnouncements('certificates', telemetry);
+  const events = await openEventPublisher('certificates', telemetry);
   const idOf = (identity: string) => ({ SecretId: prefix + identity });
 
   const pipeline: Pipeline = {
@@ -144,14 +143,15 @@ export async function openPipeline(): Promise<Pipeline> {
         prefix,
         versions,
         openIssuer,
-        announce,
+        events,
         renewals: {},
+        now: Date.now,
         sleep: async () => {},
         ...services,
       }),
     async run(event, services) {
       const rotate = pipeline.rotate(services);
-      for (const Step of rotationSteps) await rotate({ Step, ...event }, context());
+      for (const Step of rotationSteps) await rotate({ Step, ...event }, call());
     },
     async stages(identity) {
       const { VersionIdsToStages } = await client.send(new DescribeSecretCommand(idOf(identity)));
@@ -165,7 +165,7 @@ export async function openPipeline(): Promise<Pipeline> {
   return pipeline;
 }
 
-export function context(remainingMs = 60_000) {
+export function call(remainingMs = 60_000): RotationCall {
   return { requestId: 'request-1', remainingMs };
 }
 
