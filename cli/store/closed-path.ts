@@ -1,14 +1,14 @@
 // What keeps this user from an identity in a directory: the first folder or file that is closed to him, and whose it is.
 import { access, constants, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { knownFiles } from './folder-versions.ts';
+import { identityFiles } from '../../core/identity/directory.ts';
 
 /** One sentence; undefined where he can read all that is there. */
 export async function closedPathOf(parent: string, name: string): Promise<string | undefined> {
   const folder = join(parent, name);
   const folders = [parent, folder, join(folder, '..versions'), join(folder, '..data')];
   for (const path of folders) if (await isClosed(path, constants.R_OK | constants.X_OK)) return await told(path);
-  for (const file of knownFiles) {
+  for (const file of identityFiles) {
     if (await isClosed(join(folder, file), constants.R_OK)) return await told(join(folder, file));
   }
   return undefined;

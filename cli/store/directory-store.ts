@@ -4,12 +4,12 @@ import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CountersignError } from '../../core/errors.ts';
+import { FileIsLocked, lockFile } from '../../core/file-lock.ts';
 import { directorySource } from '../../core/identity/directory.ts';
 import { identityNamePattern } from '../../core/settings.ts';
 import { unavailable, usageError } from '../exit-code.ts';
 import { asOwnerOf } from './as-owner.ts';
 import { closedPathOf } from './closed-path.ts';
-import { whileLocked } from './folder-lock.ts';
 import { createFolder, fingerprintOf, previousFolder, replaceFiles, swapWithPrevious } from './folder-versions.ts';
 import {
   type IdentityState,
@@ -157,6 +157,31 @@ function filesOf(document: string): ReadonlyMap<string, string> {
   ]);
 }
 
+const lockTimeoutMs = 10_000;
+
+/** One command at a time changes an identity. */
+async function whileLocked<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+  let lock: { release(): void };
+  try {
+    lock = lockFile(path, lockTimeoutMs);
+  } catch (error) {
+    throw error instanceof FileIsLocked
+      ? unavailable(
+          'identity-busy',
+          'Another command has been changing the identity for 10 s. Try again when it has ended.',
+        )
+      : unavailable(
+          'store-unwritable',
+          `The lock ${path} cannot be taken. Delete the file, or let this user write it.`,
+        );
+  }
+  try {
+    return await work();
+  } finally {
+    lock.release();
+  }
+}
+
 /** Of whom the directory is, so that root and the service's own user can both work on it. */
 async function openLockFile(path: string, name: string): Promise<string> {
   const folder = join(path, ownFolder);
@@ -184,7 +209,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'there is a file where the folder of the identity would be',
   ELOOP: 'there are links in it where there must be none',
   EFBIG: 'a file of an identity is larger than an identity can be',
-  EINVALID: 'there is something else than a file where a file of an identity would be',
+  ENOTREG: 'there is something else than a file where a file of an identity would be',
 };
 
 /** What the file system says, as a sentence; anything else as it is. */

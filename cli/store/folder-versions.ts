@@ -1,23 +1,12 @@
 // One identity's folder, and how its files are replaced all at one moment: through a link that is renamed, as Kubernetes does it.
 import { createHash, randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { link, lstat, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
+import { link, lstat, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegularFile } from '../../core/files.ts';
+import { identityFiles } from '../../core/identity/directory.ts';
 import { maxDocumentBytes } from '../../core/identity/document.ts';
 import { type Readers, readersBelow, readersLike } from './readers.ts';
 import { giveTo, makeFolder, pointLink, syncFolder, temporaryName, temporaryPrefix, writeNew } from './whole-files.ts';
-
-/** Both sets of names that core/identity/directory.ts reads. */
-export const knownFiles = [
-  'private-key.pem',
-  'certificate.pem',
-  'intermediates.pem',
-  'root.pem',
-  'destinations.json',
-  'tls.key',
-  'tls.crt',
-  'ca.crt',
-] as const;
 
 /** The folder of the files in use; each file beside it is a link through it. */
 const dataLink = '..data';
@@ -33,7 +22,7 @@ export type Files = ReadonlyMap<string, string>;
 export async function fingerprintOf(folder: string): Promise<string | undefined> {
   const hash = createHash('sha256');
   let isEmpty = true;
-  for (const file of knownFiles) {
+  for (const file of identityFiles) {
     const bytes = await readBounded(join(folder, file)).catch(absent);
     if (bytes === undefined) continue;
     isEmpty = false;
@@ -107,7 +96,7 @@ export async function swapWithPrevious(folder: string): Promise<void> {
  */
 async function versionInUse(folder: string, readers: Readers): Promise<string> {
   const inUse = await target(folder, dataLink);
-  for (const file of knownFiles) {
+  for (const file of identityFiles) {
     if (inUse === undefined) break;
     if ((await lstat(join(folder, file)).catch(absent)) === undefined) continue;
     if ((await readlink(join(folder, file)).catch(absent)) !== `${dataLink}/${file}`)
@@ -123,7 +112,7 @@ async function versionInUse(folder: string, readers: Readers): Promise<string> {
 async function convert(folder: string, readers: Readers): Promise<string> {
   const present: string[] = [];
   const before = await makeVersion(folder, readers, async (place) => {
-    for (const file of knownFiles) {
+    for (const file of identityFiles) {
       const path = join(folder, file);
       const stats = await lstat(path).catch(absent);
       if (stats === undefined) continue;
@@ -152,7 +141,7 @@ async function swap(folder: string, next: string, files: readonly string[], prev
   await pointLink(join(folder, dataLink), next);
   await syncFolder(folder);
   await rename(join(folder, replacedLink), join(folder, previousLink));
-  for (const file of knownFiles) {
+  for (const file of identityFiles) {
     if (!files.includes(file)) await rm(join(folder, file), { force: true });
   }
 }
@@ -214,18 +203,8 @@ async function readersOf(folder: string): Promise<Readers> {
   return await readersLike(folder, undefined);
 }
 
-/** A pipe is not waited for, and a device has no end. */
 async function readBounded(path: string): Promise<Buffer> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stats = await handle.stat();
-    if (!stats.isFile() || stats.size > maxDocumentBytes) {
-      throw Object.assign(new Error('It is no file of an identity.'), { code: stats.isFile() ? 'EFBIG' : 'EINVALID' });
-    }
-    return await handle.readFile();
-  } finally {
-    await handle.close();
-  }
+  return (await readRegularFile(path, maxDocumentBytes)).bytes;
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {

@@ -2,7 +2,7 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { knownFiles } from './folder-versions.ts';
+import { identityFiles } from '../../core/identity/directory.ts';
 import { isGivenToGroup } from './readers.ts';
 
 /** What a reader passes on its way to a file: each version has a folder in `..versions`, and the link leads into it. */
@@ -12,7 +12,7 @@ const passed = ['', '..versions', '..data'];
 export async function unreadableSentence(parent: string, name: string): Promise<string | undefined> {
   const folder = join(parent, name);
   const above = await stat(parent);
-  const paths = [...passed, ...knownFiles].map((file) => join(folder, file));
+  const paths = [...passed, ...identityFiles].map((file) => join(folder, file));
   const there = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
   const all = there.filter((stats) => stats !== undefined);
   // Root reads everything.

@@ -1,9 +1,10 @@
 // Reads identities from a directory, one folder each: this project's own file names, or those of a cert-manager secret.
 import { createHash } from 'node:crypto';
-import { type BigIntStats, constants } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CountersignError } from '../errors.ts';
+import { readRegularFile, UnsuitableFile } from '../files.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { maxDocumentBytes } from './document.ts';
 import type { IdentitySource, StoredIdentity } from './identity.ts';
@@ -15,6 +16,10 @@ const ownFiles = ['private-key.pem', 'certificate.pem', 'intermediates.pem', 'ro
 /** cert-manager, Certificate resources: `tls.crt` is the leaf, then its intermediates. */
 const certManagerFiles = ['tls.key', 'tls.crt', 'ca.crt'] as const;
 const destinationsFile = 'destinations.json';
+/** Every file that is read from the folder of an identity. */
+export const identityFiles = [...ownFiles, ...certManagerFiles, destinationsFile] as const;
+/** The files that hold a private key. */
+export const keyFiles = ['private-key.pem', 'tls.key'] as const;
 
 interface ReadFile {
   readonly text: string;
@@ -69,7 +74,7 @@ async function readConsistently(folder: string): Promise<Files> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     try {
       const files = new Map<string, ReadFile>();
-      for (const file of [...ownFiles, ...certManagerFiles, destinationsFile]) {
+      for (const file of identityFiles) {
         const read = await readOne(join(folder, file), file);
         if (read !== undefined) files.set(file, read);
       }
@@ -89,29 +94,27 @@ async function readConsistently(folder: string): Promise<Files> {
 
 /** Undefined when there is no such file. */
 async function readOne(path: string, file: string): Promise<ReadFile | undefined> {
-  // Not blocking: a FIFO without a writer would hold the read for ever.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-    throw error;
-  });
-  if (handle === undefined) return undefined;
   try {
-    const stats = await handle.stat({ bigint: true });
-    if (!stats.isFile()) throw unusable('document-malformed', file, `${file} is not a regular file.`);
-    if (stats.size > maxDocumentBytes) {
-      throw unusable('document-too-large', file, `${file} has ${stats.size} bytes; ${maxDocumentBytes} is the most.`);
-    }
+    const { bytes, stats } = await readRegularFile(path, maxDocumentBytes);
     if ((stats.mode & 0o002n) !== 0n && process.platform !== 'win32') {
       throw unusable('world-writable', file, `${file} can be written by every user of the machine.`);
     }
-    return { text: await handle.readFile('utf8'), stats };
-  } finally {
-    await handle.close();
+    return { text: bytes.toString('utf8'), stats };
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (!(thrown instanceof UnsuitableFile)) throw thrown;
+    if (thrown.code === 'ENOTREG') throw unusable('document-malformed', file, `${file} is not a regular file.`);
+    throw unusable(
+      'document-too-large',
+      file,
+      `${file} has ${thrown.sizeBytes} bytes; ${maxDocumentBytes} is the most.`,
+    );
   }
 }
 
 async function isUnchanged(folder: string, files: Files): Promise<boolean> {
-  for (const file of [...ownFiles, ...certManagerFiles, destinationsFile]) {
+  for (const file of identityFiles) {
     const before = files.get(file)?.stats;
     const after = await stat(join(folder, file), { bigint: true }).catch(() => undefined);
     if (before === undefined && after === undefined) continue;

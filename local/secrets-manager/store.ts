@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, statSync } from 'node:fs';
 import { access, chmod, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { FileIsLocked, lockFile } from '../../core/file-lock.ts';
 import { AwsError } from '../aws-protocol/aws-error.ts';
 import type { Secret } from './secret.ts';
 import { decodeSecret, encodeSecret, fileNameOf, fileNamePattern } from './state-file.ts';
@@ -160,41 +160,31 @@ async function flushFolder(folder: string): Promise<void> {
   }
 }
 
-/** SQLite's result code for "another connection holds the lock" (sqlite.org/rescode.html). */
-const busy = 5;
-
-/** The same for "the file is no database". */
+/** SQLite's result code for "the file is not a database" (sqlite.org/rescode.html). */
 const notADatabase = 26;
 
-/**
- * Takes the folder, or throws an Error that says who has it.
- *
- * The lock is an empty SQLite database in an exclusive transaction, because that is a lock of the kernel, which Node has
- * no other way to. The kernel drops it with the process, also after `kill -9`: nothing is ever stale, no process id can
- * be taken for another's, and two starts at once cannot both win. Nobody may open the file by other means in this
- * process: closing it would drop the lock (fcntl(2), "Advisory record locking").
- */
+/** Throws an Error that says why the folder cannot be taken. */
 export function lockFolder(folder: string): { release(): void } {
   const path = join(folder, 'lock');
-  let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(path, { timeout: 0 });
-    // Nothing is ever written, so no journal beside it is needed.
-    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-    chmodSync(path, 0o600);
+    const lock = lockFile(path, 0);
+    try {
+      chmodSync(path, 0o600);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+    return lock;
   } catch (error) {
-    database?.close();
-    if (error instanceof Error && 'errcode' in error && error.errcode === busy) {
+    if (error instanceof FileIsLocked) {
       throw new Error(`The folder ${folder} is in use by another Secrets Manager; stop that one first.`);
     }
     if (isBroken(error, path)) throw new Error(`The file ${path} is not a lock: delete it.`, { cause: error });
     throw new Error(`The folder ${folder} cannot be locked (${reasonOf(error)}).`, { cause: error });
   }
-  const held = database;
-  return { release: () => held.close() };
 }
 
-/** Something else has come into its place: another file, or a folder. */
+/** Another file, or a folder, is in the place of the lock. */
 function isBroken(error: unknown, path: string): boolean {
   if (error instanceof Error && 'errcode' in error && error.errcode === notADatabase) return true;
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -1,6 +1,6 @@
 // Files that are read again when they change: what was made of them last stays in use until the new ones are sound.
-import { type BigIntStats, constants } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { readRegularFile, UnsuitableFile } from '../../core/files.ts';
 
 export interface KeptFiles<Content> {
   /** The last that was sound. */
@@ -119,23 +119,15 @@ function readAll(paths: readonly string[]): Promise<string[]> {
 }
 
 async function readOne(path: string): Promise<string> {
-  // Not blocking: a FIFO without a writer would hold the open for ever.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(unreadable(path));
-  try {
-    const stats = await file.stat({ bigint: true });
-    requireSound(path, stats);
-    return await file.readFile('utf8');
-  } finally {
-    await file.close();
-  }
-}
-
-function requireSound(path: string, stats: BigIntStats): void {
-  if (!stats.isFile()) throw new Error(`${path} is not a regular file.`);
-  if (stats.size > maxFileBytes) throw new Error(`${path} has ${stats.size} bytes; ${maxFileBytes} is the most.`);
+  const { bytes, stats } = await readRegularFile(path, maxFileBytes).catch((thrown: unknown) => {
+    if (!(thrown instanceof UnsuitableFile)) return unreadable(path)(thrown as NodeJS.ErrnoException);
+    if (thrown.code === 'ENOTREG') throw new Error(`${path} is not a regular file.`);
+    throw new Error(`${path} has ${thrown.sizeBytes} bytes; ${maxFileBytes} is the most.`);
+  });
   if ((stats.mode & 0o002n) !== 0n && process.platform !== 'win32') {
     throw new Error(`${path} can be written by every user of the machine.`);
   }
+  return bytes.toString('utf8');
 }
 
 function unreadable(path: string): (error: NodeJS.ErrnoException) => never {

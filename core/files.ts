@@ -1,0 +1,102 @@
+// Reads files that somebody else names or writes: never more bytes than asked for, never blocked by a pipe without a writer.
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface RegularFile {
+  readonly bytes: Buffer;
+  /** Of the file that was opened, when it was opened. */
+  readonly stats: BigIntStats;
+}
+
+/** `code` is ENOTREG for what is not a regular file (a folder, a pipe, a device), EFBIG for more bytes than allowed. */
+export class UnsuitableFile extends Error {
+  readonly code: 'ENOTREG' | 'EFBIG';
+  readonly sizeBytes: number;
+
+  constructor(code: UnsuitableFile['code'], sizeBytes: number) {
+    super(code === 'EFBIG' ? `The file has ${sizeBytes} bytes.` : 'The path is not a regular file.');
+    this.code = code;
+    this.sizeBytes = sizeBytes;
+  }
+}
+
+/** Throws the system error of open(2) or read(2), or an UnsuitableFile. */
+export async function readRegularFile(path: string, maxBytes: number): Promise<RegularFile> {
+  const handle = await openWithoutBlocking(path);
+  try {
+    const stats = await handle.stat({ bigint: true });
+    if (!stats.isFile()) throw new UnsuitableFile('ENOTREG', Number(stats.size));
+    if (stats.size > maxBytes) throw new UnsuitableFile('EFBIG', Number(stats.size));
+    const bytes = await readAtMost(handle, maxBytes + 1, false);
+    // It grew after its size was read.
+    if (bytes.length > maxBytes) throw new UnsuitableFile('EFBIG', bytes.length);
+    return { bytes, stats };
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Reads the first `maxBytes` bytes of a file, a pipe or a device. To notice that there is more, ask for one more byte. Waits
+ * for the data of a pipe, and up to 3 s for its writer, because the writer in `<(…)` of a shell starts with the command.
+ * `mode` is that of stat(2). Throws the system error: EISDIR for a folder, ETIMEDOUT for a pipe without a writer.
+ */
+export async function readUpTo(path: string, maxBytes: number): Promise<{ bytes: Buffer; mode: number }> {
+  const handle = await openWithoutBlocking(path);
+  try {
+    const stats = await handle.stat();
+    return { bytes: await readAtMost(handle, maxBytes, stats.isFIFO()), mode: stats.mode };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** As `readUpTo`, from a stream such as standard input. */
+export async function readStreamUpTo(stream: AsyncIterable<Buffer | string>, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    const bytes = Buffer.from(chunk as Buffer);
+    chunks.push(bytes);
+    length += bytes.length;
+    if (length >= maxBytes) break;
+  }
+  return Buffer.concat(chunks).subarray(0, maxBytes);
+}
+
+function openWithoutBlocking(path: string): Promise<FileHandle> {
+  return open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+}
+
+const writerWithinMs = 3_000;
+const pollMs = 10;
+const chunkBytes = 65_536;
+
+/** A read without bytes is the end, unless the writer of a pipe has not opened it yet. */
+async function readAtMost(handle: FileHandle, maxBytes: number, isPipe: boolean): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const writerUntil = performance.now() + writerWithinMs;
+  while (length < maxBytes) {
+    const buffer = Buffer.alloc(Math.min(chunkBytes, maxBytes - length));
+    const bytesRead = await handle.read(buffer).then((read) => read.bytesRead, undefinedForNoData);
+    if (bytesRead) {
+      chunks.push(buffer.subarray(0, bytesRead));
+      length += bytesRead;
+      continue;
+    }
+    if (bytesRead === 0 && (length > 0 || !isPipe)) break;
+    if (bytesRead === 0 && performance.now() > writerUntil) {
+      throw Object.assign(new Error('No process writes to the pipe.'), { code: 'ETIMEDOUT' });
+    }
+    await sleep(pollMs);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** A writer has the pipe open and has written nothing yet. */
+function undefinedForNoData(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'EAGAIN') return undefined;
+  throw error;
+}
