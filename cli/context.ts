@@ -23,7 +23,7 @@ export interface CommandContext {
   /** Set by the frame before a verb begins. */
   isJson: boolean;
   /** Codes of warnings that are part of the verb's answer, and are not told beside it. */
-  readonly toldElsewhere: Set<string>;
+  readonly suppressedWarnings: Set<string>;
 }
 
 export function openContext(streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr' | 'env'>): CommandContext {
@@ -51,7 +51,7 @@ export function openContext(streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | '
       return exitCode ?? exitCodes.done;
     },
     isJson: false,
-    toldElsewhere: new Set(),
+    suppressedWarnings: new Set(),
   };
   return context;
 }

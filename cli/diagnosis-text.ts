@@ -1,6 +1,6 @@
 // A diagnosis for a terminal: five lines that can be read at a glance, then the findings and who must do what.
 import type { Diagnosis, Finding, StepReport, StepStatus, Verdict } from '../core/diagnosis/diagnosis.ts';
-import { harmlessly } from './escape-for-terminal.ts';
+import { escapeStringsForTerminal } from './escape-for-terminal.ts';
 import type { Paint, Style } from './output.ts';
 
 const marks: Readonly<Record<StepStatus, readonly [string, Style]>> = {
@@ -21,7 +21,7 @@ const verdicts: Readonly<Record<Verdict, string>> = {
 
 /** Names out of certificates come escaped; whatever else came from far away is kept from steering the terminal too. */
 export function diagnosisLines(answer: Diagnosis, paint: Paint): string[] {
-  const diagnosis = harmlessly(answer);
+  const diagnosis = escapeStringsForTerminal(answer);
   const { verdict, certainty, steps, remedies } = diagnosis;
   const isGranted = verdict === 'access-granted';
   const unsaid = certainty === 'inferred' ? ' (inferred: the server does not say so)' : '';

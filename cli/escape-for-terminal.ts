@@ -1,23 +1,25 @@
-// What came from far away, as a terminal may show it: nothing in it steers the screen, only the colours of our own do.
+// Escapes remote text before it is printed, so that it cannot control the terminal.
 
-/** Controls, line and paragraph separators, and what turns the direction of text or is not seen at all. */
-const steering = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/** Controls, format characters (bidirectional overrides and invisible ones), line and paragraph separators, surrogates. */
+const controls = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-/** Shown as `\u202e`. To be used before anything is painted. */
-export function harmless(text: string): string {
-  return text.replace(steering, unitsOf);
+/** Writes them as `\u202e`. Call it before the text is coloured. */
+export function escapeForTerminal(text: string): string {
+  return text.replace(controls, escaped);
 }
 
-/** The same for every string in what was parsed from JSON. */
-export function harmlessly<Value>(value: Value): Value {
-  return JSON.parse(JSON.stringify(value), (_name, one: unknown) => (typeof one === 'string' ? harmless(one) : one));
+/** Escapes every string in a value that was parsed from JSON. */
+export function escapeStringsForTerminal<Value>(value: Value): Value {
+  return JSON.parse(JSON.stringify(value), (_name, one: unknown) =>
+    typeof one === 'string' ? escapeForTerminal(one) : one,
+  );
 }
 
-/** The same value for whoever parses it: JSON has these escapes, and JSON.stringify uses them only below U+0020. */
-export function harmlessJson(value: unknown): string {
-  return JSON.stringify(value, undefined, 2).replace(steering, (text) => (text === '\n' ? text : unitsOf(text)));
+/** JSON that parses to the same value. JSON.stringify alone escapes only characters below U+0020. */
+export function escapeJsonForTerminal(value: unknown): string {
+  return JSON.stringify(value, undefined, 2).replace(controls, (text) => (text === '\n' ? text : escaped(text)));
 }
 
-function unitsOf(text: string): string {
+function escaped(text: string): string {
   return text.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

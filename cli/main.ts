@@ -35,7 +35,7 @@ function tellWarnings(): void {
     const { code = '', name, message, detail } = warning;
     const isOurs = code.startsWith('COUNTERSIGN_');
     const sentence = [isOurs ? message : `${name}: ${message}`, ...(isOurs && detail ? [detail] : [])].join(' ');
-    if (told.has(sentence) || context.toldElsewhere.has(code) || !(isOn || isOurs)) return;
+    if (told.has(sentence) || context.suppressedWarnings.has(code) || !(isOn || isOurs)) return;
     told.add(sentence);
     context.output.warn(sentence);
   });

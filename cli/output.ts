@@ -1,12 +1,12 @@
 // What the command writes: the answer on stdout, as lines or as JSON; everything else on stderr; colours on a terminal alone.
 import { styleText } from 'node:util';
-import { harmless, harmlessJson } from './escape-for-terminal.ts';
+import { escapeForTerminal, escapeJsonForTerminal } from './escape-for-terminal.ts';
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 export type Paint = (style: Style, text: string) => string;
 
 export interface Output {
-  /** For what goes to stdout. What comes from elsewhere goes through `harmless` before it is painted. */
+  /** For what goes to stdout. What comes from elsewhere goes through `escapeForTerminal` before it is painted. */
   readonly paint: Paint;
   /** Stdout is one. */
   readonly isTerminal: boolean;
@@ -42,21 +42,21 @@ export function openOutput({ stdout, stderr }: Streams, noColor: boolean, isJson
   const paint = painter(stdout.isTTY === true && !noColor);
   const paintAside = painter(stderr.isTTY === true && !noColor);
   const aside = (style: Style | undefined, sentence: string) => {
-    const text = sentence.split('\n').map(harmless).join('\n');
+    const text = sentence.split('\n').map(escapeForTerminal).join('\n');
     stderr.write(`${style ? paintAside(style, text) : text}\n`);
   };
   return {
     paint,
     isTerminal: stdout.isTTY === true,
     answer(value, lines) {
-      const text = isJson() ? [harmlessJson(value)] : lines();
+      const text = isJson() ? [escapeJsonForTerminal(value)] : lines();
       if (text.length > 0) stdout.write(`${text.join('\n')}\n`);
     },
     raw: (content) => void stdout.write(content),
     progress: (sentence) => aside('dim', sentence),
     warn: (sentence) => aside('yellow', `warning: ${sentence}`),
     fail({ code, detail, hint, heading, document = { code, detail, ...(hint ? { hint } : {}) } }) {
-      if (isJson()) stdout.write(`${harmlessJson({ error: document })}\n`);
+      if (isJson()) stdout.write(`${escapeJsonForTerminal({ error: document })}\n`);
       if (heading) aside('red', heading);
       aside(heading ? undefined : 'red', detail);
       if (hint) aside(undefined, hint);

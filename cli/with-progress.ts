@@ -5,7 +5,7 @@ import type { CommandContext } from './context.ts';
 const unnoticedMs = 2_000;
 
 /** `sentence` is said once, on a terminal alone. */
-export async function withPatience<Value>(
+export async function withProgress<Value>(
   { isInteractive, output }: CommandContext,
   sentence: string,
   work: Promise<Value>,

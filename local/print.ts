@@ -1,6 +1,6 @@
 // What the local cloud prints: what runs where, a call, a table of the hosts that fail, lines to try.
 
-import { harmless } from '../cli/escape-for-terminal.ts';
+import { escapeForTerminal } from '../cli/escape-for-terminal.ts';
 import type { Paint } from '../cli/output.ts';
 import type { Cloud } from './cloud.ts';
 import type { RunningHost } from './demo-api/server.ts';
@@ -54,7 +54,7 @@ function failedLines({ code, step, detail, hint }: Failed, paint: Paint): string
 export function failedStepLine({ identity, step }: FailedStep, reason: unknown): string {
   const message = reason instanceof Error ? reason.message : String(reason);
   const [, detail = message, code] = /^(.*) \(([a-z-]+)\)$/s.exec(message) ?? [];
-  return harmless(`${[identity, step, ...(code === undefined ? [] : [code])].join(', ')}: ${detail}`);
+  return escapeForTerminal(`${[identity, step, ...(code === undefined ? [] : [code])].join(', ')}: ${detail}`);
 }
 
 export interface HostOutcome {

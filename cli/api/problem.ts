@@ -1,6 +1,6 @@
 // Tells a problem document: its title, the step, the detail and what to do on stderr; as JSON the whole document.
 import type { CommandContext } from '../context.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import type { Problem } from './api.ts';
 
 export function tellProblem(problem: Problem, { output }: CommandContext): void {
@@ -9,9 +9,9 @@ export function tellProblem(problem: Problem, { output }: CommandContext): void 
   output.fail({
     code,
     // A line of its own each, whatever an API puts there.
-    heading: harmless(title === undefined ? `${code}${where}` : `${title} (${code}${where})`),
-    detail: harmless(detail),
-    hint: hint && harmless(hint),
+    heading: escapeForTerminal(title === undefined ? `${code}${where}` : `${title} (${code}${where})`),
+    detail: escapeForTerminal(detail),
+    hint: hint && escapeForTerminal(hint),
     document: problem,
   });
 }

@@ -1,7 +1,7 @@
 // `identity complete`: the certificate that came back joins the key that waits for it, is proved like an import, and goes into use.
 import { createPrivateKey } from 'node:crypto';
 import type { CommandContext } from '../context.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal } from '../exit-code.ts';
 import type { InputFile } from '../import/contents.ts';
 import { publicKeyIdentifier } from '../import/public-key.ts';
@@ -86,7 +86,7 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   const outcome = isRotation ? 'rotation-resumed' : 'activated';
   context.output.answer({ identity: name, outcome, place: store.place, chain, warnings, notes }, () => [
     ...chain.map(
-      ({ role, subject, validTo }) => `  ${role.padEnd(12)}  ${harmless(subject)}, to ${validTo.slice(0, 10)}`,
+      ({ role, subject, validTo }) => `  ${role.padEnd(12)}  ${escapeForTerminal(subject)}, to ${validTo.slice(0, 10)}`,
     ),
     `${paint('green', '✓')} proved by handshakes over TLS 1.2 and TLS 1.3`,
     isRotation

@@ -8,7 +8,7 @@ import { pinOf } from '../../core/tls/server-certificate.ts';
 import { readCertificates } from '../../core/x509/chain.ts';
 import type { StageName, StoredDocument } from '../store/identity-store.ts';
 
-export interface DescribedCertificate {
+export interface CertificateView {
   readonly role: 'client' | 'intermediate' | 'root';
   /** RFC 4514, control characters escaped. */
   readonly subject: string;
@@ -27,26 +27,21 @@ export interface DescribedCertificate {
   readonly signature: string;
 }
 
-export interface DescribedIdentity {
+export interface IdentityView {
   readonly version: string;
   readonly stage: StageName;
   readonly isUsable: boolean;
   /** Why it is not usable: a rule of docs/identities.md, and a sentence. */
   readonly problem?: { readonly reason: string; readonly detail: string };
   /** As far as they can be read: the client's first, the root last. */
-  readonly certificates: readonly DescribedCertificate[];
+  readonly certificates: readonly CertificateView[];
   /** As stored; absent: any public host on port 443. */
   readonly destinations?: readonly unknown[];
   readonly renewal?: unknown;
 }
 
 /** `now` in milliseconds since 1970. Throws nothing for what a document may hold. */
-export function describeIdentity(
-  name: string,
-  stage: StageName,
-  stored: StoredDocument,
-  now: number,
-): DescribedIdentity {
+export function identityView(name: string, stage: StageName, stored: StoredDocument, now: number): IdentityView {
   const members = membersOrNone(stored.document);
   const problem = problemOf(name, stage, stored, now);
   return {
@@ -55,16 +50,16 @@ export function describeIdentity(
     isUsable: problem === undefined,
     ...(problem === undefined ? {} : { problem }),
     certificates: certificatesOf(members).map(({ role, certificate }) => describeCertificate(certificate, role, now)),
-    ...(Array.isArray(members.destinations) ? { destinations: members.destinations.map(describeDestination) } : {}),
+    ...(Array.isArray(members.destinations) ? { destinations: members.destinations.map(destinationView) } : {}),
     ...(members.renewal === undefined ? {} : { renewal: describeRenewal(members.renewal) }),
   };
 }
 
 function describeCertificate(
   certificate: X509Certificate,
-  role: DescribedCertificate['role'],
+  role: CertificateView['role'],
   now: number,
-): DescribedCertificate {
+): CertificateView {
   return {
     role,
     ...reportCertificate(certificate),
@@ -76,7 +71,7 @@ function describeCertificate(
 
 export interface CertificateInRole {
   /** By the key of the document that it stands at: where the root cannot be read, no intermediate is taken for it. */
-  readonly role: DescribedCertificate['role'];
+  readonly role: CertificateView['role'];
   readonly certificate: X509Certificate;
 }
 
@@ -109,7 +104,7 @@ export function membersOrNone(document: string): Readonly<Record<string, unknown
   }
 }
 
-function problemOf(name: string, stage: StageName, stored: StoredDocument, now: number): DescribedIdentity['problem'] {
+function problemOf(name: string, stage: StageName, stored: StoredDocument, now: number): IdentityView['problem'] {
   try {
     checkIdentity(name, { ...stored, stage }, now);
     return undefined;
@@ -120,7 +115,7 @@ function problemOf(name: string, stage: StageName, stored: StoredDocument, now: 
 }
 
 /** What stands there may not be a destination; nothing in a destination is secret, and roots are long. */
-export function describeDestination(destination: unknown): unknown {
+export function destinationView(destination: unknown): unknown {
   if (typeof destination !== 'object' || destination === null) return 'unreadable';
   const { serverRoots, ...rest } = destination as Record<string, unknown>;
   return serverRoots === undefined ? rest : { ...rest, serverRoots: fingerprintsOf(String(serverRoots)) };

@@ -13,7 +13,7 @@ import {
   warnOfReaders,
   wasChanged,
 } from './change.ts';
-import { clientCertificateOf, describeDestination, membersOrNone } from './described.ts';
+import { clientCertificateOf, destinationView, membersOrNone } from './described.ts';
 import {
   anyHostSentence,
   checkedDestinations,
@@ -207,7 +207,7 @@ function show(
   store: IdentityStore,
   context: CommandContext,
 ): void {
-  const shown = destinations?.map(describeDestination);
+  const shown = destinations?.map(destinationView);
   context.output.answer({ identity: name, outcome, place: store.place, destinations: shown ?? null }, () => [
     `${context.output.paint('bold', name)}  ${store.place}${outcome === 'would-be-changed' ? '  (nothing was stored)' : ''}`,
     ...destinationLines(shown),

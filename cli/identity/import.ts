@@ -1,10 +1,10 @@
 // `identity import`: files become an identity, judged and proved before it is stored, or all that is in the way is said.
 import type { CommandContext } from '../context.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal, usageError } from '../exit-code.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { carriedOver, requireName, requireNoRotation, requireSize, wasChanged } from './change.ts';
-import { describeDestination } from './described.ts';
+import { destinationView } from './described.ts';
 import { readInputFiles } from './input-files.ts';
 import { judgedIdentity, refuse } from './judged.ts';
 import { destinationLines } from './lines.ts';
@@ -82,18 +82,18 @@ export async function importIdentity(
       place: store.place,
       ...(stored === undefined ? {} : { version: stored.version }),
       chain,
-      ...(Array.isArray(destinations) ? { destinations: destinations.map(describeDestination) } : {}),
+      ...(Array.isArray(destinations) ? { destinations: destinations.map(destinationView) } : {}),
       warnings: told,
       notes,
     },
     () => [
       ...chain.map(
         ({ role, subject, validTo, source }) =>
-          `  ${role.padEnd(12)}  ${harmless(subject)}, to ${validTo.slice(0, 10)}  ${paint('dim', harmless(source))}`,
+          `  ${role.padEnd(12)}  ${escapeForTerminal(subject)}, to ${validTo.slice(0, 10)}  ${paint('dim', escapeForTerminal(source))}`,
       ),
-      ...notes.map((note) => `  ${paint('dim', harmless(note))}`),
+      ...notes.map((note) => `  ${paint('dim', escapeForTerminal(note))}`),
       'Destinations',
-      ...destinationLines(Array.isArray(destinations) ? destinations.map(describeDestination) : undefined),
+      ...destinationLines(Array.isArray(destinations) ? destinations.map(destinationView) : undefined),
       `${paint('green', '✓')} proved by handshakes over TLS 1.2 and TLS 1.3`,
       options.dryRun
         ? `Nothing was stored: without --dry-run "${name}" would be ${outcome} in ${store.place}.`

@@ -5,7 +5,7 @@ import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityState, StageName } from '../store/identity-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { requireIdentity } from './change.ts';
-import { describeIdentity } from './described.ts';
+import { identityView } from './described.ts';
 import { identityLines } from './lines.ts';
 
 export interface InspectOptions extends StoreOptions {
@@ -30,7 +30,7 @@ export async function inspectIdentity(name: string, options: InspectOptions, con
     const instead = hasRequest ? ' A certificate request waits: countersign identity csr shows it.' : '';
     throw refusal('no-version', `"${name}" has nothing at ${stage}.${instead}`);
   }
-  const described = describeIdentity(name, stage, stored, context.now());
+  const described = identityView(name, stage, stored, context.now());
   const { paint } = context.output;
   context.output.answer({ identity: name, place: state.place, ...described, ...stateOf(state, hasRequest) }, () => [
     `${paint('bold', name)}  ${state.place}`,

@@ -1,7 +1,7 @@
 // Files on their way into the store: read, judged and proved, or refused with everything that is in the way.
 import { CountersignError } from '../../core/errors.ts';
 import type { CommandContext } from '../context.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { AskPassphrase, InputFile } from '../import/contents.ts';
 import { type Finding, findingOf } from '../import/finding.ts';
@@ -38,7 +38,7 @@ export function refuse(name: string, findings: readonly Finding[], context: Comm
   output.answer({ identity: name, outcome: 'refused', findings }, () => [
     ...findings.map(({ severity, code, sentence }) => {
       const mark = severity === 'error' ? output.paint('red', '✗') : output.paint('yellow', '!');
-      return `${mark} ${harmless(sentence)} ${output.paint('dim', `(${code})`)}`;
+      return `${mark} ${escapeForTerminal(sentence)} ${output.paint('dim', `(${code})`)}`;
     }),
     `"${name}" is refused; nothing was stored.`,
   ]);

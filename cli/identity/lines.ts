@@ -1,8 +1,8 @@
 // An identity for people: its certificates, destinations and renewal as lines.
 
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import type { Paint } from '../output.ts';
-import type { DescribedCertificate, DescribedIdentity } from './described.ts';
+import type { CertificateView, IdentityView } from './described.ts';
 
 /** Less than that is shown in red: rotations begin before it (docs/operate.md). */
 const soonDays = 30;
@@ -18,12 +18,12 @@ function daysCounted(days: number): string {
   return days === 1 ? '1 day' : `${days} days`;
 }
 
-function certificateLines(certificate: DescribedCertificate, paint: Paint): readonly string[] {
+function certificateLines(certificate: CertificateView, paint: Paint): readonly string[] {
   const { role, subject, issuer, key, signature, validFrom, validTo, daysLeft, fingerprint256, pin, serialNumber } =
     certificate;
   return [
-    `  ${paint('bold', role.padEnd(12))}  ${harmless(subject)}`,
-    ...(role === 'root' ? [] : [`                issued by ${harmless(issuer)}`]),
+    `  ${paint('bold', role.padEnd(12))}  ${escapeForTerminal(subject)}`,
+    ...(role === 'root' ? [] : [`                issued by ${escapeForTerminal(issuer)}`]),
     `                valid ${validFrom.slice(0, 10)} to ${validTo.slice(0, 10)}, ${daysText(daysLeft, paint)}`,
     `                ${key}, ${signature}, serial number ${serialNumber}`,
     `                SHA-256 ${fingerprint256}`,
@@ -34,7 +34,7 @@ function certificateLines(certificate: DescribedCertificate, paint: Paint): read
 export function destinationLines(destinations: readonly unknown[] | undefined): readonly string[] {
   if (destinations === undefined) return ['  any public host on port 443: none is listed'];
   if (destinations.length === 0) return ['  none: the identity may go nowhere'];
-  return destinations.map((destination) => `  ${harmless(destinationText(destination))}`);
+  return destinations.map((destination) => `  ${escapeForTerminal(destinationText(destination))}`);
 }
 
 /** `api.acme.example:443, requireMutual, network private`. */
@@ -56,18 +56,18 @@ function settingText(key: string, value: unknown): string {
   return `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`;
 }
 
-export function identityLines(described: DescribedIdentity, paint: Paint): readonly string[] {
+export function identityLines(described: IdentityView, paint: Paint): readonly string[] {
   const { stage, version, isUsable, problem, certificates, destinations, renewal } = described;
   const state = isUsable
     ? paint('green', 'usable')
-    : paint('red', `unusable: ${harmless(problem?.detail ?? '')} (${problem?.reason})`);
+    : paint('red', `unusable: ${escapeForTerminal(problem?.detail ?? '')} (${problem?.reason})`);
   return [
     `${paint('bold', stage)}  version ${version}  ${state}`,
     ...certificates.flatMap((certificate) => certificateLines(certificate, paint)),
     'Destinations',
     ...destinationLines(destinations),
     'Renewal',
-    `  ${renewal === undefined ? 'none: by hand' : harmless(JSON.stringify(renewal))}`,
+    `  ${renewal === undefined ? 'none: by hand' : escapeForTerminal(JSON.stringify(renewal))}`,
   ];
 }
 

@@ -1,11 +1,11 @@
 // `identity list`: every identity of the store, with its state and its days.
 import { CountersignError } from '../../core/errors.ts';
 import type { CommandContext } from '../context.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityStore } from '../store/identity-store.ts';
 import { openStore } from '../store/open-store.ts';
-import { describeIdentity, membersOrNone } from './described.ts';
+import { identityView, membersOrNone } from './described.ts';
 import { columns, daysText } from './lines.ts';
 
 interface Entry {
@@ -38,13 +38,13 @@ export async function listIdentities(options: StoreOptions, context: CommandCont
     const rows = entries.map(({ identity, subject, validTo, problem }) => [
       identity,
       validTo?.slice(0, 10) ?? '–',
-      harmless(subject ?? ''),
+      escapeForTerminal(subject ?? ''),
       problem === undefined ? '' : problem.reason,
     ]);
     return columns(rows).flatMap((row, index) => {
       const { isUsable, daysLeft, problem } = entries[index] as Entry;
       const line = `${isUsable ? paint('green', '✓') : paint('red', '✗')} ${row}${daysLeft === undefined ? '' : `  ${daysText(daysLeft, paint)}`}`;
-      return problem === undefined ? [line] : [line, `    ${paint('dim', harmless(problem.detail))}`];
+      return problem === undefined ? [line] : [line, `    ${paint('dim', escapeForTerminal(problem.detail))}`];
     });
   });
 }
@@ -56,7 +56,7 @@ async function entryOf(identity: string, store: IdentityStore, now: number): Pro
       const waits = stored !== undefined || (await store.request(identity)) !== undefined;
       return { identity, isUsable: false, problem: waits ? requestWaits : noValue };
     }
-    const { isUsable, problem, certificates, destinations } = describeIdentity(identity, 'AWSCURRENT', stored, now);
+    const { isUsable, problem, certificates, destinations } = identityView(identity, 'AWSCURRENT', stored, now);
     const leaf = certificates.find(({ role }) => role === 'client');
     return {
       identity,

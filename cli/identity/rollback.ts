@@ -2,13 +2,13 @@
 
 import { requireYes } from '../confirmation.ts';
 import type { CommandContext } from '../context.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal } from '../exit-code.ts';
 import { painter } from '../output.ts';
 import type { StoreOptions } from '../store/chosen-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { requireIdentity, warnOfReaders, wasChanged } from './change.ts';
-import { type DescribedCertificate, type DescribedIdentity, describeIdentity } from './described.ts';
+import { type CertificateView, type IdentityView, identityView } from './described.ts';
 import { daysText, destinationLines } from './lines.ts';
 
 export interface RollbackOptions extends StoreOptions {
@@ -24,9 +24,9 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
     throw refusal('no-version', `There is no version of "${name}" to roll back to in ${store.place}.`);
   }
   const now = context.now();
-  const before = describeIdentity(name, 'AWSPREVIOUS', stored, now);
+  const before = identityView(name, 'AWSPREVIOUS', stored, now);
   const present = await store.read(name, 'AWSCURRENT').catch(() => undefined);
-  const current = present && describeIdentity(name, 'AWSCURRENT', present, now);
+  const current = present && identityView(name, 'AWSCURRENT', present, now);
   if (!before.isUsable) {
     throw refusal('identity-unusable', `The version before cannot be used: ${before.problem?.detail ?? ''}`);
   }
@@ -44,7 +44,7 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
   context.output.answer(
     { identity: name, outcome: 'rolled-back', place: store.place, current: before, previous: current ?? null },
     () => [
-      `${paint('green', '✓')} "${name}" is ${harmless(leaf?.subject ?? '')}, SHA-256 ${leaf?.fingerprint256 ?? ''} again; ${takenUp}.`,
+      `${paint('green', '✓')} "${name}" is ${escapeForTerminal(leaf?.subject ?? '')}, SHA-256 ${leaf?.fingerprint256 ?? ''} again; ${takenUp}.`,
     ],
   );
 }
@@ -55,15 +55,15 @@ const plain = painter(false);
 function whatItMeans(
   name: string,
   place: string,
-  before: DescribedIdentity,
-  current: DescribedIdentity | undefined,
+  before: IdentityView,
+  current: IdentityView | undefined,
 ): readonly string[] {
   const [then, now] = [clientOf(before), current && clientOf(current)];
   const isSame = then?.fingerprint256 === now?.fingerprint256;
-  const certificate = (described: DescribedIdentity | undefined) => {
+  const certificate = (described: IdentityView | undefined) => {
     const leaf = described && clientOf(described);
     return leaf
-      ? `${harmless(leaf.subject)}, SHA-256 ${leaf.fingerprint256.slice(0, 23)}…, ${daysText(leaf.daysLeft, plain)}`
+      ? `${escapeForTerminal(leaf.subject)}, SHA-256 ${leaf.fingerprint256.slice(0, 23)}…, ${daysText(leaf.daysLeft, plain)}`
       : 'nothing that can be read';
   };
   const hasSameDestinations = JSON.stringify(before.destinations) === JSON.stringify(current?.destinations);
@@ -77,6 +77,6 @@ function whatItMeans(
   ];
 }
 
-function clientOf({ certificates }: DescribedIdentity): DescribedCertificate | undefined {
+function clientOf({ certificates }: IdentityView): CertificateView | undefined {
   return certificates.find(({ role }) => role === 'client');
 }

@@ -6,7 +6,7 @@ import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { currentMembers, requireIdentity } from './change.ts';
-import { describeIdentity } from './described.ts';
+import { identityView } from './described.ts';
 
 export interface RotateOptions extends StoreOptions {
   readonly wait?: boolean;
@@ -154,7 +154,7 @@ const whereTheReasonIs =
 
 async function tell(name: string, version: string, store: IdentityStore, context: CommandContext): Promise<void> {
   const stored = await store.read(name, 'AWSCURRENT');
-  const [leaf] = stored === undefined ? [] : describeIdentity(name, 'AWSCURRENT', stored, context.now()).certificates;
+  const [leaf] = stored === undefined ? [] : identityView(name, 'AWSCURRENT', stored, context.now()).certificates;
   const { paint } = context.output;
   context.output.answer(
     { identity: name, outcome: 'rotated', version, place: store.place, certificate: leaf ?? null },

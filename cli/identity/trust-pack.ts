@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'no
 import { basename, dirname, join, resolve } from 'node:path';
 import { domainToASCII } from 'node:url';
 import type { CommandContext } from '../context.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal, unavailable, usageError } from '../exit-code.ts';
 import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityState, IdentityStore, StageName } from '../store/identity-store.ts';
@@ -13,7 +13,7 @@ import { type CustomerServer, configurationFiles } from '../trust-pack/configura
 import { readMe } from '../trust-pack/read-me.ts';
 import { subjectForms } from '../trust-pack/subject-forms.ts';
 import { requireIdentity } from './change.ts';
-import { certificatesOf, describeIdentity, membersOrNone } from './described.ts';
+import { certificatesOf, identityView, membersOrNone } from './described.ts';
 import { type Place, placeFrom } from './destination-words.ts';
 
 export interface TrustPackOptions extends StoreOptions {
@@ -73,7 +73,7 @@ export async function makeTrustPack(name: string, options: TrustPackOptions, con
     () => [
       ...described.certificates.map(
         ({ role, subject, validTo, fingerprint256 }) =>
-          `  ${role.padEnd(12)}  ${harmless(subject)}, to ${validTo.slice(0, 10)}\n                SHA-256 ${fingerprint256}`,
+          `  ${role.padEnd(12)}  ${escapeForTerminal(subject)}, to ${validTo.slice(0, 10)}\n                SHA-256 ${fingerprint256}`,
       ),
       ...(next === undefined ? [] : ['  The next certificate is in next/.']),
       `${paint('green', '✓')} ${written.length} files in ${out}, for https://${server.host}:${server.port}: README.md says what to do with them.`,
@@ -87,7 +87,7 @@ async function partsOf(name: string, stage: StageName, store: IdentityStore, con
   const stored = await store.read(name, stage);
   if (stored === undefined) throw refusal('no-version', `"${name}" has nothing at ${stage}.`);
   const members = membersOrNone(stored.document);
-  return { described: describeIdentity(name, stage, stored, context.now()), chain: chainOf(members), members };
+  return { described: identityView(name, stage, stored, context.now()), chain: chainOf(members), members };
 }
 
 /** Undefined where the client certificate or the root cannot be read. */

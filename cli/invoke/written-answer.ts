@@ -4,7 +4,7 @@ import { access, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { InvocationResult } from '../../core/invocation/answer.ts';
 import type { CommandContext } from '../context.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal, usageError } from '../exit-code.ts';
 
 export interface WrittenAs {
@@ -42,7 +42,7 @@ export async function writeAnswer(
   const isShown = output.isTerminal && file === undefined;
   if (withHead) {
     const lines = headOf(answer);
-    if (isShown) output.raw(lines.map(harmless).join('\n'));
+    if (isShown) output.raw(lines.map(escapeForTerminal).join('\n'));
     else output.raw(Buffer.from(lines.join('\r\n'), 'latin1'));
   }
   if (isShown && upsets(body)) {

@@ -1,12 +1,12 @@
 // The page that comes first in a trust pack: what to trust, until when, and how to tell that it is genuine.
-import type { DescribedCertificate } from '../identity/described.ts';
+import type { CertificateView } from '../identity/described.ts';
 import type { SubjectForms } from './subject-forms.ts';
 
 export interface Pack {
   readonly identity: string;
-  readonly certificates: readonly DescribedCertificate[];
+  readonly certificates: readonly CertificateView[];
   /** Of the rotation that is under way; empty where there is none. */
-  readonly next: readonly DescribedCertificate[];
+  readonly next: readonly CertificateView[];
   readonly host: string;
   readonly port: number;
   readonly folder: string;
@@ -102,7 +102,7 @@ function certificateText({
   pin,
   key,
   serialNumber,
-}: DescribedCertificate): readonly string[] {
+}: CertificateView): readonly string[] {
   return [
     `### ${role === 'client' ? 'Client certificate' : role === 'root' ? 'Root' : 'Intermediate'}`,
     '',
@@ -146,6 +146,6 @@ function code(name: string): string {
   return `\`${name.replace(/[`|]/g, (character) => `\\${character.charCodeAt(0).toString(16).toUpperCase()}`)}\``;
 }
 
-function rootOf(certificates: readonly DescribedCertificate[]): DescribedCertificate | undefined {
+function rootOf(certificates: readonly CertificateView[]): CertificateView | undefined {
   return certificates.find(({ role }) => role === 'root');
 }

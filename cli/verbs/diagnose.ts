@@ -6,9 +6,9 @@ import { type ApiOptions, identityOf, openApi, toUrl, withApi } from '../api/ope
 import { tellProblem } from '../api/problem.ts';
 import type { CommandContext } from '../context.ts';
 import { diagnosisLines } from '../diagnosis-text.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { exitCodes } from '../exit-code.ts';
-import { withPatience } from '../with-progress.ts';
+import { withProgress } from '../with-progress.ts';
 import { withExamples, withJson } from './options.ts';
 
 interface DiagnoseOptions extends ApiOptions {
@@ -52,7 +52,7 @@ async function diagnose(text: string, options: DiagnoseOptions, context: Command
     ...(probe === undefined ? {} : { probe: probe === 'none' ? false : { path: probe } }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
   });
-  const result = await withPatience(context, `Waiting for ${url} …`, asked);
+  const result = await withProgress(context, `Waiting for ${url} …`, asked);
   api.close();
   if ('problem' in result) {
     tellProblem(result.problem, context);
@@ -62,7 +62,7 @@ async function diagnose(text: string, options: DiagnoseOptions, context: Command
   }
   const { answer } = result;
   context.output.answer(answer, () => [
-    titleOf(harmless(url), identity, answer),
+    titleOf(escapeForTerminal(url), identity, answer),
     '',
     ...diagnosisLines(answer, context.output.paint),
   ]);
@@ -70,7 +70,7 @@ async function diagnose(text: string, options: DiagnoseOptions, context: Command
 }
 
 function titleOf(url: string, identity: string, { identity: { version } }: Diagnosis): string {
-  return `${url} as ${identity}${version ? `, version ${harmless(version)}` : ''}`;
+  return `${url} as ${identity}${version ? `, version ${escapeForTerminal(version)}` : ''}`;
 }
 
 function readProbe(value: string): string {

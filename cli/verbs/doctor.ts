@@ -4,11 +4,11 @@ import { platformIdentity, variables } from '../../core/settings.ts';
 import { type ApiOptions, identityOf, openHttpApi, withApi } from '../api/open-api.ts';
 import type { CommandContext } from '../context.ts';
 import type { Check, CheckStatus } from '../doctor/check.ts';
-import { harmless } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { Paint, Style } from '../output.ts';
 import { chosenStore, type StoreOptions } from '../store/chosen-store.ts';
-import { withPatience } from '../with-progress.ts';
+import { withProgress } from '../with-progress.ts';
 import { withExamples, withJson } from './options.ts';
 
 interface DoctorOptions extends ApiOptions {
@@ -38,8 +38,8 @@ export function addDoctor(program: Command, context: CommandContext): void {
 async function doctor(options: DoctorOptions, context: CommandContext): Promise<void> {
   const { output } = context;
   // Among the checks of the files.
-  context.toldElsewhere.add('COUNTERSIGN_KEY_READABLE');
-  const checks = await withPatience(context, 'Looking …', examine(options, context));
+  context.suppressedWarnings.add('COUNTERSIGN_KEY_READABLE');
+  const checks = await withProgress(context, 'Looking …', examine(options, context));
   const failures = checks.filter(({ status }) => status === 'failure').length;
   const warnings = checks.filter(({ status }) => status === 'warning').length;
   output.answer({ ok: failures === 0, failures, warnings, checks }, () => [
@@ -118,9 +118,9 @@ const marks: Readonly<Record<CheckStatus, readonly [string, Style]>> = {
 
 function linesOf({ check, subject, status, detail, remedy }: Check, paint: Paint): string[] {
   const [mark, style] = marks[status];
-  const what = subject === undefined ? '' : `${harmless(subject)}: `;
-  const line = `${paint(style, mark)} ${check.padEnd(11)}  ${what}${harmless(detail)}`;
-  return remedy === undefined ? [line] : [line, `${' '.repeat(15)}${paint('dim', harmless(remedy))}`];
+  const what = subject === undefined ? '' : `${escapeForTerminal(subject)}: `;
+  const line = `${paint(style, mark)} ${check.padEnd(11)}  ${what}${escapeForTerminal(detail)}`;
+  return remedy === undefined ? [line] : [line, `${' '.repeat(15)}${paint('dim', escapeForTerminal(remedy))}`];
 }
 
 function summary(failures: number, warnings: number, paint: Paint): string {

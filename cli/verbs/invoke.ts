@@ -7,10 +7,10 @@ import type { Problem } from '../api/api.ts';
 import { type ApiOptions, identityOf, openApi, toUrl, withApi } from '../api/open-api.ts';
 import { tellProblem } from '../api/problem.ts';
 import type { CommandContext } from '../context.ts';
-import { harmless, harmlessly } from '../escape-for-terminal.ts';
+import { escapeForTerminal, escapeStringsForTerminal } from '../escape-for-terminal.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit-code.ts';
 import type { DataPart } from '../invoke/request-body.ts';
-import { withPatience } from '../with-progress.ts';
+import { withProgress } from '../with-progress.ts';
 import { collect, withExamples, withJson } from './options.ts';
 
 interface InvokeOptions extends ApiOptions {
@@ -127,7 +127,7 @@ async function invoke(
     ...(options.requireMutual ? { requireMutual: true } : {}),
   };
   const asked = api.invoke(identity, question);
-  const result = await (options.silent ? asked : withPatience(context, `Waiting for ${url} …`, asked));
+  const result = await (options.silent ? asked : withProgress(context, `Waiting for ${url} …`, asked));
   api.close();
   if ('problem' in result) {
     tellProblem(result.problem, context);
@@ -137,7 +137,7 @@ async function invoke(
   const { answer } = result;
   if (options.verbose)
     for (const line of handshakeLines(`${method} ${url} as ${identity}`, answer)) output.progress(line);
-  if (answer.advice !== undefined && !options.silent) output.warn(harmless(answer.advice));
+  if (answer.advice !== undefined && !options.silent) output.warn(escapeForTerminal(answer.advice));
   const isFailed = answer.status >= 400 && (options.fail === true || options.failWithBody === true);
   const withHead = options.include === true || options.head === true;
   const withBody = options.head !== true && (!isFailed || options.failWithBody === true);
@@ -159,11 +159,11 @@ function exitCodeFor({ code, retryable }: Problem): ExitCode {
 
 /** What was sent is not told: headers hold tokens. */
 function handshakeLines(title: string, answer: InvocationResult): string[] {
-  const { handshake, timings, status } = harmlessly(answer);
+  const { handshake, timings, status } = escapeStringsForTerminal(answer);
   const { protocol, cipher, connection, server, client } = handshake;
   const ms = (value: number) => `${value.toFixed(1)} ms`;
   return [
-    harmless(title),
+    escapeForTerminal(title),
     `${protocol}, ${cipher}, ${connection} connection`,
     `server ${server.subject}, issued by ${server.issuer}, valid to ${server.validTo}`,
     `client SHA-256 ${client.fingerprint256}, ${client.stage}, version ${client.version}, valid to ${client.validTo}`,

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { diagnosisLines } from '../../../cli/diagnosis-text.ts';
-import { harmlessJson } from '../../../cli/escape-for-terminal.ts';
+import { escapeJsonForTerminal } from '../../../cli/escape-for-terminal.ts';
 import { painter } from '../../../cli/output.ts';
 import type { Diagnosis } from '../../../core/diagnosis/diagnosis.ts';
 
@@ -42,7 +42,7 @@ it('a diagnosis, with colours and without', () => {
 });
 
 it('JSON, which says the same', () => {
-  const text = harmlessJson(diagnosis);
+  const text = escapeJsonForTerminal(diagnosis);
   expect(text).not.toMatch(steering);
   expect(JSON.parse(text)).toEqual(diagnosis);
 });
