@@ -1,38 +1,37 @@
-// The console's data: read from where the identities are, kept for a moment, handed out to whoever may use them.
+// The console's state: read from the identity source, kept for a second, and filtered by what the caller can use.
 
 import { BoundedMap } from '../core/bounded-map.ts';
 import { CountersignError } from '../core/errors.ts';
 import { createGate } from '../core/identity/gate.ts';
 import type { IdentitySource, Stage } from '../core/identity/identity.ts';
-import { type SeenIdentity, seeIdentity, withVerdicts } from './identities.ts';
-import { createJudgements } from './judgements.ts';
+import { createVersionStatusCache, destinationStates, type LoadedIdentity, loadIdentity } from './identity-state.ts';
+import type { RecentVerdicts } from './recent-verdicts.ts';
 import type { ConsoleState, EventState, RotationState } from './state.ts';
-import type { Verdicts } from './verdicts.ts';
 
 export interface ConsoleParts {
   readonly place: ConsoleState['place'];
   readonly source: IdentitySource;
-  /** Those that the source can have. */
+  /** The stages that the source supports. */
   readonly stages: readonly Stage[];
-  /** Of all identities; may reject. */
+  /** Names of all identities; may reject. */
   names(): Promise<readonly string[]>;
-  readonly verdicts: Verdicts;
+  readonly verdicts: RecentVerdicts;
   /** Absent where nothing rotates. */
   readonly rotations?: Rotations;
-  /** The latest first; absent where there is no bus. */
+  /** Latest first; absent where there is no event bus. */
   events?(): readonly EventState[];
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
 
 export interface Rotations {
-  /** Undefined when there is no such identity. */
+  /** Undefined if there is no such identity. */
   state(name: string): Promise<RotationState | undefined>;
-  /** Begins one; `under-way` when there is one already. May reject. */
+  /** May reject. */
   begin(name: string): Promise<'begun' | 'under-way' | 'not-set-up'>;
 }
 
-/** Who asks; undefined where nobody is known, and everybody may use all. */
+/** Undefined without authentication: every caller can then use every identity. */
 export interface ConsoleCaller {
   readonly name: string;
   mayUse(identity: string): boolean;
@@ -40,29 +39,29 @@ export interface ConsoleCaller {
 
 export interface Console {
   readonly parts: ConsoleParts;
-  /** Rejects with `identity-unavailable` when the names cannot be listed. */
+  /** Rejects with `identity-unavailable` if the names cannot be listed. */
   state(caller: ConsoleCaller | undefined): Promise<ConsoleState>;
-  /** Something was done to the identity: it is read anew. */
+  /** Call it after a change to the identity, so that the next state reads it again. */
   forget(name: string): void;
 }
 
-const mostIdentities = 200;
-const mostEvents = 50;
-const readsAtOnce = 8;
+const maxIdentities = 200;
+const maxEvents = 50;
+const maxConcurrentReads = 8;
 /**
- * Several pages, each asking every few seconds, cost one read; a rotation is seen within it. In milliseconds, from the end of
- * the read: one that takes longer must not begin anew for whoever asks again at once.
+ * How long a read is reused, in milliseconds from its end: several pages that poll cost one read, and a read that takes
+ * longer is not repeated at once.
  */
-const holdsMs = 1_000;
-/** Kept at most; those of the callers who look at the moment. */
-const mostKept = 2_000;
+const reuseMs = 1_000;
+/** Of all callers that have the console open. */
+const maxReads = 2_000;
 
-interface Kept {
-  readonly seen: Promise<SeenIdentity>;
+interface IdentityRead {
+  readonly identity: Promise<LoadedIdentity>;
   readonly rotation: Promise<RotationState | undefined> | undefined;
 }
 
-interface Held<Value> {
+interface Reusable<Value> {
   readonly value: Value;
   /** Undefined while it is being read. */
   endedAt: number | undefined;
@@ -70,55 +69,55 @@ interface Held<Value> {
 
 export function openConsole(parts: ConsoleParts): Console {
   const { source, stages, verdicts, rotations, now = Date.now } = parts;
-  const gate = createGate(readsAtOnce, 100_000);
-  const judgements = createJudgements();
-  const kept = new BoundedMap<string, Held<Kept>>({ maxEntries: mostKept });
-  let listed: Held<Promise<readonly string[]>> | undefined;
+  const gate = createGate(maxConcurrentReads, 100_000);
+  const statuses = createVersionStatusCache();
+  const reads = new BoundedMap<string, Reusable<IdentityRead>>({ maxEntries: maxReads });
+  let namesRead: Reusable<Promise<readonly string[]>> | undefined;
 
-  function holds(held: Held<unknown> | undefined): boolean {
-    return held !== undefined && (held.endedAt === undefined || now() - held.endedAt < holdsMs);
+  function isFresh(read: Reusable<unknown>): boolean {
+    return read.endedAt === undefined || now() - read.endedAt < reuseMs;
   }
 
-  function hold<Value>(value: Value, reading: readonly unknown[]): Held<Value> {
-    const held: Held<Value> = { value, endedAt: undefined };
-    void Promise.allSettled(reading).then(() => {
-      held.endedAt = now();
+  function reusable<Value>(value: Value, pending: readonly unknown[]): Reusable<Value> {
+    const read: Reusable<Value> = { value, endedAt: undefined };
+    void Promise.allSettled(pending).then(() => {
+      read.endedAt = now();
     });
-    return held;
+    return read;
   }
 
   function names(): Promise<readonly string[]> {
-    if (listed === undefined || !holds(listed)) {
-      const reading = parts.names().catch(unlisted);
-      listed = hold(reading, [reading]);
+    if (namesRead === undefined || !isFresh(namesRead)) {
+      const reading = parts.names().catch(throwUnavailable);
+      namesRead = reusable(reading, [reading]);
     }
-    return listed.value;
+    return namesRead.value;
   }
 
-  function see(name: string): Kept {
-    const known = kept.get(name);
-    if (known !== undefined && holds(known)) return known.value;
-    const seen = gate.run(() => seeIdentity(source, name, stages, judgements, now()));
+  function read(name: string): IdentityRead {
+    const known = reads.get(name);
+    if (known !== undefined && isFresh(known)) return known.value;
+    const identity = gate.run(() => loadIdentity(source, name, stages, statuses, now()));
     const rotation = rotations?.state(name).catch(() => undefined);
-    const fresh = hold({ seen, rotation }, [seen, rotation]);
-    kept.set(name, fresh);
+    const fresh = reusable({ identity, rotation }, [identity, rotation]);
+    reads.set(name, fresh);
     return fresh.value;
   }
 
   return {
     parts,
-    forget: (name) => kept.delete(name),
+    forget: (name) => reads.delete(name),
     async state(caller) {
       const all = [...(await names())].filter((name) => caller?.mayUse(name) ?? true).sort();
-      const shown = all.slice(0, mostIdentities).map(see);
+      const shown = all.slice(0, maxIdentities).map(read);
       const identities = await Promise.all(
-        shown.map(async ({ seen, rotation }) => {
-          const identity = await seen;
-          const rotating = await rotation;
+        shown.map(async (pending) => {
+          const { state, destinations } = await pending.identity;
+          const rotation = await pending.rotation;
           return {
-            ...identity.shown,
-            destinations: withVerdicts(identity.destinations, verdicts.of(identity.shown.name)),
-            ...(rotating && { rotation: rotating }),
+            ...state,
+            destinations: destinationStates(destinations, verdicts.of(state.name)),
+            ...(rotation && { rotation }),
           };
         }),
       );
@@ -130,12 +129,12 @@ export function openConsole(parts: ConsoleParts): Console {
         mayRotate: rotations !== undefined,
         identities,
         furtherIdentities: all.length - shown.length,
-        ...(events && { events: events.slice(0, mostEvents) }),
+        ...(events && { events: events.slice(0, maxEvents) }),
       };
     },
   };
 }
 
-function unlisted(cause: unknown): never {
+function throwUnavailable(cause: unknown): never {
   throw new CountersignError('identity-unavailable', 'The identities cannot be listed at the moment.', { cause });
 }

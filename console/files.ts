@@ -1,4 +1,4 @@
-// The console's page: a fixed list of files, read once, sent with a content security policy that leaves nothing but themselves.
+// The files of the console's page: a fixed list, read once, sent with a strict content security policy.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -12,7 +12,7 @@ const types = {
   svg: 'image/svg+xml',
 } as const;
 
-/** No path of a request is ever joined to a folder: what is not on this list is not there. */
+/** The only files that are served: the path of a request is never joined to a folder. */
 export const consoleFiles = [
   'index.html',
   'look.css',
@@ -38,7 +38,7 @@ export const consoleFiles = [
   'words.js',
 ] as const;
 
-/** Whatever got into the page would have nowhere to load from and nowhere to send to. */
+/** Injected content can load nothing and send nothing to another server. */
 export const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -67,45 +67,45 @@ const securityHeaders = [
   'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
 ];
 
-interface KeptFile {
+interface PageFile {
   readonly body: Buffer;
   readonly etag: string;
   readonly headers: readonly string[];
 }
 
 export interface ConsolePage {
-  /** Undefined when the path (without its query) is none of a file's, or the method is not GET or HEAD. */
+  /** `path` without its query. Undefined if there is no such file, or the method is not GET or HEAD. */
   file(method: string, path: string, headers: IncomingHttpHeaders): HttpAnswer | undefined;
 }
 
-/** Reads the files. Throws when one is missing. */
+/** Reads the files. Throws if one is missing. */
 export function openPage(): ConsolePage {
-  const kept = new Map<string, KeptFile>();
-  for (const name of consoleFiles) kept.set(`/console/${name}`, readOne(name));
-  const start = kept.get('/console/index.html') as KeptFile;
-  kept.set('/', start);
-  kept.set('/console/', start);
+  const files = new Map<string, PageFile>();
+  for (const name of consoleFiles) files.set(`/console/${name}`, readOne(name));
+  const index = files.get('/console/index.html') as PageFile;
+  files.set('/', index);
+  files.set('/console/', index);
   return {
     file(method, path, headers) {
       if (method !== 'GET' && method !== 'HEAD') return undefined;
-      const file = kept.get(path);
+      const file = files.get(path);
       if (file === undefined) return undefined;
-      const isKnown = (headers['if-none-match'] ?? '').split(',').some((tag) => tag.trim() === file.etag);
-      if (isKnown) return { status: 304, headers: file.headers, body: '' };
+      const isUnchanged = (headers['if-none-match'] ?? '').split(',').some((tag) => tag.trim() === file.etag);
+      if (isUnchanged) return { status: 304, headers: file.headers, body: '' };
       return { status: 200, headers: file.headers, body: file.body };
     },
   };
 }
 
-function readOne(name: (typeof consoleFiles)[number]): KeptFile {
+function readOne(name: (typeof consoleFiles)[number]): PageFile {
   const body = readFileSync(join(import.meta.dirname, 'page', name));
   const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
   const type = types[name.split('.').at(-1) as keyof typeof types];
-  // Asked for anew each time, and sent only when it has changed: a page and scripts of two releases never meet.
+  // The browser revalidates each file, so a page never runs with the scripts of another release.
   return { body, etag, headers: ['content-type', type, 'cache-control', 'no-cache', 'etag', etag, ...securityHeaders] };
 }
 
-/** Somebody follows a link or types the address: no other page can read the answer, nor show it in a frame. */
+/** A top-level navigation, from a link or the address bar: no other page can read the answer or show it in a frame. */
 export function isVisit(headers: IncomingHttpHeaders): boolean {
   return headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
 }

@@ -1,4 +1,4 @@
-// The console's own routes: what it shows, and a rotation begun where one can be; everything else it does through the API.
+// The console's own routes: its state, and the start of a rotation. The page uses the API for everything else.
 import { isUtf8 } from 'node:buffer';
 import { asCountersignError } from '../core/errors.ts';
 import { gatewayAnswer, type HttpAnswer } from '../listener/http-answer.ts';
@@ -12,40 +12,42 @@ export const consoleRoutes = {
 
 const routeKeys: readonly string[] = Object.values(consoleRoutes);
 
-/** `path` without its query. Throws URIError when it is not valid percent-encoding. */
+/** `path` without its query. Throws URIError if it is not valid percent-encoding. */
 export function consoleRouteOf(method: string, path: string): RouteMatch | undefined {
   return path.startsWith('/console/') ? matchRoute(routeKeys, method, path) : undefined;
 }
 
-export interface ConsoleQuestion {
+export interface ConsoleRequest {
   readonly contentType: string | undefined;
   readonly body: Buffer;
-  /** Undefined where everybody may use every identity. */
+  /** Undefined where every caller can use every identity. */
   readonly caller: ConsoleCaller | undefined;
 }
 
-/** A store that is away is an answer: the page asks again by itself. */
-export async function answerOfConsole(
+/** An unavailable store is a 503, which the page retries. */
+export async function answerConsole(
   console: Console,
   { routeKey, pathParameters }: RouteMatch,
-  { contentType, body, caller }: ConsoleQuestion,
+  { contentType, body, caller }: ConsoleRequest,
 ): Promise<HttpAnswer> {
   if (routeKey === consoleRoutes.state) return stateAnswer(console, caller);
   const { rotations } = console.parts;
-  if (rotations === undefined)
-    return gatewayAnswer(404, 'Nothing rotates here: files are replaced by whoever owns them.');
-  const identity = pathParameters?.identity ?? '';
-  if (caller !== undefined && !caller.mayUse(identity))
-    return gatewayAnswer(403, 'The caller may not use that identity.');
-  // A form of another page can send anything but this type, and Origin is looked at besides.
-  if (!/^application\/json\s*(;|$)/i.test(contentType ?? '')) {
-    return gatewayAnswer(415, 'A rotation is begun with content-type application/json.');
+  if (rotations === undefined) {
+    return gatewayAnswer(404, 'There is no rotation here: the owner of the files replaces them.');
   }
-  if (!isEmptyObject(body)) return gatewayAnswer(400, 'A rotation is begun with the body {}.');
+  const identity = pathParameters?.identity ?? '';
+  if (caller !== undefined && !caller.mayUse(identity)) {
+    return gatewayAnswer(403, 'The caller may not use that identity.');
+  }
+  // A form on another page cannot send this content type. The Origin header is checked before this.
+  if (!/^application\/json\s*(;|$)/i.test(contentType ?? '')) {
+    return gatewayAnswer(415, 'To start a rotation, send content-type application/json.');
+  }
+  if (!isEmptyObject(body)) return gatewayAnswer(400, 'To start a rotation, send the body {}.');
   if ((await rotations.state(identity)) === undefined) return gatewayAnswer(404, 'There is no such identity.');
-  const outcome = await rotations.begin(identity);
+  const result = await rotations.begin(identity);
   console.forget(identity);
-  return begun[outcome];
+  return rotationAnswers[result];
 }
 
 async function stateAnswer(console: Console, caller: ConsoleCaller | undefined): Promise<HttpAnswer> {
@@ -58,9 +60,9 @@ async function stateAnswer(console: Console, caller: ConsoleCaller | undefined):
   }
 }
 
-const begun = {
+const rotationAnswers = {
   begun: json(202, { rotation: 'begun' }),
-  'under-way': gatewayAnswer(409, 'A rotation is under way already; it goes on.'),
+  'under-way': gatewayAnswer(409, 'A rotation is already in progress.'),
   'not-set-up': gatewayAnswer(409, 'Rotation is not set up for this identity.'),
 } as const;
 

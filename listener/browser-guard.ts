@@ -1,26 +1,30 @@
-// Keeps web pages away from a server on loopback, where every browser of the machine is as well.
+// Rejects requests that a web page makes: every browser of the machine can reach a server on loopback.
 import type { IncomingHttpHeaders } from 'node:http';
 import { isLoopbackHeader } from './loopback.ts';
 
 /**
- * A page may reach a loopback port by its own name, once that resolves to 127.0.0.1 (DNS rebinding: Host gives it
- * away), or by a cross-origin request (Origin and Sec-Fetch-Site give it away). Neither is a caller of this API.
- * @param who answers, for the sentence
- * @returns why the request is refused, one sentence, or undefined
+ * For a server on loopback. A page can reach it through its own name, once that resolves to 127.0.0.1 (DNS rebinding;
+ * visible in Host), or by a cross-origin request (visible in Origin and Sec-Fetch-Site).
+ * @param server for the error
+ * @returns one sentence, or undefined if the request is allowed
  */
-export function refusal(headers: IncomingHttpHeaders, who: string): string | undefined {
-  if (!isLoopbackHeader(headers.host ?? '')) return `Forbidden: ${who} answers only requests for localhost.`;
-  return refusalOfPage(headers, 'http', who);
+export function loopbackRequestError(headers: IncomingHttpHeaders, server: string): string | undefined {
+  if (!isLoopbackHeader(headers.host ?? '')) return `Forbidden: ${server} answers only requests for localhost.`;
+  return crossOriginError(headers, 'http', server);
 }
 
-/** The second half alone, for a server that is reached by a name of its own: a browser may hold a certificate that it accepts. */
-export function refusalOfPage(headers: IncomingHttpHeaders, scheme: 'http' | 'https', who: string): string | undefined {
+/** For a server with its own host name: a browser may have a client certificate that the server accepts. */
+export function crossOriginError(
+  headers: IncomingHttpHeaders,
+  scheme: 'http' | 'https',
+  server: string,
+): string | undefined {
   if (headers.origin !== undefined && headers.origin !== `${scheme}://${headers.host ?? ''}`) {
-    return `Forbidden: ${who} answers no page of another origin.`;
+    return `Forbidden: ${server} rejects requests from another origin.`;
   }
   const site = headers['sec-fetch-site'];
   if (site !== undefined && site !== 'same-origin' && site !== 'none') {
-    return `Forbidden: ${who} answers no page of another site.`;
+    return `Forbidden: ${server} rejects requests from another site.`;
   }
   return undefined;
 }

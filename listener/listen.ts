@@ -1,21 +1,24 @@
-// Opens a server on a port, or says in one sentence why that cannot be; and closes it once its answers are sent.
-import type { Server as HttpServer } from 'node:http';
-import type { AddressInfo, Server } from 'node:net';
-import { connectionsOf } from './connections.ts';
+// Opens a server on a port, tracks its connections and unanswered requests, and closes it once its answers are sent.
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { type TLSSocket, Server as TlsServer } from 'node:tls';
 
 export interface ListenOptions {
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   readonly port: number;
-  /** What wants the port, for the sentence. */
+  /** Name of the server, for the error. */
   readonly what: string;
-  /** The option that chooses another port, for the sentence. */
+  /** The option that chooses another port, for the error. */
   readonly option: string;
   readonly host?: string;
   /** False shares the port with the other workers of a cluster. */
   readonly exclusive?: boolean;
 }
 
-/** @returns the port */
+/**
+ * @returns the port
+ * Throws an Error with one sentence that names the option to change.
+ */
 export async function listen(server: Server, options: ListenOptions): Promise<number> {
   const { port, what, option, host = '127.0.0.1', exclusive = true } = options;
   connectionsOf(server);
@@ -26,26 +29,26 @@ export async function listen(server: Server, options: ListenOptions): Promise<nu
     await promise;
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
-    throw new Error(sentenceOf(code, { port, what, option, host }), { cause });
+    throw new Error(listenError(code, { port, what, option, host }), { cause });
   }
   server.off('error', reject);
   return (server.address() as AddressInfo).port;
 }
 
-function sentenceOf(
+function listenError(
   code: string | undefined,
   { port, what, option, host }: ListenOptions & { readonly host: string },
 ): string {
   switch (code) {
     case 'EADDRINUSE':
-      return `Port ${port} is taken, and ${what} needs it: stop what uses it, or choose another with ${option}.`;
+      return `Port ${port}, which ${what} needs, is in use: stop the program that uses it, or choose another with ${option}.`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `${host} is no address of this machine, and ${what} cannot listen there (${code}): choose another with --host.`;
+      return `${host} is not an address of this machine, so ${what} cannot listen there (${code}): choose another with --host.`;
     case 'EACCES':
-      // capabilities(7); which ports those are is ip_unprivileged_port_start of ip(7).
-      return `Port ${port} cannot be opened for ${what} (EACCES): ports below 1024 need a right that this user has not (CAP_NET_BIND_SERVICE); choose another with ${option}.`;
+      // capabilities(7); ip(7), ip_unprivileged_port_start, has the range of these ports.
+      return `Port ${port} cannot be opened for ${what} (EACCES): ports below 1024 need CAP_NET_BIND_SERVICE, which this user does not have; choose another with ${option}.`;
     default:
       return `Port ${port} cannot be opened for ${what} (${code}): choose another with ${option}.`;
   }
@@ -60,8 +63,8 @@ export function urlOf(host: string, port: number, scheme: 'http' | 'https' = 'ht
 const unusedMs = 500;
 
 /**
- * Takes no more connections, lets the answers under way be sent up to the deadline, then cuts them off. A connection on which
- * nothing is asked holds up nothing: an idle one is closed at once, one that has said nothing yet a moment later.
+ * Accepts no more connections, waits for the answers in flight up to the deadline, then cuts them off. Idle connections are
+ * closed at once, connections without a request after half a second.
  */
 export async function closeServer(server: HttpServer, deadlineMs: number): Promise<void> {
   if (!server.listening) return;
@@ -72,4 +75,86 @@ export async function closeServer(server: HttpServer, deadlineMs: number): Promi
   await closed;
   clearTimeout(unused);
   clearTimeout(deadline);
+}
+
+export interface OpenConnections {
+  /** Whether this is the last request so far on its connection. */
+  isLatest(request: IncomingMessage): boolean;
+  /** Whether part of an answer was sent, so that nothing else can be written. */
+  isAnswering(socket: Socket): boolean;
+  /** Ends the connections without an unanswered request. */
+  destroyUnused(): void;
+  destroyAll(): void;
+}
+
+interface TrackedConnection {
+  latest: IncomingMessage | undefined;
+  readonly unanswered: Set<ServerResponse>;
+}
+
+const trackers = new WeakMap<Server, OpenConnections>();
+
+/**
+ * Tracks the connections from the first call on: call it before the server listens. `server.closeAllConnections` misses
+ * connections in a TLS handshake.
+ */
+export function connectionsOf(server: Server | HttpServer): OpenConnections {
+  const tracker = trackers.get(server) ?? track(server);
+  trackers.set(server, tracker);
+  return tracker;
+}
+
+function track(server: Server): OpenConnections {
+  const handshakes = new Map<string, Socket>();
+  const connections = new Map<Socket, TrackedConnection>();
+  const onOpen = (socket: Socket) => {
+    connections.set(socket, { latest: undefined, unanswered: new Set() });
+    socket.once('close', () => connections.delete(socket));
+  };
+  if (server instanceof TlsServer) {
+    server.on('connection', (socket: Socket) => {
+      const key = connectionKey(socket);
+      handshakes.set(key, socket);
+      socket.once('close', () => {
+        if (handshakes.get(key) === socket) handshakes.delete(key);
+      });
+    });
+    server.on('secureConnection', (socket: TLSSocket) => {
+      handshakes.delete(connectionKey(socket));
+      onOpen(socket);
+    });
+  } else server.on('connection', onOpen);
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    const connection = connections.get(request.socket);
+    if (connection === undefined) return;
+    connection.latest = request;
+    connection.unanswered.add(response);
+    response.once('close', () => connection.unanswered.delete(response));
+  };
+  server.on('request', onRequest);
+  server.once('listening', () => {
+    // Without a listener, Node answers these with 100 or 417. Adding the first one would disable that.
+    for (const event of ['checkContinue', 'checkExpectation']) {
+      if (server.listenerCount(event) > 0) server.prependListener(event, onRequest);
+    }
+  });
+
+  const destroy = (matches: (connection: TrackedConnection) => boolean) => {
+    for (const socket of handshakes.values()) socket.destroy();
+    for (const [socket, connection] of connections) if (matches(connection)) socket.destroy();
+  };
+  return {
+    isLatest: (request) => connections.get(request.socket)?.latest === request,
+    isAnswering(socket) {
+      const { unanswered = new Set<ServerResponse>() } = connections.get(socket) ?? {};
+      return [...unanswered].some((response) => response.headersSent);
+    },
+    destroyUnused: () => destroy(({ unanswered }) => unanswered.size === 0),
+    destroyAll: () => destroy(() => true),
+  };
+}
+
+/** The addresses of both ends: the same for a TLS socket and for the TCP socket below it. */
+export function connectionKey({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
 }

@@ -8,8 +8,8 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { type Console, openConsole, type Rotations } from '../console/console.ts';
+import { createRecentVerdicts } from '../console/recent-verdicts.ts';
 import type { EventState, RotationState } from '../console/state.ts';
-import { createVerdicts } from '../console/verdicts.ts';
 import { secretsManagerSource } from '../core/identity/secrets-manager.ts';
 import { defaults, eventSource, identityNamePattern } from '../core/settings.ts';
 import { secretList } from '../core/versions/secret-list.ts';
@@ -26,7 +26,7 @@ export function openLocalConsole(client: SecretsManagerClient, events: readonly 
     source: secretsManagerSource({ prefix }),
     stages: ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'],
     names: async () => (await secrets.all()).map(({ name }) => name),
-    verdicts: createVerdicts(),
+    verdicts: createRecentVerdicts(),
     rotations: rotationsOf(client),
     events: () => events.flatMap((event) => eventState(event) ?? []).reverse(),
   });

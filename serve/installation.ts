@@ -1,50 +1,48 @@
-// One process that serves: its files, its identities, its use cases and its listener, opened in order and closed again.
+// One serving process: its files, identities, use cases and listener, opened in order and closed in reverse.
 import { readdir } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { dirname } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
-import type { NotedVerdict } from '../console/verdicts.ts';
+import type { RecordedVerdict } from '../console/recent-verdicts.ts';
 import type { Telemetry } from '../core/telemetry/telemetry.ts';
 import { closeServer, listen } from '../listener/listen.ts';
 import { isLoopback } from '../listener/loopback.ts';
 import { createAuthentication } from './auth/authentication.ts';
-import { createRefusalLines } from './auth/refused-requests.ts';
-import type { ServerTrust } from './auth/trusted-authorities.ts';
-import { createListener } from './http/listener.ts';
-import { createLoad } from './http/load-limit.ts';
-import { createRefusedConnections } from './http/refused-connections.ts';
-import { openOwnConsole } from './http/serve-console.ts';
-import { shareConnections } from './http/shared-port.ts';
+import { createListener, shareConnections } from './http/listener.ts';
+import { createLoadLimit, type LoadLimit } from './http/load-limit.ts';
+import { createConnectionRejectionLog, createRequestRejectionLog } from './http/rejection-log.ts';
+import { openServeConsole } from './http/serve-console.ts';
+import { createRouter } from './http/serve-routes.ts';
 import { createServeMetrics, type MetricsSnapshot } from './metrics/metrics.ts';
 import type { ServeOptions } from './options.ts';
-import { createReadiness } from './readiness.ts';
-import { keepIdentities, readEveryMs } from './reload/identity-reloader.ts';
-import { keepOwnFiles, type OwnTexts } from './reload/tls-files.ts';
+import { createReadinessCheck } from './readiness.ts';
+import { createIdentityReloader, reloadIntervalMs } from './reload/identity-reloader.ts';
+import { openTlsFiles, type ServerTrust, type TlsFileTexts } from './reload/tls-files.ts';
 import { openUseCases } from './use-cases.ts';
 
 export interface Installation {
   readonly port: number;
   snapshot(): Promise<MetricsSnapshot>;
-  /** A diagnosis in another process came to this. */
-  take(verdict: NotedVerdict): void;
-  /** Takes no more calls, lets those in flight end within `deadlineMs`. @returns how many had to be cut off */
+  /** Adds a verdict of another process to the console. */
+  addVerdict(verdict: RecordedVerdict): void;
+  /** Takes no more calls and lets those in flight end within `deadlineMs`. @returns how many had to be cut off */
   close(deadlineMs: number): Promise<number>;
 }
 
 export interface InstallationParts {
-  /** Where lines go; records are counted here. */
+  /** Its log sink; the meter of this installation is added. */
   readonly telemetry: Telemetry;
-  /** Prometheus' text, of all processes; `own` is this one's. */
+  /** Prometheus text of all processes; `own` returns the metrics of this one. */
   metrics(own: () => Promise<MetricsSnapshot>): Promise<string>;
-  /** What another process last found sound of the server's own files. */
-  readonly lastSound?: OwnTexts | undefined;
+  /** The last good files of the server, from the primary process. */
+  readonly lastGood?: TlsFileTexts | undefined;
   /** Whether other processes listen on the same port. */
   readonly sharesPort: boolean;
-  /** A diagnosis in this process came to this. */
-  onVerdict(verdict: NotedVerdict): void;
+  /** Called after each diagnosis in this process. */
+  onVerdict(verdict: RecordedVerdict): void;
 }
 
-/** The connections to customers' APIs are bounded by what the system lets a process open. Throws an Error with one sentence. */
+/** Throws an Error with one sentence. */
 export async function openInstallation(options: ServeOptions, parts: InstallationParts): Promise<Installation> {
   const closing: (() => void)[] = [];
   const close = () => {
@@ -64,40 +62,45 @@ async function open(
   closing: (() => void)[],
   close: () => void,
 ): Promise<Installation> {
-  const { tls } = options;
+  const { tls, limits } = options;
   await requireFolder(options.identities);
-  let serving: Server | undefined;
-  const files = await keepOwnFiles(options, {
-    lastSound: parts.lastSound,
-    onTrust: changeTrust,
+  let server: Server | undefined;
+  const files = await openTlsFiles(options, {
+    lastGood: parts.lastGood,
+    onTrust(now, before) {
+      if (server === undefined) return;
+      setTrust(server, now);
+      if (now.clientCaDigest === before.clientCaDigest) return;
+      authentication?.forgetCertificates();
+      server.closeIdleConnections();
+    },
     telemetry: parts.telemetry,
   });
   closing.push(files.close);
   const { trust, callers } = files;
   const authentication = callers && createAuthentication(() => callers.current);
 
-  const { limits } = options;
-  const load = createLoad(limits.maxCalls, limits.maxBufferedBytes);
+  const load = createLoadLimit(limits.maxCalls, limits.maxBufferedBytes);
   let connections = 0;
   const metrics = createServeMetrics({ callsInFlight: () => load.callsInFlight, openConnections: () => connections });
   const telemetry: Telemetry = { write: parts.telemetry.write, meter: metrics.meter };
   const useCases = await openUseCases(options, telemetry, (diagnosis) => console?.diagnosed(diagnosis));
   closing.push(useCases.close);
-  const kept = keepIdentities(useCases.identities, readEveryMs(options.identityTtlMs));
-  closing.push(kept.close);
+  const reloader = createIdentityReloader(useCases.identities, reloadIntervalMs(options.identityTtlMs));
+  closing.push(reloader.close);
 
-  const readiness = createReadiness(options.identities, {
+  const readiness = createReadinessCheck(options.identities, {
     get(name) {
-      // Else it would be read here, and not again before a call had gone out with it.
-      kept.used(name);
+      // Otherwise the cache would keep what this reads until the first call, which could use replaced files.
+      reloader.markUsed(name);
       return useCases.identities.get(name);
     },
   });
-  const console = options.console ? openOwnConsole(options.identities, useCases.source, parts.onVerdict) : undefined;
-  const tellRefusal = createRefusalLines(telemetry);
-  const tellConnection = createRefusedConnections(telemetry, limits.maxConnections);
+  const console = options.console ? openServeConsole(options.identities, useCases.source, parts.onVerdict) : undefined;
+  const logRequest = createRequestRejectionLog(telemetry);
+  const logConnection = createConnectionRejectionLog(telemetry, limits.maxConnections);
 
-  const server = createListener({
+  const listening = createListener({
     telemetry,
     limits,
     docsUrl: options.docsUrl,
@@ -106,43 +109,32 @@ async function open(
     authentication,
     isOnLoopback: isLoopback(options.host) && !tls,
     routes: useCases.byRoute,
+    router: createRouter(),
     load,
     readiness,
     console,
     metrics: () => parts.metrics(metrics.snapshot),
-    onRefused(refusal) {
-      metrics.refused(refusal.code);
-      tellRefusal(refusal);
+    onRefused(request) {
+      metrics.requestRejected(request.code);
+      logRequest(request);
     },
-    onConnectionRefused() {
-      metrics.connectionRefused();
-      tellConnection();
+    onConnectionRejected() {
+      metrics.connectionRejected();
+      logConnection();
     },
-    onIdentity: kept.used,
+    onIdentity: reloader.markUsed,
   });
-  serving = server;
-  if (parts.sharesPort) shareConnections(server);
-  server.on('connection', (socket) => {
+  server = listening;
+  if (parts.sharesPort) shareConnections(listening);
+  listening.on('connection', (socket) => {
     connections += 1;
     socket.once('close', () => {
       connections -= 1;
     });
   });
-  /** Connections that stand keep their certificate; callers of other authorities are let go. */
-  function changeTrust(now: ServerTrust, before: ServerTrust): void {
-    // Not there yet: it begins with what is in force then.
-    if (serving === undefined) return;
-    (serving as unknown as TlsServer).setSecureContext(now.context);
-    if (now.authorities !== before.authorities) {
-      authentication?.forgetCertificates();
-      serving.closeIdleConnections();
-    }
-  }
-
-  const { host, port: wanted } = options;
-  const port = await listen(server, {
-    port: wanted,
-    host,
+  const port = await listen(listening, {
+    port: options.port,
+    host: options.host,
     what: 'countersign serve',
     option: '--port',
     exclusive: !parts.sharesPort,
@@ -150,30 +142,39 @@ async function open(
   return {
     port,
     snapshot: metrics.snapshot,
-    take: (verdict) => console?.take(verdict),
+    addVerdict: (verdict) => console?.addVerdict(verdict),
     async close(deadlineMs) {
       readiness.shutDown();
-      let cutOff = deadlineMs === 0 ? load.callsInFlight : 0;
-      const late = setTimeout(
-        () => {
-          cutOff = load.callsInFlight;
-        },
-        Math.max(1, deadlineMs - 1),
-      );
-      await closeServer(server, deadlineMs);
-      clearTimeout(late);
+      const cutOff = await closeCounting(listening, deadlineMs, load);
       close();
       return cutOff;
     },
   };
 }
 
+/** For new connections; open ones keep the certificate of their handshake. */
+function setTrust(server: Server, { context }: ServerTrust): void {
+  (server as unknown as TlsServer).setSecureContext(context);
+}
+
+/** @returns how many calls were in flight just before the deadline cut them off */
+async function closeCounting(server: Server, deadlineMs: number, load: LoadLimit): Promise<number> {
+  let cutOff = deadlineMs === 0 ? load.callsInFlight : 0;
+  const count = () => {
+    cutOff = load.callsInFlight;
+  };
+  const beforeDeadline = setTimeout(count, Math.max(1, deadlineMs - 1));
+  await closeServer(server, deadlineMs);
+  clearTimeout(beforeDeadline);
+  return cutOff;
+}
+
 async function requireFolder(path: string): Promise<void> {
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`The folder of --identities cannot be read (${error.code ?? error.name}).`);
   });
-  // None below it would ever be usable, and nobody would be told why.
+  // Without this check, the server would start and find no usable identity.
   if (names.includes('private-key.pem') || names.includes('tls.key')) {
-    throw new Error(`The folder of --identities is itself an identity: name the one above, ${dirname(path)}.`);
+    throw new Error(`The folder of --identities is an identity itself: name its parent, ${dirname(path)}.`);
   }
 }

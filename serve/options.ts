@@ -1,5 +1,6 @@
-// The options of `countersign serve`: their names and defaults in one table, and what they mean once they are checked.
+// The options of `countersign serve`: one table of names and defaults, their validation, and the limits that fit the system.
 
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
@@ -7,18 +8,18 @@ import { defaults, limits } from '../core/settings.ts';
 import { isLoopback } from '../listener/loopback.ts';
 
 export interface ServeLimits {
-  /** Calls in flight in one process; further ones are told `too-busy`. */
+  /** Calls in flight in one process; further calls get `too-busy`. */
   readonly maxCalls: number;
-  /** Open at once in one process; further ones are closed. */
+  /** Connections open in one process; further connections are closed. */
   readonly maxConnections: number;
   readonly maxBodyBytes: number;
-  /** The request line and all headers together. */
+  /** Of the request line and all headers together. */
   readonly maxHeaderBytes: number;
-  /** Of all bodies that one process holds at once; a call whose body does not fit is told `too-busy`. */
+  /** Of all request bodies in one process; a call whose body does not fit gets `too-busy`. */
   readonly maxBufferedBytes: number;
   /** From the first byte of a connection or request to the end of its headers. */
   readonly headerMs: number;
-  /** The same to the end of its body; and from the end of an answer until the caller has read it. */
+  /** From the first byte to the end of the body, and from the end of an answer until the caller has read it. */
   readonly requestMs: number;
   /** How long a connection may be idle between two requests. */
   readonly keepAliveMs: number;
@@ -29,115 +30,119 @@ export interface ServeOptions {
   readonly identities: string;
   /** An address, or `localhost`. */
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   readonly port: number;
-  /** Absolute paths of PEM files; undefined serves plain HTTP, which only loopback may. */
+  /** Absolute paths of PEM files. Undefined: plain HTTP, allowed on loopback only. */
   readonly tls:
     | { readonly certificate: string; readonly key: string; readonly clientCa: string | undefined }
     | undefined;
-  /** Absolute path; undefined lets every caller use every identity, which only loopback may. */
+  /** Absolute path. Undefined: every caller can use every identity, allowed on loopback only. */
   readonly callers: string | undefined;
   /** 1 serves in this process. */
   readonly workers: number;
   readonly identityTtlMs: number;
-  /** Whether there is a page for people at `/`. */
+  /** Whether the console is served at `/`. */
   readonly console: boolean;
   readonly limits: ServeLimits;
-  /** How long calls in flight may take to end once the server is to stop. */
+  /** How long calls in flight can take to end after a stop signal. */
   readonly shutdownMs: number;
-  /** URL of the folder that holds errors.md, with a slash at its end. */
+  /** URL of the folder that contains errors.md, with a slash at its end. */
   readonly docsUrl: string;
 }
 
 export interface ServeFlag {
-  /** As commander wants it: `--port <number>`. */
+  /** In commander's syntax: `--port <number>`. */
   readonly flags: string;
   readonly default: string | undefined;
-  /** Half a sentence. */
+  /** A phrase without a full stop, for the help and docs/on-premises.md. */
   readonly means: string;
 }
 
-/** What the command line offers and docs/on-premises.md lists. The keys are commander's: camel case without the dashes. */
+/** For the command line and docs/on-premises.md. The keys are commander's: camel case without the dashes. */
 export const serveFlags = {
   identities: {
     flags: '--identities <folder>',
     default: undefined,
-    means: 'holds one folder for each identity; required',
+    means: 'contains one folder for each identity; required',
   },
   host: {
     flags: '--host <address>',
     default: '127.0.0.1',
-    means: 'where to listen; any but loopback needs TLS and callers',
+    means: 'address to listen on; any but loopback needs TLS and callers',
   },
-  port: { flags: '--port <number>', default: '8080', means: 'where to listen; 0 takes a free one' },
+  port: { flags: '--port <number>', default: '8080', means: 'port to listen on; 0 takes a free port' },
   tlsCert: {
     flags: '--tls-cert <file>',
     default: undefined,
-    means: 'PEM, the certificate of this server and its intermediates',
+    means: 'PEM: the certificate of this server and its intermediates',
   },
-  tlsKey: { flags: '--tls-key <file>', default: undefined, means: 'PEM, its private key, not encrypted' },
+  tlsKey: { flags: '--tls-key <file>', default: undefined, means: 'PEM: its private key, not encrypted' },
   clientCa: {
     flags: '--client-ca <file>',
     default: undefined,
-    means: 'PEM, the authorities whose client certificates callers may present',
+    means: 'PEM: the CAs that issue the client certificates of callers',
   },
   callers: {
     flags: '--callers <file>',
     default: undefined,
-    means: 'JSON, who may call, and which identities each may use',
+    means: 'JSON: who can call, and which identities each caller can use',
   },
   workers: {
     flags: '--workers <number>',
     default: 'one for each processor',
-    means: 'processes that serve; 1 serves in the process itself',
+    means: 'processes that serve; 1 starts no worker process',
   },
   identityTtlSeconds: {
     flags: '--identity-ttl-seconds <number>',
     default: '5',
-    means: 'after that the files of an identity are read again',
+    means: 'how soon changed files of an identity are used',
   },
   maxCalls: {
     flags: '--max-calls <number>',
     default: '1000',
-    means: 'calls in flight in one process; beyond, 503 with Retry-After',
+    means: 'calls in flight in one process; above: 503 with Retry-After',
   },
   maxConnections: {
     flags: '--max-connections <number>',
     default: '5000',
-    means: 'connections open in one process; beyond, closed',
+    means: 'connections open in one process; further ones are closed',
   },
   maxBodyBytes: {
     flags: '--max-body-bytes <number>',
     default: String(limits.maxEventBytes),
-    means: 'of one request; beyond, 413',
+    means: 'size of a request body; above: 413',
   },
-  maxHeaderBytes: { flags: '--max-header-bytes <number>', default: '16384', means: 'of one request; beyond, 431' },
+  maxHeaderBytes: {
+    flags: '--max-header-bytes <number>',
+    default: '16384',
+    means: 'size of the headers of a request; above: 431',
+  },
   maxBufferedBytes: {
     flags: '--max-buffered-bytes <number>',
     default: '268435456',
-    means: 'of all request bodies in one process; beyond, 503 with Retry-After',
+    means: 'size of all request bodies in one process; above: 503 with Retry-After',
   },
   headerSeconds: {
     flags: '--header-seconds <number>',
     default: '10',
-    means: 'for the headers of a request to arrive; beyond, 408',
+    means: 'time for the headers of a request to arrive; above: 408',
   },
   requestSeconds: {
     flags: '--request-seconds <number>',
     default: '30',
-    means: 'for a whole request to arrive (beyond, 408), and for an answer to be read',
+    means: 'time for a whole request to arrive (above: 408), and for its answer to be read',
   },
   keepAliveSeconds: {
     flags: '--keep-alive-seconds <number>',
     default: '65',
-    means: 'that a connection may be idle between two requests',
+    means: 'time that a connection can be idle between two requests',
   },
   shutdownSeconds: {
     flags: '--shutdown-seconds <number>',
     default: '30',
-    means: 'for calls in flight to end when the server is stopped',
+    means: 'time for calls in flight to end when the server stops',
   },
-  console: { flags: '--no-console', default: undefined, means: 'no page for people at /' },
+  console: { flags: '--no-console', default: undefined, means: 'do not serve the console at /' },
   docsUrl: {
     flags: '--docs-url <url>',
     default: defaults.docsUrl,
@@ -145,14 +150,14 @@ export const serveFlags = {
   },
 } as const satisfies Record<string, ServeFlag>;
 
-/** As commander gives them: texts, and `false` for `--no-console`. */
+/** As commander parses them: strings, and `false` for `--no-console`. */
 export type RawServeOptions = {
   readonly [Name in Exclude<keyof typeof serveFlags, 'console'>]?: string | undefined;
 } & { readonly console?: boolean | undefined };
 
 type WithValue = Exclude<keyof RawServeOptions, 'console'>;
 
-/** Throws an Error that names the option and what it may be. Relative paths start at `folder`. */
+/** Throws an Error that names the option and its valid values. Relative paths start at `folder`. */
 export function readServeOptions(raw: RawServeOptions, folder: string = process.cwd()): ServeOptions {
   const path = (name: WithValue) => {
     const value = raw[name];
@@ -160,57 +165,58 @@ export function readServeOptions(raw: RawServeOptions, folder: string = process.
     if (value === '') throw new Error(`${optionOf(name)} must name a file.`);
     return isAbsolute(value) ? value : resolve(folder, value);
   };
-  if (!raw.identities) throw new Error('--identities must name the folder that holds the identities.');
+  if (!raw.identities) throw new Error('--identities must name the folder that contains the identities.');
   const host = raw.host ?? serveFlags.host.default;
   if (isIP(host) === 0 && host !== 'localhost') throw new Error('--host must be an IP address or localhost.');
   const options: ServeOptions = {
     identities: path('identities') as string,
     host,
-    port: whole(raw, 'port', 0, 65_535),
-    tls: tlsFiles(path('tlsCert'), path('tlsKey'), path('clientCa')),
+    port: parseInteger(raw, 'port', 0, 65_535),
+    tls: tlsOptions(path('tlsCert'), path('tlsKey'), path('clientCa')),
     callers: path('callers'),
-    workers: raw.workers === undefined ? availableParallelism() : whole(raw, 'workers', 1, 256),
-    identityTtlMs: whole(raw, 'identityTtlSeconds', 1, 86_400) * 1000,
+    workers: raw.workers === undefined ? availableParallelism() : parseInteger(raw, 'workers', 1, 256),
+    identityTtlMs: parseInteger(raw, 'identityTtlSeconds', 1, 86_400) * 1000,
     console: raw.console ?? true,
     limits: {
-      maxCalls: whole(raw, 'maxCalls', 1, 100_000),
-      maxConnections: whole(raw, 'maxConnections', 1, 1_000_000),
-      maxBodyBytes: whole(raw, 'maxBodyBytes', 1024, limits.maxEventBytes),
-      maxHeaderBytes: whole(raw, 'maxHeaderBytes', 1024, 1_048_576),
-      maxBufferedBytes: whole(raw, 'maxBufferedBytes', limits.maxEventBytes, Number.MAX_SAFE_INTEGER),
-      headerMs: whole(raw, 'headerSeconds', 1, 3_600) * 1000,
-      requestMs: whole(raw, 'requestSeconds', 1, 3_600) * 1000,
-      keepAliveMs: whole(raw, 'keepAliveSeconds', 1, 3_600) * 1000,
+      maxCalls: parseInteger(raw, 'maxCalls', 1, 100_000),
+      maxConnections: parseInteger(raw, 'maxConnections', 1, 1_000_000),
+      maxBodyBytes: parseInteger(raw, 'maxBodyBytes', 1024, limits.maxEventBytes),
+      maxHeaderBytes: parseInteger(raw, 'maxHeaderBytes', 1024, 1_048_576),
+      maxBufferedBytes: parseInteger(raw, 'maxBufferedBytes', limits.maxEventBytes, Number.MAX_SAFE_INTEGER),
+      headerMs: parseInteger(raw, 'headerSeconds', 1, 3_600) * 1000,
+      requestMs: parseInteger(raw, 'requestSeconds', 1, 3_600) * 1000,
+      keepAliveMs: parseInteger(raw, 'keepAliveSeconds', 1, 3_600) * 1000,
     },
-    shutdownMs: whole(raw, 'shutdownSeconds', 0, 3_600) * 1000,
+    shutdownMs: parseInteger(raw, 'shutdownSeconds', 0, 3_600) * 1000,
     docsUrl: docsUrl(raw.docsUrl ?? serveFlags.docsUrl.default),
   };
-  requireSafety(options);
+  requireSafeOptions(options);
   return options;
 }
 
-/** Throws an Error with one sentence. Plain HTTP and callers that nobody asked for a name are for loopback alone. */
-export function requireSafety({ host, tls, callers, limits: { headerMs, requestMs } }: ServeOptions): void {
+/** Throws an Error with one sentence. Plain HTTP, and calls without authentication, are for loopback only. */
+export function requireSafeOptions({ host, tls, callers, limits: { headerMs, requestMs } }: ServeOptions): void {
   if (!isLoopback(host)) {
     if (!tls) throw new Error(`--host ${host} is not loopback, so it needs --tls-cert and --tls-key.`);
-    if (!callers) throw new Error(`--host ${host} is not loopback, so it needs --callers: who may use which identity.`);
+    if (!callers) throw new Error(`--host ${host} is not loopback, so it needs --callers: who can use which identity.`);
   }
-  if (tls?.clientCa && !callers) throw new Error('--client-ca needs --callers: which subject may use which identity.');
+  if (tls?.clientCa && !callers) throw new Error('--client-ca needs --callers: which subject can use which identity.');
   if (headerMs > requestMs) throw new Error('--header-seconds must not be more than --request-seconds.');
 }
 
-function tlsFiles(certificate?: string, key?: string, clientCa?: string): ServeOptions['tls'] {
+function tlsOptions(certificate?: string, key?: string, clientCa?: string): ServeOptions['tls'] {
   if (certificate !== undefined && key !== undefined) return { certificate, key, clientCa };
-  if (certificate !== undefined || key !== undefined) throw new Error('--tls-cert and --tls-key go together.');
+  if (certificate !== undefined || key !== undefined)
+    throw new Error('--tls-cert and --tls-key must be given together.');
   if (clientCa !== undefined) throw new Error('--client-ca needs --tls-cert and --tls-key.');
   return undefined;
 }
 
-function whole(raw: RawServeOptions, name: WithValue, least: number, most: number): number {
+function parseInteger(raw: RawServeOptions, name: WithValue, min: number, max: number): number {
   const value = raw[name] ?? serveFlags[name].default ?? '';
   const number = Number(value);
-  if (!/^\d{1,16}$/.test(value) || number < least || number > most) {
-    throw new Error(`${optionOf(name)} must be a whole number from ${least} to ${most}.`);
+  if (!/^\d{1,16}$/.test(value) || number < min || number > max) {
+    throw new Error(`${optionOf(name)} must be a whole number from ${min} to ${max}.`);
   }
   return number;
 }
@@ -222,4 +228,32 @@ function optionOf(name: keyof RawServeOptions): string {
 function docsUrl(value: string): string {
   if (!URL.canParse(value) || !/^https?:/.test(value)) throw new Error('--docs-url must be an http or https URL.');
   return value.endsWith('/') ? value : `${value}/`;
+}
+
+/** Files that a process needs besides connections: files that it reads, pipes, the listening socket, the event loop's. */
+const reservedDescriptors = 48;
+
+/** RLIMIT_NOFILE, which Node raises to the hard limit (proc(5)). Undefined on systems without /proc. */
+export function openFilesLimit(): number | undefined {
+  try {
+    const [, soft] = /^Max open files +(\d+) /m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === undefined ? undefined : Number(soft);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Lowers `maxConnections` to what `openFiles` allows. A call needs a descriptor for its caller and one for the customer's
+ * API: without the second one, an admitted call would fail.
+ * @returns the limits, and a sentence for the log if they were lowered
+ */
+export function fitConnections(limits: ServeLimits, openFiles: number | undefined): [ServeLimits, string?] {
+  const { maxConnections, maxCalls } = limits;
+  const needed = maxConnections + Math.min(maxCalls, maxConnections) + reservedDescriptors;
+  if (openFiles === undefined || needed <= openFiles) return [limits];
+  const available = openFiles - reservedDescriptors;
+  const fitting = Math.max(1, available - maxCalls, Math.floor(available / 2));
+  const sentence = `A process can open ${openFiles} files here, but --max-connections ${maxConnections} with --max-calls ${maxCalls} needs ${needed}: each process accepts ${fitting} connections. Raise the limit (ulimit -n, LimitNOFILE).`;
+  return [{ ...limits, maxConnections: fitting }, sentence];
 }

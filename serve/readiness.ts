@@ -1,28 +1,28 @@
-// Whether a process can serve: the folder of identities can be read, one in it can be used, and it is not shutting down.
+// Whether a process is ready: the folder of identities can be read, one of them can be used, and it is not shutting down.
 import { readdir } from 'node:fs/promises';
 import type { IdentityCache } from '../core/identity/cache.ts';
 import { identityNamePattern } from '../core/settings.ts';
 
 export type Readiness = 'ready' | 'shutting-down' | 'identities-unreadable' | 'no-usable-identity';
 
-/** Folders that may be tried for each answer; who has that many broken ones is not ready. */
+/** Folders tried for one answer: with so many unusable identities, the process is not ready. */
 const maxTried = 100;
-/** Anybody may ask: what was found holds for so long, in milliseconds. */
-const holdsMs = 1_000;
+/** The route needs no authentication, so its result is kept for this time, in milliseconds. */
+const reuseMs = 1_000;
 
 export interface ReadinessCheck {
   check(): Promise<Readiness>;
   shutDown(): void;
 }
 
-export function createReadiness(folder: string, identities: Pick<IdentityCache, 'get'>): ReadinessCheck {
+export function createReadinessCheck(folder: string, identities: Pick<IdentityCache, 'get'>): ReadinessCheck {
   let isShuttingDown = false;
-  let found: { readonly at: number; readonly readiness: Promise<Readiness> } | undefined;
+  let last: { readonly at: number; readonly readiness: Promise<Readiness> } | undefined;
   return {
     async check() {
       const now = performance.now();
-      if (found === undefined || now - found.at > holdsMs) found = { at: now, readiness: look(folder, identities) };
-      const readiness = await found.readiness;
+      if (last === undefined || now - last.at > reuseMs) last = { at: now, readiness: check(folder, identities) };
+      const readiness = await last.readiness;
       return isShuttingDown ? 'shutting-down' : readiness;
     },
     shutDown() {
@@ -31,8 +31,8 @@ export function createReadiness(folder: string, identities: Pick<IdentityCache, 
   };
 }
 
-async function look(folder: string, identities: Pick<IdentityCache, 'get'>): Promise<Readiness> {
-  const names = await identityFolders(folder).catch(() => undefined);
+async function check(folder: string, identities: Pick<IdentityCache, 'get'>): Promise<Readiness> {
+  const names = await listIdentities(folder).catch(() => undefined);
   if (names === undefined) return 'identities-unreadable';
   for (const name of names.slice(0, maxTried)) {
     const isUsable = await Promise.resolve(identities.get(name)).then(
@@ -44,8 +44,8 @@ async function look(folder: string, identities: Pick<IdentityCache, 'get'>): Pro
   return 'no-usable-identity';
 }
 
-/** The names in a folder of identities, sorted; Kubernetes' own `..data` beside them is none. Rejects when the folder cannot be read. */
-export async function identityFolders(folder: string): Promise<string[]> {
+/** Sorted names; entries such as the `..data` of Kubernetes are left out. Rejects if the folder cannot be read. */
+export async function listIdentities(folder: string): Promise<string[]> {
   const names = await readdir(folder);
   return names.filter((name) => identityNamePattern.test(name)).sort();
 }

@@ -1,94 +1,118 @@
-// `countersign serve`: the routes of the API from one installation of one's own, in this process or in workers.
+// `countersign serve`: serves the API from identities in a folder, in this process or in workers, until a signal stops it.
 
 import { createServer } from 'node:http';
+import { constants } from 'node:os';
+import { asCountersignError } from '../core/errors.ts';
+import { recordInternalError } from '../core/telemetry/events.ts';
 import { type Telemetry, writeLine } from '../core/telemetry/telemetry.ts';
 import { closeServer, listen, urlOf } from '../listener/listen.ts';
-import { fitConnections, openFilesLimit } from './http/descriptors.ts';
 import { openInstallation } from './installation.ts';
-import { expose } from './metrics/exposition.ts';
-import { createInspection } from './metrics/identity-inspection.ts';
-import { requireSafety, type ServeOptions } from './options.ts';
+import { createIdentityInspection, type IdentityInspection } from './metrics/identity-inspection.ts';
+import { expose } from './metrics/metrics.ts';
+import { fitConnections, openFilesLimit, requireSafeOptions, type ServeOptions } from './options.ts';
 import { warnOfReadableKey } from './reload/tls-files.ts';
-import { createLineWriter } from './workers/lines.ts';
-import { startWorkers } from './workers/workers.ts';
+import { createLineWriter } from './workers/line-writer.ts';
+import { startWorkers, type WorkerGroup } from './workers/workers.ts';
 
-export interface Served {
-  /** Where the lines of this process go. */
+/**
+ * SIGTERM and SIGINT stop the server gracefully; a second signal ends the process at once.
+ * @returns the exit code, 0. Call process.exit with it: calls that were cut off may have left sockets open.
+ * Throws an Error with one sentence if the server cannot start.
+ */
+export async function serveUntilStopped(options: ServeOptions): Promise<number> {
+  const server = await startServer(options);
+  process.on('uncaughtException', (thrown) => {
+    recordInternalError(server.telemetry, asCountersignError(thrown), '');
+    server.kill();
+    setImmediate(() => process.exit(1));
+  });
+  let signals = 0;
+  const stopped = Promise.withResolvers<void>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      signals += 1;
+      if (signals === 1) server.close().then(stopped.resolve, stopped.reject);
+      else {
+        server.kill();
+        process.exit(128 + constants.signals[signal]);
+      }
+    });
+  }
+  await stopped.promise;
+  return 0;
+}
+
+interface RunningServer {
   readonly telemetry: Telemetry;
-  readonly url: string;
-  /** Of the processes that take calls. */
-  pids(): number[];
   /** Takes no more calls, lets those in flight end within `shutdownMs`, cuts off the others. */
   close(): Promise<void>;
-  /** Ends the workers at once. */
+  /** Kills the workers at once. */
   kill(): void;
 }
 
-/** Lines go to standard output. Throws an Error with one sentence; nothing is left running then. */
-export async function serve(asked: ServeOptions): Promise<Served> {
-  requireSafety(asked);
-  const [limits, lowered] = fitConnections(asked.limits, openFilesLimit());
-  const options = { ...asked, limits };
+/** Log lines go to standard output. If this throws, nothing is left running. */
+async function startServer(requested: ServeOptions): Promise<RunningServer> {
+  requireSafeOptions(requested);
+  const [limits, lowered] = fitConnections(requested.limits, openFilesLimit());
+  const options = { ...requested, limits };
   const lines = createLineWriter((text) => process.stdout.write(text));
   const telemetry: Telemetry = { write: lines.write };
   if (lowered !== undefined) writeLine(telemetry, { level: 'WARN', message: 'limits lowered', detail: lowered });
-  const inspection = createInspection({ folder: options.identities });
+  const inspection = createIdentityInspection({ folder: options.identities });
   try {
-    // Before the first question for metrics; and its warnings of readable keys come at the start.
+    // First, so that metrics are complete from the start, and warnings of readable keys come before `serving`.
     await inspection.inspect();
     await warnOfReadableKey(options);
-    const running =
-      options.workers === 1 ? await inProcess() : await startWorkers(await withPort(options), inspection, telemetry);
-    const url = urlOf(options.host, running.port, options.tls ? 'https' : 'http');
-    const { workers, host } = options;
+    const running = await (options.workers === 1
+      ? serveInProcess(options, inspection, telemetry)
+      : startWorkers(await withFixedPort(options), inspection, telemetry));
+    const { workers, host, tls, callers } = options;
+    const url = urlOf(host, running.port, tls ? 'https' : 'http');
+    const { pid } = process;
     writeLine(telemetry, {
       level: 'INFO',
       message: 'serving',
       url,
       host,
       workers,
-      pid: process.pid,
-      authenticated: options.callers !== undefined,
+      pid,
+      authenticated: callers !== undefined,
     });
-    let closing: Promise<void> | undefined;
     return {
       telemetry,
-      url,
-      pids: running.pids,
       kill: running.kill,
-      close() {
-        closing ??= close();
-        return closing;
+      async close() {
+        writeLine(telemetry, { level: 'INFO', message: 'stopping', withinMs: options.shutdownMs });
+        const cutOff = await running.close(options.shutdownMs);
+        inspection.close();
+        writeLine(telemetry, { level: cutOff > 0 ? 'WARN' : 'INFO', message: 'stopped', cutOff });
+        lines.flush();
       },
     };
-
-    async function close(): Promise<void> {
-      writeLine(telemetry, { level: 'INFO', message: 'stopping', withinMs: options.shutdownMs });
-      const cutOff = await running.close(options.shutdownMs);
-      inspection.close();
-      writeLine(telemetry, { level: cutOff > 0 ? 'WARN' : 'INFO', message: 'stopped', cutOff });
-      lines.flush();
-    }
   } catch (thrown) {
     inspection.close();
     lines.flush();
     throw thrown;
   }
-
-  async function inProcess() {
-    const installation = await openInstallation(options, {
-      telemetry,
-      metrics: async (own) => expose([await own(), await inspection.snapshot()]),
-      sharesPort: false,
-      onVerdict() {},
-    });
-    inspection.workerStarted();
-    return { port: installation.port, close: installation.close, pids: () => [process.pid], kill: () => {} };
-  }
 }
 
-/** Workers that are started later must find the same port: a free one is chosen before the first. */
-async function withPort(options: ServeOptions): Promise<ServeOptions> {
+async function serveInProcess(
+  options: ServeOptions,
+  inspection: IdentityInspection,
+  telemetry: Telemetry,
+): Promise<WorkerGroup> {
+  const { port, close } = await openInstallation(options, {
+    telemetry,
+    metrics: async (own) => expose([await own(), await inspection.snapshot()]),
+    sharesPort: false,
+    onVerdict() {},
+  });
+  inspection.workerStarted();
+  return { port, close, kill() {} };
+}
+
+/** With `--port 0`, a free port is chosen before the first worker: workers that start later need the same one. */
+async function withFixedPort(options: ServeOptions): Promise<ServeOptions> {
   const { host, port: wanted } = options;
   const probe = createServer();
   const port = await listen(probe, { port: wanted, host, what: 'countersign serve', option: '--port' });

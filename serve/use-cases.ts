@@ -12,7 +12,7 @@ import { routes } from '../core/settings.ts';
 import type { Telemetry } from '../core/telemetry/telemetry.ts';
 import { warmUp } from '../core/tls/warm-up.ts';
 import type { ServeOptions } from './options.ts';
-import { readEveryMs } from './reload/identity-reloader.ts';
+import { reloadIntervalMs } from './reload/identity-reloader.ts';
 
 /** The routes of a use case. */
 export type UseCaseRoute = (typeof routes)[Exclude<keyof typeof routes, 'health'>];
@@ -32,7 +32,7 @@ export async function openUseCases(
   onDiagnosis: (diagnosis: Diagnosis) => void,
 ): Promise<UseCases> {
   const source = directorySource(options.identities);
-  const ttlMs = readEveryMs(options.identityTtlMs);
+  const ttlMs = reloadIntervalMs(options.identityTtlMs);
   const { identities, pool, close } = openServices({ telemetry, source, ttlMs });
   await warmUp();
   return {

@@ -38,7 +38,7 @@ export function addServe(program: Command, context: CommandContext): void {
   );
   command.action(async (options: RawServeOptions) => {
     const wanted = checked(options);
-    const { serveUntilStopped } = await import('../../serve/run.ts');
+    const { serveUntilStopped } = await import('../../serve/serve.ts');
     // As the stack sets it, for workers too: look-ups of names get half of these threads. libuv reads it when it first uses one.
     context.environment.UV_THREADPOOL_SIZE ??= '64';
     // Lines that nobody takes any more are a failure here, not a reader who has seen enough.

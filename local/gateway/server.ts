@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Console } from '../../console/console.ts';
 import { type ConsolePage, isVisit, openPage } from '../../console/files.ts';
-import { answerOfConsole, consoleRouteOf } from '../../console/routes.ts';
-import { verdictOf } from '../../console/verdicts.ts';
+import { verdictOf } from '../../console/recent-verdicts.ts';
+import { answerConsole, consoleRouteOf } from '../../console/routes.ts';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import { routes } from '../../core/settings.ts';
 import { readBody } from '../../listener/body.ts';
-import { refusal } from '../../listener/browser-guard.ts';
+import { loopbackRequestError } from '../../listener/browser-guard.ts';
 import { gatewayAnswer, type HttpAnswer, sendAnswer } from '../../listener/http-answer.ts';
 import { closeServer, listen, urlOf } from '../../listener/listen.ts';
 import { isLoopback, isLoopbackHeader } from '../../listener/loopback.ts';
@@ -80,7 +80,7 @@ async function answer(
 ): Promise<HttpAnswer> {
   const { method = '', url: target = '/', httpVersion, rawHeaders, socket, headers } = request;
   const path = target.split('?', 1)[0] ?? '/';
-  const refused = refusal(headers, 'the local gateway');
+  const refused = loopbackRequestError(headers, 'the local gateway');
   const file = refused && !isVisitOfThisMachine(headers) ? undefined : page?.file(method, path, headers);
   if (file) return file;
   if (refused) return gatewayAnswer(403, refused);
@@ -94,7 +94,7 @@ async function answer(
     const own = options.console && consoleRouteOf(method, path);
     if (own && options.console) {
       const question = { contentType: headers['content-type'], body, caller: undefined };
-      return await answerOfConsole(options.console, own, question);
+      return await answerConsole(options.console, own, question);
     }
     const route = matchRoute(Object.keys(options.functions), method, path);
     const fn = route && options.functions[route.routeKey];

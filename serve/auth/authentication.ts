@@ -1,119 +1,121 @@
-// Who calls: a bearer token, or the client certificate of the connection, looked up in the callers file at each request.
+// Authenticates each request: a bearer token, or the client certificate of the connection, looked up in the callers file.
 import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { CountersignError } from '../../core/errors.ts';
+import { connectionKey } from '../../listener/listen.ts';
 import type { Caller, Callers } from './callers.ts';
 
 export interface Authentication {
-  /** To be told of each connection before its handshake. */
-  began(socket: Socket): void;
-  /** Throws `not-authenticated`. */
+  /** Must be called for each connection before its TLS handshake. */
+  onConnection(socket: Socket): void;
+  /** Throws `not-authenticated`; `evidence.reason` says why. */
   callerOf(request: IncomingMessage): Caller;
-  /** Whether the connection was judged by authorities that are not in force any more: it should end with its next answer. */
+  /** Whether the client CAs have changed since the handshake: the connection should end with its next answer. */
   isStale(socket: Socket): boolean;
-  /** The authorities of callers have changed: certificates of connections that stand count no more. */
+  /** Call it when the client CAs change: open connections must authenticate again. */
   forgetCertificates(): void;
 }
 
-/** Tokens of fewer characters are guessed; nobody writes longer ones. */
+/** Shorter tokens can be guessed. */
 const tokenPattern = /^Bearer +([A-Za-z0-9\-._~+/]{32,512}=*)$/i;
 
-interface Shown {
+interface ClientCertificate {
   readonly certificate: X509Certificate;
   /** Milliseconds since 1970. */
-  readonly from: number;
-  readonly to: number;
+  readonly validFrom: number;
+  readonly validTo: number;
 }
 
-/** `callers` gives those in force now; `now` in milliseconds since 1970. */
+/** `callers` returns those in force now; `now` in milliseconds since 1970. */
 export function createAuthentication(callers: () => Callers, now: () => number = Date.now): Authentication {
-  let shown = new WeakMap<TLSSocket, Shown>();
-  let authorities = 0;
-  /** Of each open connection, the authorities that its handshake is judged by. */
-  const judgedBy = new Map<string, { readonly authorities: number }>();
+  let certificates = new WeakMap<TLSSocket, ClientCertificate>();
+  /** Counts the changes of the client CAs. */
+  let generation = 0;
+  /** By connection: the generation of client CAs that its handshake uses. */
+  const handshakes = new Map<string, { readonly generation: number }>();
 
   return {
-    began(socket) {
-      const key = endsOf(socket);
-      const mine = { authorities };
-      judgedBy.set(key, mine);
-      // The port of a connection that was reset is free again before its end is told here.
+    onConnection(socket) {
+      const key = connectionKey(socket);
+      const handshake = { generation };
+      handshakes.set(key, handshake);
+      // After a reset, a new connection can have the same ports before the old one emits `close`.
       socket.once('close', () => {
-        if (judgedBy.get(key) === mine) judgedBy.delete(key);
+        if (handshakes.get(key) === handshake) handshakes.delete(key);
       });
     },
     callerOf(request) {
       const { authorization } = request.headers;
-      if (authorization !== undefined && isTwice(request.rawHeaders, 'authorization'))
-        throw refused('credentials-ambiguous', 'The request has more than one Authorization header.');
-      // A token that is shown must be right, whatever certificate is beneath it.
+      if (authorization !== undefined && isRepeated(request.rawHeaders, 'authorization')) {
+        throw notAuthenticated('credentials-ambiguous', 'The request has more than one Authorization header.');
+      }
+      // A token must be valid even if the connection has a valid certificate.
       if (authorization !== undefined) return byToken(authorization);
       if (request.socket instanceof TLSSocket) return byCertificate(request.socket);
-      throw refused('no-credentials', 'The request has no bearer token.');
+      throw notAuthenticated('no-credentials', 'The request has no bearer token.');
     },
     isStale,
     forgetCertificates() {
-      authorities++;
-      shown = new WeakMap();
+      generation++;
+      certificates = new WeakMap();
     },
   };
 
   function isStale(socket: Socket): boolean {
-    return judgedBy.get(endsOf(socket))?.authorities !== authorities;
+    return handshakes.get(connectionKey(socket))?.generation !== generation;
   }
 
   function byToken(authorization: string): Caller {
     const token = tokenPattern.exec(authorization)?.[1];
     const caller = token === undefined ? undefined : callers().byToken(token);
-    if (caller === undefined)
-      throw refused('token-unknown', 'The bearer token is not one that this installation knows.');
+    if (caller === undefined) {
+      throw notAuthenticated('token-unknown', 'The bearer token is not known to this installation.');
+    }
     return caller;
   }
 
   function byCertificate(socket: TLSSocket): Caller {
-    const { certificate, from, to } = shown.get(socket) ?? look(socket);
+    const { certificate, validFrom, validTo } = certificates.get(socket) ?? readCertificate(socket);
     const time = now();
-    // A connection, or a session that was taken up again, may outlive the certificate it began with.
-    if (time < from || time > to) throw refused('certificate-expired', 'The client certificate is outside its dates.');
+    // Checked for each request: a connection or a resumed session can outlive the certificate.
+    if (time < validFrom || time > validTo) {
+      throw notAuthenticated('certificate-expired', 'The client certificate has expired or is not valid yet.');
+    }
     const caller = callers().byCertificate(certificate);
     if (caller === undefined) {
-      throw refused(
+      throw notAuthenticated(
         'subject-unknown',
-        'The subject of the client certificate is not one that this installation knows.',
+        'The subject of the client certificate is not known to this installation.',
       );
     }
     return caller;
   }
 
-  function look(socket: TLSSocket): Shown {
+  function readCertificate(socket: TLSSocket): ClientCertificate {
     if (isStale(socket)) {
-      throw refused('connection-stale', 'The authorities of callers have changed since the connection began.');
+      throw notAuthenticated('connection-stale', 'The client CAs have changed since the connection began.');
     }
     const certificate = socket.getPeerX509Certificate();
-    if (certificate === undefined)
-      throw refused('no-credentials', 'The request has no bearer token, and its connection no client certificate.');
-    if (!socket.authorized) {
-      throw refused('certificate-untrusted', 'The client certificate is not one that this installation trusts.');
+    if (certificate === undefined) {
+      throw notAuthenticated('no-credentials', 'The request has no bearer token, and no client certificate.');
     }
-    const dates = { from: certificate.validFromDate.getTime(), to: certificate.validToDate.getTime() };
-    const seen = { certificate, ...dates };
-    shown.set(socket, seen);
-    return seen;
+    if (!socket.authorized) {
+      throw notAuthenticated('certificate-untrusted', 'The client certificate is not trusted by this installation.');
+    }
+    const validFrom = certificate.validFromDate.getTime();
+    const read = { certificate, validFrom, validTo: certificate.validToDate.getTime() };
+    certificates.set(socket, read);
+    return read;
   }
 }
 
-/** Node keeps the first; whoever stands before it may have looked at the last. */
-function isTwice(rawHeaders: readonly string[], name: string): boolean {
+/** Node uses the first of two headers; a proxy in front may have checked the last. */
+function isRepeated(rawHeaders: readonly string[], name: string): boolean {
   return rawHeaders.filter((one, index) => index % 2 === 0 && one.toLowerCase() === name).length > 1;
 }
 
-/** A TLS socket and the connection below it have the same. */
-function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
-  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
-}
-
-function refused(reason: string, detail: string): CountersignError {
+function notAuthenticated(reason: string, detail: string): CountersignError {
   return new CountersignError('not-authenticated', detail, { evidence: { reason } });
 }

@@ -1,21 +1,26 @@
-// Who may call: the callers file, read as a whole or refused as a whole.
+// The callers file: who can call, and what each caller is allowed to use. A file with any error is rejected as a whole.
 import { hash, timingSafeEqual, type X509Certificate } from 'node:crypto';
+import { consoleRoutes } from '../../console/routes.ts';
+import { CountersignError } from '../../core/errors.ts';
 import { identityNamePattern } from '../../core/settings.ts';
+import type { RouteMatch } from '../../listener/route.ts';
+import { serveRoutes } from '../http/serve-routes.ts';
 import { namesOf, parseSubject, subjectKey } from './subject.ts';
 
 export interface Caller {
-  /** For lines. */
+  /** For the log. */
   readonly name: string;
   readonly identities: ReadonlySet<string> | '*';
-  /** May read /metrics. */
+  /** Whether the caller can read /metrics. */
   readonly metrics: boolean;
 }
 
 export interface Callers {
-  /** Takes as long whichever token it is, and whether there is such a one. */
+  /** Takes the same time for every token, known or not. */
   byToken(token: string): Caller | undefined;
-  /** The whole subject counts before the common name alone. Whether the certificate is trusted is not asked here. */
+  /** An entry for the whole subject wins over one for the common name. The certificate must be verified already. */
   byCertificate(certificate: X509Certificate): Caller | undefined;
+  /** Whether an entry names a subject or a common name. */
   readonly needsClientCa: boolean;
 }
 
@@ -23,12 +28,35 @@ export function mayUse({ identities }: Caller, identity: string): boolean {
   return identities === '*' || identities.has(identity);
 }
 
+/** Throws `caller-forbidden`. Without authentication, `caller` is undefined and every route is allowed. */
+export function requireAllowed(caller: Caller | undefined, route: RouteMatch): void {
+  if (caller === undefined) return;
+  if (route.routeKey === serveRoutes.metrics) {
+    if (caller.metrics) return;
+    throw new CountersignError('caller-forbidden', `Caller ${caller.name} is not allowed to read the metrics.`, {
+      evidence: { reason: 'metrics' },
+      hint: 'The operator of this installation must give the caller "metrics": true.',
+    });
+  }
+  // The console shows each caller only the identities that it can use.
+  if (route.routeKey === consoleRoutes.state) return;
+  const identity = route.pathParameters?.identity;
+  // A route without an identity is denied unless it is listed above.
+  if (identity !== undefined && mayUse(caller, identity)) return;
+  throw new CountersignError('caller-forbidden', `Caller ${caller.name} is not allowed to use that identity.`, {
+    evidence: { reason: 'identity' },
+  });
+}
+
 const maxCallers = 1_000;
 const keys = new Set(['name', 'subject', 'commonName', 'tokenSha256', 'identities', 'metrics']);
 
-/** Throws an Error with one sentence that names the entry; `file` is for the sentence. */
+/**
+ * @param file its name, for the error
+ * Throws an Error with one sentence that names the entry and quotes nothing that could be a token.
+ */
 export function parseCallers(text: string, file: string): Callers {
-  const entries = readJson(text, file);
+  const entries = parseJson(text, file);
   if (!Array.isArray(entries) || entries.length === 0 || entries.length > maxCallers) {
     throw new Error(`${file} must be a list of 1 to ${maxCallers} callers.`);
   }
@@ -37,38 +65,32 @@ export function parseCallers(text: string, file: string): Callers {
   const subjects = new Map<string, Caller>();
   const commonNames = new Map<string, Caller>();
   for (const [index, entry] of entries.entries()) {
-    const refuse = (what: string): never => {
+    const reject = (what: string): never => {
       throw new Error(`${file}: caller ${index + 1} ${what}.`);
     };
-    if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) refuse('is not an object');
-    const unknown = Object.keys(entry).find((key) => !keys.has(key));
-    // Nothing but a plain name is quoted: a token may have slipped there.
-    if (unknown !== undefined)
-      refuse(`has ${/^[A-Za-z]{1,20}$/.test(unknown) ? `the key ${unknown}, which` : 'a key that'} no caller has`);
-    const caller = readCaller(entry, refuse);
-    if (names.has(caller.name)) refuse('has the name of another');
+    const caller = parseCaller(entry, reject);
+    if (names.has(caller.name)) reject('has the same name as another caller');
     names.add(caller.name);
 
     const { subject, commonName, tokenSha256 } = entry;
     if ([subject, commonName, tokenSha256].filter((one) => one !== undefined).length !== 1) {
-      refuse('must have exactly one of subject, commonName and tokenSha256');
+      reject('must have exactly one of subject, commonName and tokenSha256');
     }
     if (tokenSha256 !== undefined) {
       if (typeof tokenSha256 !== 'string' || !/^[0-9a-f]{64}$/i.test(tokenSha256)) {
-        refuse('must have as its tokenSha256 the SHA-256 of the token, 64 hexadecimal digits');
+        reject('must have a tokenSha256 of 64 hexadecimal digits: the SHA-256 of the token');
       }
       const digest = Buffer.from(tokenSha256, 'hex');
-      if (tokens.some((other) => other.digest.equals(digest))) refuse('has the token of another');
+      if (tokens.some((other) => other.digest.equals(digest))) reject('has the same token as another caller');
       tokens.push({ digest, caller });
     } else if (commonName !== undefined) {
-      if (typeof commonName !== 'string' || commonName === '') refuse('must have a text as its commonName');
-      if (commonNames.has(commonName)) refuse('has the commonName of another');
+      if (typeof commonName !== 'string' || commonName === '') reject('must have a non-empty string as commonName');
+      if (commonNames.has(commonName)) reject('has the same commonName as another caller');
       commonNames.set(commonName, caller);
     } else {
       const parsed = typeof subject === 'string' ? parseSubject(subject) : undefined;
-      if (parsed === undefined)
-        throw refuse('must have as its subject a name such as CN=bot-runtime,O=Acme (RFC 4514)');
-      if (subjects.has(subjectKey(parsed))) refuse('has the subject of another');
+      if (parsed === undefined) throw reject('must have a subject such as CN=bot-runtime,O=Acme (RFC 4514)');
+      if (subjects.has(subjectKey(parsed))) reject('has the same subject as another caller');
       subjects.set(subjectKey(parsed), caller);
     }
   }
@@ -87,24 +109,30 @@ export function parseCallers(text: string, file: string): Callers {
   };
 }
 
-function readCaller(entry: Record<string, unknown>, refuse: (what: string) => never): Caller {
-  const { name, identities, metrics = false } = entry;
-  if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
-    return refuse('must have a name of at most 64 letters, digits, dots, hyphens and underscores');
+function parseCaller(entry: unknown, reject: (what: string) => never): Caller {
+  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return reject('is not an object');
+  const unknown = Object.keys(entry).find((key) => !keys.has(key));
+  if (unknown !== undefined) {
+    // Quoted only if it is a plain word: a token may be there by mistake.
+    reject(`has ${/^[A-Za-z]{1,20}$/.test(unknown) ? `an unknown key: ${unknown}` : 'an unknown key'}`);
   }
-  if (typeof metrics !== 'boolean') return refuse('must have true or false for metrics');
+  const { name, identities, metrics = false } = entry as Record<string, unknown>;
+  if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
+    return reject('must have a name of at most 64 letters, digits, dots, hyphens and underscores');
+  }
+  if (typeof metrics !== 'boolean') return reject('must have true or false for metrics');
   if (identities === '*') return { name, identities, metrics };
   const isList =
     Array.isArray(identities) && identities.every((one) => typeof one === 'string' && identityNamePattern.test(one));
-  if (!isList) return refuse('must have "*" or a list of names of identities for identities');
+  if (!isList) return reject('must have "*" or a list of identity names for identities');
   return { name, identities: new Set(identities as string[]), metrics };
 }
 
-function readJson(text: string, file: string): unknown {
+function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
-    // Never the parser's own words, which quote the file.
+    // Without the parser's message, which quotes the file.
     throw new Error(`${file} is not JSON.`);
   }
 }

@@ -1,45 +1,48 @@
-// What a process has taken on at the moment: calls in flight and the bytes of their bodies, both bounded.
+// Bounds what one process takes on: calls in flight, and the bytes of their bodies.
 import { CountersignError } from '../../core/errors.ts';
 
-export interface Load {
-  /** With those whose body is not there yet. */
+export interface LoadLimit {
+  /** Includes calls whose body has not arrived. */
   readonly callsInFlight: number;
-  /** Takes a call on; `announced` bytes are those that its body says it has, or 0. Throws `too-busy` where they do not fit now. */
-  take(announced: number): TakenCall;
+  /** @param announced Content-Length in bytes, or 0. Throws `too-busy` if the body does not fit now. */
+  take(announced: number): AdmittedCall;
 }
 
-export interface TakenCall {
-  /** So many bytes are held for it from now on. What is only announced takes no room from others. Throws `too-busy`. */
+export interface AdmittedCall {
+  /** Sets the bytes that are buffered for the call; announced bytes reserve nothing. Throws `too-busy`. */
   hold(bytes: number): void;
-  /** Its body is there. Until then it takes nobody's place: a caller may announce what it never sends. Throws `too-busy`. */
+  /**
+   * Counts the call against `maxCalls`, once its body has arrived: a caller that announces a body and does not send it
+   * must not take a slot from others. Throws `too-busy`.
+   */
   begin(): void;
-  /** To be called once, when its answer is on its way. */
+  /** Call it once, after the answer. */
   release(): void;
 }
 
-export function createLoad(maxCalls: number, maxBytes: number): Load {
+export function createLoadLimit(maxCalls: number, maxBytes: number): LoadLimit {
   let calls = 0;
   let begun = 0;
-  let bytesHeld = 0;
+  let buffered = 0;
   return {
     get callsInFlight() {
       return calls;
     },
     take(announced) {
-      requirePlace();
-      requireRoom(announced);
+      requireSlot();
+      requireBytes(announced);
       calls += 1;
-      let held = 0;
+      let own = 0;
       let hasBegun = false;
       const hold = (bytes: number) => {
-        if (bytes > held) requireRoom(bytes - held);
-        bytesHeld += bytes - held;
-        held = bytes;
+        if (bytes > own) requireBytes(bytes - own);
+        buffered += bytes - own;
+        own = bytes;
       };
       return {
         hold,
         begin() {
-          requirePlace();
+          requireSlot();
           begun += 1;
           hasBegun = true;
         },
@@ -52,12 +55,14 @@ export function createLoad(maxCalls: number, maxBytes: number): Load {
     },
   };
 
-  function requirePlace(): void {
-    if (begun >= maxCalls) throw tooBusy(`${maxCalls} calls are in flight in this process already.`, 'calls');
+  function requireSlot(): void {
+    if (begun >= maxCalls) throw tooBusy(`This process already has ${maxCalls} calls in flight.`, 'calls');
   }
 
-  function requireRoom(bytes: number): void {
-    if (bytesHeld + bytes > maxBytes) throw tooBusy('The bodies of the calls in flight fill this process.', 'bytes');
+  function requireBytes(bytes: number): void {
+    if (buffered + bytes > maxBytes) {
+      throw tooBusy('The request bodies of the calls in flight fill the buffer of this process.', 'bytes');
+    }
   }
 }
 

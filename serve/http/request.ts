@@ -9,26 +9,25 @@ import { identityNamePattern, routes } from '../../core/settings.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
 import type { Telemetry } from '../../core/telemetry/telemetry.ts';
 import { dropBody, readBody } from '../../listener/body.ts';
-import { refusal, refusalOfPage } from '../../listener/browser-guard.ts';
-import { connectionsOf } from '../../listener/connections.ts';
+import { crossOriginError, loopbackRequestError } from '../../listener/browser-guard.ts';
 import { gatewayAnswer, type HttpAnswer, sendAnswer } from '../../listener/http-answer.ts';
+import { connectionsOf } from '../../listener/listen.ts';
 import type { RouteMatch } from '../../listener/route.ts';
 import type { Authentication } from '../auth/authentication.ts';
-import type { Caller } from '../auth/callers.ts';
-import { requireAllowed } from '../auth/permission.ts';
-import type { Refusal } from '../auth/refused-requests.ts';
+import { type Caller, requireAllowed } from '../auth/callers.ts';
 import type { ServeLimits } from '../options.ts';
 import type { ReadinessCheck } from '../readiness.ts';
 import type { UseCaseRoute, UseCases } from '../use-cases.ts';
-import type { Load, TakenCall } from './load-limit.ts';
-import { isPersonsVisit, type OwnConsole } from './serve-console.ts';
+import type { AdmittedCall, LoadLimit } from './load-limit.ts';
+import type { RejectedRequest } from './rejection-log.ts';
+import { isPageVisit, type ServeConsole } from './serve-console.ts';
 import {
   healthAnswer,
   metricsAnswer,
-  ownRoutes,
   problemAnswer,
+  type Router,
   readinessAnswer,
-  routeOf,
+  serveRoutes,
   toHttpAnswer,
 } from './serve-routes.ts';
 
@@ -43,13 +42,14 @@ export interface RequestParts {
   /** Whether requests must be sent to a name of this machine. */
   readonly isOnLoopback: boolean;
   readonly routes: UseCases['byRoute'];
-  readonly load: Load;
+  readonly router: Router;
+  readonly load: LoadLimit;
   readonly readiness: ReadinessCheck;
   /** Undefined: there is no page for people. */
-  readonly console: OwnConsole | undefined;
+  readonly console: ServeConsole | undefined;
   /** Prometheus' text, of all processes. */
   metrics(): Promise<string>;
-  onRefused(refusal: Refusal): void;
+  onRefused(request: RejectedRequest): void;
   onIdentity(name: string): void;
 }
 
@@ -61,7 +61,7 @@ export async function serveOne(
   response: ServerResponse,
   goOn: () => void,
 ) {
-  const call: { taken?: TakenCall } = {};
+  const call: { taken?: AdmittedCall } = {};
   try {
     const answer = await answerTo(parts, request, call, goOn);
     sendAnswer(request, response, answer, isLast(parts, server, request, answer));
@@ -85,18 +85,18 @@ function isLast({ authentication }: RequestParts, server: Server, request: Incom
 async function answerTo(
   parts: RequestParts,
   request: IncomingMessage,
-  call: { taken?: TakenCall },
+  call: { taken?: AdmittedCall },
   goOn: () => void,
 ): Promise<HttpAnswer> {
   const { method = '', url: target = '/', headers } = request;
   const unread = unreadable(request);
   if (unread !== undefined) return turnAway(parts, request, unread, { code: String(unread.status) });
   const page = parts.isOnLoopback
-    ? refusal(headers, 'this server')
-    : refusalOfPage(headers, parts.isTls ? 'https' : 'http', 'this server');
+    ? loopbackRequestError(headers, 'this server')
+    : crossOriginError(headers, parts.isTls ? 'https' : 'http', 'this server');
   const path = target.split('?', 1)[0] as string;
   const file =
-    page === undefined || isPersonsVisit(headers, parts.isOnLoopback)
+    page === undefined || isPageVisit(headers, parts.isOnLoopback)
       ? parts.console?.page.file(method, path, headers)
       : undefined;
   if (file !== undefined) return file;
@@ -104,12 +104,12 @@ async function answerTo(
 
   let route: RouteMatch | undefined;
   try {
-    route = (parts.console && consoleRouteOf(method, path)) ?? routeOf(method, target);
+    route = (parts.console && consoleRouteOf(method, path)) ?? parts.router(method, path);
   } catch {
     return turnAway(parts, request, gatewayAnswer(400, 'Bad Request'), { code: '400' });
   }
   if (route?.routeKey === routes.health) return healthAnswer;
-  if (route?.routeKey === ownRoutes.ready) return readinessAnswer(await parts.readiness.check());
+  if (route?.routeKey === serveRoutes.ready) return readinessAnswer(await parts.readiness.check());
 
   let caller: Caller | undefined;
   let body: Buffer | undefined;
@@ -119,7 +119,7 @@ async function answerTo(
     caller = parts.authentication?.callerOf(request);
     if (route === undefined) return turnAway(parts, request, gatewayAnswer(404, 'Not Found'), { code: '404' });
     requireAllowed(caller, route);
-    if (route.routeKey === ownRoutes.metrics) return metricsAnswer(await parts.metrics());
+    if (route.routeKey === serveRoutes.metrics) return metricsAnswer(await parts.metrics());
     const { maxBodyBytes } = parts.limits;
     const announced = Number(headers['content-length'] ?? 0);
     if (announced > maxBodyBytes) return turnAway(parts, request, tooLarge, { code: '413', caller: caller?.name });
@@ -209,7 +209,7 @@ async function turnAway(
   { limits, onRefused }: RequestParts,
   request: IncomingMessage,
   answer: HttpAnswer,
-  refused: Refusal,
+  refused: RejectedRequest,
 ): Promise<HttpAnswer> {
   onRefused({ ...refused, sourceIp: request.socket.remoteAddress });
   const { expect, 'content-length': announced = 0 } = request.headers;

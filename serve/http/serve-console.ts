@@ -1,58 +1,58 @@
-// The console of an installation of one's own: its page for everybody, what it shows for callers, verdicts of all processes.
+// The console of `serve`: its page, its state for each caller, and the verdicts of all processes.
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Console, type ConsoleCaller, openConsole } from '../../console/console.ts';
+import { type ConsoleCaller, openConsole } from '../../console/console.ts';
 import { type ConsolePage, isVisit, openPage } from '../../console/files.ts';
-import { answerOfConsole } from '../../console/routes.ts';
-import { createVerdicts, type NotedVerdict, verdictOf } from '../../console/verdicts.ts';
+import { createRecentVerdicts, type RecordedVerdict, verdictOf } from '../../console/recent-verdicts.ts';
+import { answerConsole } from '../../console/routes.ts';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import type { IdentitySource } from '../../core/identity/identity.ts';
 import type { HttpAnswer } from '../../listener/http-answer.ts';
 import { isLoopbackHeader } from '../../listener/loopback.ts';
 import type { RouteMatch } from '../../listener/route.ts';
 import { type Caller, mayUse } from '../auth/callers.ts';
-import { identityFolders } from '../readiness.ts';
+import { listIdentities } from '../readiness.ts';
 
-export interface OwnConsole {
-  /** A file of the page, which holds nothing of anybody: also for one that follows a link from another page. */
+export interface ServeConsole {
+  /** Served without authentication: it contains no data. */
   readonly page: ConsolePage;
-  /** Rejects when the folder cannot be read. */
+  /** Rejects if the folder of identities cannot be read. */
   answer(route: RouteMatch, caller: Caller | undefined): Promise<HttpAnswer>;
-  /** Takes up a diagnosis of this process. */
+  /** Adds a diagnosis of this process. */
   diagnosed(diagnosis: Diagnosis): void;
-  /** What another process found. */
-  take(verdict: NotedVerdict): void;
+  /** Adds a verdict of another process. */
+  addVerdict(verdict: RecordedVerdict): void;
 }
 
-/** `onVerdict` is told what was found in this process. Throws when a file of the page is missing. */
-export function openOwnConsole(
+/** `onVerdict` is called for each verdict of this process. Throws if a file of the page is missing. */
+export function openServeConsole(
   identities: string,
   source: IdentitySource,
-  onVerdict: (verdict: NotedVerdict) => void,
-): OwnConsole {
+  onVerdict: (verdict: RecordedVerdict) => void,
+): ServeConsole {
   const page = openPage();
-  const verdicts = createVerdicts();
-  const console: Console = openConsole({
+  const verdicts = createRecentVerdicts();
+  const console = openConsole({
     place: 'directory',
     source,
     stages: ['AWSCURRENT'],
-    names: () => identityFolders(identities),
+    names: () => listIdentities(identities),
     verdicts,
   });
   return {
     page,
     answer: (route, caller) =>
-      answerOfConsole(console, route, { contentType: undefined, body: Buffer.alloc(0), caller: consoleCaller(caller) }),
+      answerConsole(console, route, { contentType: undefined, body: Buffer.alloc(0), caller: consoleCaller(caller) }),
     diagnosed(diagnosis) {
       const verdict = verdictOf(diagnosis, Date.now());
       verdicts.add(verdict);
       onVerdict(verdict);
     },
-    take: verdicts.add,
+    addVerdict: verdicts.add,
   };
 }
 
-/** Whether a request that other pages could have made is one of a person who follows a link or types the address. */
-export function isPersonsVisit(headers: IncomingHttpHeaders, isOnLoopback: boolean): boolean {
+/** Whether a cross-site request is a link or an address that a person opened, which may load the page. */
+export function isPageVisit(headers: IncomingHttpHeaders, isOnLoopback: boolean): boolean {
   return isVisit(headers) && (!isOnLoopback || isLoopbackHeader(headers.host ?? ''));
 }
 

@@ -1,4 +1,4 @@
-// The routes that an installation of one's own adds, and the answers that are not a function's.
+// The routes that `serve` adds to the API, and the answers that the server gives itself.
 import { randomUUID } from 'node:crypto';
 import { type ApiResponse, problemResponse } from '../../core/api.ts';
 import { BoundedMap } from '../../core/bounded-map.ts';
@@ -8,27 +8,28 @@ import type { HttpAnswer } from '../../listener/http-answer.ts';
 import { matchRoute, type RouteKey, type RouteMatch } from '../../listener/route.ts';
 import type { Readiness } from '../readiness.ts';
 
-export const ownRoutes = { ready: 'GET /v1/ready', metrics: 'GET /metrics' } as const;
+export const serveRoutes = { ready: 'GET /v1/ready', metrics: 'GET /metrics' } as const;
 
-const routeKeys: readonly RouteKey[] = [...Object.values(routes), ...Object.values(ownRoutes)];
+const routeKeys: readonly RouteKey[] = [...Object.values(routes), ...Object.values(serveRoutes)];
 
-/** A path that was matched is matched alike the next time; there are a few for each identity. */
-const matched = new BoundedMap<string, RouteMatch>({ maxEntries: 1_000 });
+/** The only routes that answer HEAD (RFC 9110, section 9.3.2); API Gateway has no HEAD for the others. */
+const headRoutes = new Set<RouteKey>([routes.health, ...Object.values(serveRoutes)]);
 
-/** What the server itself answers; HEAD asks for it as GET does (RFC 9110, section 9.3.2). Of a function, there is no HEAD. */
-const answeredHere = new Set<RouteKey>([routes.health, ...Object.values(ownRoutes)]);
+/** `path` without its query. Throws URIError if it is not valid percent-encoding. */
+export type Router = (method: string, path: string) => RouteMatch | undefined;
 
-/** `target` with its query. Throws URIError when the path is not valid percent-encoding. */
-export function routeOf(method: string, target: string): RouteMatch | undefined {
-  const end = target.indexOf('?');
-  const path = end < 0 ? target : target.slice(0, end);
-  const key = `${method} ${path}`;
-  const known = matched.get(key);
-  if (known !== undefined) return known;
-  const route = matchRoute(routeKeys, method === 'HEAD' ? 'GET' : method, path);
-  if (route === undefined || (method === 'HEAD' && !answeredHere.has(route.routeKey))) return undefined;
-  matched.set(key, route);
-  return route;
+/** Remembers its matches: there are a few paths for each identity. */
+export function createRouter(): Router {
+  const matches = new BoundedMap<string, RouteMatch>({ maxEntries: 1_000 });
+  return (method, path) => {
+    const key = `${method} ${path}`;
+    const known = matches.get(key);
+    if (known !== undefined) return known;
+    const route = matchRoute(routeKeys, method === 'HEAD' ? 'GET' : method, path);
+    if (route === undefined || (method === 'HEAD' && !headRoutes.has(route.routeKey))) return undefined;
+    matches.set(key, route);
+    return route;
+  };
 }
 
 const json = ['content-type', 'application/json', 'cache-control', 'no-store'];
@@ -51,7 +52,7 @@ export function toHttpAnswer({ status, headers, body }: ApiResponse): HttpAnswer
   return { status, headers: Object.entries(headers).flat(), body };
 }
 
-/** RFC 9110, section 11.6.1: a 401 says how to authenticate; RFC 6750, section 3, what was wrong with a token. */
+/** A 401 has `WWW-Authenticate` (RFC 9110, section 11.6.1), with `error` for an invalid token (RFC 6750, section 3). */
 export function problemAnswer(error: CountersignError, docsUrl: string): HttpAnswer {
   const requestId = randomUUID();
   const answer = toHttpAnswer(problemResponse(error, requestId, docsUrl));

@@ -1,13 +1,13 @@
-// What the metrics tell of the identities themselves, whether or not anybody calls with them: usable or not, days to expiry.
+// Inspects every identity each minute, used or not, and counts workers: the metrics that the primary process adds.
 import { Counter, Gauge, Registry } from 'prom-client';
 import { checkIdentity } from '../../core/identity/check.ts';
 import { directorySource } from '../../core/identity/directory.ts';
 import type { IdentitySource } from '../../core/identity/identity.ts';
-import { identityFolders } from '../readiness.ts';
+import { listIdentities } from '../readiness.ts';
 import type { MetricsSnapshot } from './metrics.ts';
 
-export interface Inspection {
-  /** Reads every identity, one after the other; one that is under way is waited for instead. Never rejects. */
+export interface IdentityInspection {
+  /** Reads every identity, or waits for an inspection that is running. Never rejects. */
   inspect(): Promise<void>;
   workerStarted(): void;
   workerEnded(): void;
@@ -16,22 +16,22 @@ export interface Inspection {
 }
 
 const everyMs = 60_000;
-/** 2 ms each; more would keep a processor busy with nothing else. */
+/** About 2 ms each: more would keep a processor busy. */
 const maxIdentities = 10_000;
 const dayMs = 86_400_000;
 
-export interface InspectionOptions {
+export interface IdentityInspectionOptions {
   readonly folder: string;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
 
-/** In the process that serves no calls, where there is one. */
-export function createInspection({ folder, now = Date.now }: InspectionOptions): Inspection {
+/** Runs in the primary process, or in the only process. */
+export function createIdentityInspection({ folder, now = Date.now }: IdentityInspectionOptions): IdentityInspection {
   const source = directorySource(folder, now);
-  const register = new Registry();
-  const registers = [register];
-  /** Until when each is usable, in milliseconds since 1970; undefined when it is not. */
+  const registry = new Registry();
+  const registers = [registry];
+  /** Milliseconds since 1970; undefined for an identity that cannot be used. */
   let usableUntil = new Map<string, number | undefined>();
   new Gauge({
     name: 'countersign_identity_usable',
@@ -56,17 +56,17 @@ export function createInspection({ folder, now = Date.now }: InspectionOptions):
     },
   });
   const workers = new Gauge({ name: 'countersign_workers', help: 'Worker processes that serve.', registers });
-  const ended = new Counter({
+  const deaths = new Counter({
     name: 'countersign_worker_deaths_total',
-    help: 'Worker processes that ended without being told to.',
+    help: 'Worker processes that ended unexpectedly.',
     registers,
   });
 
   async function inspect(): Promise<void> {
-    const names = await identityFolders(folder).catch((): string[] => []);
-    const found = new Map<string, number | undefined>();
-    for (const name of names.slice(0, maxIdentities)) found.set(name, await usableUntilOf(source, name, now()));
-    usableUntil = found;
+    const names = await listIdentities(folder).catch((): string[] => []);
+    const inspected = new Map<string, number | undefined>();
+    for (const name of names.slice(0, maxIdentities)) inspected.set(name, await usableUntilOf(source, name, now()));
+    usableUntil = inspected;
   }
   let inspecting: Promise<void> | undefined;
   const inspectOnce = () => {
@@ -81,9 +81,9 @@ export function createInspection({ folder, now = Date.now }: InspectionOptions):
     workerStarted: () => workers.inc(),
     workerEnded: () => {
       workers.dec();
-      ended.inc();
+      deaths.inc();
     },
-    snapshot: () => register.getMetricsAsJSON(),
+    snapshot: () => registry.getMetricsAsJSON(),
     close: () => clearInterval(timer),
   };
 }
@@ -92,7 +92,7 @@ async function usableUntilOf(source: IdentitySource, name: string, now: number):
   try {
     return checkIdentity(name, await source.read(name, 'AWSCURRENT'), now).usableUntil;
   } catch {
-    // Why is told to callers, and by /v1/identities/{identity}/certificate.
+    // Callers get the reason, as does GET /v1/identities/{identity}/certificate.
     return undefined;
   }
 }

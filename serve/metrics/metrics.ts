@@ -1,16 +1,16 @@
-// What Prometheus reads: counted from the records of calls and from the server itself, in one process.
-import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
+// The Prometheus metrics: counted in each process, and exposed as one text for all processes.
+import { AggregatorRegistry, Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import type { Meter } from '../../core/telemetry/telemetry.ts';
 
-/** What prom-client makes of a registry, as it travels between processes. */
+/** A registry as JSON, to be sent between processes. */
 export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 export interface ServeMetrics {
   readonly meter: Meter;
-  /** `code` of the error table, or the status that was answered without one. */
-  refused(code: string): void;
-  /** One beyond the limit. */
-  connectionRefused(): void;
+  /** `code` of the error table, or the status of an answer without a code. */
+  requestRejected(code: string): void;
+  /** A connection above the limit was closed. */
+  connectionRejected(): void;
   snapshot(): Promise<MetricsSnapshot>;
 }
 
@@ -21,7 +21,7 @@ export interface Gauges {
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 28];
 
-/** Hosts are no labels: whoever may call anywhere would make any number of series. */
+/** Hosts are not labels: a caller that can call any host could create any number of series. */
 export function createServeMetrics(gauges: Gauges): ServeMetrics {
   const registers = [new Registry()] as const;
   const calls = new Counter({
@@ -54,13 +54,13 @@ export function createServeMetrics(gauges: Gauges): ServeMetrics {
     labelNames: ['identity'],
     registers: [...registers],
   });
-  const refusals = new Counter({
+  const rejectedRequests = new Counter({
     name: 'countersign_refused_requests_total',
     help: 'Requests that reached no function, by code or status.',
     labelNames: ['code'],
     registers: [...registers],
   });
-  const refusedConnections = new Counter({
+  const rejectedConnections = new Counter({
     name: 'countersign_refused_connections_total',
     help: 'Connections that were closed because there were too many.',
     registers: [...registers],
@@ -96,13 +96,13 @@ export function createServeMetrics(gauges: Gauges): ServeMetrics {
       diagnosis: ({ verdict, code }) => diagnoses.inc({ verdict: verdict ?? code ?? 'unknown' }),
       refreshFailed: (identity) => refreshFailures.inc({ identity }),
     },
-    refused: (code) => refusals.inc({ code }),
-    connectionRefused: () => refusedConnections.inc(),
+    requestRejected: (code) => rejectedRequests.inc({ code }),
+    connectionRejected: () => rejectedConnections.inc(),
     snapshot: () => registers[0].getMetricsAsJSON(),
   };
 }
 
-/** The child of a label's value is looked up once: prom-client sorts and joins labels each time it is asked. */
+/** Keeps the child of each label value: prom-client sorts and joins the labels at each look-up. */
 function children<Label extends string>(counter: Counter<Label>, label: Label): (value: string) => void {
   const known = new Map<string, Counter.Internal>();
   return (value) => {
@@ -115,7 +115,7 @@ function children<Label extends string>(counter: Counter<Label>, label: Label): 
   };
 }
 
-/** Under the names that Prometheus's own clients use; the sum over all processes. */
+/** Under the names that Prometheus client libraries use; summed over all processes. */
 function processMetrics(register: Registry): Metric[] {
   let counted = 0;
   return [
@@ -139,4 +139,15 @@ function processMetrics(register: Registry): Metric[] {
       },
     }),
   ];
+}
+
+/** One text of all snapshots (Prometheus text format), with the counters of processes that have ended. */
+export async function expose(snapshots: readonly MetricsSnapshot[]): Promise<string> {
+  return AggregatorRegistry.aggregate([...snapshots]).metrics();
+}
+
+/** Adds the counters of an ended process, from its last snapshot, so that no total falls. Gauges are dropped. */
+export async function addEnded(totals: MetricsSnapshot, last: MetricsSnapshot): Promise<MetricsSnapshot> {
+  const lasting = last.filter(({ type }) => String(type) === 'counter' || String(type) === 'histogram');
+  return AggregatorRegistry.aggregate([totals, lasting]).getMetricsAsJSON();
 }

@@ -1,101 +1,103 @@
-// Files that are read again when they change: what was made of them last stays in use until the new ones are sound.
+// Reloads files when they change, and keeps the last good content in use until the new files can be used.
 import { stat } from 'node:fs/promises';
 import { readRegularFile, UnsuitableFile } from '../../core/files.ts';
 
-export interface KeptFiles<Content> {
-  /** The last that was sound. */
+export interface FileReloader<Content> {
+  /** Parsed from `texts`. */
   readonly current: Content;
-  /** What `current` was made of, in the order of the paths. */
+  /** The last good texts, in the order of the paths. */
   readonly texts: readonly string[];
-  /** Looks now; a look that is under way is waited for instead. Never rejects. */
-  look(): Promise<void>;
+  /** Checks the files now, or waits for a check that is running. Never rejects. */
+  reload(): Promise<void>;
   close(): void;
 }
 
-export interface KeptFilesOptions<Content> {
+export interface FileReloaderOptions<Content> {
   readonly paths: readonly string[];
-  /** Of the texts, in the order of the paths. What it throws has a sentence as its message. */
-  readonly make: (texts: readonly string[]) => Content;
-  /** Taken in place of files that cannot be used at the start. */
-  readonly lastSound?: readonly string[] | undefined;
-  /** Milliseconds from look to look. */
-  readonly everyMs?: number;
-  /** After a change; not for the first. */
-  readonly onTaken?: (content: Content, before: Content) => void;
-  /** Once for each state of the files that cannot be used, and once for each way in which they cannot be read. */
-  readonly onRefused?: (sentence: string) => void;
+  /** Called with the texts in the order of the paths. Throws an Error whose message is one sentence. */
+  readonly parse: (texts: readonly string[]) => Content;
+  /** Used when the files cannot be used at the start. */
+  readonly lastGood?: readonly string[] | undefined;
+  /** Milliseconds between two checks. */
+  readonly intervalMs?: number;
+  /** Called after a change, not after the first load. */
+  readonly onReloaded?: (content: Content, before: Content) => void;
+  /** Called once for each change that cannot be used, and once for each different read error. */
+  readonly onRejected?: (sentence: string) => void;
 }
 
 const maxFileBytes = 1024 * 1024;
 
 /**
- * Looked at every two seconds, not watched: inotify misses the swap of a link above the file, which is how Kubernetes replaces
- * a mounted secret, and what changes on a network file system. Throws an Error with one sentence when the first read fails and
- * there is nothing to take in its place.
+ * Polls the files instead of watching them: inotify misses changes on network file systems, and misses the swap of a link
+ * above the file, which is how Kubernetes replaces a mounted secret.
+ * Throws an Error with one sentence if the first load fails and there is no `lastGood`.
  */
-export async function keepFiles<Content>(options: KeptFilesOptions<Content>): Promise<KeptFiles<Content>> {
-  const { paths, make, lastSound, everyMs = 2_000, onTaken, onRefused } = options;
-  /** Of the files as they were last read, whether or not they could be used. */
-  let state: string | undefined;
+export async function createFileReloader<Content>(
+  options: FileReloaderOptions<Content>,
+): Promise<FileReloader<Content>> {
+  const { paths, parse, lastGood, intervalMs = 2_000, onReloaded, onRejected } = options;
+  /** Of the files as they were last read, usable or not. */
+  let fingerprint: string | undefined;
   let texts: readonly string[];
   let content: Content;
-  /** Why they cannot be read, as it was told. */
-  let failure: string | undefined;
+  let reportedReadError: string | undefined;
   try {
-    const now = await stateOf(paths);
+    const before = await fingerprintOf(paths);
     texts = await readAll(paths);
-    state = now;
-    content = make(texts);
+    fingerprint = before;
+    content = parse(texts);
   } catch (thrown) {
-    if (lastSound === undefined) throw thrown;
-    texts = lastSound;
-    content = make(lastSound);
-    failure = (thrown as Error).message;
-    onRefused?.(failure);
+    if (lastGood === undefined) throw thrown;
+    texts = lastGood;
+    content = parse(lastGood);
+    reportedReadError = (thrown as Error).message;
+    onRejected?.(reportedReadError);
   }
-  let looking: Promise<void> | undefined;
+  let running: Promise<void> | undefined;
 
-  async function look(): Promise<void> {
+  async function reload(): Promise<void> {
     const changed = await readChanged();
     if (changed === undefined) return;
     try {
       const before = content;
-      content = make(changed);
+      content = parse(changed);
       texts = changed;
-      onTaken?.(content, before);
+      onReloaded?.(content, before);
     } catch (thrown) {
-      onRefused?.((thrown as Error).message);
+      onRejected?.((thrown as Error).message);
     }
   }
 
-  /** Undefined when there is nothing new. What cannot be read now is tried again at each look: it may change without the files. */
+  /** Undefined if nothing changed. A read error is retried at each check: permissions can change without the files. */
   async function readChanged(): Promise<readonly string[] | undefined> {
     try {
-      const now = await stateOf(paths);
-      if (now !== state) {
-        const found = await readAll(paths);
-        // Written meanwhile: the next look finds it at rest.
-        if ((await stateOf(paths)) !== now) return undefined;
-        state = now;
-        failure = undefined;
-        return found;
+      const before = await fingerprintOf(paths);
+      if (before === fingerprint) {
+        reportedReadError = undefined;
+        return undefined;
       }
-      failure = undefined;
+      const changed = await readAll(paths);
+      // Written while they were read: the next check reads them again.
+      if ((await fingerprintOf(paths)) !== before) return undefined;
+      fingerprint = before;
+      reportedReadError = undefined;
+      return changed;
     } catch (thrown) {
       const { message } = thrown as Error;
-      if (message !== failure) onRefused?.(message);
-      failure = message;
+      if (message !== reportedReadError) onRejected?.(message);
+      reportedReadError = message;
+      return undefined;
     }
-    return undefined;
   }
 
-  const lookOnce = () => {
-    looking ??= look().finally(() => {
-      looking = undefined;
+  const reloadOnce = () => {
+    running ??= reload().finally(() => {
+      running = undefined;
     });
-    return looking;
+    return running;
   };
-  const timer = setInterval(lookOnce, everyMs).unref();
+  const timer = setInterval(reloadOnce, intervalMs).unref();
   return {
     get current() {
       return content;
@@ -103,14 +105,14 @@ export async function keepFiles<Content>(options: KeptFilesOptions<Content>): Pr
     get texts() {
       return texts;
     },
-    look: lookOnce,
+    reload: reloadOnce,
     close: () => clearInterval(timer),
   };
 }
 
-/** Of what the names lead to. */
-async function stateOf(paths: readonly string[]): Promise<string> {
-  const all = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(unreadable(path))));
+/** Changes with the files that the paths lead to, through links. */
+async function fingerprintOf(paths: readonly string[]): Promise<string> {
+  const all = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(throwUnreadable(path))));
   return all.map(({ dev, ino, size, mtimeNs, ctimeNs }) => `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`).join('\n');
 }
 
@@ -120,9 +122,9 @@ function readAll(paths: readonly string[]): Promise<string[]> {
 
 async function readOne(path: string): Promise<string> {
   const { bytes, stats } = await readRegularFile(path, maxFileBytes).catch((thrown: unknown) => {
-    if (!(thrown instanceof UnsuitableFile)) return unreadable(path)(thrown as NodeJS.ErrnoException);
+    if (!(thrown instanceof UnsuitableFile)) return throwUnreadable(path)(thrown as NodeJS.ErrnoException);
     if (thrown.code === 'ENOTREG') throw new Error(`${path} is not a regular file.`);
-    throw new Error(`${path} has ${thrown.sizeBytes} bytes; ${maxFileBytes} is the most.`);
+    throw new Error(`${path} has ${thrown.sizeBytes} bytes; ${maxFileBytes} is the limit.`);
   });
   if ((stats.mode & 0o002n) !== 0n && process.platform !== 'win32') {
     throw new Error(`${path} can be written by every user of the machine.`);
@@ -130,7 +132,7 @@ async function readOne(path: string): Promise<string> {
   return bytes.toString('utf8');
 }
 
-function unreadable(path: string): (error: NodeJS.ErrnoException) => never {
+function throwUnreadable(path: string): (error: NodeJS.ErrnoException) => never {
   return (error) => {
     throw new Error(`${path} cannot be read (${error.code ?? error.name}).`);
   };

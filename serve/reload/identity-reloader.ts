@@ -1,52 +1,55 @@
-// Asks for the identities in use every few seconds, so that changed files are taken up without a call that still has the old ones.
+// Reads the identities in use again every few seconds, so that no call goes out with files that were replaced.
 import type { IdentityCache } from '../../core/identity/cache.ts';
 
-/** Reading one takes 1.5 ms: so many every two and a half seconds are 1.5% of a process. With more in use, they take turns. */
-const maxEachTime = 25;
-/** Of an identity that nobody asks for any more, in milliseconds. */
-const forgottenAfterMs = 3_600_000;
+/** Reading one takes about 1.5 ms: 25 every 2.5 s are 1.5 % of a process. With more in use, they take turns. */
+const maxReadsAtOnce = 25;
+/** An identity that was not used for so long is no longer reloaded, in milliseconds. */
+const idleMs = 3_600_000;
 const maxNames = 10_000;
 
 /**
- * How often to ask, and the time to live of the cache that is asked: one that is just not old enough is read the next time,
- * so that both together are at most `--identity-ttl-seconds`. Both in milliseconds.
+ * Milliseconds between two reloads, and the time to live of the identity cache. An entry that is just young enough is read
+ * at the next reload, so both together are at most `--identity-ttl-seconds`.
  */
-export function readEveryMs(identityTtlMs: number): number {
+export function reloadIntervalMs(identityTtlMs: number): number {
   return identityTtlMs / 2;
 }
 
-export interface KeptIdentities {
-  /** Somebody calls with it. */
-  used(name: string): void;
-  /** Asks for those whose turn it is; the timer does, too. */
-  ask(): void;
+export interface IdentityReloader {
+  /** A call uses the identity: reload it from now on. */
+  markUsed(name: string): void;
+  /** Reads the identities whose turn it is. A timer calls this, too. */
+  reload(): void;
   close(): void;
 }
 
-/** Below the cache's time to live `get` costs nothing; past it, the cache reads again behind it. `now` in milliseconds since 1970. */
-export function keepIdentities(
+/**
+ * Calls `get` of the cache: free below the time to live; above it, the cache reads in the background.
+ * `now` in milliseconds since 1970.
+ */
+export function createIdentityReloader(
   identities: Pick<IdentityCache, 'get'>,
-  everyMs: number,
+  intervalMs: number,
   now: () => number = Date.now,
-): KeptIdentities {
-  /** In milliseconds since 1970, the one that was asked for longest ago first. */
+): IdentityReloader {
+  /** Milliseconds since 1970; the identity that was reloaded longest ago comes first. */
   const lastUsed = new Map<string, number>();
-  const ask = () => {
+  const reload = () => {
     const time = now();
-    for (const [name, used] of [...lastUsed].slice(0, maxEachTime)) {
+    for (const [name, used] of [...lastUsed].slice(0, maxReadsAtOnce)) {
       lastUsed.delete(name);
-      if (time - used > forgottenAfterMs) continue;
-      const found = identities.get(name);
-      if (found instanceof Promise) found.then(() => lastUsed.set(name, used)).catch(() => {});
+      if (time - used > idleMs) continue;
+      const identity = identities.get(name);
+      if (identity instanceof Promise) identity.then(() => lastUsed.set(name, used)).catch(() => {});
       else lastUsed.set(name, used);
     }
   };
-  const timer = setInterval(ask, everyMs).unref();
+  const timer = setInterval(reload, intervalMs).unref();
   return {
-    used(name) {
+    markUsed(name) {
       if (lastUsed.size < maxNames || lastUsed.has(name)) lastUsed.set(name, now());
     },
-    ask,
+    reload,
     close: () => clearInterval(timer),
   };
 }

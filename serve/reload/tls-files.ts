@@ -1,66 +1,76 @@
-// The server's own files: its certificate and key, the authorities of its callers, and the callers; the last sound ones stay in force.
+// The files of the server itself: its certificate and key, the client CAs, and the callers. The last good ones stay in force.
+import { createHash, X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
 import { type Callers, parseCallers } from '../auth/callers.ts';
-import { makeTrust, type ServerTrust, trustPaths } from '../auth/trusted-authorities.ts';
 import type { ServeOptions } from '../options.ts';
-import { type KeptFiles, keepFiles } from './file-reloader.ts';
+import { createFileReloader, type FileReloader } from './file-reloader.ts';
 
-/** The last sound texts, for a process that is started when the files are not; never written anywhere, for there is a key in them. */
-export interface OwnTexts {
+export interface ServerTrust {
+  readonly context: SecureContextOptions;
+  /** Changes with the client CAs: client certificates verified by other CAs are then no longer valid. */
+  readonly clientCaDigest: string;
+}
+
+/**
+ * The last good texts, for a worker that starts while the files are broken. They contain a private key: never write them
+ * anywhere.
+ */
+export interface TlsFileTexts {
   readonly trust: readonly string[] | undefined;
   readonly callers: readonly string[] | undefined;
 }
 
-export interface OwnFiles {
-  readonly trust: KeptFiles<ServerTrust> | undefined;
-  readonly callers: KeptFiles<Callers> | undefined;
-  texts(): OwnTexts;
+export interface TlsFiles {
+  readonly trust: FileReloader<ServerTrust> | undefined;
+  readonly callers: FileReloader<Callers> | undefined;
+  texts(): TlsFileTexts;
   close(): void;
 }
 
-export interface OwnFilesParts {
-  readonly lastSound?: OwnTexts | undefined;
+export interface TlsFilesParts {
+  readonly lastGood?: TlsFileTexts | undefined;
   readonly onTrust?: (now: ServerTrust, before: ServerTrust) => void;
-  /** Undefined: changes leave no line, for a process that does not serve. */
+  /** Undefined in a process that does not serve: changes are not logged. */
   readonly telemetry: Telemetry | undefined;
 }
 
-/** Throws an Error with one sentence when there is nothing sound. */
-export async function keepOwnFiles(
+/** Throws an Error with one sentence if a file cannot be used and there is no last good one. */
+export async function openTlsFiles(
   { tls, callers: path }: Pick<ServeOptions, 'tls' | 'callers'>,
-  { lastSound, onTrust, telemetry }: OwnFilesParts,
-): Promise<OwnFiles> {
-  const taken = (paths: readonly string[]) => {
+  { lastGood, onTrust, telemetry }: TlsFilesParts,
+): Promise<TlsFiles> {
+  const logReloaded = (paths: readonly string[]) => {
     if (telemetry)
       writeLine(telemetry, { level: 'INFO', message: 'files taken up', files: paths.map((one) => basename(one)) });
   };
-  const onRefused = (detail: string) => {
+  const onRejected = (detail: string) => {
     if (telemetry) writeLine(telemetry, { level: 'ERROR', message: 'files refused', detail });
   };
   const trust =
     tls &&
-    (await keepFiles({
+    (await createFileReloader({
       paths: trustPaths(tls),
-      make: makeTrust,
-      lastSound: lastSound?.trust,
-      onTaken(now, before) {
+      parse: parseTrust,
+      lastGood: lastGood?.trust,
+      onReloaded(now, before) {
         onTrust?.(now, before);
-        taken(trustPaths(tls));
+        logReloaded(trustPaths(tls));
       },
-      onRefused,
+      onRejected,
     }));
   try {
     const callers =
       path === undefined
         ? undefined
-        : await keepFiles({
+        : await createFileReloader({
             paths: [path],
-            make: ([text = '']) => makeCallers(text, basename(path), tls?.clientCa !== undefined),
-            lastSound: lastSound?.callers,
-            onTaken: () => taken([path]),
-            onRefused,
+            parse: ([text = '']) => parseCallersFile(text, basename(path), tls?.clientCa !== undefined),
+            lastGood: lastGood?.callers,
+            onReloaded: () => logReloaded([path]),
+            onRejected,
           });
     return {
       trust,
@@ -77,7 +87,7 @@ export async function keepOwnFiles(
   }
 }
 
-function makeCallers(text: string, file: string, hasClientCa: boolean): Callers {
+function parseCallersFile(text: string, file: string, hasClientCa: boolean): Callers {
   const callers = parseCallers(text, file);
   if (callers.needsClientCa && !hasClientCa) {
     throw new Error(`${file} names subjects of client certificates, which needs --client-ca.`);
@@ -85,7 +95,66 @@ function makeCallers(text: string, file: string, hasClientCa: boolean): Callers 
   return callers;
 }
 
-/** Said and not refused, as of the keys of identities. */
+function trustPaths({ certificate, key, clientCa }: NonNullable<ServeOptions['tls']>): string[] {
+  return clientCa === undefined ? [certificate, key] : [certificate, key, clientCa];
+}
+
+/**
+ * @param texts server certificate, private key, and client CAs if there are any
+ * Throws an Error with one sentence that quotes nothing of the files.
+ */
+export function parseTrust([cert = '', key = '', ca]: readonly string[]): ServerTrust {
+  requirePem(cert, /-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----/, '--tls-cert', 'certificate');
+  requirePem(key, privateKeyPattern, '--tls-key', 'private key');
+  if (ca !== undefined) requireCompleteChains(ca);
+  const context: SecureContextOptions = { cert, key, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) };
+  try {
+    createSecureContext(context);
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    const files = ca === undefined ? '--tls-cert and --tls-key' : '--tls-cert, --tls-key and --client-ca';
+    throw new Error(`The files of ${files} cannot be used together (${code}).`);
+  }
+  const clientCaDigest = createHash('sha256')
+    .update(ca ?? '')
+    .digest('hex');
+  return { context, clientCaDigest };
+}
+
+const privateKeyPattern = /-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/;
+
+function requirePem(pem: string, pattern: RegExp, option: string, what: string): void {
+  if (pattern.test(pem)) return;
+  const isSwapped = what === 'certificate' && privateKeyPattern.test(pem);
+  const hint = isSwapped ? ', but a private key: use --tls-key for it' : '';
+  throw new Error(`The file of ${option} contains no ${what} (PEM)${hint}.`);
+}
+
+/**
+ * OpenSSL accepts only a chain that ends in a root, and Node cannot change that for a server whose files are reloaded. An
+ * intermediate without its root would therefore let no client in.
+ */
+function requireCompleteChains(pem: string): void {
+  const authorities = certificatesIn(pem);
+  if (authorities.length === 0) throw new Error('--client-ca contains no certificate.');
+  for (const one of authorities) {
+    if (one.issuer === one.subject || authorities.some((other) => other !== one && one.checkIssued(other))) continue;
+    throw new Error('--client-ca contains an intermediate without its issuer: add the issuers, up to the root.');
+  }
+}
+
+function certificatesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => {
+    try {
+      return new X509Certificate(block);
+    } catch {
+      throw new Error('--client-ca contains a PEM block that is not a certificate.');
+    }
+  });
+}
+
+/** A warning, not an error: the same as for a readable key of an identity. */
 export async function warnOfReadableKey({ tls }: Pick<ServeOptions, 'tls'>): Promise<void> {
   if (tls === undefined || process.platform === 'win32') return;
   const mode = await stat(tls.key).then(

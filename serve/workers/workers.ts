@@ -1,64 +1,87 @@
-// Worker processes that share one port: started, asked for their metrics, replaced when they die, and closed together.
+// The primary process: starts the workers that share one port, collects their metrics, replaces dead ones, closes them.
 import cluster, { type Worker } from 'node:cluster';
 import { join } from 'node:path';
-import { createVerdicts, type NotedVerdict } from '../../console/verdicts.ts';
+import { createRecentVerdicts, type RecordedVerdict } from '../../console/recent-verdicts.ts';
 import { asCountersignError } from '../../core/errors.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
 import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
-import { addEnded, expose } from '../metrics/exposition.ts';
-import type { Inspection } from '../metrics/identity-inspection.ts';
-import type { MetricsSnapshot } from '../metrics/metrics.ts';
+import type { IdentityInspection } from '../metrics/identity-inspection.ts';
+import { addEnded, expose, type MetricsSnapshot } from '../metrics/metrics.ts';
 import type { ServeOptions } from '../options.ts';
-import { keepOwnFiles } from '../reload/tls-files.ts';
-import type { FromWorker, ToWorker } from './messages.ts';
+import { openTlsFiles, type TlsFileTexts } from '../reload/tls-files.ts';
 
-export interface Workers {
+export type ToWorker =
+  /** `lastGood`: used in place of files that cannot be used at the moment. */
+  | { readonly kind: 'open'; readonly options: ServeOptions; readonly lastGood: TlsFileTexts }
+  | { readonly kind: 'close'; readonly deadlineMs: number }
+  | { readonly kind: 'snapshot'; readonly id: number }
+  /** Answers a worker's `metrics`; `text` is undefined if they could not be collected. */
+  | { readonly kind: 'metrics'; readonly id: number; readonly text: string | undefined }
+  | VerdictMessage;
+
+export type FromWorker =
+  | { readonly kind: 'opened'; readonly port: number }
+  | { readonly kind: 'failed'; readonly sentence: string }
+  | { readonly kind: 'closed'; readonly cutOff: number }
+  | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: MetricsSnapshot }
+  /** Asks for the metrics of all processes. */
+  | { readonly kind: 'metrics'; readonly id: number }
+  | VerdictMessage;
+
+/** A diagnosis ended in one process; the console of every process shows it. */
+interface VerdictMessage {
+  readonly kind: 'verdict';
+  readonly verdict: RecordedVerdict;
+}
+
+export interface WorkerGroup {
   readonly port: number;
-  /** Process ids of those that serve. */
-  pids(): number[];
   /** @returns how many calls had to be cut off */
   close(deadlineMs: number): Promise<number>;
-  /** At once. */
+  /** Kills the workers at once. */
   kill(): void;
 }
 
-/** One that served for so long is replaced at once; one that dies before that waits for the others' backoff. */
-const soundAfterMs = 10_000;
+/** A worker that served for so long is replaced at once; after a shorter life, the delays back off. */
+const stableAfterMs = 10_000;
 const firstDelayMs = 500;
 const maxDelayMs = 30_000;
-/** A worker whose loop is busy is left out of one answer, with what it said last in its place. */
-const snapshotPatienceMs = 2_000;
+/** A worker whose event loop is busy for longer is counted with its last snapshot. */
+const snapshotTimeoutMs = 2_000;
+/** Time for workers to report after the deadline, before they are killed. */
+const closeGraceMs = 2_000;
 
 interface Member {
   readonly worker: Worker;
   readonly startedAt: number;
   isOpen: boolean;
-  last: MetricsSnapshot;
+  lastSnapshot: MetricsSnapshot;
   cutOff: number;
-  /** For its metrics, by the id of the question; undefined when it has ended. */
-  readonly waiting: Map<number, (snapshot: MetricsSnapshot | undefined) => void>;
+  /** By the id of the request for a snapshot; called with undefined when the worker has ended. */
+  readonly pendingSnapshots: Map<number, (snapshot: MetricsSnapshot | undefined) => void>;
 }
 
-/** `options.port` is not 0: it must stay the same for whoever is started later. Throws an Error with one sentence. */
+/** `options.port` must not be 0: workers that start later need the same port. Throws an Error with one sentence. */
 export async function startWorkers(
   options: ServeOptions,
-  inspection: Inspection,
+  inspection: IdentityInspection,
   telemetry: Telemetry,
-): Promise<Workers> {
-  // Each worker accepts from the one socket by itself. Handed over by the first process, a connection hangs for ever when it is on
-  // its way to a worker that dies, and a worker that has no descriptor left for one is never given another.
+): Promise<WorkerGroup> {
+  // Each worker accepts from the shared socket. With round-robin, the primary hands connections over: one that is on its way
+  // to a dying worker hangs, and a worker without a free descriptor is never given another.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [], execArgv: [] });
-  const files = await keepOwnFiles(options, { telemetry: undefined });
+  const files = await openTlsFiles(options, { telemetry: undefined });
   const members = new Set<Member>();
-  const verdicts = createVerdicts();
-  let ended: MetricsSnapshot = [];
+  const verdicts = createRecentVerdicts();
+  let endedTotals: MetricsSnapshot = [];
+  let addingEnded: Promise<void> = Promise.resolve();
   let lastId = 0;
-  let deaths = 0;
+  let earlyDeaths = 0;
+  let missing = 0;
   let isServing = false;
   let isClosing = false;
   let replacing: NodeJS.Timeout | undefined;
-  let missing = 0;
 
   function start(): Promise<void> {
     const worker = cluster.fork();
@@ -66,81 +89,72 @@ export async function startWorkers(
       worker,
       startedAt: performance.now(),
       isOpen: false,
-      last: [],
+      lastSnapshot: [],
       cutOff: 0,
-      waiting: new Map(),
+      pendingSnapshots: new Map(),
     };
     members.add(member);
-    // What is sent to one that is dying; its end is told by `exit`.
+    // Sending to a dying worker fails; its `exit` event follows.
     worker.on('error', () => {});
-    tell(member, { kind: 'open', options, lastSound: files.texts() });
+    send(member, { kind: 'open', options, lastGood: files.texts() });
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message.kind === 'opened') {
           member.isOpen = true;
           inspection.workerStarted();
-          for (const verdict of verdicts.all()) tell(member, { kind: 'verdict', verdict });
+          for (const verdict of verdicts.all()) send(member, { kind: 'verdict', verdict });
           resolve();
         } else if (message.kind === 'failed') {
-          // What keeps the first ones from starting is told by whoever started them all.
+          // While the first workers start, `serve` reports the failure.
           if (isServing) writeLine(telemetry, { level: 'ERROR', message: 'worker failed', detail: message.sentence });
           reject(new Error(message.sentence));
-        } else heard(member, message);
+        } else onMessage(member, message);
       });
       worker.once('exit', (code, signal) => {
         members.delete(member);
-        for (const resolve of member.waiting.values()) resolve(undefined);
+        for (const resolve of member.pendingSnapshots.values()) resolve(undefined);
         reject(new Error(`A worker process ended as it started (${signal ?? code}).`));
-        if (!isClosing) died(member, signal ?? String(code));
+        if (!isClosing) onDeath(member, signal ?? String(code));
       });
     });
   }
 
-  function heard(member: Member, message: FromWorker): void {
+  function onMessage(member: Member, message: FromWorker): void {
     if (message.kind === 'closed') member.cutOff = message.cutOff;
-    else if (message.kind === 'verdict') noted(member, message.verdict);
+    else if (message.kind === 'verdict') shareVerdict(member, message.verdict);
     else if (message.kind === 'snapshot') {
-      member.last = message.snapshot;
-      member.waiting.get(message.id)?.(message.snapshot);
+      member.lastSnapshot = message.snapshot;
+      member.pendingSnapshots.get(message.id)?.(message.snapshot);
     } else if (message.kind === 'metrics') {
       const { id } = message;
       metrics().then(
-        (text) => tell(member, { kind: 'metrics', id, text }),
+        (text) => send(member, { kind: 'metrics', id, text }),
         (thrown) => {
           recordInternalError(telemetry, asCountersignError(thrown), '');
-          tell(member, { kind: 'metrics', id, text: undefined });
+          send(member, { kind: 'metrics', id, text: undefined });
         },
       );
     }
   }
 
-  /** Whoever is started later is told all of them. */
-  function noted(from: Member, verdict: NotedVerdict): void {
+  function shareVerdict(from: Member, verdict: RecordedVerdict): void {
     verdicts.add(verdict);
-    for (const member of members) if (member !== from) tell(member, { kind: 'verdict', verdict });
+    for (const member of members) if (member !== from) send(member, { kind: 'verdict', verdict });
   }
 
-  function died(member: Member, how: string): void {
+  function onDeath(member: Member, how: string): void {
     if (member.isOpen) inspection.workerEnded();
-    const { last } = member;
-    settling = settling.then(async () => {
-      ended = await addEnded(ended, last);
+    addingEnded = addingEnded.then(async () => {
+      endedTotals = await addEnded(endedTotals, member.lastSnapshot);
     });
     const servedMs = Math.round(performance.now() - member.startedAt);
-    deaths = servedMs >= soundAfterMs ? 0 : deaths + 1;
-    const delayMs = deaths <= 1 ? 0 : Math.min(maxDelayMs, firstDelayMs * 2 ** (deaths - 2));
-    writeLine(telemetry, {
-      level: 'ERROR',
-      message: 'worker died',
-      pid: member.worker.process.pid,
-      how,
-      servedMs,
-      replacedInMs: delayMs,
-    });
+    earlyDeaths = servedMs >= stableAfterMs ? 0 : earlyDeaths + 1;
+    const replacedInMs = earlyDeaths <= 1 ? 0 : Math.min(maxDelayMs, firstDelayMs * 2 ** (earlyDeaths - 2));
+    const { pid } = member.worker.process;
+    writeLine(telemetry, { level: 'ERROR', message: 'worker died', pid, how, servedMs, replacedInMs });
     missing += 1;
-    replacing ??= setTimeout(replace, delayMs);
+    replacing ??= setTimeout(replace, replacedInMs);
   }
-  let settling: Promise<void> = Promise.resolve();
 
   function replace(): void {
     replacing = undefined;
@@ -149,28 +163,33 @@ export async function startWorkers(
 
   async function metrics(): Promise<string> {
     const snapshots = await Promise.all([...members].filter(({ isOpen }) => isOpen).map(snapshotOf));
-    await settling;
-    return expose([...snapshots, ended, await inspection.snapshot()]);
+    await addingEnded;
+    return expose([...snapshots, endedTotals, await inspection.snapshot()]);
   }
 
   async function snapshotOf(member: Member): Promise<MetricsSnapshot> {
     const id = ++lastId;
     const { promise, resolve } = Promise.withResolvers<MetricsSnapshot | undefined>();
-    const timer = setTimeout(resolve, snapshotPatienceMs, undefined);
-    member.waiting.set(id, resolve);
-    tell(member, { kind: 'snapshot', id });
+    const timer = setTimeout(resolve, snapshotTimeoutMs, undefined);
+    member.pendingSnapshots.set(id, resolve);
+    send(member, { kind: 'snapshot', id });
     const snapshot = await promise;
     clearTimeout(timer);
-    member.waiting.delete(id);
-    return snapshot ?? member.last;
+    member.pendingSnapshots.delete(id);
+    return snapshot ?? member.lastSnapshot;
   }
 
-  const kill = () => {
+  function stopReplacing(): void {
     isClosing = true;
     files.close();
     clearTimeout(replacing);
+  }
+
+  function kill(): void {
+    stopReplacing();
     for (const { worker } of members) worker.process.kill('SIGKILL');
-  };
+  }
+
   try {
     await Promise.all(Array.from({ length: options.workers }, start));
     isServing = true;
@@ -180,24 +199,20 @@ export async function startWorkers(
   }
   return {
     port: options.port,
-    pids: () => [...members].filter(({ isOpen }) => isOpen).map(({ worker }) => worker.process.pid as number),
     async close(deadlineMs) {
-      isClosing = true;
-      files.close();
-      clearTimeout(replacing);
+      stopReplacing();
       const closing = [...members];
-      const ends = closing.map(({ worker }) => new Promise((resolve) => worker.once('exit', resolve)));
-      for (const member of closing) tell(member, { kind: 'close', deadlineMs });
-      // Whoever does not even cut off in time is cut off.
-      const late = setTimeout(kill, deadlineMs + 2_000);
-      await Promise.all(ends);
-      clearTimeout(late);
+      const exits = closing.map(({ worker }) => new Promise((resolve) => worker.once('exit', resolve)));
+      for (const member of closing) send(member, { kind: 'close', deadlineMs });
+      const killTimer = setTimeout(kill, deadlineMs + closeGraceMs);
+      await Promise.all(exits);
+      clearTimeout(killTimer);
       return closing.reduce((sum, { cutOff }) => sum + cutOff, 0);
     },
     kill,
   };
 }
 
-function tell({ worker }: Member, message: ToWorker): void {
+function send({ worker }: Member, message: ToWorker): void {
   if (worker.isConnected()) worker.send(message, () => {});
 }

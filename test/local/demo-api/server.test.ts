@@ -175,7 +175,7 @@ describe('the hosts that fail', () => {
 it('a taken port names the host that wants it, and nothing is left open', async () => {
   const taken = portOf('expired');
   await expect(startDemoApi(authorities, taken)).rejects.toThrow(
-    `Port ${taken} is taken, and accounts.demo.localhost of the demo API needs it: ` +
-      'stop what uses it, or choose another with --api-port.',
+    `Port ${taken}, which accounts.demo.localhost of the demo API needs, is in use: ` +
+      'stop the program that uses it, or choose another with --api-port.',
   );
 });

@@ -184,7 +184,7 @@ describe('the guard against web pages', () => {
     });
     const reply = await call(`${gateway.url}/v1/things/a`, { headers });
     expect([reply.status, calls]).toEqual([403, 0]);
-    expect(reply.body).toContain('Forbidden: the local gateway answers');
+    expect(reply.body).toMatch(/Forbidden: the local gateway (answers|rejects)/);
   });
 
   it.each(['localhost', '127.0.0.1', 'api.localhost', '[::1]', 'LOCALHOST.'])('%s is served', async (name) => {
@@ -200,7 +200,7 @@ describe('start and end', () => {
     const first = await start(() => ({}));
     const port = Number(new URL(first.url).port);
     await expect(start(() => ({}), { port })).rejects.toThrow(
-      `Port ${port} is taken, and the gateway needs it: stop what uses it, or choose another with --port.`,
+      `Port ${port}, which the gateway needs, is in use: stop the program that uses it, or choose another with --port.`,
     );
   });
 

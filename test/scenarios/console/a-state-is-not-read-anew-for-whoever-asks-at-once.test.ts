@@ -1,7 +1,7 @@
 // What the state costs: a read that takes long is still held after its end, and a version is judged again only when that can come out otherwise.
 import { describe, expect, it } from 'vitest';
 import { openConsole } from '../../../console/console.ts';
-import { createVerdicts } from '../../../console/verdicts.ts';
+import { createRecentVerdicts } from '../../../console/recent-verdicts.ts';
 import type { IdentitySource, Stage } from '../../../core/identity/identity.ts';
 import { createAuthorities, documentOf } from '../../support/stage.ts';
 
@@ -27,7 +27,7 @@ function consoleOf({ takesMs = 0, at = Date.now(), stages = ['AWSCURRENT'] as re
     source,
     stages,
     names: async () => ['platform'],
-    verdicts: createVerdicts(),
+    verdicts: createRecentVerdicts(),
     now: () => clock.time,
   });
   const see = async () => (await console.state(undefined)).identities[0];

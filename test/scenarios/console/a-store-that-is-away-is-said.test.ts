@@ -1,8 +1,8 @@
 // The state while its store cannot be asked: an answer that says so, without what the store said, and the state again once it can.
 import { expect, it } from 'vitest';
 import { openConsole } from '../../../console/console.ts';
-import { answerOfConsole, consoleRoutes } from '../../../console/routes.ts';
-import { createVerdicts } from '../../../console/verdicts.ts';
+import { createRecentVerdicts } from '../../../console/recent-verdicts.ts';
+import { answerConsole, consoleRoutes } from '../../../console/routes.ts';
 
 it('is 503 with a sentence, and over when it is over', async () => {
   let time = 0;
@@ -12,12 +12,12 @@ it('is 503 with a sentence, and over when it is over', async () => {
     source: { read: () => Promise.reject(new Error('not asked')) },
     stages: ['AWSCURRENT'],
     names: () => (isAway ? Promise.reject(new Error('EACCES: /etc/countersign/secret-place')) : Promise.resolve([])),
-    verdicts: createVerdicts(),
+    verdicts: createRecentVerdicts(),
     now: () => time,
   });
   const route = { routeKey: consoleRoutes.state, pathParameters: undefined };
   const question = { contentType: undefined, body: Buffer.alloc(0), caller: undefined };
-  const answer = () => answerOfConsole(console, route, question);
+  const answer = () => answerConsole(console, route, question);
   expect(await answer()).toMatchObject({
     status: 503,
     body: '{"message":"The identities cannot be listed at the moment."}',

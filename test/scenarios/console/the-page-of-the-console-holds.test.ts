@@ -24,16 +24,16 @@ describe('docs/console.md', () => {
   });
 
   it('has the limits of the code', () => {
-    const source = ['console', 'identities', 'verdicts']
+    const source = ['console', 'identity-state', 'recent-verdicts']
       .map((name) => readFileSync(`console/${name}.ts`, 'utf8'))
       .join();
-    const limit = (name: string) => Number(new RegExp(`${name} = ([\\d_]+);`).exec(source)?.[1]?.replaceAll('_', ''));
+    const limit = (name: string) => Number(new RegExp(`${name} = ([\\d_]+)`).exec(source)?.[1]?.replaceAll('_', ''));
     expect(page).toContain(
-      `At most ${limit('mostIdentities')} identities are shown, ${limit('mostDestinations')} destinations`,
+      `At most ${limit('maxIdentities')} identities are shown, ${limit('maxDestinations')} destinations`,
     );
-    expect(page).toContain(`${limit('mostVerdictsEach')} hosts below a wildcard`);
-    expect(page).toContain(`the last of each host, ${limit('mostVerdicts').toLocaleString('en')} at most`);
-    expect(page).toContain(`the latest ${limit('mostEvents')}`);
+    expect(page).toContain(`${limit('maxVerdictsPerDestination')} hosts below a wildcard`);
+    expect(page).toContain(`the last of each host, ${limit('maxVerdicts').toLocaleString('en')} at most`);
+    expect(page).toContain(`the latest ${limit('maxEvents')}`);
   });
 
   it('is linked from the README', () => {

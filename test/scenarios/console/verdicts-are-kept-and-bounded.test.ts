@@ -2,19 +2,19 @@
 
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { withVerdicts } from '../../../console/identities.ts';
-import { createVerdicts, type NotedVerdict, verdictOf } from '../../../console/verdicts.ts';
+import { destinationStates } from '../../../console/identity-state.ts';
+import { createRecentVerdicts, type RecordedVerdict, verdictOf } from '../../../console/recent-verdicts.ts';
 import { destinationsSchema } from '../../../core/destination/schema.ts';
 import type { Diagnosis } from '../../../core/diagnosis/diagnosis.ts';
 
-function noted(host: string, at: number, more: Partial<NotedVerdict> = {}): NotedVerdict {
+function noted(host: string, at: number, more: Partial<RecordedVerdict> = {}): RecordedVerdict {
   const when = new Date(at).toISOString();
   return { identity: 'platform', host, port: 443, verdict: 'access-granted', certainty: 'observed', at: when, ...more };
 }
 
 describe('verdicts', () => {
   it('the latest of a host replaces the one before; one that comes late does not', () => {
-    const verdicts = createVerdicts();
+    const verdicts = createRecentVerdicts();
     verdicts.add(noted('a.example', 1_000));
     verdicts.add(noted('a.example', 3_000, { verdict: 'unreachable' }));
     verdicts.add(noted('a.example', 2_000));
@@ -22,7 +22,7 @@ describe('verdicts', () => {
   });
 
   it('are told of their identity and port alone, the latest first', () => {
-    const verdicts = createVerdicts();
+    const verdicts = createRecentVerdicts();
     verdicts.add(noted('a.example', 1_000));
     verdicts.add(noted('a.example', 2_000, { port: 8443 }));
     verdicts.add(noted('a.example', 3_000, { identity: 'acme' }));
@@ -32,13 +32,13 @@ describe('verdicts', () => {
   });
 
   it('are bounded: who was noted longest ago goes', () => {
-    const verdicts = createVerdicts(3);
+    const verdicts = createRecentVerdicts(3);
     for (const [index, host] of ['a', 'b', 'c', 'a', 'd'].entries()) verdicts.add(noted(`${host}.example`, index));
     expect(verdicts.all().map(({ host }) => host)).toEqual(['c.example', 'a.example', 'd.example']);
   });
 
   it('of one identity push out none of another: whoever has most loses his oldest', () => {
-    const verdicts = createVerdicts(10);
+    const verdicts = createRecentVerdicts(10);
     for (const [index, host] of ['a', 'b', 'c'].entries())
       verdicts.add(noted(`${host}.example`, index, { identity: 'acme' }));
     for (let index = 0; index < 1_000; index++) verdicts.add(noted(`h${index}.example`, 1_000 + index));
@@ -48,7 +48,7 @@ describe('verdicts', () => {
     );
     expect(verdicts.all()).toHaveLength(10);
     // Of ten that have one each, the one that was noted longest ago goes.
-    const one = createVerdicts(10);
+    const one = createRecentVerdicts(10);
     for (let index = 0; index < 11; index++) one.add(noted('a.example', index, { identity: `bot-${index}` }));
     expect(one.all().map(({ identity }) => identity)).toEqual(
       Array.from({ length: 10 }, (_, index) => `bot-${index + 1}`),
@@ -85,7 +85,7 @@ describe('verdicts', () => {
       { host: 'b.example' },
     ]);
     const hosts = ['x.a.example', 'y.a.example', 'z.a.example', 'gone.example'];
-    const shown = withVerdicts(
+    const shown = destinationStates(
       destinations,
       hosts.map((host) => noted(host, 0)),
     );
@@ -100,6 +100,6 @@ describe('verdicts', () => {
   it('below one wildcard are the first twenty', () => {
     const destinations = v.parse(destinationsSchema, undefined);
     const many = Array.from({ length: 30 }, (_, index) => noted(`h${index}.example`, index));
-    expect(withVerdicts(destinations, many)[0]?.verdicts.length).toBe(20);
+    expect(destinationStates(destinations, many)[0]?.verdicts.length).toBe(20);
   });
 });

@@ -135,7 +135,7 @@ describe('the server', () => {
     const folder = temporaryFolder();
     const port = Number(new URL(server.url).port);
     await expect(startSecretsManager({ folder, port })).rejects.toThrow(
-      `Port ${port} is taken, and Secrets Manager needs it: stop what uses it, or choose another with --secrets-port.`,
+      `Port ${port}, which Secrets Manager needs, is in use: stop the program that uses it, or choose another with --secrets-port.`,
     );
     await startServer(folder);
   });

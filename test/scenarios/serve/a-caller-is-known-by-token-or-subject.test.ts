@@ -51,16 +51,8 @@ describe('a callers file', () => {
     ['nobody', [], 'callers.json must be a list of 1 to 1000 callers.'],
     ['too many', Array(1001).fill(caller), 'callers.json must be a list of 1 to 1000 callers.'],
     ['no object', [caller, 'bot'], 'callers.json: caller 2 is not an object.'],
-    [
-      'a key that is not known',
-      [{ ...caller, identity: 'a' }],
-      'callers.json: caller 1 has the key identity, which no caller has.',
-    ],
-    [
-      'a token in the place of a key',
-      [{ ...caller, [token]: 1 }],
-      'callers.json: caller 1 has a key that no caller has.',
-    ],
+    ['a key that is not known', [{ ...caller, identity: 'a' }], 'callers.json: caller 1 has an unknown key: identity.'],
+    ['a token in the place of a key', [{ ...caller, [token]: 1 }], 'callers.json: caller 1 has an unknown key.'],
     [
       'no name',
       [{ ...caller, name: undefined }],
@@ -71,7 +63,11 @@ describe('a callers file', () => {
       [{ ...caller, name: 'a\nb' }],
       'callers.json: caller 1 must have a name of at most 64 letters, digits, dots, hyphens and underscores.',
     ],
-    ['a name twice', [caller, { ...caller, commonName: 'other' }], 'callers.json: caller 2 has the name of another.'],
+    [
+      'a name twice',
+      [caller, { ...caller, commonName: 'other' }],
+      'callers.json: caller 2 has the same name as another caller.',
+    ],
     [
       'no way to be known',
       [{ name: 'bot', identities: '*' }],
@@ -85,7 +81,7 @@ describe('a callers file', () => {
     [
       'a token itself',
       [{ name: 'bot', tokenSha256: token, identities: '*' }],
-      'callers.json: caller 1 must have as its tokenSha256 the SHA-256 of the token, 64 hexadecimal digits.',
+      'callers.json: caller 1 must have a tokenSha256 of 64 hexadecimal digits: the SHA-256 of the token.',
     ],
     [
       'a token twice',
@@ -93,12 +89,12 @@ describe('a callers file', () => {
         { name: 'a', tokenSha256, identities: [] },
         { name: 'b', tokenSha256: tokenSha256.toUpperCase(), identities: [] },
       ],
-      'callers.json: caller 2 has the token of another.',
+      'callers.json: caller 2 has the same token as another caller.',
     ],
     [
       'a common name twice',
       [caller, { ...caller, name: 'b' }],
-      'callers.json: caller 2 has the commonName of another.',
+      'callers.json: caller 2 has the same commonName as another caller.',
     ],
     [
       'a subject twice',
@@ -106,27 +102,27 @@ describe('a callers file', () => {
         { name: 'a', subject: 'CN=a,O=b', identities: [] },
         { name: 'b', subject: 'cn=a, o=b', identities: [] },
       ],
-      'callers.json: caller 2 has the subject of another.',
+      'callers.json: caller 2 has the same subject as another caller.',
     ],
     [
       'a subject that is no name',
       [{ name: 'a', subject: 'bot-runtime', identities: [] }],
-      'callers.json: caller 1 must have as its subject a name such as CN=bot-runtime,O=Acme (RFC 4514).',
+      'callers.json: caller 1 must have a subject such as CN=bot-runtime,O=Acme (RFC 4514).',
     ],
     [
       'no identities',
       [{ name: 'a', commonName: 'a' }],
-      'callers.json: caller 1 must have "*" or a list of names of identities for identities.',
+      'callers.json: caller 1 must have "*" or a list of identity names for identities.',
     ],
     [
       'an identity that none can be',
       [{ ...caller, identities: ['Platform'] }],
-      'callers.json: caller 1 must have "*" or a list of names of identities for identities.',
+      'callers.json: caller 1 must have "*" or a list of identity names for identities.',
     ],
     [
       'a star inside the list',
       [{ ...caller, identities: ['*'] }],
-      'callers.json: caller 1 must have "*" or a list of names of identities for identities.',
+      'callers.json: caller 1 must have "*" or a list of identity names for identities.',
     ],
     [
       'metrics that are no boolean',

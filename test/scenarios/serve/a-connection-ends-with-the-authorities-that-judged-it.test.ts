@@ -58,13 +58,13 @@ describe('a connection from a port that another was reset on', () => {
   it('is judged by itself, whenever the end of the other is told', () => {
     const authentication = createAuthentication(() => callers);
     const [first, second, third] = [socket(), socket(), socket()];
-    authentication.began(first);
-    authentication.began(second);
+    authentication.onConnection(first);
+    authentication.onConnection(second);
     first.emit('close');
     expect(authentication.isStale(second)).toBe(false);
     authentication.forgetCertificates();
     expect(authentication.isStale(second)).toBe(true);
-    authentication.began(third);
+    authentication.onConnection(third);
     second.emit('close');
     expect(authentication.isStale(third)).toBe(false);
   });

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { connect } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority, type IssuedCertificate } from '../../../local/authority/authority.ts';
-import { keepFiles } from '../../../serve/reload/file-reloader.ts';
+import { createFileReloader } from '../../../serve/reload/file-reloader.ts';
 import { privateFolder } from '../../support/program.ts';
 import {
   callersAuthority,
@@ -266,21 +266,21 @@ describe('kept files', () => {
     const folder = privateFolder();
     const [one, other] = [folder.write('one', '1'), folder.write('other', '1')];
     const told: string[] = [];
-    const kept = await keepFiles({
+    const kept = await createFileReloader({
       paths: [one, other],
-      make: ([first, second]) => {
+      parse: ([first, second]) => {
         if (first !== second) throw new Error(`${first} is not ${second}.`);
         return first;
       },
-      everyMs: 1_000_000,
-      onTaken: (now, before) => told.push(`${before} to ${now}`),
-      onRefused: (sentence) => told.push(sentence),
+      intervalMs: 1_000_000,
+      onReloaded: (now, before) => told.push(`${before} to ${now}`),
+      onRejected: (sentence) => told.push(sentence),
     });
     onTestFinished(kept.close);
     const afterwards = async (change: () => void) => {
       change();
-      await kept.look();
-      await kept.look();
+      await kept.reload();
+      await kept.reload();
       return [kept.current, ...told.splice(0)];
     };
     expect(await afterwards(() => {})).toEqual(['1']);

@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { fitConnections } from '../../../serve/http/descriptors.ts';
-import { readServeOptions } from '../../../serve/options.ts';
+import { fitConnections, readServeOptions } from '../../../serve/options.ts';
 import { surroundings } from '../../support/serve/installation.ts';
 import {
   ask,
@@ -148,7 +147,7 @@ describe('descriptors', () => {
     const [lowered, sentence] = fitConnections(limits, 4_096);
     expect(lowered).toEqual({ ...limits, maxConnections: 3_048 });
     expect(sentence).toBe(
-      'A process may open 4096 files here, and --max-connections 5000 with --max-calls 1000 needs 6048: each takes 3048 connections. Raise the limit (ulimit -n, LimitNOFILE).',
+      'A process can open 4096 files here, but --max-connections 5000 with --max-calls 1000 needs 6048: each process accepts 3048 connections. Raise the limit (ulimit -n, LimitNOFILE).',
     );
     expect(fitConnections(limits, 1_024)[0].maxConnections).toBe(488);
     expect(fitConnections(limits, 10)[0].maxConnections).toBe(1);

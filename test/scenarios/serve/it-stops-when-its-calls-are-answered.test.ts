@@ -117,7 +117,7 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     const { port } = new URL(serving.url);
     const { identities } = await surroundings();
     await expect(startServing({ identities, workers, port })).rejects.toThrow(
-      `It ended with 1: Port ${port} is taken, and countersign serve needs it: stop what uses it, or choose another with --port.`,
+      `It ended with 1: Port ${port}, which countersign serve needs, is in use: stop the program that uses it, or choose another with --port.`,
     );
   });
 });

@@ -47,7 +47,7 @@ describe('the console of serve', () => {
         body: '{}',
       });
     expect((await rotation('acme')).body).toMatchObject({ code: 'caller-forbidden' });
-    expect((await rotation('platform')).body.message).toContain('Nothing rotates here');
+    expect((await rotation('platform')).body.message).toContain('There is no rotation here');
   });
 
   it('shows the verdict of a diagnosis whichever process found it', async () => {

@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../../../local/authority/authority.ts';
-import { makeTrust } from '../../../serve/auth/trusted-authorities.ts';
-import { keepFiles } from '../../../serve/reload/file-reloader.ts';
+import { createFileReloader } from '../../../serve/reload/file-reloader.ts';
+import { parseTrust } from '../../../serve/reload/tls-files.ts';
 import { privateFolder } from '../../support/program.ts';
 import {
   callersAuthority,
@@ -19,15 +19,15 @@ import { ask, canListWorkers, isRunning, replaceFile, startServing, workersOf } 
 
 const program = (file: string) => `
   import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs';
-  import { keepFiles } from ${JSON.stringify(pathToFileURL(resolve(import.meta.dirname, '../../../serve/reload/file-reloader.ts')))};
+  import { createFileReloader } from ${JSON.stringify(pathToFileURL(resolve(import.meta.dirname, '../../../serve/reload/file-reloader.ts')))};
   const file = ${JSON.stringify(file)};
   const told = [];
-  const kept = await keepFiles({
+  const kept = await createFileReloader({
     paths: [file],
-    make: ([text]) => text,
-    everyMs: 1_000_000,
-    onTaken: (now, before) => told.push(before + ' to ' + now),
-    onRefused: (sentence) => told.push(sentence),
+    parse: ([text]) => text,
+    intervalMs: 1_000_000,
+    onReloaded: (now, before) => told.push(before + ' to ' + now),
+    onRejected: (sentence) => told.push(sentence),
   });
   writeFileSync(file + '.new', 'second');
   renameSync(file + '.new', file);
@@ -35,10 +35,10 @@ const program = (file: string) => `
   try {
     for (;;) open.push(openSync('/dev/null'));
   } catch {}
-  await kept.look();
-  await kept.look();
+  await kept.reload();
+  await kept.reload();
   for (const one of open) closeSync(one);
-  await kept.look();
+  await kept.reload();
   console.log(JSON.stringify(told));
   process.exit();`;
 
@@ -59,19 +59,19 @@ describe('kept files', () => {
     const file = folder.write('file', 'one');
     const told: string[] = [];
     let made = 0;
-    const kept = await keepFiles({
+    const kept = await createFileReloader({
       paths: [file],
-      make([text = '']) {
+      parse([text = '']) {
         made += 1;
         if (text.startsWith('broken')) throw new Error('It is broken.');
         return text;
       },
-      everyMs: 1_000_000,
-      onRefused: (sentence) => told.push(sentence),
+      intervalMs: 1_000_000,
+      onRejected: (sentence) => told.push(sentence),
     });
     onTestFinished(kept.close);
     const look = async () => {
-      for (let n = 0; n < 3; n++) await kept.look();
+      for (let n = 0; n < 3; n++) await kept.reload();
       return told.splice(0);
     };
     replaceFile(file, 'broken');
@@ -94,20 +94,20 @@ describe('kept files', () => {
     const told: string[] = [];
     const options = {
       paths: [file],
-      make([text = '']: readonly string[]) {
+      parse([text = '']: readonly string[]) {
         if (text === 'broken') throw new Error('It is broken.');
         return text;
       },
-      everyMs: 1_000_000,
-      onRefused: (sentence: string) => told.push(sentence),
+      intervalMs: 1_000_000,
+      onRejected: (sentence: string) => told.push(sentence),
     };
-    await expect(keepFiles(options)).rejects.toThrow('It is broken.');
-    const kept = await keepFiles({ ...options, lastSound: ['sound'] });
+    await expect(createFileReloader(options)).rejects.toThrow('It is broken.');
+    const kept = await createFileReloader({ ...options, lastGood: ['sound'] });
     onTestFinished(kept.close);
-    await kept.look();
+    await kept.reload();
     expect([kept.current, told.splice(0)]).toEqual(['sound', ['It is broken.']]);
     replaceFile(file, 'new');
-    await kept.look();
+    await kept.reload();
     expect([kept.current, told]).toEqual(['new', []]);
   });
 });
@@ -153,13 +153,12 @@ describe.skipIf(!canListWorkers)('workers that are replaced (needs /proc)', () =
 
 describe('the files of the server', () => {
   const { certificate, privateKey } = newServerCertificate();
-  const trustOf = (ca: string) => makeTrust([certificate, privateKey, ca]);
+  const trustOf = (ca: string) => parseTrust([certificate, privateKey, ca]);
 
   it('with an intermediate whose authority is missing are refused: nobody would be let in by it', () => {
     const root = createAuthority({ commonName: 'Root' });
     const issuer = root.intermediate({ commonName: 'Issuer' });
-    const sentence =
-      '--client-ca holds an intermediate without the authority that issued it: add that one, up to the root.';
+    const sentence = '--client-ca contains an intermediate without its issuer: add the issuers, up to the root.';
     expect(() => trustOf(issuer.certificate)).toThrow(new Error(sentence));
     expect(() => trustOf(callersAuthority.certificate + issuer.certificate)).toThrow(new Error(sentence));
     trustOf(issuer.certificate + root.certificate);

@@ -50,17 +50,17 @@ describe('options', () => {
   });
 
   const wrong: readonly [RawServeOptions, string][] = [
-    [{ identities: undefined }, '--identities must name the folder that holds the identities.'],
-    [{ identities: '' }, '--identities must name the folder that holds the identities.'],
+    [{ identities: undefined }, '--identities must name the folder that contains the identities.'],
+    [{ identities: '' }, '--identities must name the folder that contains the identities.'],
     [{ host: 'api.acme.example' }, '--host must be an IP address or localhost.'],
     [{ host: '0.0.0.0' }, '--host 0.0.0.0 is not loopback, so it needs --tls-cert and --tls-key.'],
-    [{ host: '::', ...tls }, '--host :: is not loopback, so it needs --callers: who may use which identity.'],
+    [{ host: '::', ...tls }, '--host :: is not loopback, so it needs --callers: who can use which identity.'],
     [{ host: '127.0.0.1.', callers: 'c' }, '--host must be an IP address or localhost.'],
-    [{ tlsCert: 'a' }, '--tls-cert and --tls-key go together.'],
-    [{ tlsKey: 'a' }, '--tls-cert and --tls-key go together.'],
+    [{ tlsCert: 'a' }, '--tls-cert and --tls-key must be given together.'],
+    [{ tlsKey: 'a' }, '--tls-cert and --tls-key must be given together.'],
     [{ tlsKey: '', tlsCert: 'a' }, '--tls-key must name a file.'],
     [{ clientCa: 'a' }, '--client-ca needs --tls-cert and --tls-key.'],
-    [{ ...tls, clientCa: 'a' }, '--client-ca needs --callers: which subject may use which identity.'],
+    [{ ...tls, clientCa: 'a' }, '--client-ca needs --callers: which subject can use which identity.'],
     [{ callers: '' }, '--callers must name a file.'],
     [{ port: '65536' }, '--port must be a whole number from 0 to 65535.'],
     [{ port: '80 80' }, '--port must be a whole number from 0 to 65535.'],

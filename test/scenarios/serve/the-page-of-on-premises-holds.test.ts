@@ -5,16 +5,15 @@ import { builtinModules } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCallers } from '../../../serve/auth/callers.ts';
-import { fitConnections } from '../../../serve/http/descriptors.ts';
-import { ownRoutes } from '../../../serve/http/serve-routes.ts';
-import { readServeOptions, serveFlags } from '../../../serve/options.ts';
+import { serveRoutes } from '../../../serve/http/serve-routes.ts';
+import { fitConnections, readServeOptions, serveFlags } from '../../../serve/options.ts';
 import { privateFolder } from '../../support/program.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 const page = read('docs/on-premises.md');
 
-const serverFiles = reached(['serve/run.ts', 'serve/workers/worker.ts']);
+const serverFiles = reached(['serve/serve.ts', 'serve/workers/worker.ts']);
 
 /** Every file that these import, themselves included, as paths from the root; packages by their names. */
 function reached(files: readonly string[], seen = new Set<string>()): Set<string> {
@@ -60,7 +59,7 @@ describe('docs/on-premises.md', () => {
   });
 
   it('has each route that is not on AWS', () => {
-    for (const route of Object.values(ownRoutes)) expect(page).toContain(`\`${route}\``);
+    for (const route of Object.values(serveRoutes)) expect(page).toContain(`\`${route}\``);
   });
 
   it('shows a callers file that is taken', () => {

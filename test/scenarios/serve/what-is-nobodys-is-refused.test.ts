@@ -3,8 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { createAuthentication } from '../../../serve/auth/authentication.ts';
-import { parseCallers } from '../../../serve/auth/callers.ts';
-import { requireAllowed } from '../../../serve/auth/permission.ts';
+import { parseCallers, requireAllowed } from '../../../serve/auth/callers.ts';
 import { newToken } from '../../support/serve/installation.ts';
 
 it('a route without an identity is refused to a caller who may use all of them', () => {
@@ -28,8 +27,8 @@ it('a connection to another address of the server, from the same port, makes no 
       remotePort: 50_000,
     }) as unknown as Socket;
   const [first, second] = [connection('10.0.0.1'), connection('10.0.0.2')];
-  authentication.began(first);
+  authentication.onConnection(first);
   authentication.forgetCertificates();
-  authentication.began(second);
+  authentication.onConnection(second);
   expect([authentication.isStale(first), authentication.isStale(second)]).toEqual([true, false]);
 });

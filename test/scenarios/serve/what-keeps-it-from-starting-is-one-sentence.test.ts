@@ -19,8 +19,8 @@ function installation() {
 }
 
 it.each([
-  ['1', '--host', '192.0.2.1', '192.0.2.1 is no address of this machine, and countersign serve cannot listen there'],
-  ['2', '--host', '192.0.2.1', '192.0.2.1 is no address of this machine'],
+  ['1', '--host', '192.0.2.1', '192.0.2.1 is not an address of this machine, so countersign serve cannot listen there'],
+  ['2', '--host', '192.0.2.1', '192.0.2.1 is not an address of this machine'],
 ])('an address of another machine, with %s workers', async (workers, option, host, sentence) => {
   const { path, cert, key } = installation();
   const callers = privateFolder().write(
@@ -55,12 +55,12 @@ it('files that are swapped, or are something else', async () => {
   expect(await start(key, cert)).toMatchObject({
     code: 1,
     out: '',
-    error: 'The file of --tls-cert holds no certificate (PEM), but a private key: that is for --tls-key.\n',
+    error: 'The file of --tls-cert contains no certificate (PEM), but a private key: use --tls-key for it.\n',
   });
   expect(await start(cert, cert)).toMatchObject({
     code: 1,
     out: '',
-    error: 'The file of --tls-key holds no private key (PEM).\n',
+    error: 'The file of --tls-key contains no private key (PEM).\n',
   });
   const other = installation();
   expect((await start(cert, other.key)).error).toMatch(
@@ -74,7 +74,7 @@ it('a folder that is an identity itself', async () => {
   expect([code, out, error]).toEqual([
     1,
     '',
-    `The folder of --identities is itself an identity: name the one above, ${path}.\n`,
+    `The folder of --identities is an identity itself: name its parent, ${path}.\n`,
   ]);
 });
 
@@ -82,6 +82,6 @@ it('a port that needs a right', async () => {
   const server = createServer();
   server.listen = () => server.emit('error', Object.assign(new Error(), { code: 'EACCES' })) as never;
   await expect(listen(server, { port: 443, what: 'countersign serve', option: '--port' })).rejects.toThrow(
-    'ports below 1024 need a right that this user has not (CAP_NET_BIND_SERVICE); choose another with --port.',
+    'ports below 1024 need CAP_NET_BIND_SERVICE, which this user does not have; choose another with --port.',
   );
 });

@@ -3,13 +3,12 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import { createIdentityCache } from '../../../core/identity/cache.ts';
 import { newRecord } from '../../../core/telemetry/invocation-record.ts';
-import { createRefusalLines } from '../../../serve/auth/refused-requests.ts';
-import { createLoad } from '../../../serve/http/load-limit.ts';
-import { addEnded, expose } from '../../../serve/metrics/exposition.ts';
-import { createInspection } from '../../../serve/metrics/identity-inspection.ts';
-import { createServeMetrics } from '../../../serve/metrics/metrics.ts';
-import { keepIdentities, readEveryMs } from '../../../serve/reload/identity-reloader.ts';
-import { createLineWriter } from '../../../serve/workers/lines.ts';
+import { createLoadLimit } from '../../../serve/http/load-limit.ts';
+import { createRequestRejectionLog } from '../../../serve/http/rejection-log.ts';
+import { createIdentityInspection } from '../../../serve/metrics/identity-inspection.ts';
+import { addEnded, createServeMetrics, expose } from '../../../serve/metrics/metrics.ts';
+import { createIdentityReloader, reloadIntervalMs } from '../../../serve/reload/identity-reloader.ts';
+import { createLineWriter } from '../../../serve/workers/line-writer.ts';
 import { privateFolder } from '../../support/program.ts';
 import { authorities, newIdentity } from '../../support/serve/installation.ts';
 import { writeIdentity } from '../../support/serve/serving.ts';
@@ -38,7 +37,7 @@ describe('lines', () => {
   it('of refusals are twenty a second, and then their number', () => {
     const lines: Record<string, unknown>[] = [];
     let now = 5_000;
-    const refused = createRefusalLines({ write: (line) => lines.push(JSON.parse(line)) }, () => now);
+    const refused = createRequestRejectionLog({ write: (line) => lines.push(JSON.parse(line)) }, () => now);
     for (let n = 0; n < 50; n++) refused({ code: 'not-authenticated' });
     expect(lines.length).toBe(20);
     now += 1_000;
@@ -59,21 +58,21 @@ describe('identities in use', () => {
       if (name === 'gone') return Promise.reject(new CountersignError('identity-not-found', 'Gone.'));
       return Promise.resolve({} as never);
     };
-    const kept = keepIdentities({ get }, 1_000_000, () => now);
+    const kept = createIdentityReloader({ get }, 1_000_000, () => now);
     onTestFinished(kept.close);
     const names = Array.from({ length: 60 }, (_, n) => `identity-${n}`);
-    for (const name of ['gone', ...names]) kept.used(name);
-    kept.ask();
+    for (const name of ['gone', ...names]) kept.markUsed(name);
+    kept.reload();
     await new Promise(setImmediate);
     expect(asked.splice(0)).toEqual(['gone', ...names.slice(0, 24)]);
-    kept.ask();
+    kept.reload();
     await new Promise(setImmediate);
     expect(asked.splice(0)).toEqual(names.slice(24, 49));
     now = 3_600_001;
-    kept.used('identity-3');
-    for (let n = 0; n < 4; n++) kept.ask();
+    kept.markUsed('identity-3');
+    for (let n = 0; n < 4; n++) kept.reload();
     await new Promise(setImmediate);
-    kept.ask();
+    kept.reload();
     expect(new Set(asked)).toEqual(new Set(['identity-3']));
   });
 });
@@ -92,16 +91,16 @@ describe('an identity in use', () => {
         return { version: 'v1', stage: 'AWSCURRENT' as const, document };
       };
       const now = () => start + time;
-      const identities = createIdentityCache({ source: { read }, ttlMs: readEveryMs(ttlMs), now });
-      const kept = keepIdentities(identities, 1_000_000_000, now);
+      const identities = createIdentityCache({ source: { read }, ttlMs: reloadIntervalMs(ttlMs), now });
+      const kept = createIdentityReloader(identities, 1_000_000_000, now);
       onTestFinished(kept.close);
       for (; time < 60_000; time += 1) {
         if (time === firstReadAt) {
-          kept.used('platform');
+          kept.markUsed('platform');
           await identities.get('platform');
         }
-        if (time % readEveryMs(ttlMs) !== 0) continue;
-        kept.ask();
+        if (time % reloadIntervalMs(ttlMs) !== 0) continue;
+        kept.reload();
         await new Promise(setImmediate);
       }
       const gaps = reads.slice(1).map((at, index) => at - (reads[index] as number));
@@ -113,7 +112,7 @@ describe('an identity in use', () => {
 
 describe('the load', () => {
   it('is bounded by calls and by bytes, and what is given back is there again', () => {
-    const load = createLoad(2, 100);
+    const load = createLoadLimit(2, 100);
     const tooBusy = (reason: string) => expect.objectContaining({ code: 'too-busy', evidence: { reason } });
     const first = load.take(60);
     first.hold(60);
@@ -136,7 +135,7 @@ describe('the load', () => {
   });
 
   it('is not taken up by what is announced and does not come', () => {
-    const load = createLoad(1, 100);
+    const load = createLoadLimit(1, 100);
     load.take(100);
     load.take(100);
     const call = load.take(100);
@@ -155,7 +154,7 @@ describe('metrics', () => {
     other.meter.invocation({ ...record, totalMs: 400, connection: 'resumed' });
     other.meter.diagnosis({ totalMs: 1, verdict: 'access-granted' });
     other.meter.refreshFailed('platform');
-    other.refused('413');
+    other.requestRejected('413');
     const ended = await addEnded(await addEnded([], await other.snapshot()), await other.snapshot());
     const text = await expose([await one.snapshot(), ended]);
     for (const line of [
@@ -189,7 +188,7 @@ describe('metrics', () => {
       [],
     );
     writeIdentity(folder, 'broken', { ...newIdentity(), privateKey: newIdentity().privateKey }, []);
-    const inspection = createInspection({ folder, now: () => now });
+    const inspection = createIdentityInspection({ folder, now: () => now });
     onTestFinished(inspection.close);
     await inspection.inspect();
     const lines = async () =>

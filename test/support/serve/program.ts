@@ -1,6 +1,6 @@
 // What serving.ts starts: `countersign serve` with raw options as JSON, and nothing of the command line around it.
 import { readServeOptions } from '../../../serve/options.ts';
-import { serveUntilStopped } from '../../../serve/run.ts';
+import { serveUntilStopped } from '../../../serve/serve.ts';
 
 try {
   process.exit(await serveUntilStopped(readServeOptions(JSON.parse(process.argv[2] ?? '{}'))));

@@ -1,18 +1,18 @@
-// The lines of a process that serves: those of a few milliseconds go out together.
+// Batches the log lines of a serving process: lines of the same few milliseconds are written together.
 
-/** A pipe takes so much at once and whole, whoever else writes to it (POSIX, PIPE_BUF; 4,096 bytes on Linux). */
+/** POSIX writes up to PIPE_BUF bytes to a pipe atomically, whatever other processes write (4,096 bytes on Linux). */
 const maxWriteBytes = 4096;
 
-/** How long a line may wait for others. */
-const waitsMs = 10;
+/** How long a line can wait for others. */
+const maxDelayMs = 10;
 
 export interface LineWriter {
   write(line: string): void;
-  /** Sends what waits, at once. */
+  /** Writes the waiting lines now. */
   flush(): void;
 }
 
-/** A write for each line costs more than the line: 10 µs and more, of a call's 150. */
+/** A write for each line would cost over 10 µs, of the 150 µs of a call. */
 export function createLineWriter(send: (text: string) => void): LineWriter {
   let waiting: string[] = [];
   let bytes = 0;
@@ -30,7 +30,7 @@ export function createLineWriter(send: (text: string) => void): LineWriter {
     write(line) {
       const length = Buffer.byteLength(line);
       if (bytes + length > maxWriteBytes) flush();
-      timer ??= setTimeout(flush, waitsMs);
+      timer ??= setTimeout(flush, maxDelayMs);
       waiting.push(line);
       bytes += length;
     },
