@@ -5,8 +5,7 @@ import { requestFailure } from '../http/exchange-failure.ts';
 import { alertIn } from '../tls/alerts.ts';
 import type { RequestAttempt } from '../tls/attempt.ts';
 import type { HandshakeCapture } from '../tls/handshake-capture/capture.ts';
-import type { ConnectionEnd } from '../tls/handshake-failure.ts';
-import type { ServerChain } from '../tls/server-certificate.ts';
+import type { HandshakeProgress } from '../tls/handshake-failure.ts';
 
 export interface ProbeAnswer {
   readonly status: number;
@@ -16,32 +15,26 @@ export interface ProbeAnswer {
   readonly bodyStart: Buffer;
 }
 
-/** Filled as the connection goes on; what was not reached stays as it was. */
-export interface Observation {
+/**
+ * Filled while the connection goes on. `asked` is what Node knows of the first handshake, for a capture that could not be
+ * read as far as the CertificateRequest.
+ */
+export interface Observation extends HandshakeProgress {
   readonly attempt: RequestAttempt;
   readonly capture: HandshakeCapture;
-  /** The server's, once the connection stood. */
+  /** IP address of the server, once connected. */
   address: string | undefined;
-  /** The chain that OpenSSL went by, once the handshake was complete. */
-  chain: ServerChain | undefined;
-  /** Bytes that went out once the server's certificate was there: our certificate is among them, unless nothing went. */
+  /** Bytes sent after the server's certificate arrived: our certificate is among them, unless nothing was sent. */
   sentBehindServer: number;
-  /** What Node can tell of the first handshake, for a flight that could not be read as far as the server's question. */
-  askedByNode: boolean | undefined;
-  /** The server asked in a renegotiation that the request set off (TLS 1.2). */
-  askedLate: boolean;
-  /** The handshake was complete and the server verified: the moment at which a request may be sent. */
+  /** The handshake is complete and the server is verified: a request can be sent. */
   isReady: boolean;
-  /** What ended it, when it did not go as far as it should. */
   failure: CountersignError | undefined;
-  /** How the server ended the connection, if it did. */
-  ended: ConnectionEnd | undefined;
   answer: ProbeAnswer | undefined;
-  /** performance.now(): the server's certificate came, the handshake was complete, all was over. */
+  /** performance.now() in milliseconds, 0 if not reached: connected, certificate received, ready, ended. */
+  connectedAt: number;
   servedAt: number;
   readyAt: number;
   endedAt: number;
-  connectedAt: number;
 }
 
 /** True when the server has proven that it took in our certificate and went on. */
@@ -65,15 +58,15 @@ export function sentCertificate({
 }
 
 /** Asked before a request could be sent; undefined while that is not known. */
-export function askedAtOnce(seen: Pick<Observation, 'capture' | 'askedByNode'>): boolean | undefined {
-  return seen.capture.asked ?? seen.askedByNode;
+export function askedAtOnce(seen: Pick<Observation, 'capture' | 'asked'>): boolean | undefined {
+  return seen.capture.asked ?? seen.asked;
 }
 
 /**
  * Asked in the handshake, or by a renegotiation that the request set off. That a renegotiation began says nothing: anybody
  * on the way may put a HelloRequest in the clear before the handshake, and a server may renegotiate without asking.
  */
-export function hasAsked(seen: Pick<Observation, 'capture' | 'askedByNode' | 'askedLate'>): boolean {
+export function hasAsked(seen: Pick<Observation, 'capture' | 'asked' | 'askedLate'>): boolean {
   return askedAtOnce(seen) === true || seen.askedLate;
 }
 

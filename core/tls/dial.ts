@@ -1,18 +1,40 @@
-// Step 1: a TCP connection to one of the addresses that the guard has checked.
+// Step 1: resolves the target and opens a TCP connection to one of its checked addresses.
 import { connect, type Socket } from 'node:net';
+import type { Destination } from '../destination/destination.ts';
+import { type LookupFunction, type ResolvedAddress, resolveTarget } from '../destination/resolve.ts';
+import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import type { RequestAttempt } from './attempt.ts';
 
-export interface Address {
-  readonly address: string;
-  readonly family: 4 | 6;
+/**
+ * Resolves and dials; records the phase and its milliseconds in `attempt`. Throws `destination-forbidden`,
+ * `name-resolution-failed`, `connection-refused`, `connection-timeout` or `connection-failed`.
+ */
+export async function dialTarget(
+  target: Target,
+  destination: Destination,
+  lookup: LookupFunction | undefined,
+  attempt: RequestAttempt,
+): Promise<Socket> {
+  attempt.phase = 'resolve';
+  const startedAt = performance.now();
+  const addresses = await resolveTarget(target, destination, lookup);
+  const resolvedAt = performance.now();
+  attempt.dnsMs = resolvedAt - startedAt;
+  if (attempt.abandoned) {
+    throw new CountersignError('connection-timeout', 'The call ended before the connection began.');
+  }
+  attempt.phase = 'connect';
+  const socket = await dial(addresses, target.port, attempt);
+  attempt.connectMs = performance.now() - resolvedAt;
+  return socket;
 }
 
 /** RFC 8305, section 5: how long one address is waited for before the next is tried beside it. */
 const attemptDelayMs = 250;
 
 /** The first connection that stands; the others are closed. */
-export function dial(addresses: readonly Address[], port: number, attempt: RequestAttempt): Promise<Socket> {
+export function dial(addresses: readonly ResolvedAddress[], port: number, attempt: RequestAttempt): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const open = new Set<Socket>();
     let next = 0;

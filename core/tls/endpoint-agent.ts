@@ -2,23 +2,16 @@
 import { Agent, type AgentOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SecureContext, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { Destination } from '../destination/destination.ts';
-import { type LookupFunction, resolveTarget } from '../destination/resolve.ts';
-import type { Target } from '../destination/target.ts';
+import type { LookupFunction } from '../destination/resolve.ts';
 import { CountersignError } from '../errors.ts';
 import type { RequestAttempt } from './attempt.ts';
-import { dial } from './dial.ts';
+import { dialTarget } from './dial.ts';
 import { type Handshake, type HandshakeOptions, performHandshake } from './handshake.ts';
 import { type TicketStore, ticketStore } from './session-tickets.ts';
 
-export interface EndpointAgentOptions {
-  readonly target: Target;
-  readonly destination: Destination;
-  readonly context: SecureContext;
-  readonly requireMutual: boolean;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
+export interface EndpointAgentOptions extends HandshakeOptions {
   readonly lookup: LookupFunction | undefined;
 }
 
@@ -51,8 +44,7 @@ export interface EndpointAgentEvents {
 }
 
 export class EndpointAgent extends Agent {
-  readonly #terms: EndpointAgentOptions;
-  readonly #handshakeOptions: HandshakeOptions;
+  readonly #options: EndpointAgentOptions;
   readonly #tickets: TicketStore = ticketStore();
   readonly #handshakes = new WeakMap<Duplex, Handshake>();
   readonly #counted = new WeakSet<Duplex>();
@@ -67,25 +59,16 @@ export class EndpointAgent extends Agent {
   /** Calls in flight. */
   inUse = 0;
 
-  constructor(terms: EndpointAgentOptions, events: EndpointAgentEvents) {
+  constructor(options: EndpointAgentOptions, events: EndpointAgentEvents) {
     super({ keepAlive: true, maxCachedSessions: 0, scheduling: 'lifo' });
-    this.#terms = terms;
+    this.#options = options;
     this.#events = events;
-    this.lastUsed = terms.now();
-    const { target, destination } = terms;
-    this.#handshakeOptions = {
-      context: terms.context,
-      name: destination.serverName ?? target.host,
-      pins: destination.serverPins,
-      serverRoots: destination.serverRoots,
-      requireMutual: terms.requireMutual,
-      now: terms.now,
-    };
+    this.lastUsed = options.now();
   }
 
   /** The terms it was made for. */
   get destination(): Destination {
-    return this.#terms.destination;
+    return this.#options.destination;
   }
 
   handshakeOf(socket: Duplex): Handshake | undefined {
@@ -103,7 +86,7 @@ export class EndpointAgent extends Agent {
    * since, which would be taken for the answer to it; true when one is left that needs settling.
    */
   prune(repeatable: boolean): boolean {
-    const now = this.#terms.now();
+    const now = this.#options.now();
     const max = repeatable ? maxIdleMs.repeatable : maxIdleMs.unrepeatable;
     const idle = this.freeSockets[socketsKey] ?? [];
     let needsSettling = false;
@@ -165,7 +148,7 @@ export class EndpointAgent extends Agent {
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
-    this.#idleSince.set(socket, this.#terms.now());
+    this.#idleSince.set(socket, this.#options.now());
     this.#readBefore.set(socket, (socket as Socket).bytesRead);
     // Node's types leave out that the hook answers whether the socket is kept.
     if (this.#retired || !(super.keepSocketAlive(socket) as unknown as boolean)) return false;
@@ -187,22 +170,12 @@ export class EndpointAgent extends Agent {
   }
 
   async #open(attempt: RequestAttempt): Promise<TLSSocket> {
-    const { target, destination, lookup } = this.#terms;
-    attempt.phase = 'resolve';
-    const start = performance.now();
-    const addresses = await resolveTarget(target, destination, lookup);
-    const resolved = performance.now();
-    attempt.dnsMs = resolved - start;
-    refuseIfAbandoned(attempt);
-
-    attempt.phase = 'connect';
-    const connection = await dial(addresses, target.port, attempt);
-    const connected = performance.now();
-    attempt.connectMs = connected - resolved;
-
+    const { target, destination, lookup } = this.#options;
+    const connection = await dialTarget(target, destination, lookup, attempt);
+    const connectedAt = performance.now();
     attempt.phase = 'handshake';
-    const { socket, handshake } = await performHandshake(connection, this.#handshakeOptions, this.#tickets, attempt);
-    attempt.tlsMs = performance.now() - connected;
+    const { socket, handshake } = await performHandshake(connection, this.#options, attempt, this.#tickets);
+    attempt.tlsMs = performance.now() - connectedAt;
     attempt.phase = 'request';
 
     // It may have ended since; its `close` would be waited for in vain.
@@ -219,8 +192,3 @@ export class EndpointAgent extends Agent {
 }
 
 const socketsKey = 'endpoint';
-
-function refuseIfAbandoned(attempt: RequestAttempt): void {
-  if (attempt.abandoned)
-    throw new CountersignError('connection-timeout', 'The call ended before the connection began.');
-}

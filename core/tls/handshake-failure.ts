@@ -5,18 +5,31 @@ import { type ServerChain, verificationFailure } from './server-certificate.ts';
 
 export type ConnectionEnd = 'close' | 'reset';
 
-/** How far a handshake got when it ended, for telling the steps apart. */
+/** How far a handshake got; decides which step a failure belongs to. */
 export interface HandshakeProgress {
   /** The server's flight was read whole, and our certificate is on its way. */
   answered: boolean;
-  asked: boolean;
+  /** The server asked for a client certificate in the handshake; undefined while that is not known. */
+  asked: boolean | undefined;
+  /** The server asked in a renegotiation that the request started (TLS 1.2). */
+  askedLate: boolean;
+  /** The chain that OpenSSL verified, once the handshake was complete. */
   chain: ServerChain | undefined;
-  /** Set when OpenSSL's verification of the server failed, which Node tells once the handshake is complete. */
+  /** OpenSSL's verification of the server failed, which Node reports once the handshake is complete. */
   unverified: boolean;
-  /** How the socket under it ended, where somebody watched. */
-  readonly ended?: ConnectionEnd | undefined;
-  /** Milliseconds since 1970: what dates are held against. */
-  readonly now: () => number;
+  /** How the socket ended, if it was observed. */
+  ended: ConnectionEnd | undefined;
+}
+
+export function newHandshakeProgress(): HandshakeProgress {
+  return {
+    answered: false,
+    asked: undefined,
+    askedLate: false,
+    chain: undefined,
+    unverified: false,
+    ended: undefined,
+  };
 }
 
 /** Called from an event of the socket: what a hostile server makes us stumble over must end its call, not the process. */
@@ -24,18 +37,24 @@ export function handshakeFailure(
   error: NodeJS.ErrnoException,
   progress: HandshakeProgress,
   serverName: string,
+  now: () => number,
 ): CountersignError {
   try {
-    return judged(error, progress, serverName);
+    return classify(error, progress, serverName, now);
   } catch (defect) {
     return asCountersignError(defect);
   }
 }
 
-function judged(error: NodeJS.ErrnoException, progress: HandshakeProgress, serverName: string): CountersignError {
+function classify(
+  error: NodeJS.ErrnoException,
+  progress: HandshakeProgress,
+  serverName: string,
+  now: () => number,
+): CountersignError {
   const alert = alertIn(error);
   if (alert) return alertFailure(alert, progress, serverName, error);
-  if (progress.unverified) return verificationFailure(error, progress.chain, progress.now());
+  if (progress.unverified) return verificationFailure(error, progress.chain, now());
   const code = error.code ?? 'unknown';
   if (isDisconnection(error)) return disconnected(error, progress);
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_HTTP_REQUEST') {

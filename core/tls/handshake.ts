@@ -1,12 +1,13 @@
-// Steps 2 to 5: the TLS handshake over a connection that stands, up to the moment at which the request may be sent.
-import type { Socket } from 'node:net';
-import { isIP } from 'node:net';
-import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+// Steps 2 to 5: the TLS handshake over an open connection, up to the moment at which the request can be sent.
+import { isIP, type Socket } from 'node:net';
+import { type ConnectionOptions, connect, type SecureContext, type TLSSocket } from 'node:tls';
+import type { Destination } from '../destination/destination.ts';
+import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import { avoidLegacyCertificate } from '../x509/legacy-certificate.ts';
 import { nameText } from '../x509/name-text.ts';
 import type { RequestAttempt } from './attempt.ts';
-import { type HandshakeProgress, handshakeFailure } from './handshake-failure.ts';
+import { type HandshakeProgress, handshakeFailure, newHandshakeProgress } from './handshake-failure.ts';
 import { chainOf, type ServerChain, type ServerExpectation, validUntil, verifyServer } from './server-certificate.ts';
 import type { Ticket, TicketStore } from './session-tickets.ts';
 
@@ -19,103 +20,109 @@ export interface ServerSummary {
   readonly validTo: string;
 }
 
-/** What a handshake came to; one object for all calls on the connection. */
+/** The result of a handshake; one object for all calls on the connection. */
 export interface Handshake {
   readonly protocol: string;
   /** The name in IANA's TLS Cipher Suites registry. */
   readonly cipher: string;
   readonly resumed: boolean;
-  /** True when the server asked for a client certificate: in this handshake, in the one that is resumed, or since. */
+  /** True if the server asked for a client certificate: in this handshake, in the resumed one, or since. */
   asked: boolean;
-  /** The server is known to have read our end of it, so that it may have read a request too. */
+  /** True once the server is known to have read our Finished, so that it can have read a request too. */
   isFinished: boolean;
   readonly server: ServerSummary;
 }
 
-export interface HandshakeOptions extends ServerExpectation {
+export interface HandshakeOptions {
+  readonly destination: Destination;
+  readonly target: Target;
   readonly context: SecureContext;
-  /** PEM; the only ones that are trusted when present. */
-  readonly serverRoots: string | undefined;
+  /** Fails with `client-certificate-not-requested` if the server does not ask for a client certificate. */
   readonly requireMutual: boolean;
-  /** Milliseconds since 1970: what the dates of certificates are held against. */
+  /** Milliseconds since 1970; the validity dates of certificates are compared with it. */
   readonly now: () => number;
 }
 
+/** A diagnosis observes the handshake of a call; everything else is the same. */
+export interface HandshakeObserver {
+  /** Filled during the handshake, also when it fails. */
+  readonly progress: HandshakeProgress;
+  /** Starts TLS over the socket, in place of tls.connect. */
+  connect(socket: Socket, options: ConnectionOptions): TLSSocket;
+  /** Adds what the observer saw on the wire to an error and to the progress it is classified by. */
+  explain(error: NodeJS.ErrnoException): { error: NodeJS.ErrnoException; progress: HandshakeProgress };
+}
+
 /**
- * The socket is ready for the first byte of a request: the server is verified, and it asked for a certificate if it must.
- * Node verifies the server when the handshake is complete; no byte of a request is written before.
+ * Resolves once the first byte of a request can be sent: the server is verified, and it asked for a client certificate
+ * if it must. Node verifies the server when the handshake is complete; nothing is written before.
+ * Rejects with a CountersignError of step 2, 3, 4 or 5. Without `tickets` the handshake is always a full one.
  */
 export function performHandshake(
   socket: Socket,
-  terms: HandshakeOptions,
-  tickets: TicketStore,
+  options: HandshakeOptions,
   attempt: RequestAttempt,
+  tickets?: TicketStore,
+  observer?: HandshakeObserver,
 ): Promise<{ socket: TLSSocket; handshake: Handshake }> {
-  const ticket = soundTicket(tickets, terms);
-  const progress: HandshakeProgress = {
-    answered: false,
-    asked: ticket?.asked ?? false,
-    chain: ticket?.chain,
-    unverified: false,
-    now: terms.now,
-  };
-  const tls = connect({
-    socket,
-    secureContext: terms.context,
+  const { destination, target, now } = options;
+  const { serverPins: pins, serverRoots } = destination;
+  const name = destination.serverName ?? target.host;
+  const ticket = tickets && validTicket(tickets, now());
+  const progress = observer?.progress ?? newHandshakeProgress();
+  if (ticket) Object.assign(progress, { asked: ticket.asked, chain: ticket.chain });
+  const tlsOptions: ConnectionOptions = {
+    secureContext: options.context,
     // RFC 6066, section 3: literal addresses are not permitted in SNI.
-    servername: isIP(terms.name) ? '' : terms.name,
+    servername: isIP(name) ? '' : name,
     ALPNProtocols: ['http/1.1'],
-    // Said, because NODE_TLS_REJECT_UNAUTHORIZED in the environment would otherwise switch verification off.
+    // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED in the environment would otherwise switch verification off.
     rejectUnauthorized: true,
-    // The name is checked by verifyServer, on full and on resumed handshakes alike.
+    // verifyServer checks the name, on full and on resumed handshakes alike.
     checkServerIdentity: () => undefined,
     ...(ticket ? { session: ticket.session } : {}),
-  });
-
+  };
+  const tls = observer ? observer.connect(socket, tlsOptions) : connect({ ...tlsOptions, socket });
   avoidLegacyCertificate(tls);
   socket.on('error', ignore);
 
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => {
       attempt.stop = undefined;
-      tls.destroy();
-      // A ticket that led to a failure is not worth a second try.
-      tickets.clear();
+      // An observer closes the connection itself: the client certificate may still be on its way through the recorder.
+      if (!observer) tls.destroy();
+      // A ticket that led to a failure is not used again.
+      tickets?.clear();
       reject(error);
     };
     attempt.stop = () => fail(new CountersignError('handshake-timeout', 'The handshake was abandoned.'));
 
-    // Key log lines hold secrets and are dropped; their coming says how far OpenSSL got (RFC 9850). When the last keys are
-    // made, the server's whole flight has been read, and its signature algorithms are known if it sent a CertificateRequest.
-    tls.on('keylog', function progressed(line: Buffer) {
-      if (line.subarray(0, 17).equals(serverHandshakeKeys)) return;
-      tls.off('keylog', progressed);
-      progress.answered = true;
-      progress.asked ||= tls.getSharedSigalgs().length > 0;
-    });
+    trackServerFlight(tls, progress);
     // Runs before Node's own verification, which destroys the socket when it fails.
     tls.prependOnceListener('secure', () => {
       try {
-        progress.chain = chainOf(tls, terms.now(), terms.serverRoots, Boolean(terms.pins?.length)) ?? ticket?.chain;
+        const withRoot = observer !== undefined || Boolean(pins?.length);
+        progress.chain = chainOf(tls, now(), serverRoots, withRoot) ?? ticket?.chain;
       } catch {
-        // A certificate that cannot be read is none: conclude() refuses the connection.
+        // conclude() rejects a connection whose certificate cannot be read.
         progress.chain = undefined;
       }
     });
-    tls.once('error', (error: NodeJS.ErrnoException) => {
+    const onError = (error: NodeJS.ErrnoException) => {
       progress.unverified = tls.authorizationError !== undefined && tls.authorizationError !== null;
-      fail(handshakeFailure(error, progress, terms.name));
-    });
+      const seen = observer?.explain(error) ?? { error, progress };
+      fail(handshakeFailure(seen.error, seen.progress, name, now));
+    };
+    tls.once('error', onError).on('error', ignore);
     tls.once('secureConnect', () => {
+      tls.off('error', onError);
       try {
-        const handshake = conclude(tls, terms, progress);
-        keepTickets(tls, tickets, handshake, progress, terms.now());
-        if (!handshake.asked && handshake.protocol === 'TLSv1.2') noteRenegotiation(tls, handshake);
+        const handshake = conclude(tls, { name, pins }, progress, options);
+        keepTickets(tls, tickets, handshake, progress.chain as ServerChain, now());
+        if (!handshake.asked && handshake.protocol === 'TLSv1.2') trackRenegotiation(tls, handshake, progress);
         attempt.stop = undefined;
-        tls.removeAllListeners('error').on('error', ignore);
         resolve({ socket: tls, handshake });
       } catch (error) {
-        tls.removeAllListeners('error').on('error', ignore);
         fail(error);
       }
     });
@@ -123,55 +130,79 @@ export function performHandshake(
 }
 
 /**
- * Apache with SSLVerifyClient on a location asks by a renegotiation that the request sets off; what ends the connection
- * then is about the certificate. New keys tell of it once our answer is complete, before the server judges it.
+ * Key log lines hold secrets and are dropped here; their order shows how far OpenSSL got (RFC 9850). When it makes the
+ * last keys, it has read the server's whole flight, and knows the signature algorithms of a CertificateRequest.
+ * Prepended: a handshake capture overwrites each line once it has read it.
  */
-function noteRenegotiation(tls: TLSSocket, handshake: Handshake): void {
-  tls.on('keylog', () => {
-    handshake.asked ||= tls.getSharedSigalgs().length > 0;
+function trackServerFlight(tls: TLSSocket, progress: HandshakeProgress): void {
+  tls.prependListener('keylog', function onKeyLog(line: Buffer) {
+    if (line.subarray(0, 17).equals(serverHandshakeKeys)) return;
+    tls.off('keylog', onKeyLog);
+    progress.answered = true;
+    if (hasSharedAlgorithm(tls)) progress.asked = true;
   });
 }
 
-/** Whoever uses the socket listens for itself; an error in between must not end the process. */
+/** OpenSSL fills the list from a CertificateRequest alone; without a common algorithm it stays empty. */
+function hasSharedAlgorithm(tls: TLSSocket): boolean {
+  return tls.getSharedSigalgs().length > 0;
+}
+
+/**
+ * Apache with SSLVerifyClient on a location asks in a renegotiation that the request starts; a failure after it is about
+ * the certificate. The new keys are logged once our answer is complete, before the server verifies it.
+ */
+function trackRenegotiation(tls: TLSSocket, handshake: Handshake, progress: HandshakeProgress): void {
+  tls.on('keylog', () => {
+    if (hasSharedAlgorithm(tls)) handshake.asked = progress.askedLate = true;
+  });
+}
+
+/** Users of the socket add their own listener; an error in between must not end the process. */
 function ignore(): void {}
 
 const serverHandshakeKeys = Buffer.from('SERVER_HANDSHAKE_');
 
 /**
- * A session holds the leaf it was begun with (ssl/ssl_asn1.c in OpenSSL): a chain that was put beside the session of
- * another server would be verified in that one's place.
+ * A session contains the leaf it began with (ssl/ssl_asn1.c in OpenSSL). The check keeps a chain from being verified in
+ * place of the chain of another server.
  */
-function soundTicket(tickets: TicketStore, terms: HandshakeOptions): Ticket | undefined {
-  const ticket = tickets.take(terms.now());
+function validTicket(tickets: TicketStore, now: number): Ticket | undefined {
+  const ticket = tickets.take(now);
   if (!ticket || ticket.session.includes(ticket.chain[0].raw)) return ticket;
   tickets.clear();
   return undefined;
 }
 
-function conclude(tls: TLSSocket, terms: HandshakeOptions, progress: HandshakeProgress): Handshake {
+function conclude(
+  tls: TLSSocket,
+  expected: ServerExpectation,
+  progress: HandshakeProgress,
+  { requireMutual, now }: HandshakeOptions,
+): Handshake {
   const resumed = tls.isSessionReused();
-  const { chain } = progress;
-  // Fail closed: an anonymous suite, or a session whose chain nobody kept.
-  if (!chain) throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.');
-  verifyServer(chain, terms, terms.now());
-  const asked = resumed ? progress.asked : tls.getSharedSigalgs().length > 0;
+  const protocol = tls.getProtocol() ?? '';
+  const asked = resumed ? progress.asked === true : hasSharedAlgorithm(tls);
   progress.asked = asked;
-  if (terms.requireMutual && !asked) {
+  const { chain } = progress;
+  // Fail closed: an anonymous suite, or a resumed session without a stored chain.
+  if (!chain) throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.');
+  verifyServer(chain, expected, now());
+  if (requireMutual && !asked) {
     throw new CountersignError(
       'client-certificate-not-requested',
-      // OpenSSL shows only the algorithms that both sides have: of a server that wants none of ours it shows nothing.
-      'The API server did not ask for a client certificate, or asked with no signature algorithm that the identity’s key can use; the call demands that it does.',
-      { evidence: { protocol: tls.getProtocol() ?? '' } },
+      'The API server did not ask for a client certificate, or accepts no signature algorithm of the identity’s key. The call requires mutual TLS.',
+      { evidence: { protocol } },
     );
   }
   const [leaf] = chain;
   return {
-    protocol: tls.getProtocol() ?? '',
+    protocol,
     cipher: tls.getCipher()?.standardName ?? '',
     resumed,
     asked,
-    // In TLS 1.2 the server ends the handshake, or we do where it is resumed; nothing is verified anew in a resumed one.
-    isFinished: resumed || tls.getProtocol() === 'TLSv1.2',
+    // In TLS 1.2 the server ends a full handshake, and we end a resumed one; a resumed one verifies nothing again.
+    isFinished: resumed || protocol === 'TLSv1.2',
     server: {
       subject: nameText(leaf.subject),
       issuer: nameText(leaf.issuer),
@@ -181,25 +212,23 @@ function conclude(tls: TLSSocket, terms: HandshakeOptions, progress: HandshakePr
   };
 }
 
-/** A ticket goes with the chain that was verified when its session began, so that resuming it can verify again. */
+/** Stores each ticket with the chain that was verified when its session began, so that resuming can verify it again. */
 function keepTickets(
   tls: TLSSocket,
-  tickets: TicketStore,
+  tickets: TicketStore | undefined,
   handshake: Handshake,
-  progress: HandshakeProgress,
+  chain: ServerChain,
   now: number,
 ): void {
-  const chain = progress.chain as ServerChain;
   const { asked, protocol } = handshake;
   const until = validUntil(chain, now);
   const keep = (session: Buffer) => {
     // A server that asks for a certificate makes a ticket only once it has our Finished (RFC 8446, section 4.6.1).
     handshake.isFinished = true;
-    const ticket: Ticket = { session, chain, validUntil: until, asked, protocol };
-    tickets.keep(ticket);
+    tickets?.keep({ session, chain, validUntil: until, asked, protocol });
   };
   tls.on('session', keep);
-  // TLS 1.2's session is there already; TLS 1.3's tickets come after the handshake (RFC 8446, section 4.6.1).
-  const session = handshake.protocol === 'TLSv1.2' ? tls.getSession() : undefined;
+  // The session of TLS 1.2 exists by now; tickets of TLS 1.3 come after the handshake (RFC 8446, section 4.6.1).
+  const session = protocol === 'TLSv1.2' ? tls.getSession() : undefined;
   if (session) keep(session);
 }

@@ -8,6 +8,7 @@ import { type HandshakeOptions, performHandshake } from '../../../core/tls/hands
 import { pinOf } from '../../../core/tls/server-certificate.ts';
 import { type Ticket, ticketStore } from '../../../core/tls/session-tickets.ts';
 import { destinationAt, newServer, startApi } from '../../support/connections/customer-api.ts';
+import { handshakeOptions } from '../../support/connections/handshake-options.ts';
 import { newClient, openPlatform } from '../../support/connections/platform.ts';
 import { createAuthorities } from '../../support/stage.ts';
 
@@ -102,11 +103,11 @@ describe.each(versions)('over %s', (maxVersion) => {
 
   describe('with a ticket in hand', () => {
     it.each([
-      ['pins', { pins: [pin(newClient(authorities).certificate)] }, 'server-certificate-pin-mismatch'],
-      ['name', { name: 'api.other.example' }, 'server-certificate-name-mismatch'],
+      ['pins', { serverPins: [pin(newClient(authorities).certificate)] }, 'server-certificate-pin-mismatch'],
+      ['name', { serverName: 'api.other.example' }, 'server-certificate-name-mismatch'],
     ])('other %s are found out although the session is resumed', async (_what, change, code) => {
       const { terms, ticket, shake } = await begun(maxVersion);
-      const outcome = shake({ ...terms, ...change }, [ticket]);
+      const outcome = shake({ ...terms, destination: { ...terms.destination, ...change } }, [ticket]);
       await expect(outcome).rejects.toMatchObject({ code });
     });
 
@@ -160,14 +161,7 @@ async function begun(maxVersion: (typeof versions)[number]) {
     cert: client.certificate + client.intermediates,
     key: client.privateKey,
   });
-  const terms: HandshakeOptions = {
-    context,
-    name: 'api.acme.example',
-    pins: undefined,
-    serverRoots: undefined,
-    requireMutual: false,
-    now: Date.now,
-  };
+  const terms = handshakeOptions('api.acme.example', context);
   let kept: Ticket | undefined;
   const shake = async (as: HandshakeOptions, tickets: readonly Ticket[]) => {
     const store = ticketStore();
@@ -176,7 +170,7 @@ async function begun(maxVersion: (typeof versions)[number]) {
     const keep = (ticket: Ticket) => {
       kept ??= ticket;
     };
-    const done = await performHandshake(socket, as, { ...store, keep }, newRequestAttempt());
+    const done = await performHandshake(socket, as, newRequestAttempt(), { ...store, keep });
     done.socket.end('GET / HTTP/1.1\r\nhost: api.acme.example\r\n\r\n');
     await new Promise((resolve) => done.socket.resume().once('close', resolve));
     return done;

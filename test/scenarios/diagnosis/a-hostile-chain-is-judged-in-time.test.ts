@@ -108,13 +108,13 @@ it('what judging a failure stumbles over is a failure too', () => {
   const progress = {
     answered: true,
     asked: true,
+    askedLate: false,
     chain: [leaf],
     unverified: true,
     ended: undefined,
-    now: Date.now,
   } as const;
   const error = Object.assign(new Error('untrusted'), { code: 'CERT_UNTRUSTED' });
-  expect(handshakeFailure(error, progress, 'localhost').code).toBe('internal-error');
+  expect(handshakeFailure(error, progress, 'localhost', Date.now).code).toBe('internal-error');
 });
 
 /** The authority's word that its certificate of that number is good (RFC 6960, section 4.2.1). */

@@ -5,7 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { expect, it } from 'vitest';
 import { newRequestAttempt } from '../../../core/tls/attempt.ts';
 import { performHandshake } from '../../../core/tls/handshake.ts';
-import { ticketStore } from '../../../core/tls/session-tickets.ts';
+import { handshakeOptions } from '../../support/connections/handshake-options.ts';
 import { serveTls } from '../../support/servers.ts';
 import { createAuthorities } from '../../support/stage.ts';
 
@@ -24,15 +24,10 @@ it.each([
   );
   const socket = connect(api.port, '127.0.0.1');
   await once(socket, 'connect');
-  const terms = {
-    context: createSecureContext({ ca: customerRoot.certificate }),
-    name: 'localhost',
-    pins: undefined,
-    serverRoots: customerRoot.certificate,
-    requireMutual: false,
-    now: () => Date.now() + aheadMs,
-  };
-  const shaken = performHandshake(socket, terms, ticketStore(), newRequestAttempt());
+  const context = createSecureContext({ ca: customerRoot.certificate });
+  const options = handshakeOptions('localhost', context, { serverRoots: customerRoot.certificate });
+  const now = () => Date.now() + aheadMs;
+  const shaken = performHandshake(socket, { ...options, now }, newRequestAttempt());
   await expect(shaken).rejects.toMatchObject({
     code: 'server-certificate-expired',
     message: expect.stringMatching(says),
