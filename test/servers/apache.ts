@@ -9,7 +9,7 @@ import {
   rsaSignatures,
   versionOf,
 } from './listener.ts';
-import { accepting, type Folder } from './scope.ts';
+import { accepting, type Folder } from './resources.ts';
 
 export const apache = apacheServer('Apache httpd, server-wide', false);
 export const apacheLocation = apacheServer('Apache httpd, per location', true);
@@ -22,8 +22,8 @@ function apacheServer(title: string, perLocation: boolean): RealServer {
     title,
     needs: ['apache2'],
     version: () => versionOf('apache2', ['-v']),
-    async start(listeners, scope) {
-      const folder = scope.folder();
+    async start(listeners, resources) {
+      const folder = resources.folder();
       const configuration = `
         ServerRoot ${folder.path}
         ServerName localhost
@@ -40,7 +40,7 @@ function apacheServer(title: string, perLocation: boolean): RealServer {
         ${listeners.map((listener) => virtualHost(listener, folder, perLocation)).join('\n')}`;
       folder.write('granted.txt', 'granted\n', 0o644);
       const args = ['-X', '-f', folder.write('httpd.conf', configuration)];
-      const program = scope.start(programOf('apache2'), args, { cwd: folder.path });
+      const program = resources.start(programOf('apache2'), args, { cwd: folder.path });
       await accepting(program, portsOf(listeners));
     },
   };

@@ -1,19 +1,19 @@
 // Caddy: a process for each listener, with certificates of ours instead of its own.
 import { filesOf, type Listener, programOf, type RealServer, versionOf } from './listener.ts';
-import { accepting, type Folder, type Scope } from './scope.ts';
+import { accepting, type Folder, type Resources } from './resources.ts';
 
 export const caddy: RealServer = {
   title: 'Caddy',
   needs: ['caddy'],
   version: () => versionOf('caddy', ['version']),
-  async start(listeners, scope) {
-    await Promise.all(listeners.map((listener) => startOne(listener, scope)));
+  async start(listeners, resources) {
+    await Promise.all(listeners.map((listener) => startOne(listener, resources)));
   },
 };
 
 /** One process each: Caddy keeps all certificates in one place and picks by their names, which here are all the same. */
-async function startOne(listener: Listener, scope: Scope): Promise<void> {
-  const folder = scope.folder();
+async function startOne(listener: Listener, resources: Resources): Promise<void> {
+  const folder = resources.folder();
   const configuration = `{
   admin off
   auto_https off
@@ -23,7 +23,7 @@ ${site(listener, folder)}
   const args = ['run', '--adapter', 'caddyfile', '--config', folder.write('Caddyfile', configuration)];
   // It keeps its data below these, and reads nobody's settings that way.
   const env = { HOME: folder.path, XDG_DATA_HOME: folder.path, XDG_CONFIG_HOME: folder.path };
-  await accepting(scope.start(programOf('caddy'), args, { cwd: folder.path, env }), [listener.port]);
+  await accepting(resources.start(programOf('caddy'), args, { cwd: folder.path, env }), [listener.port]);
 }
 
 function site(listener: Listener, folder: Folder): string {

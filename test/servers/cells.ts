@@ -1,5 +1,5 @@
 // The cells of the matrix: for each, what the server is told, what the platform presents, and what it is called.
-import type { Cast, ClientName } from './cast.ts';
+import type { ClientName, MatrixCertificates } from './certificates.ts';
 import type { Listener } from './listener.ts';
 
 export type TlsVersion = Listener['protocol'];
@@ -13,7 +13,7 @@ export interface Cell {
   /** Cells with the same setup share a listener. */
   readonly setup: SetupName;
   /** A diagnosis that sends no request after the handshake; there is no such call. */
-  readonly quiet?: boolean;
+  readonly noRequest?: boolean;
 }
 
 const all = {
@@ -24,17 +24,17 @@ const all = {
   expired: { title: 'expired', client: 'expired', setup: 'mutual' },
   notYetValid: { title: 'not yet valid', client: 'notYetValid', setup: 'mutual' },
   wrongUsage: { title: 'without client authentication', client: 'serverUsage', setup: 'mutual' },
-  noIntermediate: { title: 'its intermediate missing', client: 'withoutIntermediate', setup: 'mutual' },
+  noIntermediate: { title: 'intermediate missing', client: 'withoutIntermediate', setup: 'mutual' },
   revoked: { title: 'revoked', client: 'revoked', setup: 'revoking' },
   notRevoked: { title: 'not on the list', client: 'ec', setup: 'revoking' },
-  neverAsked: { title: 'the server never asks', client: 'ec', setup: 'oneWay' },
-  serverExpired: { title: "the server's expired", client: 'ec', setup: 'expired' },
-  serverUnknown: { title: "the server's of an unknown root", client: 'ec', setup: 'unknownRoot' },
-  serverOtherName: { title: "the server's for another name", client: 'ec', setup: 'anotherName' },
-  serverNoIntermediate: { title: "the server's intermediate missing", client: 'ec', setup: 'withoutIntermediate' },
-  acceptedQuietly: { title: 'accepted, no request sent', client: 'ec', setup: 'mutual', quiet: true },
-  refusedQuietly: { title: 'of an unknown CA, no request sent', client: 'stranger', setup: 'mutual', quiet: true },
-  oldProtocol: { title: 'the server only on TLS 1.1', client: 'ec', setup: 'mutual' },
+  neverAsked: { title: 'server never asks', client: 'ec', setup: 'oneWay' },
+  serverExpired: { title: 'server certificate expired', client: 'ec', setup: 'expired' },
+  serverUnknown: { title: 'server certificate of an unknown root', client: 'ec', setup: 'unknownRoot' },
+  serverOtherName: { title: 'server certificate for another name', client: 'ec', setup: 'anotherName' },
+  serverNoIntermediate: { title: 'server intermediate missing', client: 'ec', setup: 'withoutIntermediate' },
+  acceptedQuietly: { title: 'accepted, no request sent', client: 'ec', setup: 'mutual', noRequest: true },
+  refusedQuietly: { title: 'of an unknown CA, no request sent', client: 'stranger', setup: 'mutual', noRequest: true },
+  oldProtocol: { title: 'server only on TLS 1.1', client: 'ec', setup: 'mutual' },
 } as const satisfies Record<string, Cell>;
 
 export type CellName = keyof typeof all;
@@ -62,7 +62,7 @@ export const setups = {
     ...shows(servers.withoutIntermediate),
     clientRoots: platformRoot,
   }),
-} as const satisfies Record<string, (cast: Cast) => Setup>;
+} as const satisfies Record<string, (certificates: MatrixCertificates) => Setup>;
 
 export type SetupName =
   | 'mutual'
@@ -74,7 +74,7 @@ export type SetupName =
   | 'anotherName'
   | 'withoutIntermediate';
 
-function shows({ certificate, intermediates, privateKey }: Cast['servers']['sound']) {
+function shows({ certificate, intermediates, privateKey }: MatrixCertificates['servers']['sound']) {
   return { chain: certificate + intermediates, privateKey };
 }
 

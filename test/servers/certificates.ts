@@ -9,9 +9,9 @@ import {
   type IssuedCertificate,
 } from '../../local/authority/authority.ts';
 import { programOf } from './listener.ts';
-import type { Scope } from './scope.ts';
+import type { Resources } from './resources.ts';
 
-export interface Cast {
+export interface MatrixCertificates {
   /** PEM: what customers are told to trust. */
   readonly platformRoot: string;
   readonly customerRoots: string;
@@ -39,14 +39,14 @@ const past = { notBefore: new Date(Date.now() - 20 * day), notAfter: new Date(Da
 const future = { notBefore: new Date(Date.now() + 10 * day), notAfter: new Date(Date.now() + 20 * day) };
 
 /** Made anew for each run. */
-export function makeCast(scope: Scope): Cast {
+export function createMatrixCertificates(resources: Resources): MatrixCertificates {
   const platformRoot = createAuthority({ commonName: 'Platform Root' });
   const issuer = platformRoot.intermediate({ commonName: 'Platform Issuer' });
   const client = (request: Partial<CertificateRequest> = {}) =>
     issuer.issue({ commonName: 'bot-platform', usage: 'client', ...request });
   const ed448 = generateKeyPairSync('ed448').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const stranger = createAuthority({ commonName: 'Stranger Root' });
-  const clients: Cast['clients'] = {
+  const clients: MatrixCertificates['clients'] = {
     ec: client(),
     rsa: client({ keyAlgorithm: 'RSA_2048' }),
     ed448: client({ privateKey: ed448 }),
@@ -69,7 +69,7 @@ export function makeCast(scope: Scope): Cast {
   const customerRsaRoot = createAuthority({ commonName: 'Customer RSA Root', ...rsa });
   const customerRsaIssuer = customerRsaRoot.intermediate({ commonName: 'Customer RSA Issuer', ...rsa });
   const unknownIssuer = createAuthority({ commonName: 'Unknown Root' }).intermediate({ commonName: 'Unknown Issuer' });
-  const servers: Cast['servers'] = {
+  const servers: MatrixCertificates['servers'] = {
     sound: server(),
     rsa: server(rsa, customerRsaIssuer),
     expired: server(past),
@@ -82,7 +82,8 @@ export function makeCast(scope: Scope): Cast {
     platformRoot: platformRoot.certificate,
     customerRoots: customerRoot.certificate + customerRsaRoot.certificate,
     get revocationLists() {
-      revocationLists ??= revocationList(issuer, [clients.revoked], scope) + revocationList(platformRoot, [], scope);
+      revocationLists ??=
+        revocationList(issuer, [clients.revoked], resources) + revocationList(platformRoot, [], resources);
       return revocationLists;
     },
     clients,
@@ -116,8 +117,8 @@ export function identityOf(
 }
 
 /** PEM, by `openssl ca`. */
-function revocationList(authority: Authority, revoked: readonly IssuedCertificate[], scope: Scope): string {
-  const folder = scope.folder();
+function revocationList(authority: Authority, revoked: readonly IssuedCertificate[], resources: Resources): string {
+  const folder = resources.folder();
   // Type, expiry, revocation, serial number, file, subject: the database of `openssl ca`.
   const lines = revoked.map(({ certificate }) => {
     const { serialNumber } = new X509Certificate(certificate);

@@ -5,13 +5,13 @@ import { type SubjectForms, subjectForms } from '../../cli/trust-pack/subject-fo
 import { type Authority, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
 import { element, oid, sequence } from '../support/import/encoded.ts';
 import { freePort } from '../support/port.ts';
-import { pageText } from './blocks.ts';
-import { identityOf } from './cast.ts';
+import { identityOf } from './certificates.ts';
 import { configurations } from './configurations.ts';
-import { openDesk } from './desk.ts';
 import { missingFor } from './listener.ts';
+import { createMatrixClient } from './matrix-client.ts';
+import { pageText } from './page-blocks.ts';
 import { plainApi } from './plain-api.ts';
-import { openScope } from './scope.ts';
+import { openResources } from './resources.ts';
 
 /** The form in which each hands the subject on; undefined where it hands none on. */
 const handedOn: Readonly<Record<string, keyof SubjectForms | undefined>> = {
@@ -54,9 +54,9 @@ const people: Readonly<Record<string, readonly Part[]>> = {
 };
 
 async function started(language: string, compares: boolean | ((serialNumber: string) => string)) {
-  const scope = openScope();
-  onTestFinished(() => scope.end());
-  const folder = scope.folder();
+  const resources = openResources();
+  onTestFinished(() => resources.end());
+  const folder = resources.folder();
   const company = createAuthority({ commonName: 'Acme Root' });
   const issuer = company.intermediate({ commonName: 'Acme Issuer' });
   const customer = createAuthority({ commonName: 'Customer Root' });
@@ -70,7 +70,7 @@ async function started(language: string, compares: boolean | ((serialNumber: str
   const [, laptop] = identities.find(([name]) => name === 'laptop') ?? [];
   const { serialNumber } = new X509Certificate(laptop?.certificate ?? '');
   const seen: { host: string | undefined; subjects: string[] }[] = [];
-  const behind = await plainApi(scope, ({ headers, rawHeaders }) => {
+  const behind = await plainApi(resources, ({ headers, rawHeaders }) => {
     const subjects = rawHeaders.filter((_, at) => /^x.client.subject$/i.test(rawHeaders[at - 1] ?? '') && at % 2 === 1);
     // Some leave the port out.
     seen.push({ host: headers.host?.split(':')[0], subjects });
@@ -81,8 +81,8 @@ async function started(language: string, compares: boolean | ((serialNumber: str
     behind,
     compares: typeof compares === 'boolean' ? compares : compares(serialNumber),
   };
-  await configurations[language]?.start(place, folder, scope);
-  const desk = openDesk(scope);
+  await configurations[language]?.start(place, folder, resources);
+  const client = createMatrixClient(resources);
   const roots = { serverRoots: customer.certificate, minTlsVersion: 'TLSv1.2', maxTlsVersion: 'TLSv1.3' } as const;
   const destination = {
     host: 'localhost',
@@ -91,8 +91,8 @@ async function started(language: string, compares: boolean | ((serialNumber: str
     requireMutual: true,
     ...roots,
   } as const;
-  for (const [name, one] of identities) desk.identities.set(name, identityOf(name, one, destination));
-  return { desk, seen, url: `https://localhost:${place.port}/` };
+  for (const [name, one] of identities) client.identities.set(name, identityOf(name, one, destination));
+  return { client, seen, url: `https://localhost:${place.port}/` };
 }
 
 /** What is not installed, in words. */
@@ -107,17 +107,17 @@ describe.each(Object.keys(handedOn))('the header of the configuration in %s', (l
     `is the certificate's, whatever the caller sends${missing ? ` (needs ${missing})` : ''}`,
     { timeout: 60_000 },
     async () => {
-      const { desk, seen, url } = await started(language, false);
+      const { client, seen, url } = await started(language, false);
       const forged = [
         {},
         { 'x-client-subject': 'CN=administrator' },
         { 'X-CLIENT-Subject': ['CN=administrator', 'CN=root'] },
       ];
       for (const headers of forged) {
-        expect(await desk.invoke('long', { url, headers })).toBe('200');
+        expect(await client.invoke('long', { url, headers })).toBe('200');
       }
       const form = handedOn[language];
-      const subject = form && subjectForms(new X509Certificate(desk.identities.get('long')?.certificate ?? ''))[form];
+      const subject = form && subjectForms(new X509Certificate(client.identities.get('long')?.certificate ?? ''))[form];
       expect(subject === undefined).toBe(language === 'lighttpd');
       expect(seen).toEqual(
         Array(forged.length).fill({ host: 'localhost', subjects: subject === undefined ? [] : [subject] }),
@@ -132,12 +132,12 @@ describe.each(comparing)('the line about the subject in %s', (language) => {
     `lets in one of all that the root vouches for${missing ? ` (needs ${missing})` : ''}`,
     { timeout: 60_000 },
     async () => {
-      const { desk, url } = await started(language, true);
-      expect(await desk.invoke('bot-platform', { url })).toBe('200');
-      expect(await desk.invoke('laptop', { url })).toMatch(language === 'lighttpd' ? /^401/ : /^403/);
+      const { client, url } = await started(language, true);
+      expect(await client.invoke('bot-platform', { url })).toBe('200');
+      expect(await client.invoke('laptop', { url })).toMatch(language === 'lighttpd' ? /^401/ : /^403/);
       // 401 is what APIs say of a missing token, too: no diagnosis can tell.
       if (language !== 'lighttpd')
-        expect(await desk.diagnose('laptop', { url })).toMatchObject({ verdict: 'access-refused', step: '5' });
+        expect(await client.diagnose('laptop', { url })).toMatchObject({ verdict: 'access-refused', step: '5' });
     },
   );
 });
@@ -158,9 +158,9 @@ describe.each(Object.entries(refusing))('the line about a stolen key in %s', (la
       const row = pageText.split('\n').find((line) => line.startsWith(`| ${place} | \``)) ?? '';
       const [, line = ''] = / \| `([^`]+)` \|$/.exec(row) ?? [];
       expect(line).toContain('0A1B2C');
-      const { desk, url } = await started(language, (serialNumber) => around(line.replace('0A1B2C', serialNumber)));
-      expect(await desk.invoke('bot-platform', { url })).toBe('200');
-      expect(await desk.invoke('laptop', { url })).toMatch(/^403/);
+      const { client, url } = await started(language, (serialNumber) => around(line.replace('0A1B2C', serialNumber)));
+      expect(await client.invoke('bot-platform', { url })).toBe('200');
+      expect(await client.invoke('laptop', { url })).toMatch(/^403/);
     },
   );
 });

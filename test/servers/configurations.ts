@@ -3,18 +3,18 @@ import { execFileSync } from 'node:child_process';
 import type { Peer } from '../support/peers.ts';
 import { freePort } from '../support/port.ts';
 import { modules } from './apache.ts';
-import { blocksOf, localize, type Place } from './blocks.ts';
 import { gnutls, startInside } from './gnutls.ts';
 import { buildGo } from './go.ts';
 import { lighttpd } from './lighttpd.ts';
 import { programOf } from './listener.ts';
-import { accepting, type Folder, type Scope } from './scope.ts';
+import { blocksOf, localize, type Place } from './page-blocks.ts';
+import { accepting, type Folder, type Resources } from './resources.ts';
 import { prepareTomcat } from './tomcat.ts';
 
 export interface Configuration {
   readonly needs: readonly Peer[];
   readonly missing?: () => string | undefined;
-  start(place: Place, folder: Folder, scope: Scope): Promise<void>;
+  start(place: Place, folder: Folder, resources: Resources): Promise<void>;
 }
 
 interface Started {
@@ -91,7 +91,7 @@ ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}\n${host}`;
 
   java: {
     needs: ['java', 'javac', 'keytool', 'openssl'],
-    async start(place, folder, scope) {
+    async start(place, folder, resources) {
       makeStores(place);
       const [, , start = ''] = blocksOf('sh');
       const program = localize(
@@ -102,7 +102,7 @@ ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}\n${host}`;
       );
       folder.write('Api.java', program);
       const command = localize(start, { ...place, compares: false }, 'java -D', 'exec java -D');
-      await accepting(scope.start('/bin/sh', ['-c', command], { cwd: folder.path }), [place.port]);
+      await accepting(resources.start('/bin/sh', ['-c', command], { cwd: folder.path }), [place.port]);
     },
   },
 
@@ -124,9 +124,9 @@ ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}\n${host}`;
   gnutls: {
     needs: gnutls.needs,
     ...(gnutls.missing ? { missing: gnutls.missing } : {}),
-    async start(place, folder, scope) {
+    async start(place, folder, resources) {
       const line = localize(only('gnutls'), place, '--port 443', `--port ${place.port}`);
-      await startInside([{ port: place.port, args: line.trim().split(' ').slice(1) }], folder, scope);
+      await startInside([{ port: place.port, args: line.trim().split(' ').slice(1) }], folder, resources);
     },
   },
 };
@@ -144,11 +144,11 @@ function run(
 ): Configuration {
   return {
     needs,
-    async start(place, folder, scope) {
+    async start(place, folder, resources) {
       const { command, args, env } = await write(place, folder);
       // What Go built is a program by itself.
       const [path, rest] = command === 'go' ? [args[0] as string, []] : [pathOf(command), args];
-      const program = scope.start(path, rest, { cwd: folder.path, ...(env ? { env } : {}) });
+      const program = resources.start(path, rest, { cwd: folder.path, ...(env ? { env } : {}) });
       await accepting(program, [place.port]);
     },
   };

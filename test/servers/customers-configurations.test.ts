@@ -4,17 +4,17 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { softwareNames } from '../../core/diagnosis/software.ts';
 import { freePort } from '../support/port.ts';
-import { blocksOf, languages, localize, type Place } from './blocks.ts';
-import { type Cast, identityOf, makeCast } from './cast.ts';
+import { createMatrixCertificates, identityOf, type MatrixCertificates } from './certificates.ts';
 import { configurations } from './configurations.ts';
-import { openDesk } from './desk.ts';
 import { missingFor, programOf } from './listener.ts';
+import { createMatrixClient } from './matrix-client.ts';
+import { blocksOf, languages, localize, type Place } from './page-blocks.ts';
 import { plainApi } from './plain-api.ts';
-import { type Folder, openScope, type Scope } from './scope.ts';
+import { type Folder, openResources, type Resources } from './resources.ts';
 
 interface Ground {
-  readonly scope: Scope;
-  readonly cast: Cast;
+  readonly resources: Resources;
+  readonly certificates: MatrixCertificates;
   readonly folder: Folder;
   readonly place: Place;
 }
@@ -29,18 +29,18 @@ const names: Readonly<Record<string, string>> = {
 
 /** The files that the page names. */
 async function prepare(): Promise<Ground> {
-  const scope = openScope();
-  onTestFinished(() => scope.end());
-  const cast = makeCast(scope);
-  const folder = scope.folder();
-  const { certificate, intermediates, privateKey } = cast.servers.sound;
+  const resources = openResources();
+  onTestFinished(() => resources.end());
+  const certificates = createMatrixCertificates(resources);
+  const folder = resources.folder();
+  const { certificate, intermediates, privateKey } = certificates.servers.sound;
   folder.write('server.pem', certificate + intermediates);
   folder.write('intermediates.pem', intermediates);
   folder.write('server.key', privateKey);
   folder.write('server-and-key.pem', certificate + intermediates + privateKey);
-  folder.write('platform-root.pem', cast.platformRoot);
-  const place = { folder: folder.path, port: await freePort(), behind: await plainApi(scope) };
-  return { scope, cast, folder, place };
+  folder.write('platform-root.pem', certificates.platformRoot);
+  const place = { folder: folder.path, port: await freePort(), behind: await plainApi(resources) };
+  return { resources, certificates, folder, place };
 }
 
 describe.each(Object.entries(configurations))('the configuration in %s', (language, configuration) => {
@@ -49,14 +49,17 @@ describe.each(Object.entries(configurations))('the configuration in %s', (langua
   it.skipIf(missing)(
     `lets the platform in and nobody else${missing ? ` (needs ${missing})` : ''}`,
     async () => {
-      const { scope, cast, folder, place } = await prepare();
-      await configuration.start(place, folder, scope);
-      const desk = openDesk(scope);
+      const { resources, certificates, folder, place } = await prepare();
+      await configuration.start(place, folder, resources);
+      const client = createMatrixClient(resources);
       const url = `https://localhost:${place.port}/`;
       for (const maxTlsVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
-        for (const [client, issued] of Object.entries({ ours: cast.clients.rsa, other: cast.clients.stranger })) {
-          const name = `${client}-${maxTlsVersion}`.toLowerCase().replace('.', '-');
-          const roots = { serverRoots: cast.customerRoots, minTlsVersion: 'TLSv1.2', maxTlsVersion } as const;
+        for (const [caller, issued] of Object.entries({
+          platform: certificates.clients.rsa,
+          other: certificates.clients.stranger,
+        })) {
+          const name = `${caller}-${maxTlsVersion}`.toLowerCase().replace('.', '-');
+          const roots = { serverRoots: certificates.customerRoots, minTlsVersion: 'TLSv1.2', maxTlsVersion } as const;
           const destination = {
             host: 'localhost',
             port: place.port,
@@ -64,21 +67,21 @@ describe.each(Object.entries(configurations))('the configuration in %s', (langua
             requireMutual: true,
             ...roots,
           } as const;
-          desk.identities.set(name, identityOf(name, issued, destination));
+          client.identities.set(name, identityOf(name, issued, destination));
         }
         const version = maxTlsVersion.toLowerCase().replace('.', '-');
-        expect(await desk.invoke(`ours-${version}`, { url })).toBe('200');
-        const granted = await desk.report(`ours-${version}`, { url });
+        expect(await client.invoke(`platform-${version}`, { url })).toBe('200');
+        const granted = await client.report(`platform-${version}`, { url });
         expect(granted).toMatchObject({ verdict: 'access-granted', certainty: 'observed' });
         expect(granted.server?.software).toBe(names[language]);
         // Whoever follows the page is not told to change anything.
         expect(granted.steps[2]).toMatchObject({ status: 'passed', findings: [] });
         expect(granted.remedies.filter(({ who }) => who === 'customer')).toEqual([]);
-        expect(await desk.diagnose(`other-${version}`, { url })).toMatchObject({
+        expect(await client.diagnose(`other-${version}`, { url })).toMatchObject({
           verdict: 'access-refused',
           step: '5',
         });
-        expect(await desk.invoke(`other-${version}`, { url })).toMatch(
+        expect(await client.invoke(`other-${version}`, { url })).toMatch(
           /^client-certificate-rejected|^400 with advice$/,
         );
       }
@@ -94,11 +97,11 @@ describe('docs/customers.md', () => {
 
   const missing = missingFor({ needs: ['nginx'] });
   it.skipIf(missing)(`its commands show what they should${missing ? ` (needs ${missing})` : ''}`, async () => {
-    const { scope, cast, folder, place } = await prepare();
-    await configurations.nginx?.start(place, folder, scope);
+    const { resources, certificates, folder, place } = await prepare();
+    await configurations.nginx?.start(place, folder, resources);
     const [fingerprint = '', , , ask = ''] = blocksOf('sh');
     const shell = (command: string) => execFileSync('/bin/sh', ['-c', command], { encoding: 'utf8', stdio: 'pipe' });
-    const { fingerprint256 } = new X509Certificate(cast.platformRoot);
+    const { fingerprint256 } = new X509Certificate(certificates.platformRoot);
     expect(shell(localize(fingerprint, place, 'openssl', programOf('openssl')))).toContain(fingerprint256);
     const asked = shell(localize(ask, place, ':443', `:${place.port}`));
     expect(asked).toMatch(/Acceptable client certificate CA names\n.*Platform Root/);

@@ -1,13 +1,13 @@
-// docs/customers.md: every alert that a server of the matrix sends has a row that says what to check, and every server that can be told has its directives on it.
+// docs/customers.md has a row for every alert of the server matrix, and the directives of every server that a remedy names.
 import { describe, expect, it } from 'vitest';
 import { directiveFor, directives } from '../../core/diagnosis/directives.ts';
 import { type Software, softwareNames } from '../../core/diagnosis/software.ts';
-import { blocksOf, pageText } from './blocks.ts';
-import { truths } from './expected.ts';
+import { expectations } from './expectations.ts';
+import { blocksOf, pageText } from './page-blocks.ts';
 
 const failing = pageText.split('\n## When it fails\n')[1] ?? '';
 
-/** What each server has on the page: its block, or its entry under "Not tested here". */
+/** The block of each server on the page, or its entry under "Not tested here". */
 const sections: Readonly<Record<Software, string>> = {
   nginx: block('nginx'),
   apache: block('apache'),
@@ -28,25 +28,25 @@ const written = Object.entries(directives).flatMap(([task, byServer]) =>
 );
 
 describe('docs/customers.md', () => {
-  const alerts = [...new Set(JSON.stringify(truths).match(/(?<="alert )[a-z_]+(?=")/g))].sort();
+  const alerts = [...new Set(JSON.stringify(expectations).match(/(?<="alert )[a-z_]+(?=")/g))].sort();
 
   it.each(alerts)('has a row for the alert %s', (alert) => {
     const rows = failing.split('\n').filter((line) => /^\| step [25], .*alert/.test(line));
     expect(rows.filter((row) => (row.split(' | ')[0] ?? '').includes(`\`${alert}\``))).toHaveLength(1);
   });
 
-  it('speaks of the clock only where a server does', () => {
+  it('mentions the clock only for the alerts that a wrong clock causes', () => {
     const rows = failing.split('\n').filter((line) => line.includes('clock'));
     expect(rows.map((row) => /alert `(\w+)`/.exec(row)?.[1])).toEqual(['bad_certificate', 'certificate_expired']);
   });
 
-  it.each(written)('has what the remedy %s says for %s', (_task, server, { lines, place = '', later }) => {
+  it.each(written)('contains the directive of remedy %s for %s', (_task, server, { lines, place = '', later }) => {
     for (const line of lines) expect(sections[server]).toContain(line);
     for (const word of place.match(/\w+/g)?.slice(0, 1) ?? []) expect(sections[server]).toContain(word);
     if (later) expect(pageText).toContain(`\`${later}\``);
   });
 
-  it('has every server that can be told', () => {
+  it('has every server that an answer can identify', () => {
     expect(Object.keys(sections).sort()).toEqual(Object.keys(softwareNames).sort());
     for (const server of Object.keys(sections) as Software[])
       expect(directiveFor('trust-clients', server)).toMatch(/^[^*]*(root|clients)[^*]*$/);
@@ -59,6 +59,6 @@ function block(language: string): string {
 
 function entry(name: string): string {
   const text = pageText.split(`\n- **${name}**: `)[1]?.split(/\n- \*\*|\n\n/)[0];
-  if (!text) throw new Error(`docs/customers.md says nothing of ${name}.`);
+  if (!text) throw new Error(`docs/customers.md has no entry for ${name}.`);
   return text.replaceAll(/\s+/g, ' ');
 }

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { filesOf, type Listener, programOf, type RealServer, versionOf } from './listener.ts';
-import type { Folder, Scope } from './scope.ts';
+import type { Folder, Resources } from './resources.ts';
 
 export const gnutls: RealServer = {
   title: 'GnuTLS (gnutls-serv)',
@@ -14,17 +14,17 @@ export const gnutls: RealServer = {
     const { status } = spawnSync(programOf('unshare'), ['--map-root-user', '--net', 'true']);
     return status === 0 ? undefined : 'the right to make a network namespace';
   },
-  async start(listeners, scope) {
-    const folder = scope.folder();
+  async start(listeners, resources) {
+    const folder = resources.folder();
     const commands = listeners.map((listener) => ({ port: listener.port, args: argumentsOf(listener, folder) }));
-    await startInside(commands, folder, scope);
+    await startInside(commands, folder, resources);
   },
 };
 
 export async function startInside(
   commands: readonly { readonly port: number; readonly args: readonly string[] }[],
   folder: Folder,
-  scope: Scope,
+  resources: Resources,
 ): Promise<void> {
   const inside = commands.map(({ port, args }) => ({
     port,
@@ -33,12 +33,12 @@ export async function startInside(
     command: [programOf('gnutls-serv'), ...args],
   }));
   const file = folder.write('inside.json', JSON.stringify({ ip: programOf('ip'), commands: inside }));
-  const program = scope.start(
+  const program = resources.start(
     programOf('unshare'),
     ['--map-root-user', '--net', process.execPath, join(import.meta.dirname, 'programs', 'inside.ts'), file],
     { cwd: folder.path },
   );
-  for (const { port, socket } of inside) await relay(port, socket, scope);
+  for (const { port, socket } of inside) await relay(port, socket, resources);
   await ready(program, inside.length);
 }
 
@@ -55,7 +55,7 @@ function argumentsOf(listener: Listener, folder: Folder): string[] {
   return args;
 }
 
-function ready({ child, output }: ReturnType<Scope['start']>, count: number): Promise<void> {
+function ready({ child, output }: ReturnType<Resources['start']>, count: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const look = () => {
       if (output().includes(`listening ${count}\n`)) resolve();
@@ -65,12 +65,12 @@ function ready({ child, output }: ReturnType<Scope['start']>, count: number): Pr
   });
 }
 
-function relay(port: number, path: string, scope: Scope): Promise<void> {
+function relay(port: number, path: string, resources: Resources): Promise<void> {
   const server = createServer({ allowHalfOpen: true }, (outside) => {
     const inside = connect({ path, allowHalfOpen: true });
     pipeline(outside, inside, () => {});
     pipeline(inside, outside, () => {});
   });
-  scope.onEnd(() => void server.close());
+  resources.onEnd(() => void server.close());
   return new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
 }

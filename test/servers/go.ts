@@ -2,19 +2,19 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { filesOf, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
-import { accepting, type Folder } from './scope.ts';
+import { accepting, type Folder } from './resources.ts';
 
 export const go: RealServer = {
   title: 'Go (crypto/tls)',
   needs: ['go'],
   version: () => versionOf('go', ['version']),
-  async start(listeners, scope) {
-    const folder = scope.folder();
+  async start(listeners, resources) {
+    const folder = resources.folder();
     const lines = listeners.map((listener) => {
       const { chain, key, roots = '-' } = filesOf(folder, listener);
       return [listener.port, listener.protocol, chain, key, roots].join(' ');
     });
-    const program = scope.start(
+    const program = resources.start(
       buildGo(join(import.meta.dirname, 'programs', 'main.go'), folder),
       [folder.write('listeners', lines.join('\n'))],
       { cwd: folder.path },

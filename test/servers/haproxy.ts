@@ -9,31 +9,35 @@ import {
   rsaSignatures,
   versionOf,
 } from './listener.ts';
-import { accepting, type Folder, type Scope } from './scope.ts';
+import { accepting, type Folder, type Resources } from './resources.ts';
 
 export const haproxy: RealServer = {
   title: 'HAProxy',
   needs: ['haproxy'],
   version: () => versionOf('haproxy', ['-v']),
-  async start(listeners, scope) {
+  async start(listeners, resources) {
     await Promise.all([
       startOne(
         listeners.filter(({ rsaClientsOnly }) => !rsaClientsOnly),
-        scope,
+        resources,
         {},
       ),
       startOne(
         listeners.filter(({ rsaClientsOnly }) => rsaClientsOnly),
-        scope,
-        rsaOnly(scope.folder()),
+        resources,
+        rsaOnly(resources.folder()),
       ),
     ]);
   },
 };
 
-async function startOne(listeners: readonly Listener[], scope: Scope, env: Record<string, string>): Promise<void> {
+async function startOne(
+  listeners: readonly Listener[],
+  resources: Resources,
+  env: Record<string, string>,
+): Promise<void> {
   if (listeners.length === 0) return;
-  const folder = scope.folder();
+  const folder = resources.folder();
   const configuration = `
 global
   log stderr format raw local0
@@ -45,7 +49,7 @@ defaults
 ${listeners.map((listener) => frontend(listener, folder)).join('\n')}
 `;
   const args = ['-db', '-f', folder.write('haproxy.cfg', configuration)];
-  const program = scope.start(programOf('haproxy'), args, { cwd: folder.path, env });
+  const program = resources.start(programOf('haproxy'), args, { cwd: folder.path, env });
   await accepting(program, portsOf(listeners));
 }
 

@@ -1,7 +1,7 @@
 // Java's TLS (JSSE) behind a socket and behind the HTTPS server it comes with: compiled as it starts.
 import { join } from 'node:path';
 import { filesOf, type Listener, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
-import { accepting, type Scope } from './scope.ts';
+import { accepting, type Resources } from './resources.ts';
 
 export const javaSocket = javaServer('Java (SSLServerSocket)', 'socket');
 export const javaHttps = javaServer('Java (HttpsServer)', 'https');
@@ -11,7 +11,7 @@ function javaServer(title: string, kind: 'socket' | 'https'): RealServer {
     title,
     needs: ['java', 'javac'],
     version: () => versionOf('java', ['--version']),
-    async start(listeners, scope) {
+    async start(listeners, resources) {
       const rsaOnly = (listener: Listener) => listener.rsaClientsOnly === true;
       const property = '-Djdk.tls.server.SignatureSchemes=rsa_pss_rsae_sha256,rsa_pkcs1_sha256';
       // Which signatures are taken is a property of the process.
@@ -19,18 +19,23 @@ function javaServer(title: string, kind: 'socket' | 'https'): RealServer {
         startOne(
           kind,
           listeners.filter((listener) => !rsaOnly(listener)),
-          scope,
+          resources,
           [],
         ),
-        startOne(kind, listeners.filter(rsaOnly), scope, [property]),
+        startOne(kind, listeners.filter(rsaOnly), resources, [property]),
       ]);
     },
   };
 }
 
-async function startOne(kind: string, listeners: readonly Listener[], scope: Scope, properties: readonly string[]) {
+async function startOne(
+  kind: string,
+  listeners: readonly Listener[],
+  resources: Resources,
+  properties: readonly string[],
+) {
   if (listeners.length === 0) return;
-  const folder = scope.folder();
+  const folder = resources.folder();
   const lines = listeners.map((listener) => {
     const { chain, key, roots = '-', revoked = '-' } = filesOf(folder, listener);
     return [listener.port, listener.protocol, chain, key, roots, revoked].join(' ');
@@ -38,6 +43,6 @@ async function startOne(kind: string, listeners: readonly Listener[], scope: Sco
   const source = join(import.meta.dirname, 'programs', 'Server.java');
   const file = folder.write('listeners', lines.join('\n'));
   const args = [...properties, '-XX:TieredStopAtLevel=1', source, kind, file];
-  const program = scope.start(programOf('java'), args, { cwd: folder.path });
+  const program = resources.start(programOf('java'), args, { cwd: folder.path });
   await accepting(program, portsOf(listeners));
 }

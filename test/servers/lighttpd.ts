@@ -11,15 +11,15 @@ import {
   rsaSignatures,
   versionOf,
 } from './listener.ts';
-import { accepting, type Folder } from './scope.ts';
+import { accepting, type Folder } from './resources.ts';
 
 export const lighttpd: RealServer = {
   title: 'lighttpd',
   needs: ['lighttpd'],
   version: () => versionOf('lighttpd', ['-v']),
   missing: () => (existsSync('/usr/lib/lighttpd/mod_openssl.so') ? undefined : 'lighttpd-mod-openssl'),
-  async start(listeners, scope) {
-    const folder = scope.folder();
+  async start(listeners, resources) {
+    const folder = resources.folder();
     folder.write('index.html', 'granted\n', 0o644);
     const configuration = `
 server.modules = ("mod_openssl")
@@ -31,7 +31,7 @@ server.port = ${await freePort()}
 ${listeners.map((listener) => socket(listener, folder)).join('\n')}
 `;
     const args = ['-D', '-f', folder.write('lighttpd.conf', configuration)];
-    const program = scope.start(programOf('lighttpd'), args, { cwd: folder.path });
+    const program = resources.start(programOf('lighttpd'), args, { cwd: folder.path });
     await accepting(program, portsOf(listeners));
   },
 };

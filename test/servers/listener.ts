@@ -1,7 +1,7 @@
 // What a server is told to do on one port, and what every one of the real servers offers: a version and a start.
 import { spawnSync } from 'node:child_process';
 import { findPeer, type Peer } from '../support/peers.ts';
-import type { Folder, Scope } from './scope.ts';
+import type { Folder, Resources } from './resources.ts';
 
 export interface Listener {
   readonly port: number;
@@ -28,7 +28,7 @@ export interface RealServer {
   /** What it lacks beside its programs; asked only when those are there. */
   missing?(): string | undefined;
   /** Ready when it resolves; ended with the scope. `GET /` answers 200 to whom it lets in. */
-  start(listeners: readonly Listener[], scope: Scope): Promise<void>;
+  start(listeners: readonly Listener[], resources: Resources): Promise<void>;
 }
 
 export interface ListenerFiles {

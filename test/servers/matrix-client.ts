@@ -10,13 +10,13 @@ import { noTelemetry as telemetry } from '../../core/telemetry/telemetry.ts';
 import { createPool } from '../../core/tls/connection-pool.ts';
 import { apiHandler } from '../../functions/api-gateway/handler.ts';
 import { createShelf, invocationEvent, lambdaContext } from '../support/stage.ts';
-import type { Scope } from './scope.ts';
-import type { Told } from './told.ts';
+import type { CellOutcome } from './outcomes.ts';
+import type { Resources } from './resources.ts';
 
-export interface Desk {
+export interface MatrixClient {
   readonly identities: Map<string, Identity>;
   invoke(identity: string, request: object): Promise<string>;
-  diagnose(identity: string, request: object): Promise<Omit<Told, 'invocation'>>;
+  diagnose(identity: string, request: object): Promise<Omit<CellOutcome, 'invocation'>>;
   report(identity: string, request: object): Promise<Diagnosis>;
 }
 
@@ -26,9 +26,9 @@ interface Problem {
 }
 
 /** On a busy machine a Java that has just been started can take seconds. */
-const patient = { timeoutMs: 25_000 };
+const slowTimeout = { timeoutMs: 25_000 };
 
-export function openDesk(scope: Scope): Desk {
+export function createMatrixClient(resources: Resources): MatrixClient {
   const identities = new Map<string, Identity>();
   const nothing = createShelf((name) => new CountersignError('identity-not-found', `There is no ${name}.`));
   // The real cache would refuse most of the defective identities before a server sees them.
@@ -39,7 +39,7 @@ export function openDesk(scope: Scope): Desk {
     refreshing: () => undefined,
   };
   const pool = createPool();
-  scope.onEnd(() => pool.close());
+  resources.onEnd(() => pool.close());
   const options = {
     docsUrl: 'https://docs.example/',
     onInternalError: (error: unknown) => console.error(error),
@@ -48,17 +48,17 @@ export function openDesk(scope: Scope): Desk {
   const invoke = apiHandler(options, invocationRoute({ telemetry, identities: unchecked, pool }));
   const diagnose = apiHandler(options, diagnosisRoute({ telemetry, identities: unchecked }));
   const report = async (identity: string, request: object) =>
-    diagnosisIn(await diagnose(invocationEvent({ ...patient, ...request }, identity), lambdaContext(29_000)));
+    diagnosisIn(await diagnose(invocationEvent({ ...slowTimeout, ...request }, identity), lambdaContext(29_000)));
   return {
     identities,
     report,
     invoke: async (identity, request) =>
-      invocationTold(await invoke(invocationEvent({ ...patient, ...request }, identity), lambdaContext(29_000))),
-    diagnose: async (identity, request) => diagnosisTold(await report(identity, request)),
+      invocationOutcome(await invoke(invocationEvent({ ...slowTimeout, ...request }, identity), lambdaContext(29_000))),
+    diagnose: async (identity, request) => diagnosisOutcome(await report(identity, request)),
   };
 }
 
-function invocationTold(answer: APIGatewayProxyStructuredResultV2): string {
+function invocationOutcome(answer: APIGatewayProxyStructuredResultV2): string {
   const body = JSON.parse(answer.body ?? 'null') as Problem | { status: number; advice?: string };
   if ('status' in body && !('code' in body)) {
     // There is other advice too: that the end of a page is unproven, say.
@@ -77,7 +77,7 @@ function diagnosisIn({ body }: APIGatewayProxyStructuredResultV2): Diagnosis {
   return diagnosis;
 }
 
-function diagnosisTold(diagnosis: Diagnosis): Omit<Told, 'invocation'> {
+function diagnosisOutcome(diagnosis: Diagnosis): Omit<CellOutcome, 'invocation'> {
   const failed = diagnosis.steps.find(({ status }) => status === 'failed');
   return {
     verdict: diagnosis.verdict,

@@ -1,41 +1,41 @@
-// Starts one real server and runs every cell against it, as an invocation and as a diagnosis, through Countersign's own door.
+// Starts one real server and runs every cell against it, as an invocation and as a diagnosis.
 import { connect } from 'node:tls';
 import type { Destination } from '../../core/destination/destination.ts';
 import { freePort } from '../support/port.ts';
-import { type Cast, identityOf, makeCast } from './cast.ts';
 import { type CellName, cellNames, cells, type SetupName, setups, type TlsVersion, versionsOf } from './cells.ts';
-import { type Desk, openDesk } from './desk.ts';
+import { createMatrixCertificates, identityOf, type MatrixCertificates } from './certificates.ts';
 import type { Listener } from './listener.ts';
-import { openScope } from './scope.ts';
+import { createMatrixClient, type MatrixClient } from './matrix-client.ts';
+import type { CellOutcome } from './outcomes.ts';
+import { openResources } from './resources.ts';
 import type { MatrixServer } from './servers.ts';
-import type { Told } from './told.ts';
 
 export interface Measured {
   readonly cell: CellName;
   readonly version: TlsVersion;
-  readonly told: Told;
+  readonly outcome: CellOutcome;
 }
 
 export async function measure(server: MatrixServer): Promise<Measured[]> {
-  const scope = openScope();
+  const resources = openResources();
   try {
-    const cast = makeCast(scope);
+    const certificates = createMatrixCertificates(resources);
     const places = cellsOf(server);
-    const listeners = await listenersFor(places, cast);
-    await server.start([...listeners.values()], scope);
-    const desk = openDesk(scope);
-    return await inTurn(
+    const listeners = await listenersFor(places, certificates);
+    await server.start([...listeners.values()], resources);
+    const matrix = createMatrixClient(resources);
+    return await runConcurrently(
       places.map(({ cell, version }) => async () => {
-        const { port } = listeners.get(placeOf(cell, version)) as Listener;
-        const client = cast.clients[server.clients?.[cell] ?? cells[cell].client];
+        const { port } = listeners.get(listenerKey(cell, version)) as Listener;
+        const client = certificates.clients[server.clients?.[cell] ?? cells[cell].client];
         if (cell === 'oldProtocol') await speaksOldProtocol(port, client);
         const name = `${server.title} ${cell} ${version}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
-        desk.identities.set(name, identityOf(name, client, destinationOf(port, cast)));
-        return { cell, version, told: await ask(desk, name, `https://localhost:${port}/`, cells[cell].quiet) };
+        matrix.identities.set(name, identityOf(name, client, destinationOf(port, certificates)));
+        return { cell, version, outcome: await ask(matrix, name, `https://localhost:${port}/`, cells[cell].noRequest) };
       }),
     );
   } finally {
-    await scope.end();
+    await resources.end();
   }
 }
 
@@ -44,8 +44,8 @@ export function cellsOf(server: MatrixServer): { cell: CellName; version: TlsVer
   return possible.flatMap((cell) => versionsOf(cell).map((version) => ({ cell, version })));
 }
 
-/** A few at a time: a server that is starved of time for a moment must not look as if it had nothing to say. */
-async function inTurn<T>(tasks: readonly (() => Promise<T>)[]): Promise<T[]> {
+/** Eight at a time: a server without CPU time for a moment must not look as if it gave no answer. */
+async function runConcurrently<T>(tasks: readonly (() => Promise<T>)[]): Promise<T[]> {
   const results: T[] = [];
   const waiting = tasks.entries();
   const worker = async () => {
@@ -55,23 +55,26 @@ async function inTurn<T>(tasks: readonly (() => Promise<T>)[]): Promise<T[]> {
   return results;
 }
 
-/** Cells that share a set-up and a version share a listener. */
-function placeOf(cell: CellName, version: TlsVersion): string {
+/** Cells with the same setup and version share a listener. */
+function listenerKey(cell: CellName, version: TlsVersion): string {
   return `${version} ${cells[cell].setup}`;
 }
 
-async function listenersFor(places: ReturnType<typeof cellsOf>, cast: Cast): Promise<Map<string, Listener>> {
+async function listenersFor(
+  places: ReturnType<typeof cellsOf>,
+  certificates: MatrixCertificates,
+): Promise<Map<string, Listener>> {
   const listeners = new Map<string, Listener>();
   for (const { cell, version } of places) {
-    const place = placeOf(cell, version);
+    const place = listenerKey(cell, version);
     if (listeners.has(place)) continue;
     const setup: SetupName = cells[cell].setup;
-    listeners.set(place, { port: await freePort(), protocol: version, ...setups[setup](cast) });
+    listeners.set(place, { port: await freePort(), protocol: version, ...setups[setup](certificates) });
   }
   return listeners;
 }
 
-function destinationOf(port: number, { customerRoots }: Cast): Destination {
+function destinationOf(port: number, { customerRoots }: MatrixCertificates): Destination {
   return {
     host: 'localhost',
     port,
@@ -83,18 +86,19 @@ function destinationOf(port: number, { customerRoots }: Cast): Destination {
   };
 }
 
-/** Each cell under an identity of its own, so that none uses another's connection or session. */
-async function ask(desk: Desk, name: string, url: string, quiet = false): Promise<Told> {
-  if (quiet) return { ...(await desk.diagnose(name, { url, probe: false })), invocation: '–' };
-  const [invocation, diagnosis] = await Promise.all([desk.invoke(name, { url }), desk.diagnose(name, { url })]);
-  const strict = diagnosis.verdict === 'not-mutual' ? await desk.invoke(name, { url, requireMutual: true }) : undefined;
+/** Each cell has its own identity, so that cells share no connection and no session. */
+async function ask(matrix: MatrixClient, name: string, url: string, noRequest = false): Promise<CellOutcome> {
+  if (noRequest) return { ...(await matrix.diagnose(name, { url, probe: false })), invocation: '–' };
+  const [invocation, diagnosis] = await Promise.all([matrix.invoke(name, { url }), matrix.diagnose(name, { url })]);
+  const strict =
+    diagnosis.verdict === 'not-mutual' ? await matrix.invoke(name, { url, requireMutual: true }) : undefined;
   return { ...diagnosis, invocation: strict ? `${invocation}; with requireMutual ${strict}` : invocation };
 }
 
-/** A listener that speaks nothing at all would look the same to Countersign. */
+/** A listener that does not speak TLS at all would look the same to Countersign. */
 function speaksOldProtocol(
   port: number,
-  { certificate, intermediates, privateKey }: Cast['clients']['ec'],
+  { certificate, intermediates, privateKey }: MatrixCertificates['clients']['ec'],
 ): Promise<void> {
   const socket = connect({
     port,

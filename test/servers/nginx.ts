@@ -9,14 +9,14 @@ import {
   rsaSignatures,
   versionOf,
 } from './listener.ts';
-import { accepting, type Folder } from './scope.ts';
+import { accepting, type Folder } from './resources.ts';
 
 export const nginx: RealServer = {
   title: 'nginx',
   needs: ['nginx'],
   version: () => versionOf('nginx', ['-v']),
-  async start(listeners, scope) {
-    const folder = scope.folder();
+  async start(listeners, resources) {
+    const folder = resources.folder();
     const configuration = `
       daemon off;
       master_process off;
@@ -30,7 +30,7 @@ export const nginx: RealServer = {
         ${listeners.map((listener) => block(listener, folder)).join('\n')}
       }`;
     const args = ['-p', folder.path, '-e', 'stderr', '-c', folder.write('nginx.conf', configuration)];
-    const program = scope.start(programOf('nginx'), args, { cwd: folder.path });
+    const program = resources.start(programOf('nginx'), args, { cwd: folder.path });
     await accepting(program, portsOf(listeners));
   },
 };

@@ -1,14 +1,14 @@
 // Node's own https server: one process for all listeners.
 import { join } from 'node:path';
 import { ciphersOf, filesOf, portsOf, type RealServer, rsaSignatures } from './listener.ts';
-import { accepting } from './scope.ts';
+import { accepting } from './resources.ts';
 
 export const node: RealServer = {
   title: 'Node',
   needs: [],
   version: () => process.versions.node,
-  async start(listeners, scope) {
-    const folder = scope.folder();
+  async start(listeners, resources) {
+    const folder = resources.folder();
     const all = listeners.map((listener) => ({
       ...filesOf(folder, listener),
       port: listener.port,
@@ -18,7 +18,7 @@ export const node: RealServer = {
     }));
     const file = folder.write('listeners.json', JSON.stringify(all));
     const args = [join(import.meta.dirname, 'programs', 'server.mjs'), file];
-    const program = scope.start(process.execPath, args, { cwd: folder.path });
+    const program = resources.start(process.execPath, args, { cwd: folder.path });
     await accepting(program, portsOf(listeners));
   },
 };

@@ -1,29 +1,29 @@
-// The words for what Countersign makes of a cell: one for each way in which a server can answer.
+// The outcome of a cell in the words of docs/servers.md: one constant or function for each kind of server answer.
 import type { CellName, TlsVersion } from './cells.ts';
 
-export interface Told {
+export interface CellOutcome {
   readonly verdict: string;
-  /** The step that failed; `–` when none did. */
+  /** The failed step; `–` if no step failed. */
   readonly step: string;
-  /** The alert, the HTTP status or the code that says why. */
+  /** The alert, the HTTP status or the error code. */
   readonly reason: string;
   readonly certainty: string;
-  /** What a call comes to. */
+  /** The result of an invocation of the same URL. */
   readonly invocation: string;
 }
 
-/** One for each version where they differ. */
-export type Expected = Told | { readonly 'TLSv1.2': Told; readonly 'TLSv1.3': Told };
+/** One for each TLS version if they differ. */
+export type Expected = CellOutcome | { readonly 'TLSv1.2': CellOutcome; readonly 'TLSv1.3': CellOutcome };
 
-export interface Truth {
-  /** The versions that were measured begin with it; others may say the same in other words. */
+export interface ServerExpectation {
+  /** Prefix of the measured versions; other versions can give other reasons for the same verdict. */
   readonly version: string;
   readonly cells: Readonly<Partial<Record<CellName, Expected>>>;
-  /** What nobody can learn from the wire, for the page. */
-  readonly silence: string;
+  /** What the server tells and what it does not, for the page. */
+  readonly note: string;
 }
 
-export const granted: Told = {
+export const granted: CellOutcome = {
   verdict: 'access-granted',
   step: '–',
   reason: 'HTTP 200',
@@ -31,7 +31,7 @@ export const granted: Told = {
   invocation: '200',
 };
 
-export const neverAsked: Told = {
+export const neverAsked: CellOutcome = {
   verdict: 'not-mutual',
   step: '4',
   reason: 'client-certificate-not-requested',
@@ -39,31 +39,31 @@ export const neverAsked: Told = {
   invocation: '200; with requireMutual client-certificate-not-requested',
 };
 
-export function alert(name: string): Told {
+export function alert(name: string): CellOutcome {
   return refused(`alert ${name}`, 'observed', `client-certificate-rejected, alert ${name}, observed`);
 }
 
-/** An alert that has more meanings than one. */
-export function vague(name: string): Told {
+/** An alert with more than one meaning. */
+export function ambiguousAlert(name: string): CellOutcome {
   return refused(`alert ${name}`, 'inferred', `client-certificate-rejected, alert ${name}, inferred`);
 }
 
-/** It had the certificate and closed. */
+/** The server had the certificate and closed the connection. */
 export const closed = refused('closed', 'inferred', 'client-certificate-rejected, inferred');
 
-export function page(status: number): Told {
+export function page(status: number): CellOutcome {
   return refused(`HTTP ${status}`, 'observed', `${status} with advice`);
 }
 
-function refused(reason: string, certainty: string, invocation: string): Told {
+function refused(reason: string, certainty: string, invocation: string): CellOutcome {
   return { verdict: 'access-refused', step: '5', reason, certainty, invocation };
 }
 
-export function untrusted(code: string, finding = ''): Told {
+export function untrusted(code: string, finding = ''): CellOutcome {
   return { verdict: 'server-not-trusted', step: '3', reason: code + finding, certainty: 'observed', invocation: code };
 }
 
-export function noHandshake(name: string): Told {
+export function noHandshake(name: string): CellOutcome {
   return {
     verdict: 'unreachable',
     step: '2',
@@ -73,13 +73,13 @@ export function noHandshake(name: string): Told {
   };
 }
 
-/** The key can make no signature that the server takes, so it gets no certificate, and answers as it does then. */
-export function absent(answer: Told): Told {
+/** The server accepts no signature of the key, so it gets no certificate and answers accordingly. */
+export function withoutCertificate(answer: CellOutcome): CellOutcome {
   return { ...answer, step: '4', reason: `client-signature-not-accepted, then ${answer.reason}` };
 }
 
-/** It closed in the middle of the handshake. */
-export const noWord: Told = {
+/** The server closed the connection in the middle of the handshake. */
+export const closedInHandshake: CellOutcome = {
   verdict: 'unreachable',
   step: '2',
   reason: 'tls-negotiation-failed',
@@ -87,26 +87,30 @@ export const noWord: Told = {
   invocation: 'tls-negotiation-failed',
 };
 
-/** What a diagnosis that sends no request can know. */
-export const presumed: Told = {
+/** The result of a diagnosis that sends no request. */
+export const grantedWithoutRequest: CellOutcome = {
   verdict: 'access-granted',
   step: '–',
   reason: '–',
   certainty: 'inferred',
   invocation: '–',
 };
-export const notAskedYet: Told = { ...neverAsked, invocation: '–' };
+export const notAskedWithoutRequest: CellOutcome = { ...neverAsked, invocation: '–' };
 
-export function quietly(answer: Told): Told {
+export function withoutRequest(answer: CellOutcome): CellOutcome {
   return { ...answer, invocation: '–' };
 }
 
-export function perVersion(older: Told, newer: Told): Expected {
+export function perVersion(older: CellOutcome, newer: CellOutcome): Expected {
   return { 'TLSv1.2': older, 'TLSv1.3': newer };
 }
 
-export function expectedOf(truth: Truth, cell: CellName, version: TlsVersion): Told | undefined {
-  const expected = truth.cells[cell];
+export function expectedOf(
+  expectation: ServerExpectation,
+  cell: CellName,
+  version: TlsVersion,
+): CellOutcome | undefined {
+  const expected = expectation.cells[cell];
   if (!expected || 'verdict' in expected) return expected;
   return version === 'TLSv1.1' ? undefined : expected[version];
 }

@@ -1,113 +1,155 @@
-// Writes docs/servers.md from what was measured: one table for each server, and what it does not tell.
-import type { Refusal } from './beforehand.ts';
-import { type CellName, cells, type TlsVersion } from './cells.ts';
-import { type ServerName, truths } from './expected.ts';
+// Writes docs/servers.md from the measurements: a summary, the cells that are the same on every server, and the others.
+
+import { type CellName, cells, type TlsVersion, versionsOf } from './cells.ts';
+import { expectations, type ServerName, sameOnAll } from './expectations.ts';
 import type { Measured } from './measure.ts';
+import { type CellOutcome, expectedOf } from './outcomes.ts';
+import type { IdentityRejection } from './rejected-identities.ts';
 import { servers } from './servers.ts';
-import type { Told } from './told.ts';
 
 export interface PageContent {
   /** `Debian GNU/Linux 12 (bookworm), Node 24.21.0`. */
   readonly machine: string;
-  readonly beforehand: Readonly<Record<string, Refusal>>;
+  readonly rejections: Readonly<Record<string, IdentityRejection>>;
   /** Only what was measured. */
   readonly results: Partial<Record<ServerName, { readonly version: string; readonly measured: readonly Measured[] }>>;
 }
 
-const beforehandTitles: Readonly<Record<string, string>> = {
+const rejectionTitles: Readonly<Record<string, string>> = {
   expired: 'expired',
   notYetValid: 'not yet valid',
   serverUsage: 'without client authentication',
-  withoutIntermediate: 'its intermediate missing',
+  withoutIntermediate: 'intermediate missing',
 };
 
-export function pageOf({ machine, beforehand, results }: PageContent): string {
-  const names = Object.keys(truths) as ServerName[];
+export function pageOf({ machine, rejections, results }: PageContent): string {
+  const names = Object.keys(expectations) as ServerName[];
   const measured = names.filter((name) => results[name]);
-  const left = names.filter((name) => !results[name]).map((name) => servers[name].title);
-  return `# What servers say
+  const missing = names.filter((name) => !results[name]).map((name) => servers[name].title);
+  const sections = sectionsOf(measured, results);
+  return `# What real servers answer
 
-What real servers do with every kind of client certificate, and what Countersign makes of it: the verdict of a diagnosis, the step that failed, the reason as far
-as the server gives one, and whether that was \`observed\` or had to be \`inferred\`. \`npm run test:servers\` measures all of it and writes this page;
-\`npm test\` measures it again on the servers that are installed, and holds it to what was written down by hand
-([test/servers/expected.ts](../test/servers/expected.ts)).
+Reference: how each server answers each kind of client certificate, and what Countersign reports: the verdict of a
+diagnosis, the failed step, the reason, and its certainty. Start with the summary; the tables below have every
+measured cell.
 
-Measured on ${machine}, over loopback.${left.length > 0 ? ` Not measured, because they were not installed: ${left.join(', ')}.` : ''}
+\`npm run test:servers\` measures all cells and writes this page. \`npm test\` measures the installed servers again and
+compares them with [test/servers/expectations.ts](../test/servers/expectations.ts).
 
-## In short
-| server | version | to a certificate of an unknown CA, TLS 1.2 | TLS 1.3 | an absent one, TLS 1.3 |
+Measured on ${machine}, over loopback.${missing.length > 0 ? ` Not installed, so not measured: ${missing.join(', ')}.` : ''}
+
+## Summary
+| server | version | unknown CA, TLS 1.2 | unknown CA, TLS 1.3 | absent certificate, TLS 1.3 |
 | --- | --- | --- | --- | --- |
-${measured.map((name) => overview(name, results[name])).join('\n')}
+${sections.flatMap(({ heading, members }) => members.map((name) => overview(name, heading, results[name]))).join('\n')}
 
 ## How it is measured
-- Each server is another people's program with a configuration of a few lines, on a port of its own for each TLS version. It trusts the root of the platform; the
-  platform presents the certificate and its intermediate.
-- The diagnosis sends \`GET /\` after the handshake, unless the row says that no request is sent. *A call* is what an invocation of the same URL comes to.
-- *Absent*: Countersign always has a certificate, so the server is told to take RSA signatures alone and the identity has an EC key: OpenSSL then sends an empty
-  list. Go and Caddy have no such setting; there the identity has an Ed448 key.
-- *Revoked*: the server is given the revocation lists of both authorities of the platform; *not on the list* is the proof that another certificate still passes.
-- *Without client authentication*: its extended key usage is server authentication alone.
-- *Only on TLS 1.1*: that it does speak it is checked first.
-- Whether the server's chain lacks an intermediate or ends at an unknown root, nobody can know who holds neither: it follows from what was served, so it is
-  \`inferred\`, while that it is not trusted is \`observed\`.
-- gnutls-serv listens on every interface, so it runs in a network namespace of its own, behind a relay.
-- Where another version of a server is installed, \`npm test\` holds it to the verdict and the step alone: it may say the same in other words.
+- Each server runs with a configuration of a few lines, on one port for each TLS version. It trusts the root of the
+  platform. The platform presents its certificate and intermediate.
+- The diagnosis sends \`GET /\` after the handshake, unless the row says that no request is sent. *A call* is the result
+  of an invocation of the same URL.
+- *Absent*: the server accepts RSA signatures only and the identity has an EC key, so OpenSSL sends an empty list. Go
+  and Caddy have no such setting; there the identity has an Ed448 key.
+- *Revoked*: the server has the revocation lists of both authorities of the platform. *Not on the list* shows that
+  another certificate still passes.
+- *Without client authentication*: the extended key usage of the certificate is server authentication only.
+- *Only on TLS 1.1*: the test first checks that the server speaks TLS 1.1.
+- A missing intermediate and an unknown root look alike to a client that has neither, so that part is \`inferred\`; that
+  the server is not trusted is \`observed\`.
+- gnutls-serv listens on every interface, so it runs in its own network namespace, behind a relay.
+- For other versions of a server, \`npm test\` compares the verdict and the step only.
 
-## What never gets as far as a server
-An identity is checked before it is used ([identities.md](identities.md#what-is-checked)). In the tables below this check was passed by, to learn what the server
-would say.
+## Refused before any server is called
+Countersign checks an identity before it uses it ([identities.md](identities.md#what-is-checked)). The tables below
+bypass this check to measure the servers.
 
-| the client certificate | verdict | reason | a call |
+| client certificate | verdict | reason | a call |
 | --- | --- | --- | --- |
-${Object.entries(beforehand)
+${Object.entries(rejections)
   .map(([client, { verdict, reason, invocation }]) =>
-    row([beforehandTitles[client] ?? client, verdict, reason, invocation]),
+    row([rejectionTitles[client] ?? client, verdict, reason, invocation]),
   )
   .join('\n')}
 
-${measured.map((name) => section(name, results[name])).join('\n\n')}
+## The same on every server
+Servers differ from this table only where their own table has the same row.
+
+${tableOf(sharedRows())}
+
+${sections.map(({ heading, note, table }) => `## ${heading}\n${wrap(note)}\n\n${table}`).join('\n\n')}
 `;
 }
 
 type Result = PageContent['results'][ServerName];
 
-function overview(name: ServerName, result: Result): string {
+/** Lines of at most 120 characters. */
+function wrap(text: string): string {
+  return text.replace(/(.{1,120})(?: |$)/g, '$1\n').trimEnd();
+}
+
+interface Section {
+  readonly heading: string;
+  readonly members: ServerName[];
+  readonly note: string;
+  readonly table: string;
+}
+
+/** Servers with the same note and the same rows share a section. */
+function sectionsOf(names: readonly ServerName[], results: PageContent['results']): Section[] {
+  const sections = new Map<string, { members: ServerName[]; note: string; table: string }>();
+  for (const name of names) {
+    const { note } = expectations[name];
+    const table = tableOf((results[name]?.measured ?? []).filter((one) => !isShared(one)));
+    const section = sections.get(note + table);
+    if (section) section.members.push(name);
+    else sections.set(note + table, { members: [name], note, table });
+  }
+  return [...sections.values()].map((section) => {
+    return { ...section, heading: section.members.map((name) => servers[name].title).join(', ') };
+  });
+}
+
+function sharedRows(): Measured[] {
+  const shared = { version: '', note: '', cells: sameOnAll };
+  return (Object.keys(sameOnAll) as (keyof typeof sameOnAll)[]).flatMap((cell) =>
+    versionsOf(cell).map((version) => ({ cell, version, outcome: expectedOf(shared, cell, version) as CellOutcome })),
+  );
+}
+
+function isShared({ cell, outcome }: Measured): boolean {
+  return JSON.stringify(outcome) === JSON.stringify((sameOnAll as Partial<Record<CellName, CellOutcome>>)[cell]);
+}
+
+function overview(name: ServerName, heading: string, result: Result): string {
   const at = (cell: CellName, version: TlsVersion) => {
-    const told = result?.measured.find((one) => one.cell === cell && one.version === version)?.told;
-    return told ? `${told.reason.split(', then ').at(-1)}, ${told.certainty}` : '–';
+    const outcome = result?.measured.find((one) => one.cell === cell && one.version === version)?.outcome;
+    return outcome ? `${outcome.reason.split(', then ').at(-1)}, ${outcome.certainty}` : '–';
   };
-  const { title } = servers[name];
-  const link = `[${title}](#${title
+  const anchor = heading
     .toLowerCase()
     .replace(/[^\w -]/g, '')
-    .replaceAll(' ', '-')})`;
+    .replaceAll(' ', '-');
   const answers = [at('unknownAuthority', 'TLSv1.2'), at('unknownAuthority', 'TLSv1.3'), at('absent', 'TLSv1.3')];
-  return row([link, result?.version ?? '', ...answers]);
+  return row([`[${servers[name].title}](#${anchor})`, result?.version ?? '', ...answers]);
 }
 
-function section(name: ServerName, result: Result): string {
-  return `## ${servers[name].title}
-${truths[name].silence}
-
-| the client certificate, or else | TLS | verdict | step | reason | certainty | a call |
-| --- | --- | --- | --- | --- | --- | --- |
-${rows(result?.measured ?? []).join('\n')}`;
-}
-
-/** Versions that came to the same share a row. */
-function rows(measured: readonly Measured[]): string[] {
-  const lines = new Map<string, { cell: CellName; versions: TlsVersion[]; told: Told }>();
-  for (const { cell, version, told } of measured) {
-    const key = `${cell} ${Object.values(told).join('|')}`;
+/** TLS versions with the same outcome share a row. */
+function tableOf(measured: readonly Measured[]): string {
+  const lines = new Map<string, { cell: CellName; versions: TlsVersion[]; outcome: CellOutcome }>();
+  for (const { cell, version, outcome } of measured) {
+    const key = `${cell} ${Object.values(outcome).join('|')}`;
     const line = lines.get(key);
     if (line) line.versions.push(version);
-    else lines.set(key, { cell, versions: [version], told });
+    else lines.set(key, { cell, versions: [version], outcome });
   }
-  return [...lines.values()].map(({ cell, versions, told }) => {
-    const { verdict, step, reason, certainty, invocation } = told;
+  const rows = [...lines.values()].map(({ cell, versions, outcome }) => {
+    const { verdict, step, reason, certainty, invocation } = outcome;
     const numbers = versions.map((version) => version.slice('TLSv'.length)).join(', ');
     return row([cells[cell].title, numbers, verdict, step, reason, certainty, invocation]);
   });
+  return `| client certificate, or server | TLS | verdict | step | reason | certainty | a call |
+| --- | --- | --- | --- | --- | --- | --- |
+${rows.join('\n')}`;
 }
 
 function row(columns: readonly string[]): string {

@@ -1,16 +1,16 @@
 // The API behind the servers that end TLS for another: plain HTTP on loopback.
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Scope } from './scope.ts';
+import type { Resources } from './resources.ts';
 
 /** Its port. `onRequest` sees each request. */
-export async function plainApi(scope: Scope, onRequest?: (request: IncomingMessage) => void): Promise<number> {
+export async function plainApi(resources: Resources, onRequest?: (request: IncomingMessage) => void): Promise<number> {
   const server = createServer((request, response) => {
     onRequest?.(request);
     response.end('granted\n');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  scope.onEnd(() => {
+  resources.onEnd(() => {
     server.closeAllConnections();
     server.close();
   });

@@ -1,4 +1,4 @@
-// What Countersign itself says to a defective identity, before any server sees it: the check that the matrix passes by.
+// How Countersign refuses a defective identity before it calls a server; the matrix bypasses this check.
 
 import { diagnosisRoute } from '../../core/diagnosis/diagnose.ts';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
@@ -9,12 +9,12 @@ import { noTelemetry as telemetry } from '../../core/telemetry/telemetry.ts';
 import { createPool } from '../../core/tls/connection-pool.ts';
 import { apiHandler } from '../../functions/api-gateway/handler.ts';
 import { createShelf, documentOf, invocationEvent, lambdaContext } from '../support/stage.ts';
-import { type ClientName, makeCast } from './cast.ts';
-import { openScope } from './scope.ts';
+import { type ClientName, createMatrixCertificates } from './certificates.ts';
+import { openResources } from './resources.ts';
 
-export interface Refusal {
+export interface IdentityRejection {
   readonly verdict: string;
-  /** `evidence.reason` of `identity-unusable`, or `–` when it is found usable. */
+  /** `evidence.reason` of `identity-unusable`, or `–` if it is usable. */
   readonly reason: string;
   readonly invocation: string;
 }
@@ -26,21 +26,21 @@ export const defective = [
   'withoutIntermediate',
 ] as const satisfies ClientName[];
 
-/** Port 9 stands for a server: nothing may get so far. */
+/** No call may reach this port. */
 const url = 'https://localhost:9/';
 
-export async function refusedBeforehand(): Promise<Record<(typeof defective)[number], Refusal>> {
-  const scope = openScope();
+export async function rejectIdentities(): Promise<Record<(typeof defective)[number], IdentityRejection>> {
+  const resources = openResources();
   try {
-    const { clients } = makeCast(scope);
+    const { clients } = createMatrixCertificates(resources);
     const shelf = createShelf((name) => new CountersignError('identity-not-found', `There is no ${name}.`));
     const identities = createIdentityCache({ source: shelf, ttlMs: 60_000 });
     const pool = createPool();
-    scope.onEnd(() => pool.close());
+    resources.onEnd(() => pool.close());
     const options = { docsUrl: 'https://docs.example/', onInternalError: () => {}, routeKeepsDeadline: true };
     const invoke = apiHandler(options, invocationRoute({ telemetry, identities, pool }));
     const diagnose = apiHandler(options, diagnosisRoute({ telemetry, identities }));
-    const told = defective.map(async (client) => {
+    const outcome = defective.map(async (client) => {
       const name = client.toLowerCase();
       shelf.put(name, 'v1', documentOf(clients[client], [{ host: 'localhost', port: 9, network: 'loopback' }]));
       const called = await invoke(invocationEvent({ url }, name), lambdaContext(10_000));
@@ -49,8 +49,8 @@ export async function refusedBeforehand(): Promise<Record<(typeof defective)[num
       const { verdict } = JSON.parse(diagnosed.body ?? '') as Diagnosis;
       return [client, { verdict, reason: problem.evidence?.reason ?? '–', invocation: problem.code }] as const;
     });
-    return Object.fromEntries(await Promise.all(told)) as Record<(typeof defective)[number], Refusal>;
+    return Object.fromEntries(await Promise.all(outcome)) as Record<(typeof defective)[number], IdentityRejection>;
   } finally {
-    await scope.end();
+    await resources.end();
   }
 }

@@ -23,7 +23,7 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export interface Scope {
+export interface Resources {
   folder(): Folder;
   start(path: string, args: readonly string[], options: ProgramOptions): Program;
   /** Runs when the scope ends, the last one first. */
@@ -32,7 +32,7 @@ export interface Scope {
 }
 
 /** The test runner's own hooks would do, but the same servers are started by a command as well. */
-export function openScope(): Scope {
+export function openResources(): Resources {
   const actions: (() => Promise<void> | void)[] = [];
   return {
     folder() {

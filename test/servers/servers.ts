@@ -1,9 +1,9 @@
 // Every server of the matrix by its name, with the cells that it cannot be put into.
 import { apache, apacheLocation } from './apache.ts';
 import { caddy } from './caddy.ts';
-import type { ClientName } from './cast.ts';
 import type { CellName } from './cells.ts';
-import type { ServerName } from './expected.ts';
+import type { ClientName } from './certificates.ts';
+import type { ServerName } from './expectations.ts';
 import { gnutls } from './gnutls.ts';
 import { go } from './go.ts';
 import { haproxy } from './haproxy.ts';

@@ -10,15 +10,15 @@ import {
   versionOf,
 } from './listener.ts';
 import { plainApi } from './plain-api.ts';
-import { accepting, type Folder } from './scope.ts';
+import { accepting, type Folder } from './resources.ts';
 
 export const stunnel: RealServer = {
   title: 'stunnel',
   needs: ['stunnel4'],
   version: () => versionOf('stunnel4', ['-version']),
-  async start(listeners, scope) {
-    const folder = scope.folder();
-    const behind = await plainApi(scope);
+  async start(listeners, resources) {
+    const folder = resources.folder();
+    const behind = await plainApi(resources);
     const configuration = `
 foreground = yes
 pid =
@@ -27,7 +27,7 @@ debug = notice
 ${listeners.map((listener) => service(listener, folder, behind)).join('\n')}
 `;
     const file = folder.write('stunnel.conf', configuration);
-    const program = scope.start(programOf('stunnel4'), [file], { cwd: folder.path });
+    const program = resources.start(programOf('stunnel4'), [file], { cwd: folder.path });
     await accepting(program, portsOf(listeners));
   },
 };

@@ -1,31 +1,31 @@
 // Apache Tomcat on Java's TLS: a connector for each listener.
 import { execFileSync } from 'node:child_process';
 import { filesOf, type Listener, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
-import { accepting, type Folder, type Scope } from './scope.ts';
+import { accepting, type Folder, type Resources } from './resources.ts';
 
 export const tomcat: RealServer = {
   title: 'Tomcat',
   needs: ['catalina.sh', 'java', 'keytool'],
   version: () => versionOf('catalina.sh', ['version'], /(?<=Tomcat\/)[\d.]+/),
-  async start(listeners, scope) {
+  async start(listeners, resources) {
     const rsaOnly = listeners.filter(({ rsaClientsOnly }) => rsaClientsOnly);
     const others = listeners.filter(({ rsaClientsOnly }) => !rsaClientsOnly);
     const property = '-Djdk.tls.server.SignatureSchemes=rsa_pss_rsae_sha256,rsa_pkcs1_sha256';
     // Which signatures are taken is a property of the process.
-    await Promise.all([startOne(others, scope, ''), startOne(rsaOnly, scope, property)]);
+    await Promise.all([startOne(others, resources, ''), startOne(rsaOnly, resources, property)]);
   },
 };
 
-async function startOne(listeners: readonly Listener[], scope: Scope, properties: string): Promise<void> {
+async function startOne(listeners: readonly Listener[], resources: Resources, properties: string): Promise<void> {
   if (listeners.length === 0) return;
-  const folder = scope.folder();
+  const folder = resources.folder();
   // Java speaks TLS 1.1 only when it is told that it may.
   const security = folder.write('java.security', 'jdk.tls.disabledAlgorithms=SSLv3, RC4, DES, NULL, anon\n');
   const store = clientStore(listeners, folder);
   prepareTomcat(folder, listeners.map((listener) => connector(listener, folder, store)).join('\n'));
   const options = `-XX:TieredStopAtLevel=1 -Djava.security.properties=${security} ${properties}`;
   const env = { CATALINA_BASE: folder.path, CATALINA_OPTS: options };
-  const program = scope.start(programOf('catalina.sh'), ['run'], { cwd: folder.path, env });
+  const program = resources.start(programOf('catalina.sh'), ['run'], { cwd: folder.path, env });
   await accepting(program, portsOf(listeners));
 }
 

@@ -2,13 +2,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { apacheLocation } from '../../servers/apache.ts';
 import { missingFor } from '../../servers/listener.ts';
-import { openScope } from '../../servers/scope.ts';
+import { openResources } from '../../servers/resources.ts';
 import { codes, findings, statuses, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { freePort } from '../../support/port.ts';
 
 const trial = useDiagnosing();
-const scope = openScope();
-afterEach(() => scope.end());
+const resources = openResources();
+afterEach(() => resources.end());
 
 describe.skipIf(missingFor(apacheLocation))('Apache httpd, per location (needs apache2)', () => {
   const start = async (clientRoots: string, protocols = 'TLSv1.2 +TLSv1.3') => {
@@ -20,7 +20,7 @@ describe.skipIf(missingFor(apacheLocation))('Apache httpd, per location (needs a
       privateKey: trial.server.privateKey,
       clientRoots,
     };
-    await apacheLocation.start([listener], scope);
+    await apacheLocation.start([listener], resources);
     return port;
   };
 

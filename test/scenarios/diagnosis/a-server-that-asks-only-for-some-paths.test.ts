@@ -2,18 +2,18 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { diagnosisLines } from '../../../cli/diagnosis-text.ts';
 import { modules } from '../../servers/apache.ts';
-import { accepting, openScope } from '../../servers/scope.ts';
+import { accepting, openResources } from '../../servers/resources.ts';
 import { codes, findings, statuses, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { findPeer } from '../../support/peers.ts';
 import { freePort } from '../../support/port.ts';
 
 const trial = useDiagnosing();
-const scope = openScope();
-afterEach(() => scope.end());
+const resources = openResources();
+afterEach(() => resources.end());
 
 describe.skipIf(!findPeer('apache2'))('Apache httpd, asking for /v1 alone (needs apache2)', () => {
   const start = async () => {
-    const folder = scope.folder();
+    const folder = resources.folder();
     const port = await freePort();
     folder.write('granted.txt', 'granted\n', 0o644);
     const file = folder.write(
@@ -47,7 +47,9 @@ describe.skipIf(!findPeer('apache2'))('Apache httpd, asking for /v1 alone (needs
         </Location>
       </VirtualHost>`,
     );
-    await accepting(scope.start(findPeer('apache2') ?? 'apache2', ['-X', '-f', file], { cwd: folder.path }), [port]);
+    await accepting(resources.start(findPeer('apache2') ?? 'apache2', ['-X', '-f', file], { cwd: folder.path }), [
+      port,
+    ]);
     return port;
   };
   const text = (diagnosis: Parameters<typeof diagnosisLines>[0]) =>

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { apacheLocation } from '../../servers/apache.ts';
 import { missingFor } from '../../servers/listener.ts';
-import { openScope } from '../../servers/scope.ts';
+import { openResources } from '../../servers/resources.ts';
 import { codes, findings, statuses, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { freePort } from '../../support/port.ts';
 import { serveBetween, serveHttps, serveTls } from '../../support/servers.ts';
@@ -95,14 +95,14 @@ describe('a handshake that cannot be read to its end', () => {
 });
 
 describe.skipIf(missingFor(apacheLocation))('Apache httpd, per location (needs apache2)', () => {
-  const scope = openScope();
-  afterEach(() => scope.end());
+  const resources = openResources();
+  afterEach(() => resources.end());
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)('asks too late for who demands it, over %s', async (protocol) => {
     const port = await freePort();
     const { certificate: chain, privateKey } = trial.server;
     const clientRoots = trial.platformRoot.certificate;
-    await apacheLocation.start([{ port, protocol, chain, privateKey, clientRoots }], scope);
+    await apacheLocation.start([{ port, protocol, chain, privateKey, clientRoots }], resources);
     const free = await trial.diagnose(port);
     expect(free.verdict).toBe(protocol === 'TLSv1.2' ? 'access-granted' : 'access-refused');
     const demanding = await trial.diagnose(port, { destination: { requireMutual: true } });

@@ -4,15 +4,15 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { javaSocket } from '../../servers/java.ts';
 import { filesOf, missingFor, programOf } from '../../servers/listener.ts';
-import { accepting, openScope } from '../../servers/scope.ts';
+import { accepting, openResources } from '../../servers/resources.ts';
 import { findings, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { startOpenssl } from '../../support/openssl.ts';
 import { findPeer } from '../../support/peers.ts';
 import { freePort } from '../../support/port.ts';
 
 const trial = useDiagnosing();
-const scope = openScope();
-afterEach(() => scope.end());
+const resources = openResources();
+afterEach(() => resources.end());
 
 /** A key of EC, certified with RSA: good for the handshake, and not for the list of certificates. */
 const root = createAuthority({ commonName: 'RSA Root', keyAlgorithm: 'RSA_2048' });
@@ -20,14 +20,16 @@ const client = root.issue({ commonName: 'platform', usage: 'client' });
 
 describe.skipIf(missingFor(javaSocket))('Java (needs java)', () => {
   it.each(['TLSv1.2', 'TLSv1.3'] as const)('lists EC alone, over %s', async (protocol) => {
-    const folder = scope.folder();
+    const folder = resources.folder();
     const port = await freePort();
     const { certificate: chain, privateKey } = trial.server;
     const files = filesOf(folder, { port, protocol, chain, privateKey, clientRoots: root.certificate });
     const file = folder.write('listeners', [port, protocol, files.chain, files.key, files.roots, '-'].join(' '));
     const source = join(import.meta.dirname, '../../servers/programs/Server.java');
     const property = '-Djdk.tls.server.SignatureSchemes=ecdsa_secp256r1_sha256';
-    await accepting(scope.start(programOf('java'), [property, source, 'socket', file], { cwd: folder.path }), [port]);
+    await accepting(resources.start(programOf('java'), [property, source, 'socket', file], { cwd: folder.path }), [
+      port,
+    ]);
     const diagnosis = await trial.diagnose(port, { client });
     const isSent = protocol === 'TLSv1.2';
     expect(diagnosis.client?.signatureAccepted).toBe(isSent);
