@@ -20,7 +20,7 @@ import {
   type Timings,
 } from './answer.ts';
 import { type InvocationRequest, parseInvocationRequest } from './request.ts';
-import { type Called, type CallServices, callWithRepeats } from './retries.ts';
+import { type CallResult, type CallServices, callWithRetries } from './retries.ts';
 
 /** How the call reached Countersign; see ApiCall. */
 export type InvocationCall = Pick<ApiCall, 'requestId' | 'caller' | 'startedAt'>;
@@ -68,14 +68,14 @@ export function createInvoke(services: CallServices): Invoke {
       record.stage = identity.stage;
       const destination = admitAs(identity, target);
 
-      const called = await callWithRepeats(services, identity, target, request, deadline);
-      record.attempts = called.attempts;
-      record.version = called.identity.version;
-      record.stage = called.identity.stage;
+      const result = await callWithRetries(services, identity, target, request, deadline);
+      record.attempts = result.attempts;
+      record.version = result.identity.version;
+      record.stage = result.identity.stage;
       if (record.stage === 'AWSPREVIOUS') record.destination = destination.host;
-      if (called.earlier.length > 0) record.earlierConnections = called.earlier;
-      if (called.rejections > 0) record.rejections = called.rejections;
-      const { outcome } = called;
+      if (result.earlier.length > 0) record.earlierConnections = result.earlier;
+      if (result.rejections > 0) record.rejections = result.rejections;
+      const { outcome } = result;
       if (outcome.handshake) {
         record.connection = outcome.connection;
         record.protocol = outcome.handshake.protocol;
@@ -90,10 +90,10 @@ export function createInvoke(services: CallServices): Invoke {
         totalMs: roundMs(performance.now() - call.startedAt),
       };
       record.timings = timings;
-      if ('failure' in outcome) throw namingVersion(outcome.failure.error, called.current);
+      if ('failure' in outcome) throw namingVersion(outcome.failure.error, result.current);
       record.status = outcome.answer.status;
       record.answerBytes = outcome.answer.body.length;
-      return resultOf(called, outcome.answer, timings);
+      return resultOf(result, outcome.answer, timings);
     }
   };
 }
@@ -129,8 +129,8 @@ function recordOf({ requestId, caller }: InvocationCall, identity: string | unde
   return record;
 }
 
-function resultOf(called: Called, answer: HttpResponse, timings: Timings): InvocationResult {
-  const { handshake, connection } = called.outcome;
+function resultOf(result: CallResult, answer: HttpResponse, timings: Timings): InvocationResult {
+  const { handshake, connection } = result.outcome;
   if (!handshake) throw new Error('A response arrived over a connection without a handshake.');
   const headers = answerHeaders(answer.rawHeaders, answer.decoded);
   const contentType = headers['content-type'];
@@ -143,7 +143,7 @@ function resultOf(called: Called, answer: HttpResponse, timings: Timings): Invoc
       cipher: handshake.cipher,
       connection,
       server: handshake.server,
-      client: clientOf(called.identity),
+      client: clientOf(result.identity),
     },
     timings,
     advice: adviceFor(answer.status, answer.body, answer.endIsUnproven),

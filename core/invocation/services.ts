@@ -36,7 +36,7 @@ export function openServices({ telemetry, source, ttlMs, ...options }: ServiceOp
     },
     onLetGo: (identity) => {
       pool.retire(identity);
-      fallback.letGo(identity);
+      fallback.evictAll(identity);
     },
   });
   return { telemetry, identities, fallback, pool, close: pool.close };

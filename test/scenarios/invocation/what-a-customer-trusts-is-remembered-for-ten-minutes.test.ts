@@ -5,7 +5,7 @@ import { admit } from '../../../core/destination/guard.ts';
 import { parseTarget } from '../../../core/destination/target.ts';
 import { checkIdentity } from '../../../core/identity/check.ts';
 import type { Identity } from '../../../core/identity/identity.ts';
-import { createTrustedVersions } from '../../../core/invocation/trusted-versions.ts';
+import { createAcceptanceCache } from '../../../core/invocation/fallback.ts';
 import { createPool } from '../../../core/tls/connection-pool.ts';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { newClient } from '../../support/connections/platform.ts';
@@ -175,7 +175,7 @@ describe('it ends', () => {
 
   it('for the oldest one when there are too many, and for all that were found beside a version', () => {
     const clock = { now: 0 };
-    const versions = createTrustedVersions(() => clock.now, 3);
+    const versions = createAcceptanceCache(() => clock.now, 3);
     const [current, next, previous] = [1, 2, 3].map((version) => ({ name: 'platform', version })) as unknown as [
       Identity,
       Identity,
@@ -189,7 +189,7 @@ describe('it ends', () => {
     if (!second || !third || !fourth) throw new Error('There are four targets.');
     expect(versions.find(next, second)).toBeUndefined();
     versions.remember(next, previous, second);
-    versions.forgetAll(current);
+    versions.evictAll(current);
     expect([second, third, fourth].map((target) => versions.find(next, target))).toEqual([
       previous,
       undefined,
