@@ -15,8 +15,13 @@ const types = {
 /** The only files that are served: the path of a request is never joined to a folder. */
 export const consoleFiles = [
   'index.html',
-  'look.css',
+  'base.css',
+  'forms.css',
   'parts.css',
+  'identities.css',
+  'chain.css',
+  'diagnosis.css',
+  'small-screens.css',
   'icon.svg',
   'main.js',
   'address.js',

@@ -1,4 +1,5 @@
-// What the part of the address after the # says: which view, which identity. No endpoint: its query may be secret, and browsers keep addresses.
+// Reads and writes the fragment of the address: the view and the identity. It never contains an endpoint, because its
+// query can be secret and browsers store addresses.
 
 /** @typedef {'identities' | 'diagnose' | 'call' | 'events'} View */
 

@@ -1,4 +1,4 @@
-// The answer of a call: status, body, timings as bars, headers, handshake.
+// Renders the answer of a call: status, body, timings, headers and handshake.
 import { el, facts, mark } from './elements.js';
 import { counted, date, ms } from './words.js';
 
@@ -18,7 +18,7 @@ import { counted, date, ms } from './words.js';
  * }} Invocation
  */
 
-/** Characters of a body that are shown; a page with more of them stands still. */
+/** Characters of a body that are shown: more would freeze the page. */
 const mostShown = 200_000;
 
 /**
@@ -44,7 +44,7 @@ export function answerParts(answer) {
           'span',
           {},
           el('strong', {}, `HTTP ${status}`),
-          el('span', { class: 'until' }, ` ${connection} connection, ${ms(timings.totalMs)} in all`),
+          el('span', { class: 'until' }, ` ${connection} connection, ${ms(timings.totalMs)} in total`),
         ),
       ),
       advice !== undefined && el('p', { class: 'notice warn' }, advice),
@@ -83,7 +83,7 @@ function bodyOf({ body, bodyEncoding, headers }) {
   const text = bodyEncoding === 'utf8' ? readable(body, String(headers['content-type'] ?? '')) : body;
   const isCut = text.length > mostShown;
   const words = [
-    bodyEncoding === 'base64' && 'These are bytes, in base64.',
+    bodyEncoding === 'base64' && 'The body is binary; it is shown in base64.',
     isCut && `The first ${mostShown.toLocaleString('en')} of ${text.length.toLocaleString('en')} characters.`,
   ].filter(Boolean);
   return el(
@@ -99,7 +99,7 @@ function bodyOf({ body, bodyEncoding, headers }) {
 }
 
 /**
- * JSON with its lines; numbers stay as they were written wherever parsing would change them.
+ * Indents JSON, unless parsing it would change a number.
  * @param {string} text
  * @param {string} contentType
  */

@@ -1,6 +1,6 @@
-// Asks the server: with the token where there is one, within a time, and what fails is told in words.
+// Sends requests to the server, with the token if there is one and a time limit.
 
-/** In this module's memory alone: no storage, no cookie, no address. */
+/** Never written to storage, a cookie or the address. */
 let token = '';
 
 /** @param {string} value */
@@ -12,10 +12,10 @@ export function hasToken() {
   return token !== '';
 }
 
-/** Calls may take 28 s. */
-const patienceMs = 35_000;
+/** A call can take 28 s. */
+const timeoutMs = 35_000;
 
-/** Why there is no answer. `status` is 0 when the server said nothing. */
+/** Why there is no answer. `status` is 0 without an HTTP response. */
 export class Failure extends Error {
   /**
    * @param {string} message
@@ -34,9 +34,9 @@ export class Failure extends Error {
 }
 
 /**
- * The JSON of the answer. Throws a Failure.
- * @param {string} path of this origin
- * @param {object} [body] POSTs it
+ * Returns the JSON of the answer; throws a Failure.
+ * @param {string} path on this origin
+ * @param {object} [body] sent with POST; without it, GET
  * @returns {Promise<any>}
  */
 export async function ask(path, body) {
@@ -49,11 +49,11 @@ export async function ask(path, body) {
     headers,
     cache: 'no-store',
     redirect: 'error',
-    signal: AbortSignal.timeout(patienceMs),
+    signal: AbortSignal.timeout(timeoutMs),
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
   const text = await response.text().catch(() => {
-    throw new Failure('The answer broke off.', { status: response.status });
+    throw new Failure('The connection was closed before the answer ended.', { status: response.status });
   });
   const answer = parse(text);
   if (response.ok && answer !== undefined) return answer;
@@ -83,7 +83,7 @@ function parse(text) {
 }
 
 /**
- * A problem document, what a gateway says by itself, or neither.
+ * `answer` is a problem document, the `{ message }` of a gateway, or anything else.
  * @param {number} status
  * @param {any} answer
  */

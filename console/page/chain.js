@@ -1,17 +1,17 @@
-// A chain as a picture: who signed whom, from the root down to the certificate that is presented.
+// Draws a certificate chain, from the root down to the leaf.
 import { el, facts, svg } from './elements.js';
 import { commonName, date, daysBetween, daysLeft, urgency } from './words.js';
 
 /** @import { CertificateReport } from '../../core/diagnosis/diagnosis.ts' */
 
-/** As many as stand side by side. */
+/** A longer chain is drawn from top to bottom. */
 const mostAbreast = 4;
 
 /**
  * @param {readonly CertificateReport[]} chain leaf first
  * @param {string} now ISO 8601
  * @param {'client' | 'server'} side
- * @param {boolean} [endsAtRoot] whether the last is the root
+ * @param {boolean} [endsAtRoot] whether the last certificate is the root
  */
 export function chainPicture(chain, now, side, endsAtRoot = true) {
   const links = [...chain].reverse().map((certificate, index) => {
@@ -46,12 +46,12 @@ function roleOf(isLeaf, isRoot, side) {
     return {
       title: 'Root',
       icon: 'root',
-      note: isClient ? 'never sent: the customer trusts it' : 'served, or known here',
+      note: isClient ? 'never sent: the customer trusts it' : 'sent by the server, or trusted here',
     };
   return {
     title: 'Intermediate',
     icon: 'intermediate',
-    note: isClient ? 'sent with the certificate' : 'served with the certificate',
+    note: isClient ? 'sent with the certificate' : 'sent with the certificate',
   };
 }
 
@@ -86,7 +86,7 @@ function certificateCard({ subject, validFrom, validTo, key, signature, fingerpr
 }
 
 /**
- * How much of its life is over.
+ * A bar of how much of the validity period has passed.
  * @param {string} from
  * @param {string} to
  * @param {string} now

@@ -1,13 +1,13 @@
-// What the forms offer: the identities to choose from, and the endpoints that are known.
+// Fills the forms with the identities, and with the endpoints of the destinations as suggestions.
 import { byId, el, show } from './elements.js';
 
 /** @import { ConsoleState, IdentityState } from '../state.ts' */
 
 /**
- * Never while somebody chooses: only what has changed is put in.
+ * Replaces only lists that have changed, so that an open list is not closed.
  * @param {ConsoleState} state
  * @param {IdentityState | undefined} identity
- * @param {boolean} isNewlyWanted whether it takes the place of what was chosen
+ * @param {boolean} isNewlyWanted whether the address has just selected it, which overrides the choice in the form
  */
 export function fillChoices({ identities }, identity, isNewlyWanted) {
   const names = identities.map(({ name }) => name);

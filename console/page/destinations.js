@@ -1,4 +1,4 @@
-// Where an identity may go, with what was found there last, and a button that looks again.
+// Lists the destinations of an identity with their last verdicts, and a button that diagnoses each.
 import { el, mark } from './elements.js';
 import { moment, verdictWords } from './words.js';
 
@@ -9,7 +9,10 @@ import { moment, verdictWords } from './words.js';
  * @param {(url: string) => void} onDiagnose
  */
 export function destinationList({ destinations }, onDiagnose) {
-  if (destinations.length === 0) return [el('p', { class: 'empty' }, 'It may go nowhere: there are no destinations.')];
+  if (destinations.length === 0)
+    return [
+      el('p', { class: 'empty' }, 'No destinations are configured: this identity cannot be used for any endpoint.'),
+    ];
   return [
     el('ul', { class: 'destinations' }, ...destinations.map((destination) => destinationRow(destination, onDiagnose))),
   ];
@@ -43,7 +46,7 @@ function chipsOf({ network, requireMutual, isPinned, hasOwnRoots, probe }) {
     network !== 'public' && `${network} network`,
     hasOwnRoots && 'own server roots',
     isPinned && 'pinned',
-    requireMutual && 'must be mutual',
+    requireMutual && 'mutual TLS required',
     probe && `probe ${probe}`,
   ].filter((words) => typeof words === 'string');
 }

@@ -1,4 +1,4 @@
-// The form that runs a diagnosis, and the five steps lighting up one after the other.
+// The form that runs a diagnosis, and its five steps, shown one after the other.
 import { ask } from './ask.js';
 import { byId, el, mark, say } from './elements.js';
 import { factsOf, knownStep, remedyList, shownBy, statusOf, stepNames, waitingStep } from './findings.js';
@@ -7,14 +7,14 @@ import { ms, verdictWords } from './words.js';
 
 /** @import { Diagnosis } from '../../core/diagnosis/diagnosis.ts' */
 
-/** Between two steps: slow enough to follow, fast enough not to wait for. */
+/** Between two steps: slow enough to follow. */
 const stepMs = 240;
 const prefersCalm = matchMedia('(prefers-reduced-motion: reduce)');
 
 let runs = 0;
 
 /**
- * @param {() => void} onDone the server knows a verdict that it did not know before
+ * @param {() => void} onDone called when the server has a new verdict
  */
 export function setUpDiagnosis(onDone) {
   const form = byId('diagnose-form');
@@ -115,7 +115,7 @@ async function lightUp(diagnosis, list, isStale) {
 function showVerdict(diagnosis, banner, after) {
   const { verdict, certainty, remedies, totalMs, url, identity, probe } = diagnosis;
   const [words, kind] = verdictWords(verdict);
-  const unsaid = certainty === 'inferred' ? ' Inferred: the server does not say so.' : '';
+  const unsaid = certainty === 'inferred' ? ' This is inferred: the server does not report it.' : '';
   banner.className = `banner ${kind}`;
   banner.replaceChildren(
     mark(kind),
@@ -124,7 +124,7 @@ function showVerdict(diagnosis, banner, after) {
       {},
       el('strong', {}, `${words}.`),
       unsaid,
-      el('span', { class: 'until' }, ` ${url} as ${identity.name}, ${ms(totalMs)} in all`),
+      el('span', { class: 'until' }, ` ${url} as ${identity.name}, ${ms(totalMs)} in total`),
     ),
   );
   const isGranted = verdict === 'access-granted' || verdict === 'not-mutual';
@@ -133,13 +133,13 @@ function showVerdict(diagnosis, banner, after) {
   const hint =
     isGranted &&
     !isTried &&
-    'The path of the URL was not tried. Where a GET does no harm there, choose it as the probe.';
+    'The path of the URL was not tested. If a GET request to it is harmless, choose that path as the probe.';
   const found = [
     hint ? el('p', { class: 'notice' }, hint) : undefined,
     remedyList(remedies),
     shownBy(diagnosis, new Date().toISOString()),
   ];
   after.replaceChildren(...found.filter((one) => one !== undefined));
-  const todo = remedies.length > 0 ? ` ${remedies.length} to do.` : '';
+  const todo = remedies.length > 0 ? ` ${remedies.length} ${remedies.length === 1 ? 'remedy' : 'remedies'}.` : '';
   say(`${words}.${unsaid}${todo}`);
 }

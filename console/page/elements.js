@@ -1,9 +1,9 @@
-// Makes elements: whatever is put in is text, never HTML, so that nothing from a server can become part of the page.
+// Creates elements. Content is always inserted as text, never as HTML, so that remote data cannot change the page.
 
 /** @typedef {Node | string | undefined | false} Child */
 /** @typedef {Readonly<Record<string, string | number | boolean | undefined>>} Attributes */
 
-const turning = /[\u202a-\u202e\u2066-\u2069]/g;
+const directionControls = /[\u202a-\u202e\u2066-\u2069]/g;
 
 /**
  * `true` sets an attribute without a value; `false` and `undefined` leave it out.
@@ -46,16 +46,16 @@ function fill(element, attributes, children) {
 }
 
 /**
- * Text in the order in which it is written: a name from far away could otherwise turn around what stands beside it
- * (Unicode TR 36, section 2.5; the characters are those of CVE-2021-42574). They are shown as JSON writes them.
+ * Escapes the characters that change the text direction, which could reorder the text next to a remote name
+ * (Unicode TR 36, section 2.5; CVE-2021-42574). They are shown as in JSON: `\\u202e`.
  * @param {string} text
  */
 export function inOrder(text) {
-  return text.replace(turning, (one) => `\\u${one.charCodeAt(0).toString(16)}`);
+  return text.replace(directionControls, (one) => `\\u${one.charCodeAt(0).toString(16)}`);
 }
 
 /**
- * The element of the page with that id.
+ * Throws if the page has no element with this id.
  * @template {HTMLElement} [Kind=HTMLElement]
  * @param {string} id
  * @returns {Kind}
@@ -70,15 +70,15 @@ export function byId(id) {
 const shown = new WeakMap();
 
 /**
- * Puts the children into the container, unless what they are made of has not changed: who reads or types there is not disturbed.
- * What had the focus has it again, where it is still there.
+ * Replaces the children of the container if their data has changed. Keeps the focus and open details: `data-key` names
+ * the same element before and after.
  * @param {HTMLElement} container
- * @param {unknown} madeOf JSON
+ * @param {unknown} data JSON
  * @param {() => Child[]} make
  * @returns {boolean} whether anything changed
  */
-export function show(container, madeOf, make) {
-  const text = JSON.stringify(madeOf) ?? '';
+export function show(container, data, make) {
+  const text = JSON.stringify(data) ?? '';
   if (shown.get(container) === text) return false;
   shown.set(container, text);
   const focused = container.contains(document.activeElement) ? document.activeElement : undefined;
@@ -95,7 +95,7 @@ export function show(container, madeOf, make) {
 }
 
 /**
- * Told to screen readers; the same words twice are told twice.
+ * Announces text to screen readers, also if it is the same as before.
  * @param {string} words
  */
 export function say(words) {
@@ -105,7 +105,7 @@ export function say(words) {
 }
 
 /**
- * A sign that is never the only bearer of what it means.
+ * A symbol; the meaning must be in words next to it.
  * @param {'good' | 'bad' | 'warn' | 'none'} kind
  */
 export function mark(kind) {
@@ -118,7 +118,7 @@ export function mark(kind) {
 }
 
 /**
- * @param {readonly (readonly [string, Child])[]} rows those without a value are left out
+ * @param {readonly (readonly [string, Child])[]} rows rows without a value are left out
  */
 export function facts(rows) {
   const list = el('dl', { class: 'facts' });

@@ -1,4 +1,4 @@
-// What rotations have announced, the latest first.
+// Lists the events of rotations, latest first.
 import { addressOf } from './address.js';
 import { el, mark } from './elements.js';
 import { moment } from './words.js';
@@ -7,14 +7,14 @@ import { moment } from './words.js';
 
 /** @type {Readonly<Record<string, readonly ['good' | 'bad' | 'none', string]>>} */
 const kinds = {
-  'Certificate Pending': ['none', 'The next certificate is made; customers who pin can be told of it.'],
-  'Certificate Rejected': ['bad', 'Some customers do not take the next certificate.'],
-  'Certificate Activated': ['good', 'The next certificate has become the current one.'],
+  'Certificate Pending': ['none', 'The next certificate exists. Customers that pin certificates can add it now.'],
+  'Certificate Rejected': ['bad', 'Some customers do not accept the next certificate.'],
+  'Certificate Activated': ['good', 'The next certificate is now the current one.'],
 };
 
 /** @param {readonly EventState[]} events */
 export function eventList(events) {
-  if (events.length === 0) return [el('p', { class: 'card empty' }, 'Nothing has been announced yet.')];
+  if (events.length === 0) return [el('p', { class: 'card empty' }, 'There are no events yet.')];
   return [el('ol', { class: 'events card' }, ...events.map(eventRow))];
 }
 

@@ -1,4 +1,4 @@
-// What a diagnosis found, in elements: a row for each step, who must do what, what the server showed.
+// Renders a diagnosis: a row for each step, the remedies, and the data that the server sent.
 import { chainPicture } from './chain.js';
 import { el, facts, mark } from './elements.js';
 import { ms } from './words.js';
@@ -19,7 +19,7 @@ const statuses = {
   passed: { kind: 'good', words: 'passed' },
   failed: { kind: 'bad', words: 'failed' },
   warning: { kind: 'warn', words: 'passed with a warning' },
-  skipped: { kind: 'none', words: 'did not take place' },
+  skipped: { kind: 'none', words: 'skipped' },
 };
 
 /** @param {string} status */
@@ -28,7 +28,7 @@ export function statusOf(status) {
 }
 
 /**
- * One that is not known yet.
+ * A step whose result has not arrived.
  * @param {number} index
  */
 export function waitingStep(index) {
@@ -82,13 +82,13 @@ function findingRow({ code, severity, detail, certainty }) {
 }
 
 /**
- * What is worth knowing of each step at a glance.
+ * One line of facts for each step; undefined for a step without facts.
  * @param {Diagnosis} diagnosis
  */
 export function factsOf({ server, request, client, probe, identity, steps }) {
   const leaf = server?.chain[0];
   const ours = client?.chain[0];
-  const asked = request?.asked === false ? 'not asked for' : issuersOf(request?.acceptableIssuers ?? []);
+  const asked = request?.asked === false ? 'not requested' : issuersOf(request?.acceptableIssuers ?? []);
   const known = [
     server?.address,
     leaf && [leaf.subject, server?.protocol, server?.cipher].filter(Boolean).join(', '),
@@ -101,7 +101,7 @@ export function factsOf({ server, request, client, probe, identity, steps }) {
 
 /** @param {readonly string[]} issuers */
 function issuersOf(issuers) {
-  if (issuers.length === 0) return 'any issuer will do';
+  if (issuers.length === 0) return 'any issuer is accepted';
   return `issuers ${issuers.slice(0, 2).join('; ')}${issuers.length > 2 ? ` and ${issuers.length - 2} more` : ''}`;
 }
 
@@ -120,7 +120,7 @@ export function remedyList(remedies) {
           'p',
           {},
           what,
-          tried !== undefined && ` (${tried === 'worked' ? 'tried: it works' : 'tried: it did not help'})`,
+          tried !== undefined && ` (${tried === 'worked' ? 'tested: it works' : 'tested: it did not help'})`,
         ),
         directive !== undefined &&
           el('pre', { tabindex: '0', 'aria-label': `Configuration of ${server ?? 'the server'}` }, directive),
@@ -141,7 +141,7 @@ export function shownBy({ server, request }, now) {
   return el(
     'details',
     { class: 'card more', 'data-key': 'shown' },
-    el('summary', {}, 'What the server showed'),
+    el('summary', {}, 'What the server sent'),
     chainPicture(
       server.builtChain.length > 0 ? server.builtChain : server.chain,
       now,
@@ -155,7 +155,7 @@ export function shownBy({ server, request }, now) {
       ['Names', server.chain[0]?.names?.join(', ')],
       ['Software', server.software],
       ['Stapled OCSP', server.stapledOcsp],
-      ['Asks for a client certificate', request?.asked === undefined ? undefined : request.asked ? 'yes' : 'no'],
+      ['Requests a client certificate', request?.asked === undefined ? undefined : request.asked ? 'yes' : 'no'],
       ['Accepts issuers', request?.asked ? acceptedIssuers(issuers, count) : undefined],
       ['Accepts signatures', request?.signatureAlgorithms.join(', ')],
     ]),

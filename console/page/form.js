@@ -1,4 +1,4 @@
-// What both forms share: errors beside their field, a button that is busy but keeps the focus, and a failure in the place of the answer.
+// Shared by both forms: field errors, a busy button that keeps the focus, and the card of a failed request.
 import { Failure } from './ask.js';
 import { el, facts, inOrder, mark, say } from './elements.js';
 import { stepNames } from './findings.js';
@@ -6,7 +6,7 @@ import { stepNames } from './findings.js';
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 
 /**
- * Shows the sentence beside the field, or takes it away.
+ * Shows the error next to the field, or removes it.
  * @param {Field} field
  * @param {string} [sentence]
  */
@@ -23,39 +23,39 @@ export function setError(field, sentence = '') {
 }
 
 /**
- * Whether it can be asked at all; the server has the last word.
+ * Whether the URL can be sent; the server validates it again.
  * @param {HTMLInputElement} field
  */
 export function isUrlRight(field) {
   const url = field.value.trim();
   field.value = url;
-  const sentence = wrongWithUrl(url);
+  const sentence = urlError(url);
   setError(field, sentence);
   return sentence === '';
 }
 
 /** @param {string} url */
-function wrongWithUrl(url) {
-  if (url === '') return 'Give the URL of the API.';
+function urlError(url) {
+  if (url === '') return 'Enter the URL of the API.';
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed?.protocol !== 'https:') return 'The URL must begin with https:// and name a host.';
-  // Refused by the server as well; a password goes nowhere before that.
+  // The server rejects it, too, but a password must not be sent at all.
   if (parsed.username !== '' || parsed.password !== '')
-    return 'Leave out everything up to the "@": credentials belong into a header.';
+    return 'Remove everything up to the "@": credentials must be sent in a header.';
   return '';
 }
 
 /**
- * Where nothing is set up yet, or the caller may use nothing, there is none to choose.
+ * False, with an error, if there is no identity or the caller can use none.
  * @param {HTMLSelectElement} choice
  */
 export function hasIdentity(choice) {
-  setError(choice, choice.value === '' ? 'There is no identity that could be presented.' : '');
+  setError(choice, choice.value === '' ? 'There is no identity to choose.' : '');
   return choice.value !== '';
 }
 
 /**
- * True when the failure is about one of the fields, and is told beside it.
+ * Shows the failure next to its field. False if it concerns no field.
  * @param {Readonly<Record<string, Field>>} fields by their name in the request
  * @param {unknown} thrown
  */
@@ -84,7 +84,7 @@ export async function withBusyButton(formId, work) {
 
 /**
  * @param {unknown} thrown
- * @param {HTMLElement} [more] put at its end
+ * @param {HTMLElement} [more] added at the end
  */
 export function failureCard(thrown, more) {
   const failure = thrown instanceof Failure ? thrown : new Failure(String(thrown));
@@ -99,7 +99,7 @@ export function failureCard(thrown, more) {
     facts([
       ['Code', code && el('code', {}, code)],
       ['Status', status > 0 ? `HTTP ${status}` : undefined],
-      ['Worth repeating', retryable === undefined ? undefined : retryable ? 'yes' : 'no'],
+      ['Retryable', retryable === undefined ? undefined : retryable ? 'yes' : 'no'],
       ...evidenceRows(evidence),
       ['Request', requestId && el('code', {}, requestId)],
     ]),
@@ -121,7 +121,7 @@ function evidenceRows(evidence) {
 }
 
 /**
- * The five steps on one line, as far as they went.
+ * The five steps on one line, up to the one that failed.
  * @param {number} failed
  */
 function stepStrip(failed) {

@@ -1,4 +1,4 @@
-// One identity: its rotation, its chain, its destinations.
+// Renders one identity: its rotation, chain and destinations.
 import { chainPicture } from './chain.js';
 import { destinationList } from './destinations.js';
 import { el } from './elements.js';
@@ -9,26 +9,26 @@ import { sentence } from './words.js';
 /** @import { Child } from './elements.js' */
 
 /**
- * What can be done with it, and what came of it.
+ * The actions on an identity, and the result of the last rotation request.
  * @typedef {{
  *   readonly isAsked: boolean, readonly trouble: string | undefined,
  *   onRotate(): void, onDiagnose(url: string): void,
- * }} Doings
+ * }} Actions
  */
 
 /**
  * @param {ConsoleState} state
  * @param {IdentityState} identity
- * @param {Doings} doings
+ * @param {Actions} actions
  */
-export function identityParts(state, identity, doings) {
+export function identityParts(state, identity, actions) {
   const { name, current, problem } = identity;
   return [
     el('h2', { class: 'identity-name' }, name),
     problem && el('p', { class: 'notice bad' }, `${sentence(problem.detail)} ${problem.hint ?? ''}`),
-    part('Rotation', ...rotationPicture(state, identity, doings)),
+    part('Rotation', ...rotationPicture(state, identity, actions)),
     current && current.chain.length > 0 && part('Chain', chainPicture(current.chain, state.now, 'client')),
-    part('Destinations', ...destinationList(identity, doings.onDiagnose)),
+    part('Destinations', ...destinationList(identity, actions.onDiagnose)),
   ];
 }
 

@@ -54,7 +54,7 @@ function field(id) {
 }
 
 /**
- * By their names in the request.
+ * By field name of the request.
  * @param {HTMLInputElement} url
  */
 function fieldsOf(url) {
@@ -68,17 +68,17 @@ function fieldsOf(url) {
 }
 
 /**
- * Undefined when something is wrong, which is told beside its field.
+ * Undefined, with an error next to the field, if an input is invalid.
  * @param {HTMLInputElement} url
  */
 function readForm(url) {
   for (const id of ['call-method', 'call-headers', 'call-body', 'call-timeout']) setError(field(id));
   if (!isUrlRight(url)) return undefined;
   const method = field('call-method').value.trim();
-  if (method === '') return void setError(field('call-method'), 'Give a method.');
+  if (method === '') return void setError(field('call-method'), 'Enter a method.');
   const headers = readHeaders(field('call-headers').value);
   if (typeof headers === 'number')
-    return void setError(field('call-headers'), `Line ${headers} is not a name, a colon and a value.`);
+    return void setError(field('call-headers'), `Line ${headers} must be a name, a colon and a value.`);
   const timeoutMs = Number(field('call-timeout').value);
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > 28_000) {
     return void setError(field('call-timeout'), 'The time limit must be a whole number from 1 to 28000.');
@@ -96,10 +96,10 @@ function readForm(url) {
 
 /**
  * @param {string} text
- * @returns {Record<string, string | string[]> | number} the number of a line that is none
+ * @returns {Record<string, string | string[]> | number} or the number of an invalid line
  */
 function readHeaders(text) {
-  /** By the name in small letters: a header that stands twice, however it is spelt, is one with two values. */
+  /** By lower-case name: a repeated header is one header with two values. */
   const headers = /** @type {Map<string, { readonly name: string, readonly values: string[] }>} */ (new Map());
   for (const [index, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;

@@ -1,4 +1,4 @@
-// The page: what the server knows is asked for every few seconds, and shown in the view that the address names.
+// Polls the state of the server every few seconds and renders the view that the address selects.
 import { addressOf, readAddress, views } from './address.js';
 import { ask, Failure, hasToken } from './ask.js';
 import { fillChoices } from './choices.js';
@@ -12,26 +12,29 @@ import { askForToken, setUpToken, tokenTaken } from './token.js';
 import { daysBetween } from './words.js';
 
 /** @import { ConsoleState, IdentityState } from '../state.ts' */
-/** @import { Doings } from './identity.js' */
+/** @import { Actions } from './identity.js' */
 
-const calmMs = 5_000;
-/** While a rotation is under way. */
-const watchfulMs = 600;
+const pollMs = 5_000;
+/** During a rotation. */
+const rotationPollMs = 600;
 
 /** @type {ConsoleState | undefined} */
 let state;
-/** Why the last question had no answer. @type {Failure | undefined} */
+/** Why the last request failed. @type {Failure | undefined} */
 let trouble;
 let isTokenWanted = false;
-/** The last that an address named: the links between the views keep it. @type {string | undefined} */
+/** The identity that the address selected last; the links between the views keep it. @type {string | undefined} */
 let followed;
-/** Rotations that were asked for here, by identity, with the version that was current then. @type {Map<string, { version: string | undefined, isBegun: boolean }>} */
+/**
+ * Rotations started on this page, by identity, with the version that was current before.
+ * @type {Map<string, { version: string | undefined, isBegun: boolean }>}
+ */
 const asked = new Map();
 /** @type {Map<string, string>} */
 const rotationTroubles = new Map();
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
-let questions = 0;
+let requests = 0;
 
 setUpToken(refresh);
 setUpDiagnosis(refresh);
@@ -41,7 +44,7 @@ addEventListener('hashchange', () => {
   if (!isTokenWanted) focusOnTitle();
 });
 document.addEventListener('visibilitychange', () => {
-  // Whoever is about to give a token is not disturbed.
+  // Do not disturb the input of a token.
   if (document.visibilityState === 'visible' && !isTokenWanted) refresh();
 });
 byId('skip').addEventListener('click', (event) => {
@@ -52,18 +55,18 @@ await refresh();
 
 async function refresh() {
   clearTimeout(timer);
-  const question = ++questions;
+  const request = ++requests;
   const wasTokenWanted = isTokenWanted;
   try {
     const answer = await ask('/console/api/state');
-    // A younger question knows more.
-    if (question !== questions) return;
+    // A later request was sent meanwhile.
+    if (request !== requests) return;
     state = answer;
     trouble = undefined;
     isTokenWanted = false;
     noteRotations();
   } catch (thrown) {
-    if (question !== questions) return;
+    if (request !== requests) return;
     trouble = thrown instanceof Failure ? thrown : new Failure(String(thrown));
     if (trouble.status === 401) return wantToken();
   }
@@ -73,7 +76,7 @@ async function refresh() {
     focusOnTitle();
   }
   clearTimeout(timer);
-  if (document.visibilityState === 'visible') timer = setTimeout(refresh, isWatchful() ? watchfulMs : calmMs);
+  if (document.visibilityState === 'visible') timer = setTimeout(refresh, isRotating() ? rotationPollMs : pollMs);
 }
 
 function wantToken() {
@@ -84,18 +87,18 @@ function wantToken() {
   askForToken();
 }
 
-/** What is shown is for whoever has the token. */
+/** Only a caller with a valid token can see the data. */
 function clear() {
   for (const id of ['timeline', 'identity', 'event-list', 'endpoints', 'diagnose-identity', 'call-identity'])
     show(byId(id), undefined, () => []);
   for (const id of ['diagnosis', 'answer', 'place']) byId(id).replaceChildren();
 }
 
-function isWatchful() {
+function isRotating() {
   return asked.size > 0 || state?.identities.some(({ rotation }) => rotation?.isUnderWay) === true;
 }
 
-/** A rotation that was begun here is over once another version is current, or once none is under way. */
+/** A rotation that this page started ends when the current version changes, or when none is in progress. */
 function noteRotations() {
   for (const [name, { version, isBegun }] of asked) {
     const identity = state?.identities.find((one) => one.name === name);
@@ -145,8 +148,8 @@ function follow(name) {
 
 function troubleParts() {
   if (!trouble || isTokenWanted) return [];
-  const again = trouble.status === 0 ? ' It is asked again every few seconds.' : '';
-  const old = state ? ' What is shown below may be out of date.' : '';
+  const again = trouble.status === 0 ? ' The page tries again every few seconds.' : '';
+  const old = state ? ' The data below may be out of date.' : '';
   return [el('p', { class: 'notice bad' }, `${trouble.message}${again}${old}`)];
 }
 
@@ -156,7 +159,7 @@ function troubleParts() {
  */
 function renderIdentities(state, identity) {
   const { now, identities } = state;
-  // Days, not milliseconds: what is shown changes with them.
+  // In days, so that the view is rendered again only when a shown number changes.
   const today = identities.map(({ current }) => current?.chain.map(({ validTo }) => daysBetween(now, validTo)));
   const lives = identities.map(({ name, current, next, problem }) => [name, current, next, problem]);
   show(byId('timeline'), [lives, today, identity?.name, state.furtherIdentities], () =>
@@ -165,15 +168,15 @@ function renderIdentities(state, identity) {
   const isAsked = identity !== undefined && asked.has(identity.name);
   const rotationTrouble = identity && rotationTroubles.get(identity.name);
   show(byId('identity'), [identity, today, isAsked, rotationTrouble], () =>
-    identity ? identityParts(state, identity, doings(identity)) : [],
+    identity ? identityParts(state, identity, actionsOf(identity)) : [],
   );
 }
 
 /**
  * @param {IdentityState} identity
- * @returns {Doings}
+ * @returns {Actions}
  */
-function doings({ name, current }) {
+function actionsOf({ name, current }) {
   return {
     isAsked: asked.has(name),
     trouble: rotationTroubles.get(name),
@@ -190,7 +193,7 @@ async function rotate(name, version) {
   asked.set(name, { version, isBegun: false });
   rotationTroubles.delete(name);
   render();
-  say(`The rotation of ${name} begins.`);
+  say(`Starting the rotation of ${name}.`);
   try {
     await ask(`/console/api/identities/${encodeURIComponent(name)}/rotations`, {});
     asked.set(name, { version, isBegun: true });
@@ -202,7 +205,7 @@ async function rotate(name, version) {
 }
 
 /**
- * Goes to the form and sends it.
+ * Opens the form and submits it.
  * @param {string} identity
  * @param {string} url
  */
@@ -213,7 +216,7 @@ function diagnose(identity, url) {
   runDiagnosis();
 }
 
-/** Who reads by ear is led to the view that has come. */
+/** So that screen readers announce the new view. */
 function focusOnTitle() {
   const title = byId(`${readAddress().view}-title`);
   title.tabIndex = -1;

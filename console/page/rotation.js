@@ -1,4 +1,4 @@
-// A rotation's state: the previous, the current and the next certificate side by side, and a button where one can be begun.
+// Renders a rotation: the previous, current and next certificate, and the button that starts a rotation.
 import { lifeBar } from './chain.js';
 import { el, facts, mark } from './elements.js';
 import { endOf } from './timeline.js';
@@ -21,15 +21,15 @@ export function rotationPicture({ now, mayRotate }, identity, button) {
       'Previous',
       previous,
       now,
-      'None: nothing has been rotated yet.',
-      'Kept for customers who trust nothing newer yet.',
+      'None: no rotation has finished yet.',
+      'Kept for customers that do not trust the current one yet.',
     ),
-    versionCard('Current', current, now, 'There is none.', 'Presented to customers.'),
+    versionCard('Current', current, now, 'None.', 'Presented to customers.'),
     nextCard(next, now, isUnderWay),
   );
   if (!rotation) {
     const words =
-      'Nothing rotates here: whoever owns the files replaces them, and they are taken up without a restart.';
+      'There is no rotation here. Replace the files of the identity; the server loads them without a restart.';
     return [el('p', { class: 'lead' }, words), el('ol', { class: 'versions one' }, ...[...cards.children].slice(1, 2))];
   }
   return [
@@ -50,8 +50,8 @@ export function rotationPicture({ now, mayRotate }, identity, button) {
  */
 function scheduleWords({ isEnabled, schedule, nextAt, lastAt }, isUnderWay) {
   if (isUnderWay)
-    return 'A rotation is under way: the next certificate is made, announced and tried out before it is used.';
-  if (!isEnabled) return 'Rotation is not set up: the certificate is replaced by hand.';
+    return 'A rotation is in progress: the next certificate is created, announced and tested before it is used.';
+  if (!isEnabled) return 'Rotation is not set up: replace the certificate manually.';
   const every = /^rate\((\d+) (\w+)\)$/.exec(schedule ?? '');
   const parts = [
     every
@@ -71,7 +71,7 @@ function scheduleWords({ isEnabled, schedule, nextAt, lastAt }, isUnderWay) {
  * @param {boolean} isEnabled
  */
 function rotateButton(isUnderWay, onRotate, isEnabled) {
-  // Not `disabled`: the focus would be lost while it works.
+  // Not `disabled`, which would lose the focus.
   const isOff = isUnderWay || !isEnabled;
   const button = el(
     'button',
@@ -90,8 +90,8 @@ function rotateButton(isUnderWay, onRotate, isEnabled) {
  * @param {boolean} isUnderWay
  */
 function nextCard(next, now, isUnderWay) {
-  const words = isUnderWay ? 'Being made …' : 'None: no rotation is under way.';
-  const card = versionCard('Next', next, now, words, 'Announced and tried out, not presented yet.');
+  const words = isUnderWay ? 'In progress …' : 'None: no rotation is in progress.';
+  const card = versionCard('Next', next, now, words, 'Announced and tested, not presented yet.');
   if (isUnderWay) card.classList.add('busy');
   return card;
 }
@@ -111,7 +111,7 @@ function versionCard(title, version, now, otherwise, note) {
   if (!leaf) {
     const words = version.problem
       ? problemLine(version.problem)
-      : el('p', {}, 'It waits for its certificate: the request is at the issuer.');
+      : el('p', {}, 'The certificate request was sent to the issuer; the certificate has not arrived yet.');
     return el('li', { class: `version ${kind}` }, el('h3', {}, title), words);
   }
   const end = endOf(version) ?? leaf.validTo;

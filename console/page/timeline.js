@@ -1,11 +1,11 @@
-// The identities on a line of days to expiry: who ends first stands first, and near days have more room than far ones.
+// The time line of identities by days to expiry, the earliest first; near days get more space than distant ones.
 import { addressOf } from './address.js';
 import { el, mark } from './elements.js';
 import { counted, date, daysBetween, daysLeft, sentence, urgency } from './words.js';
 
 /** @import { ConsoleState, IdentityState, VersionState } from '../state.ts' */
 
-/** Days, and what stands below them. */
+/** Days, and their labels. */
 const ticks = /** @type {const} */ ([
   [0, 'today'],
   [7, '7 days'],
@@ -16,7 +16,7 @@ const ticks = /** @type {const} */ ([
 ]);
 
 /**
- * The first moment at which one certificate of the chain is no longer valid.
+ * The time at which the first certificate of the chain expires.
  * @param {VersionState | undefined} version
  */
 export function endOf(version) {
@@ -32,7 +32,7 @@ export function endOf(version) {
  */
 export function timeline({ identities, now, furtherIdentities, caller }, selected) {
   if (identities.length === 0) {
-    const words = caller ? 'There is no identity that you may use.' : 'There is no identity yet.';
+    const words = caller ? 'You are not allowed to use any identity.' : 'There is no identity yet.';
     return [el('p', { class: 'card empty' }, words)];
   }
   const rows = identities

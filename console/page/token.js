@@ -1,39 +1,40 @@
-// Asks for a bearer token where the installation wants one, and forgets it when told to.
+// The form for the bearer token, and the button that removes it.
 import { hasToken, setToken } from './ask.js';
 import { byId } from './elements.js';
 import { setError } from './form.js';
 
-/** @param {() => Promise<void>} onToken tries it */
+/** @param {() => Promise<void>} onToken sends a request with it */
 export function setUpToken(onToken) {
   const field = /** @type {HTMLInputElement} */ (byId('token-value'));
   byId('token-form').addEventListener('submit', async (event) => {
     event.preventDefault();
     const value = field.value.trim();
-    if (value === '') return setError(field, 'Give the token.');
-    // Anything else cannot stand in a header.
-    if (!/^[\x21-\x7e]+$/.test(value)) return setError(field, 'A token has letters, digits and signs, and no space.');
+    if (value === '') return setError(field, 'Enter the token.');
+    // Other characters are not valid in a header.
+    if (!/^[\x21-\x7e]+$/.test(value))
+      return setError(field, 'A token can contain letters, digits and symbols, but no spaces.');
     setError(field);
     setToken(value);
     await onToken();
   });
   byId('forget').addEventListener('click', () => {
     setToken('');
-    // Whatever the page has shown goes with it.
+    // Removes the data of this token from the page.
     location.reload();
   });
 }
 
-/** It is kept where the questions are asked, and nowhere else. */
+/** Only ask.js keeps the token. */
 export function tokenTaken() {
   /** @type {HTMLInputElement} */ (byId('token-value')).value = '';
 }
 
-/** The one that was given, if any, is not known to the server. */
+/** Shows an error if the server has rejected a token. */
 export function askForToken() {
   const field = /** @type {HTMLInputElement} */ (byId('token-value'));
   const wasTried = hasToken();
   setToken('');
   field.value = '';
-  if (wasTried) setError(field, 'The server does not know this token.');
+  if (wasTried) setError(field, 'The server does not accept this token.');
   else field.focus();
 }

@@ -1,4 +1,4 @@
-// Dates, times and names in words, the same everywhere on the page.
+// Formats dates, times, names and verdicts for the whole page.
 
 const day = 86_400_000;
 const dates = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
@@ -11,7 +11,7 @@ const times = new Intl.DateTimeFormat('en-GB', {
 });
 
 /**
- * `20 Feb 2027`, in UTC as certificates have it.
+ * `20 Feb 2027`, in UTC like the dates of a certificate.
  * @param {string} iso
  */
 export function date(iso) {
@@ -19,7 +19,7 @@ export function date(iso) {
 }
 
 /**
- * In the reader's own time zone.
+ * In the time zone of the browser.
  * @param {string} iso
  */
 export function moment(iso) {
@@ -27,7 +27,7 @@ export function moment(iso) {
 }
 
 /**
- * Whole days from one moment to another, rounded down: a certificate with half a day left has 0, one that ended since has -1.
+ * Whole days from one moment to another, rounded down: 0 with half a day left, -1 just after the end.
  * @param {string} from
  * @param {string} to
  */
@@ -55,7 +55,7 @@ export function ms(value) {
 }
 
 /**
- * The common name of a name as RFC 4514 writes it, or the whole.
+ * The common name in a distinguished name (RFC 4514), or the whole name.
  * @param {string} name
  */
 export function commonName(name) {
@@ -64,7 +64,7 @@ export function commonName(name) {
 }
 
 /**
- * With a capital: what functions say of a document begins with the name of its key.
+ * Starts with a capital: some error details begin with the name of a key.
  * @param {string} words
  */
 export function sentence(words) {
@@ -83,10 +83,10 @@ export function counted(count, one, many) {
 /** @type {Readonly<Record<string, readonly [string, 'good' | 'bad' | 'warn']>>} */
 const verdicts = {
   'access-granted': ['Access is granted', 'good'],
-  'access-refused': ['The server refuses the client certificate', 'bad'],
-  'not-mutual': ['The server does not verify the client: this is not mutual TLS', 'warn'],
+  'access-refused': ['The server rejects the client certificate', 'bad'],
+  'not-mutual': ['The server does not request a client certificate: this is not mutual TLS', 'warn'],
   'server-not-trusted': ['The server is not trusted', 'bad'],
-  unreachable: ['No TLS connection can be made', 'bad'],
+  unreachable: ['A TLS connection cannot be opened', 'bad'],
   'identity-unusable': ['The identity cannot be used', 'bad'],
 };
 

@@ -75,8 +75,8 @@ describe.skipIf(!chromium)('a call in the console (needs chromium)', { timeout: 
   });
 
   it.each([
-    ['call-url', '', 'Give the URL of the API.'],
-    ['call-method', '', 'Give a method.'],
+    ['call-url', '', 'Enter the URL of the API.'],
+    ['call-method', '', 'Enter a method.'],
     ['call-headers', 'accept: a\nno colon', 'Line 2 is not a name, a colon and a value.'],
     ['call-timeout', '0', 'The time limit must be a whole number from 1 to 28000.'],
     ['call-timeout', 'soon', 'The time limit must be a whole number from 1 to 28000.'],

@@ -36,10 +36,10 @@ describe.skipIf(!chromium)('a diagnosis in the console (needs chromium)', { time
     ['expired', 'bad', 'The server is not trusted', 3],
     ['unknown-ca', 'bad', 'The server is not trusted', 3],
     ['wrong-name', 'bad', 'The server is not trusted', 3],
-    ['rejects', 'bad', 'The server refuses the client certificate', 5],
-    ['rejects-tls12', 'bad', 'The server refuses the client certificate', 5],
+    ['rejects', 'bad', 'The server rejects the client certificate', 5],
+    ['rejects-tls12', 'bad', 'The server rejects the client certificate', 5],
     ['one-way', 'warn', 'The server does not verify the client', 4],
-    ['plain', 'bad', 'No TLS connection can be made', 2],
+    ['plain', 'bad', 'A TLS connection cannot be opened', 2],
   ])('of the host %s', async (host, kind, words, step) => {
     const page = await at.open('#/diagnose/platform');
     await diagnose(page, at.cloud.urlOf(host));
@@ -90,7 +90,7 @@ describe.skipIf(!chromium)('a diagnosis in the console (needs chromium)', { time
   });
 
   it.each([
-    ['', 'Give the URL of the API.'],
+    ['', 'Enter the URL of the API.'],
     ['http://accounts.demo.localhost/', 'The URL must begin with https:// and name a host.'],
     ['api.example', 'The URL must begin with https:// and name a host.'],
     ['https://user@api.example/', /user|credential/i],

@@ -31,9 +31,9 @@ describe.skipIf(!chromium)('a token in the console (needs chromium)', { timeout:
     expect(await page.locator('nav, #forget').filter({ visible: true }).count()).toBe(0);
     const error = page.locator('#token-value-error');
     for (const [value, words] of [
-      ['', 'Give the token.'],
-      ['a b', 'A token has letters, digits and signs, and no space.'],
-      ['W'.repeat(43), 'The server does not know this token.'],
+      ['', 'Enter the token.'],
+      ['a b', 'A token can contain letters, digits and symbols, but no spaces.'],
+      ['W'.repeat(43), 'The server does not accept this token.'],
     ] as const) {
       await give(page, value);
       await expect.poll(() => error.innerText()).toBe(words);
@@ -78,7 +78,7 @@ describe.skipIf(!chromium)('a token in the console (needs chromium)', { timeout:
     await page.route('**/console/api/state', (route) => route.fulfill({ status: 401, json: {} }));
     await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
     await page.locator('#token:visible').waitFor();
-    expect(await page.locator('main').innerText()).toContain('The server does not know this token.');
+    expect(await page.locator('main').innerText()).toContain('The server does not accept this token.');
     expect(await page.locator('.life, .certificate, .version').count()).toBe(0);
   });
 });

@@ -69,7 +69,7 @@ describe.skipIf(!chromium)('the console for everybody (needs chromium)', { timeo
     // The answer takes the focus from nobody.
     expect(await focused()).toBe('Diagnose');
     await page.keyboard.press('Tab');
-    expect(await focused()).toBe('What the server showed');
+    expect(await focused()).toBe('What the server sent');
     await page.keyboard.press('Enter');
     expect(await page.locator('#diagnosis details').getAttribute('open')).toBe('');
   });
