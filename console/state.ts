@@ -1,21 +1,21 @@
-// What the console shows, as its page gets it: names, dates, fingerprints, labels, verdicts; never a key, never a payload.
+// The JSON of GET /console/api/state: names, dates, fingerprints, labels and verdicts; no keys and no payloads.
 
 import type { Network } from '../core/destination/destination.ts';
 import type { Certainty, CertificateReport, Verdict } from '../core/diagnosis/diagnosis.ts';
 
 export interface ConsoleState {
-  /** ISO 8601, of the server: days to expiry are counted from it. */
+  /** ISO 8601, by the server's clock: days to expiry count from it. */
   readonly now: string;
   readonly place: 'local-cloud' | 'directory';
-  /** Where the server knows callers. */
+  /** Name of the caller; absent without authentication. */
   readonly caller?: string;
-  /** Whether a rotation can be begun here. */
+  /** Whether this server can start rotations. */
   readonly mayRotate: boolean;
-  /** By name; those that the caller may use. */
+  /** Sorted by name; only those that the caller can use. */
   readonly identities: readonly IdentityState[];
-  /** How many there are besides. */
+  /** How many identities were left out above the limit. */
   readonly furtherIdentities: number;
-  /** The latest first; absent where there is no event bus. */
+  /** Latest first; absent without an event bus. */
   readonly events?: readonly EventState[];
 }
 
@@ -24,18 +24,18 @@ export interface IdentityState {
   readonly current?: VersionState;
   readonly next?: VersionState;
   readonly previous?: VersionState;
-  /** Why there is no current version to show. */
+  /** Why there is no current version. */
   readonly problem?: ProblemState;
   readonly destinations: readonly DestinationState[];
-  /** Absent where nothing rotates: files are replaced by whoever owns them. */
+  /** Absent if this server has no rotation, as with identities in a folder. */
   readonly rotation?: RotationState;
 }
 
 export interface VersionState {
   readonly version: string;
-  /** Why it cannot be presented; absent when it can. */
+  /** Why the version cannot be presented; absent if it can. */
   readonly problem?: ProblemState;
-  /** Leaf first, root last; empty when it waits for its certificate or has none that can be read. */
+  /** Leaf first, root last; empty before the certificate is issued, or if it cannot be read. */
   readonly chain: readonly CertificateReport[];
 }
 
@@ -52,9 +52,9 @@ export interface DestinationState {
   readonly requireMutual: boolean;
   readonly isPinned: boolean;
   readonly hasOwnRoots: boolean;
-  /** `GET /health`, where it has one. */
+  /** Such as `GET /health`; absent if none is configured. */
   readonly probe?: string;
-  /** The last of each host that falls under it, the latest first. */
+  /** The last verdict of each host that matches, latest first. */
   readonly verdicts: readonly VerdictState[];
 }
 
@@ -71,7 +71,7 @@ export interface VerdictState {
 export interface RotationState {
   readonly isEnabled: boolean;
   readonly isUnderWay: boolean;
-  /** Secrets Manager's expression. */
+  /** A schedule expression of Secrets Manager. */
   readonly schedule?: string;
   /** ISO 8601. */
   readonly nextAt?: string;
@@ -84,6 +84,6 @@ export interface EventState {
   readonly time: string;
   readonly type: string;
   readonly identity: string;
-  /** `host:port`, of those that rejected a certificate; the first ten. */
+  /** The first ten endpoints that rejected the certificate, as `host:port`. */
   readonly rejectedBy?: readonly string[];
 }

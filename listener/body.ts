@@ -1,13 +1,13 @@
-// Reads the body of a request whole, up to a size, into one buffer; or reads it and drops it.
+// Reads the body of a request into one buffer, up to a limit; or reads and drops it.
 import type { IncomingMessage } from 'node:http';
 
-/** What is held at first of a body that does not say how long it is, or says that it is longer. */
+/** First size of the buffer, for a longer body or one without a Content-Length. */
 const firstBytes = 16 * 1024;
 
 /**
- * Undefined when it has more than `maxBytes`, or ended early; whatever still comes then is dropped. Chunks are copied: each
- * costs some 70 bytes and an object besides what is in it, and a caller may send one for each byte.
- * @param hold is told how many bytes are held, before they are; what it throws ends the reading
+ * Undefined if the body has more than `maxBytes` or ended early; the rest is then dropped. Chunks are copied into one
+ * buffer: each has an overhead of about 70 bytes, and a caller can send a chunk for each byte.
+ * @param hold called with the size of the buffer, in bytes, before it is allocated; rejects with what `hold` throws
  */
 export function readBody(
   request: IncomingMessage,
@@ -16,46 +16,46 @@ export function readBody(
 ): Promise<Buffer | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer | undefined>();
   const announced = Number(request.headers['content-length'] ?? Number.NaN);
-  let held: Buffer = Buffer.alloc(0);
+  let buffer: Buffer = Buffer.alloc(0);
   let size = 0;
-  const take = (chunk: Buffer) => {
+  const onData = (chunk: Buffer) => {
     const end = size + chunk.length;
-    if (end > maxBytes) return leave(() => resolve(undefined));
+    if (end > maxBytes) return stop(() => resolve(undefined));
     try {
-      // The usual case: all of it at once.
+      // The usual case: one chunk.
       if (size === 0 && chunk.length === announced) {
         hold(end);
-        held = chunk;
+        buffer = chunk;
       } else {
-        if (end > held.length) grow(end);
-        held.set(chunk, size);
+        if (end > buffer.length) grow(end);
+        buffer.set(chunk, size);
       }
       size = end;
     } catch (thrown) {
-      leave(() => reject(thrown));
+      stop(() => reject(thrown));
     }
   };
-  const grow = (least: number) => {
-    const most = announced <= maxBytes ? Math.max(announced, least) : maxBytes;
-    const length = Math.min(most, Math.max(firstBytes, 2 * held.length, least));
+  const grow = (minBytes: number) => {
+    const limit = announced <= maxBytes ? Math.max(announced, minBytes) : maxBytes;
+    const length = Math.min(limit, Math.max(firstBytes, 2 * buffer.length, minBytes));
     hold(length);
     const larger = Buffer.allocUnsafeSlow(length);
-    larger.set(held.subarray(0, size));
-    held = larger;
+    larger.set(buffer.subarray(0, size));
+    buffer = larger;
   };
-  const leave = (settle: () => void) => {
-    request.off('data', take);
+  const stop = (settle: () => void) => {
+    request.off('data', onData);
     request.resume();
-    held = Buffer.alloc(0);
+    buffer = Buffer.alloc(0);
     settle();
   };
-  request.on('data', take);
-  request.once('end', () => resolve(held.subarray(0, size)));
+  request.on('data', onData);
+  request.once('end', () => resolve(buffer.subarray(0, size)));
   request.once('close', () => resolve(undefined));
   return promise;
 }
 
-/** Resolves when the request has ended or is gone, and after `maxBytes` or `ms` at the latest. */
+/** Resolves when the request has ended or was aborted, and at the latest after `maxBytes` or `ms` milliseconds. */
 export function dropBody(request: IncomingMessage, maxBytes: number, ms: number): Promise<void> {
   return new Promise((resolve) => {
     let bytes = 0;
@@ -69,7 +69,7 @@ export function dropBody(request: IncomingMessage, maxBytes: number, ms: number)
       request.off('data', count);
       request.off('end', done);
       request.off('close', done);
-      // With nobody to hear it, it would be kept.
+      // Without a listener and resume(), Node would buffer the rest.
       request.resume();
       resolve();
     }

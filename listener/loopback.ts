@@ -1,14 +1,14 @@
-// What counts as this machine alone: where a local server may listen, and which names its requests may be sent to.
+// Recognises loopback: as an address to listen on, and as the Host of a request.
 
-/** @param host as it is given to a server to listen on: `localhost`, or an address without brackets */
+/** @param host an address to listen on: `localhost`, or an IP address without brackets */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host);
 }
 
 /**
- * Names below `localhost` are loopback to browsers (RFC 6761, section 6.3). To a server that is to listen they are not:
- * a resolver that asks the network for them may lead anywhere.
- * @param header a Host header: name or address, and perhaps a port
+ * Browsers resolve names below `localhost` to loopback (RFC 6761, section 6.3). They are not valid to listen on, because
+ * other resolvers can return any address.
+ * @param header a Host header: a name or an address, with or without a port
  */
 export function isLoopbackHeader(header: string): boolean {
   const name = header

@@ -1,18 +1,18 @@
-// Finds the route of an HTTP API that a request is for, as API Gateway does: method and path segments, one variable each.
+// Matches a request to a route as API Gateway does: by method and path segments, with one variable per segment.
 
 /** API Gateway's spelling: `POST /v1/identities/{identity}/invocations`. */
 export type RouteKey = string;
 
 export interface RouteMatch {
   readonly routeKey: RouteKey;
-  /** Decoded; undefined when the route has no variable. */
+  /** Percent-decoded; undefined if the route has no variables. */
   readonly pathParameters: Readonly<Record<string, string>> | undefined;
 }
 
 /**
- * @param path as it was requested, still percent-encoded, without the query
- * @returns undefined when no route matches
- * @throws URIError when the path is not valid percent-encoding
+ * @param path percent-encoded, without the query
+ * @returns undefined if no route matches
+ * @throws URIError if the path is not valid percent-encoding
  */
 export function matchRoute(routeKeys: readonly RouteKey[], method: string, path: string): RouteMatch | undefined {
   const segments = path.split('/').map(decodeURIComponent);

@@ -1,18 +1,18 @@
-// The subject of a caller's certificate, as an operator writes it down (RFC 4514) and as the certificate has it.
+// Parses and compares the subject of a client certificate, from the callers file (RFC 4514) and from the certificate.
 import type { X509Certificate } from 'node:crypto';
 import { readCertificateFields } from '../../core/x509/der-reader.ts';
 import { readName } from '../../core/x509/distinguished-name.ts';
 
 interface Attribute {
-  /** In capitals: types do not care about case (RFC 4514, section 3). */
+  /** Upper case: types are not case-sensitive (RFC 4514, section 3). */
   readonly type: string;
   readonly value: string;
 }
 
-/** Relative names, the most specific first, each with its attributes sorted: the order inside one does not count. */
+/** Relative distinguished names, the most specific first. The attributes of each are sorted: their order has no meaning. */
 export type Subject = readonly (readonly Attribute[])[];
 
-/** Undefined when the text is no name. Blanks around separators do not count; values are compared to the letter. */
+/** Undefined if the text is not a distinguished name. Spaces around separators are ignored; values are case-sensitive. */
 export function parseSubject(text: string): Subject | undefined {
   const relativeNames: Attribute[][] = [];
   for (const part of splitUnescaped(text, ',')) {
@@ -28,14 +28,14 @@ export function parseSubject(text: string): Subject | undefined {
   return relativeNames;
 }
 
-/** Undefined for one that is longer than a name has any reason to be. */
+/** Undefined for a subject above the length limit of readName(). */
 export function subjectOf(certificate: X509Certificate): Subject | undefined {
   const fields = readCertificateFields(certificate.raw);
   const text = fields && readName(fields.subject).text;
   return text === undefined || text === '' || text.endsWith('…') ? undefined : parseSubject(text);
 }
 
-/** Of its subject: read once for each certificate, as a connection asks again with every request. */
+/** Keys of its subject, computed once for each certificate: every request of a connection needs them. */
 export function namesOf(certificate: X509Certificate): { readonly key?: string; readonly commonName?: string } {
   let names = known.get(certificate);
   if (names === undefined) {
@@ -49,12 +49,12 @@ export function namesOf(certificate: X509Certificate): { readonly key?: string; 
 
 const known = new WeakMap<X509Certificate, ReturnType<typeof namesOf>>();
 
-/** Two subjects are the same exactly when this is. */
+/** Equal for equal subjects only. */
 export function subjectKey(subject: Subject): string {
   return JSON.stringify(subject.map((attributes) => attributes.map(keyOf)));
 }
 
-/** Undefined unless there is exactly one. */
+/** Undefined unless there is exactly one common name. */
 export function commonNameOf(subject: Subject): string | undefined {
   const names = subject.flat().filter(({ type }) => type === 'CN' || type === '2.5.4.3');
   return names.length === 1 ? names[0]?.value : undefined;
@@ -78,7 +78,7 @@ function splitUnescaped(text: string, separator: string): string[] {
   return parts;
 }
 
-/** A blank at the end that is escaped belongs to the value. */
+/** An escaped space at the end is part of the value. */
 function trimmed(value: string): string {
   const end = value.trimEnd();
   return end.endsWith('\\') && end.length < value.length && /(^|[^\\])(\\\\)*\\$/.test(end) ? `${end} ` : end;
@@ -86,7 +86,7 @@ function trimmed(value: string): string {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** RFC 4514, section 3: `\,` is a comma, `\C3\A9` two bytes of UTF-8. Undefined where the escapes make no text. */
+/** RFC 4514, section 3: `\,` is a comma, `\C3\A9` two bytes of UTF-8. Undefined if the escapes are not valid UTF-8. */
 function unescaped(value: string): string | undefined {
   const bytes: Buffer[] = [];
   for (const [piece] of value.matchAll(/\\[0-9A-Fa-f]{2}|\\.|[^\\]+|\\$/gs)) {

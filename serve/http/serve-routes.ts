@@ -42,7 +42,7 @@ export function readinessAnswer(readiness: Readiness): HttpAnswer {
   return { status: isReady ? 200 : 503, headers: json, body: JSON.stringify(body) };
 }
 
-/** Prometheus' text format, version 0.0.4. */
+/** Prometheus text format, version 0.0.4. */
 export function metricsAnswer(text: string): HttpAnswer {
   const type = 'text/plain; version=0.0.4; charset=utf-8';
   return { status: 200, headers: ['content-type', type, 'cache-control', 'no-store'], body: text };

@@ -77,7 +77,7 @@ describe.skipIf(!chromium)('a call in the console (needs chromium)', { timeout: 
   it.each([
     ['call-url', '', 'Enter the URL of the API.'],
     ['call-method', '', 'Enter a method.'],
-    ['call-headers', 'accept: a\nno colon', 'Line 2 is not a name, a colon and a value.'],
+    ['call-headers', 'accept: a\nno colon', 'Line 2 must be a name, a colon and a value.'],
     ['call-timeout', '0', 'The time limit must be a whole number from 1 to 28000.'],
     ['call-timeout', 'soon', 'The time limit must be a whole number from 1 to 28000.'],
   ])('with %s "%s" is refused beside the field', async (id, value, words) => {
@@ -97,7 +97,7 @@ describe.skipIf(!chromium)('a call in the console (needs chromium)', { timeout: 
     ['call-method', 'get', 'The field "method" must be written in capitals.'],
     ['call-headers', 'host: elsewhere.example', 'The header "host" is set by Countersign alone; leave it out.'],
     ['call-url', 'https://api.example/#part', 'The url has a fragment'],
-    ['call-url', 'https://user:secret@api.example/', 'Leave out everything up to the "@"'],
+    ['call-url', 'https://user:secret@api.example/', 'Remove everything up to the "@"'],
   ])('with %s "%s" is refused by the server, beside the field as well', async (id, value, words) => {
     const page = await at.open('#/call/platform', {}, [notOk]);
     await page.fill('#call-url', at.cloud.urlOf('accounts'));

@@ -30,7 +30,7 @@ describe.skipIf(!chromium)('identities in the console (needs chromium)', { timeo
   it('that cannot be used say why', async () => {
     const page = await at.open('#/identities/broken');
     await page.locator('.version.current').waitFor();
-    expect(await page.locator('#identity').innerText()).toMatch(/It may go nowhere/);
+    expect(await page.locator('#identity').innerText()).toMatch(/No destinations are configured/);
     expect(await page.locator('.life.selected .life-problem').innerText()).toMatch(/Certificate is missing/);
   });
 

@@ -28,7 +28,7 @@ describe.skipIf(!chromium)('the console of serve in Chromium (needs chromium)', 
       await page.press('#token-value', 'Enter');
     };
     await give(unknown.token);
-    await expect.poll(() => page.locator('#token-value-error').innerText()).toContain('does not know this token');
+    await expect.poll(() => page.locator('#token-value-error').innerText()).toContain('does not accept this token');
     await give(mine.token);
     await page.locator('#place:not(:empty)').waitFor();
     const shown = await page.locator('main').innerText();
