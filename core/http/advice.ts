@@ -18,7 +18,8 @@ export interface RefusalPage {
 }
 
 /**
- * The first that matches speaks. Each pattern is the server's own wording, as it stands in its source or was seen; IIS's, Kong's
+ * The first that matches speaks. Each pattern takes linear time: it is anchored at the start, or its repetitions
+ * are bounded. Each is the server's own wording, as it stands in its source or was seen; IIS's, Kong's
  * and Azure's are known by their documentation alone. What an API says of certificates in its own words is no such page.
  *
  * - IIS: "HTTP 1.0, HTTP 1.1: the HTTP status code in IIS 7 and later" (learn.microsoft.com), the custom pages of IIS 5 to 10
@@ -30,7 +31,7 @@ export interface RefusalPage {
  *   API Gateway (`{"message":"Forbidden"}`, 403) and Cloudflare (the page of
  *   the rule that blocked, 403) do not say that the certificate is the reason.
  */
-const pages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
+export const refusalPages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
   {
     kind: 'untrusted',
     // nginx ngx_http_special_response.c (495), Kong's mtls-auth, IIS 403.16.
@@ -65,7 +66,7 @@ const pages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
     // nginx (496), Kong, IIS 403.7, Tomcat's and JBoss's SSLAuthenticator.
     kind: 'none-received',
     pattern:
-      /requires your browser to have a .{0,40}client certificate|<(?:title|center|h1)>(?:\d{3} )?No required SSL certificate was sent<|^\s*\{"message":\s*"No required TLS certificate was sent"[^{}]*\}\s*$|<[^>]+>[^<]{0,60}No client certificate chain in this request|403[.]7\b.{0,60}client certificate (?:is )?required|403 - Forbidden: SSL client certificate is required/is,
+      /requires your browser to have a .{0,40}client certificate|<(?:title|center|h1)>(?:\d{3} )?No required SSL certificate was sent<|^\s*\{"message":\s*"No required TLS certificate was sent"[^{}]*\}\s*$|<[^<>]{1,200}>[^<]{0,60}No client certificate chain in this request|403[.]7\b.{0,60}client certificate (?:is )?required|403 - Forbidden: SSL client certificate is required/is,
     advice: `The API server says that it got no client certificate (step 4 or 5), as servers do that did not ask for one under this name or know none of its issuers: the customer must ask for it in the virtual host that answers, and ${trustUs}`,
   },
 ];
@@ -77,7 +78,7 @@ const pages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
 export function refusalPage(status: number, bodyStart: Buffer): RefusalPage | undefined {
   if (!statuses.has(status)) return undefined;
   const text = bodyStart.toString('latin1', 0, windowBytes);
-  return pages.find(({ pattern }) => pattern.test(text));
+  return refusalPages.find(({ pattern }) => pattern.test(text));
 }
 
 const unprovenEnd =

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { adviceFor } from '../../../core/http/advice.ts';
+import { adviceFor, refusalPages } from '../../../core/http/advice.ts';
 import { collectBody } from '../../../core/http/body.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { findPeer } from '../../support/peers.ts';
@@ -174,5 +174,30 @@ describe('the words of other servers', () => {
     [403, `${' '.repeat(5000)}The SSL certificate error`],
   ])('%d %j says nothing', (status, page) => {
     expect(adviceFor(status, Buffer.from(page))).toBeUndefined();
+  });
+});
+
+describe('a hostile page', () => {
+  /** The alternatives of a pattern, groups left whole; escapes and character classes become a letter. */
+  function alternativesOf({ source }: RegExp): string[] {
+    const simple = source.replace(/\\./g, 'e').replace(/\[[^\]]*\]/g, 'c');
+    const alternatives = [''];
+    let depth = 0;
+    for (const character of simple) {
+      depth += character === '(' ? 1 : character === ')' ? -1 : 0;
+      if (depth === 0 && character === '|') alternatives.push('');
+      else alternatives[alternatives.length - 1] += character;
+    }
+    return alternatives;
+  }
+
+  it('is read in linear time: what is searched for at each place repeats nothing without a bound', () => {
+    const alternatives = refusalPages.flatMap(({ pattern }) => alternativesOf(pattern));
+    expect(alternatives.length).toBeGreaterThan(10);
+    for (const alternative of alternatives) {
+      if (!alternative.startsWith('^')) expect(alternative).not.toMatch(/[*+]|\{\d+,\}/);
+    }
+    // An unbounded repetition is found where there is one.
+    expect(alternativesOf(/a|<[^>]+>b/)).toEqual(['a', '<c+>b']);
   });
 });
