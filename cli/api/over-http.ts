@@ -2,6 +2,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { ByteCollector } from '../../core/byte-collector.ts';
 import { limits, routes } from '../../core/settings.ts';
 import { alertIn } from '../../core/tls/alerts.ts';
 import { isLoopbackHeader } from '../../listener/loopback.ts';
@@ -79,17 +80,14 @@ function exchange(url: URL, { method, headers, body, access, withinMs }: Exchang
     outgoing.end(body);
 
     function take(incoming: IncomingMessage): void {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
+      const collector = new ByteCollector({ maxBytes: maxAnswerBytes });
       incoming.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        bytes += chunk.length;
-        if (bytes > maxAnswerBytes) incoming.destroy(coded('too-large'));
+        if (!collector.add(chunk)) incoming.destroy(coded('too-large'));
       });
       incoming.once('error', reject);
       incoming.once('end', () => {
         const { statusCode: status = 0, headers: answered } = incoming;
-        resolve({ status, headers: answered, body: Buffer.concat(chunks).toString('utf8') });
+        resolve({ status, headers: answered, body: collector.bytes.toString('utf8') });
       });
     }
   });

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { ByteCollector } from '../../core/byte-collector.ts';
 import { usageError } from '../exit-code.ts';
 import type { InputFile } from '../import/contents.ts';
 import { most } from '../import/limits.ts';
@@ -56,11 +57,10 @@ const writerWithinMs = 3_000;
 const askedAgainMs = 10;
 
 async function readPipe(handle: FileHandle, path: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const collector = new ByteCollector({ maxBytes: mostBytes });
+  const buffer = Buffer.alloc(65_536);
   const until = performance.now() + writerWithinMs;
-  while (length < mostBytes) {
-    const buffer = Buffer.alloc(65_536);
+  while (collector.size < mostBytes) {
     const bytesRead = await handle.read(buffer).then(
       (read) => read.bytesRead,
       ({ code }: NodeJS.ErrnoException) => {
@@ -68,14 +68,13 @@ async function readPipe(handle: FileHandle, path: string): Promise<Buffer> {
         throw usageError(`The pipe ${path} cannot be read (${code}).`);
       },
     );
-    if (bytesRead === 0 && length > 0) break;
+    if (bytesRead === 0 && collector.size > 0) break;
     if (bytesRead === 0 && performance.now() > until) throw usageError(`Nobody writes into the pipe ${path}.`);
-    if (bytesRead) {
-      chunks.push(buffer.subarray(0, bytesRead));
-      length += bytesRead;
-    } else await wait(askedAgainMs);
+    // Copied: the buffer is read into again.
+    if (bytesRead) collector.add(Buffer.from(buffer.subarray(0, bytesRead)));
+    else await wait(askedAgainMs);
   }
-  return Buffer.concat(chunks).subarray(0, mostBytes);
+  return collector.bytes;
 }
 
 /** JSON in a file. Throws a usage error that quotes nothing of it. */
@@ -95,12 +94,10 @@ async function readStandardInput(): Promise<Buffer> {
 }
 
 async function bounded(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const collector = new ByteCollector({ maxBytes: mostBytes });
   for await (const chunk of stream) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length >= mostBytes) break;
+    collector.add(chunk);
+    if (collector.size === mostBytes) break;
   }
-  return Buffer.concat(chunks).subarray(0, mostBytes);
+  return collector.bytes;
 }

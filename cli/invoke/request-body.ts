@@ -1,6 +1,7 @@
 // The body of an invocation as curl's options make it: texts, files and standard input, joined by `&`.
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
+import { ByteCollector } from '../../core/byte-collector.ts';
 import { limits } from '../../core/settings.ts';
 import { usageError } from '../exit-code.ts';
 
@@ -51,21 +52,17 @@ async function bytesOf({ kind, value }: DataPart, stdin: AsyncIterable<Buffer | 
 }
 
 async function collect(stream: AsyncIterable<Buffer | string>, path: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+  const collector = new ByteCollector({ maxBytes });
   try {
     for await (const chunk of stream) {
-      const buffer = Buffer.from(chunk as Buffer);
-      chunks.push(buffer);
-      bytes += buffer.length;
-      if (bytes > maxBytes) throw tooLarge();
+      if (!collector.add(Buffer.from(chunk as Buffer))) throw tooLarge();
     }
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === 'usage') throw thrown;
     throw usageError(`${path === '-' ? 'Standard input' : `The file ${path}`} cannot be read (${code ?? 'Error'}).`);
   }
-  return Buffer.concat(chunks, bytes);
+  return collector.bytes;
 }
 
 function tooLarge(): Error {

@@ -1,6 +1,7 @@
 // After the handshake: one harmless request that makes the server speak, or a wait for what it says by itself.
 import { request as httpsRequest } from 'node:https';
 import type { TLSSocket } from 'node:tls';
+import { ByteCollector } from '../byte-collector.ts';
 import type { Target } from '../destination/target.ts';
 import {
   failureBehindHandshake,
@@ -58,19 +59,16 @@ export function sendProbe(
     });
     outgoing.on('response', (response) => {
       seen.attempt.phase = 'response';
-      const chunks: Buffer[] = [];
-      let bytes = 0;
+      const body = new ByteCollector({ maxBytes: most.bodyBytes });
       const done = () => {
         clearTimeout(timer);
-        const bodyStart = Buffer.concat(chunks).subarray(0, most.bodyBytes);
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, bodyStart });
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, bodyStart: body.bytes });
         response.destroy();
       };
       const timer = setTimeout(done, bodyPatienceMs);
       response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        bytes += chunk.length;
-        if (bytes >= most.bodyBytes) done();
+        body.add(chunk);
+        if (body.size === most.bodyBytes) done();
       });
       response.on('error', done);
       response.on('end', done);

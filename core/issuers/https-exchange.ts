@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request as startRequest } from 'node:https';
 import type { TLSSocket } from 'node:tls';
+import { collectBytes } from '../byte-collector.ts';
 import { settingUnusable } from '../identity/renewal-unusable.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { notCertificates } from './answer-certificates.ts';
@@ -149,12 +150,7 @@ async function read(incoming: IncomingMessage): Promise<Buffer> {
     incoming.destroy();
     return Buffer.alloc(0);
   }
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > mostBytes) throw notCertificates('is larger than 256 KiB', 'answer-too-large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const body = await collectBytes(incoming, mostBytes);
+  if (body === undefined) throw notCertificates('is larger than 256 KiB', 'answer-too-large');
+  return body;
 }

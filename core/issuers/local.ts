@@ -1,4 +1,5 @@
 // The authority of the local cloud as an issuer: the request goes in over loopback HTTP, PEM certificates come out.
+import { collectBytes } from '../byte-collector.ts';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
 import { renewalUnusable } from '../identity/renewal-unusable.ts';
@@ -58,14 +59,8 @@ async function ask(url: URL, asked: Asked, signal: AbortSignal): Promise<{ statu
       redirect: 'error',
       signal,
     });
-    const chunks: Uint8Array[] = [];
-    let received = 0;
-    for await (const chunk of response.body ?? []) {
-      received += chunk.length;
-      if (received > mostBytes) break;
-      chunks.push(chunk);
-    }
-    if (received <= mostBytes) return { status: response.status, text: Buffer.concat(chunks).toString() };
+    const body = response.body ? await collectBytes(response.body, mostBytes) : Buffer.alloc(0);
+    if (body !== undefined) return { status: response.status, text: body.toString() };
   } catch (thrown) {
     const reason = signal.aborted ? 'timeout' : networkCodeOf(thrown);
     throw unavailable(signal.aborted ? 'did not answer in time' : 'cannot be reached', reason);

@@ -1,6 +1,7 @@
 // The platform's authority on loopback: a certificate request goes in, the certificate and its issuers come out.
 import { createHash, X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { collectBytes } from '../../core/byte-collector.ts';
 import { readCertificateRequest } from '../../core/x509/certificate-request-reader.ts';
 import { closeServer, listen, urlOf } from '../../listener/listen.ts';
 import { isLoopbackHeader } from '../../listener/loopback.ts';
@@ -115,14 +116,8 @@ function refusalOf({ headers, method, url }: IncomingMessage): Refusal | undefin
 }
 
 async function readBody(request: IncomingMessage): Promise<string | Refusal> {
-  const chunks: Buffer[] = [];
-  let received = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    received += chunk.length;
-    if (received > mostBodyBytes) return refusal(413, `A request has ${mostBodyBytes} bytes at most.`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+  const body = await collectBytes(request, mostBodyBytes);
+  return body === undefined ? refusal(413, `A request has ${mostBodyBytes} bytes at most.`) : body.toString();
 }
 
 function refusal(status: number, sentence: string): Refusal {

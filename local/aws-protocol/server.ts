@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import * as v from 'valibot';
+import { ByteCollector } from '../../core/byte-collector.ts';
 import { listen, urlOf } from '../../listener/listen.ts';
 import { isLoopback, isLoopbackHeader } from '../../listener/loopback.ts';
 import { AwsError } from './aws-error.ts';
@@ -156,18 +157,17 @@ function parameter(text: string): [string, string] {
 
 /** The body as an object, fields that are null left out: to AWS they are absent. Throws SerializationException. */
 export async function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<object> {
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const collector = new ByteCollector({ maxBytes: maxBodyBytes });
+  let fits = true;
+  // Reads on to the end, keeping nothing: a client that is still writing would not see the answer.
   for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    // Read on to the end, keeping nothing: a client that is still writing would not see the answer.
-    if (size <= maxBodyBytes) chunks.push(chunk);
-    else chunks.length = 0;
+    fits &&= collector.add(chunk);
+    if (!fits) collector.clear();
   }
-  if (size > maxBodyBytes) {
+  if (!fits) {
     throw new AwsError('RequestEntityTooLargeException', `A request can have at most ${maxBodyBytes} bytes.`);
   }
-  const body = parseJson(Buffer.concat(chunks));
+  const body = parseJson(collector.bytes);
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
   throw new AwsError('SerializationException', 'The body must be a JSON object.');
 }
