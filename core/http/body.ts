@@ -1,13 +1,16 @@
 // The body of an answer: read to its end, decoded, and never more of it than the limit, however small it came in.
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import { ByteCollector } from '../byte-collector.ts';
 import { CountersignError } from '../errors.ts';
-import { decodersFor, responseTooLarge } from './content-coding.ts';
+import { codingsOf, decodeBody, maxCodedBytes, responseTooLarge } from './content-coding.ts';
 
 export interface BodyOptions {
   /** Of what is handed on, decoded or not. */
   readonly limitBytes: number;
   /** False leaves the content coding as it came. */
   readonly decode: boolean;
+  /** True once the call has ended, at its deadline for example: decoding stops then. Default: never. */
+  readonly isAbandoned?: () => boolean;
 }
 
 export interface CollectedBody {
@@ -29,21 +32,20 @@ export interface CollectedBody {
  */
 export async function collectBody(response: IncomingMessage, options: BodyOptions): Promise<CollectedBody> {
   const coding = options.decode ? response.headers['content-encoding'] : undefined;
-  const decoders = coding ? decodersFor(coding) : [];
+  const codings = coding ? codingsOf(coding) : [];
   const limit = options.limitBytes;
-  if (decoders.length === 0) {
+  if (codings.length === 0) {
     const bytes = await read(response, limit, limit);
     return endsWithTheConnection(response) ? { bytes, decoded: false, endIsUnproven: true } : { bytes, decoded: false };
   }
 
-  // What does not compress grows a little: deflate's stored blocks add 5 bytes to 16 KB (RFC 1951, section 3.2.4).
-  let bytes = await read(response, limit + Math.ceil(limit / 64) + 1024, limit);
+  const bytes = await read(response, maxCodedBytes(limit), limit);
   // The answers to HEAD, 204 and 304 name a coding and have no body.
   if (bytes.length === 0) {
     return endsWithTheConnection(response) ? { bytes, decoded: false, endIsUnproven: true } : { bytes, decoded: false };
   }
-  for (const decode of decoders) bytes = decode(bytes, limit);
-  return { bytes, decoded: true };
+  const { isAbandoned = () => false } = options;
+  return { bytes: await decodeBody(codings, bytes, { limitBytes: limit, isAbandoned }), decoded: true };
 }
 
 /** Plain listeners instead of a pipeline: most bodies are one chunk, and this is the path of every call. */
@@ -51,10 +53,11 @@ function read(response: IncomingMessage, mostBytes: number, limitBytes: number):
   // Node sets `req` on every answer a client gets; only its types do not say so.
   const { req: request } = response as IncomingMessage & { readonly req: ClientRequest };
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const expectedBytes = announcedBytes(response, request.method);
+    const body = new ByteCollector({ maxBytes: mostBytes, expectedBytes });
 
     function fail(error: CountersignError): void {
+      body.clear();
       request.off('error', onRequestError);
       response.destroy();
       reject(error);
@@ -65,24 +68,22 @@ function read(response: IncomingMessage, mostBytes: number, limitBytes: number):
       else if (isParserError(cause)) fail(malformed(cause));
     }
 
-    if (response.destroyed && !response.readableEnded) return fail(incomplete(response, size));
-    if (announcedBytes(response, request.method) > mostBytes) return fail(responseTooLarge(limitBytes));
+    if (response.destroyed && !response.readableEnded) return fail(incomplete(response, body.size));
+    if (expectedBytes > mostBytes) return fail(responseTooLarge(limitBytes));
     request.on('error', onRequestError);
     response.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > mostBytes) fail(responseTooLarge(limitBytes));
-      else chunks.push(chunk);
+      if (!body.add(chunk)) fail(responseTooLarge(limitBytes));
     });
     response.on('end', () => {
-      if (!response.complete) return fail(incomplete(response, size));
+      if (!response.complete) return fail(incomplete(response, body.size));
       request.off('error', onRequestError);
-      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
+      resolve(body.bytes);
     });
     response.on('error', (cause) =>
-      fail(cause instanceof CountersignError ? cause : incomplete(response, size, cause)),
+      fail(cause instanceof CountersignError ? cause : incomplete(response, body.size, cause)),
     );
     response.on('close', () => {
-      if (!response.readableEnded) fail(incomplete(response, size));
+      if (!response.readableEnded) fail(incomplete(response, body.size));
     });
   });
 }

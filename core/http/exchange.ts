@@ -164,7 +164,9 @@ function send(
       incoming = response;
       attempt.phase = 'response';
       const firstByteMs = performance.now() - attempt.readyAt;
-      collectBody(response, { limitBytes: limits.maxAnswerBytes, decode: request.decodeContent }).then(
+      const isAbandoned = () => attempt.abandoned;
+      const decode = request.decodeContent;
+      collectBody(response, { limitBytes: limits.maxAnswerBytes, decode, isAbandoned }).then(
         ({ bytes, decoded, endIsUnproven = false }) => {
           const { statusCode: status = 0, rawHeaders } = response;
           const answer = { status, rawHeaders, body: bytes, decoded, endIsUnproven };

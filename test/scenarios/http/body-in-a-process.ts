@@ -1,0 +1,12 @@
+// Reads one answer from the port given and prints its size, and how far the memory of this process rose meanwhile, in bytes.
+import { request } from 'node:http';
+import { collectBody } from '../../functions/message/body.ts';
+
+const [, , port = '', limitBytes = ''] = process.argv;
+
+request({ host: '127.0.0.1', port, agent: false }, async (response) => {
+  const before = process.resourceUsage().maxRSS;
+  const { bytes } = await collectBody(response, { limitBytes: Number(limitBytes), decode: true });
+  const grownBytes = (process.resourceUsage().maxRSS - before) * 1024;
+  console.log(JSON.stringify({ size: bytes.length, grownBytes }));
+}).end();
