@@ -10,7 +10,7 @@ const folders = ['core', 'listener', 'console', 'serve', 'cli', 'infra', 'functi
 
 /** The floors of core/, from the bottom up: a module can import the modules of the floors below. */
 const floors = [
-  ['bounded-map', 'errors', 'settings', 'files', 'file-lock'],
+  ['bounded-map', 'byte-collector', 'errors', 'settings', 'files', 'file-lock'],
   ['aws', 'api', 'json-request', 'destination', 'x509', 'telemetry'],
   ['identity'],
   ['tls', 'versions'],

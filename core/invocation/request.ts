@@ -28,7 +28,7 @@ type Field = typeof knownFields extends Set<infer Name> ? Name : never;
 /** The fields of a request, not yet checked. `json` is given as text, see `readBody`. */
 export type InvocationFields = Readonly<Partial<Record<Field, unknown>>>;
 
-/** What node:zlib decodes; see body.ts. */
+/** What node:zlib decodes; see core/http/content-coding.ts. */
 const acceptEncoding = 'gzip, deflate, br, zstd';
 
 /** Some firewalls turn away requests without one; a caller's own takes its place. */

@@ -98,7 +98,7 @@ describe('deploy/', () => {
     const raw = Object.fromEntries(given.map(([, flag = '', value]) => [flags.get(flag), value]));
     const { workers, limits } = readServeOptions(raw);
     const memory = Number(/limits: \{ memory: (\d+)Gi \}/.exec(manifest)?.[1]) * 2 ** 30;
-    const most = workers * (limits.maxCalls * 10e6 + 3 * limits.maxBufferedBytes) + (workers + 1) * 120e6;
+    const most = workers * (limits.maxCalls * 30e6 + 3 * limits.maxBufferedBytes) + (workers + 1) * 120e6;
     expect(most).toBeLessThan(memory);
     const unit = read('deploy/countersign.service');
     const files = Number(/^LimitNOFILE=(\d+)$/m.exec(unit)?.[1]);

@@ -1,6 +1,6 @@
 // Reads one answer from the port given and prints its size, and how far the memory of this process rose meanwhile, in bytes.
 import { request } from 'node:http';
-import { collectBody } from '../../functions/message/body.ts';
+import { collectBody } from '../../../core/http/body.ts';
 
 const [, , port = '', limitBytes = ''] = process.argv;
 

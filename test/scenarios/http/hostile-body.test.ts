@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { startApi } from '../connection/customer-api.ts';
-import { openPlatform } from '../connection/platform.ts';
-import { createAuthorities } from '../support/stage.ts';
-import { expensiveBrotli, nestedBrotli } from './brotli-bomb.ts';
-import { call, failure, rawServer, webServer } from './wire.ts';
+import { startApi } from '../../support/connections/customer-api.ts';
+import { openPlatform } from '../../support/connections/platform.ts';
+import { expensiveBrotli, nestedBrotli } from '../../support/http/brotli-bomb.ts';
+import { call, failure, rawServer, webServer } from '../../support/http/wire.ts';
+import { createAuthorities } from '../../support/stage.ts';
 
 const options = { limitBytes: 4_500_000, decode: true };
 
@@ -40,7 +40,7 @@ describe('a body in chunks of one byte', () => {
       }
       socket.end('0\r\n\r\n');
     });
-    const program = join(import.meta.dirname, 'body-in-a-process.ts');
+    const program = join(import.meta.dirname, '../../support/http/body-in-a-process.ts');
     const child = spawn(process.execPath, [program, String(port), '4500000'], { stdio: ['ignore', 'pipe', 'inherit'] });
     const report = JSON.parse(await textOf(child.stdout));
     expect(report.size).toBe(size);
