@@ -1,6 +1,6 @@
 // A diagnosis for a terminal: five lines that can be read at a glance, then the findings and who must do what.
 import type { Diagnosis, Finding, StepReport, StepStatus, Verdict } from '../core/diagnosis/diagnosis.ts';
-import { escapeStringsForTerminal } from './escape-for-terminal.ts';
+import { escapeStringsForTerminal } from '../core/escape-for-terminal.ts';
 import type { Paint, Style } from './output.ts';
 
 const marks: Readonly<Record<StepStatus, readonly [string, Style]>> = {

@@ -1,6 +1,6 @@
 // What the command writes: the answer on stdout, as lines or as JSON; everything else on stderr; colours on a terminal alone.
 import { styleText } from 'node:util';
-import { escapeForTerminal, escapeJsonForTerminal } from './escape-for-terminal.ts';
+import { escapeForTerminal, escapeJsonForTerminal } from '../core/escape-for-terminal.ts';
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 export type Paint = (style: Style, text: string) => string;

@@ -2,7 +2,6 @@
 
 import { BoundedMap } from '../core/bounded-map.ts';
 import { CountersignError } from '../core/errors.ts';
-import { createGate } from '../core/identity/gate.ts';
 import type { IdentitySource, Stage } from '../core/identity/identity.ts';
 import { createVersionStatusCache, destinationStates, type LoadedIdentity, loadIdentity } from './identity-state.ts';
 import type { RecentVerdicts } from './recent-verdicts.ts';
@@ -69,7 +68,7 @@ interface Reusable<Value> {
 
 export function openConsole(parts: ConsoleParts): Console {
   const { source, stages, verdicts, rotations, now = Date.now } = parts;
-  const gate = createGate(maxConcurrentReads, 100_000);
+  const gate = createSemaphore(maxConcurrentReads, 100_000);
   const statuses = createVersionStatusCache();
   const reads = new BoundedMap<string, Reusable<IdentityRead>>({ maxEntries: maxReads });
   let namesRead: Reusable<Promise<readonly string[]>> | undefined;

@@ -1,7 +1,7 @@
 // What the local cloud prints: what runs where, a call, a table of the hosts that fail, lines to try.
 
-import { escapeForTerminal } from '../cli/escape-for-terminal.ts';
 import type { Paint } from '../cli/output.ts';
+import { escapeForTerminal } from '../core/escape-for-terminal.ts';
 import type { Cloud } from './cloud.ts';
 import type { RunningHost } from './demo-api/server.ts';
 import { type CallResult, type Failed, invocationOf, invocationPath } from './demo-call.ts';

@@ -28,7 +28,7 @@ export async function openInProcess(
     { checkDiagnosisRequest },
     { noTelemetry: telemetry },
   ] = await Promise.all([
-    import('../../core/identity/source.ts'),
+    import('../../core/identity/identity.ts'),
     import('../../core/invocation/services.ts'),
     import('../../core/invocation/invoke.ts'),
     import('../../core/invocation/request.ts'),

@@ -1,6 +1,7 @@
 // Tells a problem document: its title, the step, the detail and what to do on stderr; as JSON the whole document.
+
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import type { Problem } from './api.ts';
 
 export function tellProblem(problem: Problem, { output }: CommandContext): void {

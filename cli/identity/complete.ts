@@ -1,10 +1,10 @@
 // `identity complete`: the certificate that came back joins the key that waits for it, is proved like an import, and goes into use.
 import { createPrivateKey } from 'node:crypto';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
+import { publicKeyIdentifier } from '../../core/x509/keys.ts';
 import type { CommandContext } from '../context.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal } from '../exit-code.ts';
 import type { InputFile } from '../import/contents.ts';
-import { publicKeyIdentifier } from '../import/public-key.ts';
 import { readFiles } from '../import/read-files.ts';
 import type { KeptRequest } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';

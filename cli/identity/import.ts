@@ -1,6 +1,7 @@
 // `identity import`: files become an identity, judged and proved before it is stored, or all that is in the way is said.
+
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal, usageError } from '../exit-code.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { carriedOver, requireName, requireNoRotation, requireSize, wasChanged } from './change.ts';

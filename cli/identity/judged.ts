@@ -1,12 +1,11 @@
 // Files on their way into the store: read, judged and proved, or refused with everything that is in the way.
 import { CountersignError } from '../../core/errors.ts';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { AskPassphrase, InputFile } from '../import/contents.ts';
 import { type Finding, findingOf } from '../import/finding.ts';
-import { identityFrom, type ReadyIdentity } from '../import/identity-from.ts';
-import { prove } from '../import/prove.ts';
+import { identityFrom, prove, type ReadyIdentity } from '../import/identity-from.ts';
 import { readFiles } from '../import/read-files.ts';
 
 /** Read, judged and proved: the identity, or everything that is in its way. */

@@ -1,6 +1,6 @@
 // An identity for people: its certificates, destinations and renewal as lines.
 
-import { escapeForTerminal } from '../escape-for-terminal.ts';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { Paint } from '../output.ts';
 import type { CertificateView, IdentityView } from './described.ts';
 

@@ -1,7 +1,7 @@
 // `identity list`: every identity of the store, with its state and its days.
 import { CountersignError } from '../../core/errors.ts';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityStore } from '../store/identity-store.ts';
 import { openStore } from '../store/open-store.ts';

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { CountersignError } from '../../core/errors.ts';
 import { type KeyAlgorithm, keyAlgorithms } from '../../core/identity/renewal.ts';
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../../core/issuers/certificate-request.ts';
-import { readCertificateRequest } from '../../core/x509/certificate-request-reader.ts';
+import { readCertificateRequest } from '../../core/x509/certificate.ts';
 import { readName } from '../../core/x509/distinguished-name.ts';
 import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';

@@ -1,8 +1,8 @@
 // `identity rollback`: what was in use before comes back, after it was shown what that means.
 
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import { requireYes } from '../confirmation.ts';
 import type { CommandContext } from '../context.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal } from '../exit-code.ts';
 import { painter } from '../output.ts';
 import type { StoreOptions } from '../store/chosen-store.ts';

@@ -2,8 +2,8 @@
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { domainToASCII } from 'node:url';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal, unavailable, usageError } from '../exit-code.ts';
 import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityState, IdentityStore, StageName } from '../store/identity-store.ts';

@@ -1,34 +1,34 @@
-// The chain above a client certificate, as far as it goes, and everything that is wrong with it.
-import type { X509Certificate } from 'node:crypto';
+// The chain of the identity as far as it leads, and every finding about it.
 import { type AssembledChain, assembleChain, type IncompleteChain } from '../../core/x509/assemble.ts';
-import { type ChainCertificate, chainDefects, isIssuedBy } from '../../core/x509/chain.ts';
-import { readUsageFields } from '../../core/x509/usage-fields.ts';
-import type { FoundCertificate } from './contents.ts';
+import { daysUntil, expiresSoon, readUsageFields, type UsageFields } from '../../core/x509/certificate.ts';
+import { type ChainCertificate, chainDefects } from '../../core/x509/chain.ts';
+import { publicKeyIdentifier } from '../../core/x509/keys.ts';
+import { isIssuedBy, isSignedBy, publicRootOf, publicRoots } from '../../core/x509/trust.ts';
+import { type FoundCertificate, placeOf, subjectOf } from './contents.ts';
 import { type Finding, type FindingCode, finding, findingOf } from './finding.ts';
-import { placeOf, subjectOf } from './names.ts';
-import { publicRootOf, publicRoots } from './public-authority.ts';
 
-export interface Link extends ChainCertificate {
+export interface FoundInChain extends ChainCertificate {
   readonly found: FoundCertificate;
 }
 
-/** Of hostile certificates that all have one name, each would be tried with each: a verification takes up to 5 ms. */
+/** Hostile certificates that all have one name would be verified each with each. */
 const mostTried = 16;
 
-/** The whole chain, or as much of it as leads up from the client certificate. */
+/** The chain from the client certificate upwards, complete or not. */
 export function chainOf(
   leaf: FoundCertificate,
   certificates: readonly FoundCertificate[],
-): { assembled: AssembledChain | IncompleteChain; chain: readonly Link[] } {
+): { assembled: AssembledChain | IncompleteChain; chain: readonly FoundInChain[] } {
   const near = namedAbove(leaf, certificates);
   const assembled = assembleChain(
     near.map(({ certificate }) => certificate.toString()),
     leaf.certificate.publicKey,
   );
-  const linkOf = (found: FoundCertificate): Link => ({
+  const inChain = (found: FoundCertificate): FoundInChain => ({
     where: placeOf(found),
     certificate: found.certificate,
-    fields: readUsageFields(found.certificate.raw),
+    // The collector refuses certificates whose fields cannot be read.
+    fields: readUsageFields(found.certificate.raw) as UsageFields,
     found,
   });
   if ('certificate' in assembled) {
@@ -37,30 +37,30 @@ export function chainOf(
       .map((found) => ({ found, at: text.indexOf(found.certificate.toString()) }))
       .filter(({ at }) => at !== -1)
       .sort((one, other) => one.at - other.at);
-    return { assembled, chain: inOrder.map(({ found }) => linkOf(found)) };
+    return { assembled, chain: inOrder.map(({ found }) => inChain(found)) };
   }
-  const links = near.slice(0, mostTried).map(linkOf);
-  const chain: Link[] = [];
-  for (let link = links[0]; link !== undefined; ) {
-    chain.push(link);
-    const last: Link = link;
-    link = links.find((other) => !chain.includes(other) && isIssuedBy(last, other));
+  const candidates = near.slice(0, mostTried).map(inChain);
+  const chain: FoundInChain[] = [];
+  for (let next = candidates[0]; next !== undefined; ) {
+    chain.push(next);
+    const last: FoundInChain = next;
+    next = candidates.find((other) => !chain.includes(other) && isIssuedBy(last.certificate, other.certificate));
   }
   return { assembled, chain };
 }
 
-/** Why the chain does not go on: the issuer is not there, or is and could not have signed. */
+/** Why the chain ends: the issuer is missing, or is there and may not sign. */
 export function gapFinding(
-  chain: readonly Link[],
+  chain: readonly FoundInChain[],
   incomplete: IncompleteChain,
   certificates: readonly FoundCertificate[],
 ): Finding {
-  const last = chain.at(-1) as Link;
+  const last = chain.at(-1) as FoundInChain;
   const isNamesake = ({ certificate }: FoundCertificate) =>
     certificate.subject === last.certificate.issuer && certificate !== last.certificate;
   const isMissing = incomplete.fault === 'issuer-missing' || incomplete.fault === 'root-missing';
   const namesakes = isMissing ? certificates.filter(isNamesake).slice(0, mostTried) : [];
-  const signer = namesakes.find(({ certificate }) => hasSigned(certificate, last.certificate));
+  const signer = namesakes.find(({ certificate }) => isSignedBy(last.certificate, certificate));
   if (signer) {
     const sentence = `${placeOf(signer)} signed ${last.where}, but may not: it is not the certificate of an authority (basic constraints, key usage).`;
     return finding('issuer-not-authority', placeOf(signer), sentence);
@@ -80,15 +80,7 @@ const faults: Readonly<Record<IncompleteChain['fault'], FindingCode>> = {
   'root-missing': 'root-missing',
 };
 
-function hasSigned(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  try {
-    return certificate.verify(issuer.publicKey);
-  } catch {
-    return false;
-  }
-}
-
-/** The certificate and those that the names of issuers lead to: a keystore may hold the roots of the whole world besides. */
+/** The certificate and those that the names of issuers lead to: a keystore can hold all public roots besides. */
 function namedAbove(leaf: FoundCertificate, certificates: readonly FoundCertificate[]): readonly FoundCertificate[] {
   const near = new Set([leaf]);
   const bySubject = Map.groupBy(certificates, ({ certificate }) => certificate.subject);
@@ -97,25 +89,21 @@ function namedAbove(leaf: FoundCertificate, certificates: readonly FoundCertific
     bySubject.delete(certificate.issuer);
     for (const issuer of issuers) near.add(issuer);
   }
-  const { publicKey } = leaf.certificate;
-  return [...near].filter((found) => found === leaf || !found.certificate.publicKey.equals(publicKey));
+  const key = publicKeyIdentifier(leaf.certificate.publicKey);
+  return [...near].filter((found) => found === leaf || publicKeyIdentifier(found.certificate.publicKey) !== key);
 }
 
-const day = 86_400_000;
-/** As doctor and a diagnosis warn. */
-const soonMs = 30 * day;
-
 export function chainFindings(
-  chain: readonly Link[],
+  chain: readonly FoundInChain[],
   assembled: AssembledChain | IncompleteChain,
   { now, publicRoots: roots = publicRoots }: { readonly now: number; readonly publicRoots?: readonly string[] },
 ): Finding[] {
   const isSelfSigned = 'fault' in assembled && assembled.fault === 'self-signed';
   const findings = chainDefects(chain, now, 'certificate' in assembled).map(findingOf);
   for (const { where, certificate } of chain) {
-    const left = certificate.validToDate.getTime() - now;
-    if (left <= 0 || left >= soonMs) continue;
-    const sentence = `${where} expires on ${certificate.validToDate.toISOString()}, in ${Math.floor(left / day)} days.`;
+    const end = certificate.validToDate.getTime();
+    if (end <= now || !expiresSoon(end, now)) continue;
+    const sentence = `${where} expires on ${certificate.validToDate.toISOString()}, in ${daysUntil(end, now)} days.`;
     findings.push(finding('expires-soon', where, sentence));
   }
   const root = isSelfSigned

@@ -1,27 +1,25 @@
-// Gathers what the files of one import hold: each key and certificate once, with the findings and notes on the way.
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { hasReadableDates } from '../../core/x509/certificate-dates.ts';
+// Collects the contents of the files of one import: each key and certificate once, findings and notes.
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { parseCertificate, readUsageFields } from '../../core/x509/certificate.ts';
 import {
   certificateKeyFault,
   type KeyFault,
   type KeyForm,
   keyFaultWords,
   privateKeyFault,
-} from '../../core/x509/key-limits.ts';
-import { readUsageFields } from '../../core/x509/usage-fields.ts';
-import { readBer } from './ber.ts';
+  publicKeyIdentifier,
+} from '../../core/x509/keys.ts';
 import type { AskPassphrase, Contents, FoundCertificate, FoundKey, PassphraseRequest } from './contents.ts';
+import { type Secret, secretOf } from './derive.ts';
 import { type Finding, type FindingCode, finding, findingOf, refused, shown } from './finding.ts';
 import { Allowance, most } from './limits.ts';
-import { publicKeyIdentifier } from './public-key.ts';
-import { type Secret, secretOf } from './secret.ts';
 
 export class Collector {
   readonly allowance = new Allowance();
   readonly #ask: AskPassphrase;
   readonly #keys = new Map<string, FoundKey>();
   readonly #certificates = new Map<string, FoundCertificate>();
-  /** By what they say: each once. */
+  /** By their sentence: each once. */
   readonly #findings = new Map<string, Finding>();
   readonly #notes = new Set<string>();
 
@@ -31,14 +29,14 @@ export class Collector {
 
   /** Throws `key-damaged`, `key-type`, `key-too-large` and `explicit-curve`. */
   key(der: Buffer, form: KeyForm, source: string): void {
-    const fault = privateKeyFault(der, form, (bytes) => readBer(bytes, source));
+    const fault = privateKeyFault(der, form, source);
     refuseFault(fault, source, 'a private key');
     let key: KeyObject;
     let identifier: string;
     try {
-      if (fault) throw new Error('It is not laid out as a key.');
+      if (fault) throw new Error(fault);
       key = createPrivateKey({ key: der, format: 'der', type: form });
-      // What cannot be read is found here, not where the key is used.
+      // Damage must show here, not where the key is used.
       identifier = publicKeyIdentifier(key);
     } catch {
       throw refused('key-damaged', source, `${source} holds a private key that cannot be read.`);
@@ -48,17 +46,10 @@ export class Collector {
 
   /** Throws `certificate-damaged`, `key-too-large` and `explicit-curve`. */
   certificate(der: Buffer, source: string): void {
-    const fault = certificateKeyFault(der, (bytes) => readBer(bytes, source));
+    const fault = certificateKeyFault(der, source);
     refuseFault(fault, source, 'a certificate with a key');
-    let certificate: X509Certificate;
-    try {
-      if (fault) throw new Error('Its key cannot be found.');
-      certificate = new X509Certificate(der);
-      void certificate.publicKey;
-      if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
-      // OpenSSL does not look into extensions that nobody asks for.
-      readUsageFields(certificate.raw);
-    } catch {
+    const certificate = fault ? undefined : parseCertificate(der);
+    if (certificate === undefined || readUsageFields(certificate.raw) === undefined) {
       throw refused('certificate-damaged', source, `${source} holds a certificate that cannot be read.`);
     }
     const { fingerprint256 } = certificate;
@@ -67,22 +58,22 @@ export class Collector {
     }
   }
 
-  /** Throws `passphrase-needed` when there is none, and whatever the asking throws. */
+  /** Throws `passphrase-needed` if there is none, and any error of the callback. */
   async secret(request: PassphraseRequest, sentence: string): Promise<Secret> {
     const passphrase = await this.#ask({ ...request, name: shown(request.name) });
     if (passphrase === undefined) throw refused('passphrase-needed', request.name, sentence);
     return secretOf(passphrase, request.name);
   }
 
-  /** One object, entry or bag, whatever it is: counted before it is looked at. Throws `too-many-objects`. */
+  /** Counts an object, entry or bag, then reads it. Throws `too-many-objects`. */
   async object(where: string, reading: () => Promise<void> | void): Promise<void> {
     this.allowance.object(where);
     await this.attempt(reading);
   }
 
   /**
-   * Runs one reading; what it cannot read becomes a finding, and whatever it found before stays. Where there are too many
-   * findings already, nothing is read any more.
+   * Runs `reading` and turns its error into a finding; objects that were found before stay. After too many findings,
+   * nothing more is read.
    */
   async attempt(reading: () => Promise<void> | void): Promise<void> {
     if (this.#findings.size > most.findings) return;
@@ -118,7 +109,7 @@ export class Collector {
   }
 }
 
-/** Damage is said in other words than what OpenSSL must not see. */
+/** Damage has a finding of its own. */
 function refuseFault(fault: KeyFault | undefined, source: string, what: string): void {
   if (fault === undefined || fault === 'key-malformed') return;
   throw refused(fault, source, `${source} holds ${what} ${keyFaultWords[fault]}.`);

@@ -1,9 +1,10 @@
-// What was read out of files: keys, certificates, what could not be read, and who is asked for a passphrase.
+// The contents of files: keys, certificates, findings, and the callback that asks for a passphrase.
 import type { KeyObject, X509Certificate } from 'node:crypto';
+import { issuerText, subjectText } from '../../core/x509/certificate.ts';
 import type { Finding } from './finding.ts';
 
 export interface InputFile {
-  /** As the person who gave it knows it; only shown, never looked at. */
+  /** For sentences; the format is recognised by content alone. */
   readonly name: string;
   readonly bytes: Uint8Array;
 }
@@ -11,11 +12,11 @@ export interface InputFile {
 export interface PassphraseRequest {
   /** The file, or the entry in it: `keys.jks (bot)`. */
   readonly name: string;
-  /** `store-key`: the key of an entry that does not open with the passphrase of its keystore. */
+  /** `store-key`: the key of an entry whose passphrase differs from that of its keystore. */
   readonly kind: 'key' | 'pkcs12' | 'jks' | 'jceks' | 'store-key';
 }
 
-/** Asked once for each encrypted file or entry, and not at all where the empty passphrase opens it. Undefined: there is none. */
+/** Called once for each encrypted file or entry, and not if the empty passphrase opens it. Resolves to undefined if there is none. */
 export type AskPassphrase = (forWhat: PassphraseRequest) => Promise<string | undefined>;
 
 export interface FoundKey {
@@ -34,6 +35,24 @@ export interface Contents {
   readonly keys: readonly FoundKey[];
   readonly certificates: readonly FoundCertificate[];
   readonly findings: readonly Finding[];
-  /** Sentences about what was done or passed over, for whoever wants to know. */
+  /** Sentences about objects that were ignored. */
   readonly notes: readonly string[];
+}
+
+export function subjectOf(certificate: X509Certificate): string {
+  return subjectText(certificate) || 'a certificate without a subject';
+}
+
+export function issuerOf(certificate: X509Certificate): string {
+  return issuerText(certificate) || 'an issuer without a name';
+}
+
+/** `CN=bot, O=Acme (bot.p12)`. */
+export function placeOf({ certificate, source }: FoundCertificate): string {
+  return `${subjectOf(certificate)} (${source})`;
+}
+
+/** Tells two of the same subject apart: `CN=bot (a.pem), SHA-256 EF:20:FB:A3:D9:21:81:DC…`. */
+export function fingerprintedPlaceOf(found: FoundCertificate): string {
+  return `${placeOf(found)}, SHA-256 ${found.certificate.fingerprint256.slice(0, 23)}…`;
 }

@@ -1,11 +1,31 @@
-// Makes keys out of passphrases: PBKDF2, scrypt, and the older ways of PKCS#5, PKCS#12 and OpenSSL's PEM.
+// Derives keys from passphrases: PBKDF2, scrypt, and the older functions of PKCS#5, PKCS#12 and OpenSSL's PEM.
 import { createHash, hash, pbkdf2, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
-import { type Ber, integer, octets, oid, tag } from './ber.ts';
+import { type BerElement, type Digest, integerOf, octetsOf, oidOf, tag } from '../../core/x509/der.ts';
 import { refused } from './finding.ts';
 import { type Allowance, most } from './limits.ts';
 
-export type Digest = 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512' | 'sha512-224' | 'sha512-256';
+/** A passphrase in the encodings that the formats use. */
+export interface Secret {
+  /** PBES1, PBES2 and PBMAC1 (RFC 8018; RFC 9579, section 5), and what OpenSSL writes. */
+  readonly utf8: Buffer;
+  /** Java's own keystores: UTF-16, big-endian. */
+  readonly utf16: Buffer;
+  /** PKCS#12 (RFC 7292, appendix B.1): the same, followed by two zero octets. */
+  readonly bmp: Buffer;
+}
+
+/** `undefined` is no passphrase, which PKCS#12 distinguishes from the empty one. Throws `passphrase-wrong` if it is too long. */
+export function secretOf(passphrase: string | undefined, where: string): Secret {
+  const utf8 = Buffer.from(passphrase ?? '');
+  if (utf8.length > most.passphraseBytes) {
+    const sentence = `The passphrase given for ${where} is longer than ${most.passphraseBytes} bytes.`;
+    throw refused('passphrase-wrong', where, sentence);
+  }
+  const utf16 = Buffer.from(passphrase ?? '', 'utf16le').swap16();
+  const bmp = passphrase === undefined ? Buffer.alloc(0) : Buffer.concat([utf16, Buffer.alloc(2)]);
+  return { utf8, utf16, bmp };
+}
 
 const digestBytes: Record<Digest, number> = {
   md5: 16,
@@ -31,8 +51,8 @@ const hmacs: Readonly<Record<string, Digest>> = {
 };
 
 /** The hash of an HMAC's AlgorithmIdentifier. Throws `encryption-unsupported`. */
-export function hmacDigest(algorithm: Ber | undefined, where: string): Digest {
-  const name = oid(algorithm?.children[0]) ?? 'without a name';
+export function hmacDigest(algorithm: BerElement | undefined, where: string): Digest {
+  const name = oidOf(algorithm?.children[0]) ?? 'without a name';
   const digest = hmacs[name];
   if (digest) return digest;
   throw refused('encryption-unsupported', where, `${where} uses the HMAC algorithm ${name}, which is not supported.`);
@@ -50,15 +70,15 @@ const derivations = { pbkdf2: '1.2.840.113549.1.5.12', scrypt: '1.3.6.1.4.1.1159
 
 /**
  * `algorithm` is the AlgorithmIdentifier of PBKDF2 (RFC 8018, appendix A.2) or scrypt (RFC 7914, section 7), `length` in
- * octets. Undefined when its parameters cannot be read. Throws `encryption-unsupported` and `work-too-much`.
+ * octets. Undefined if its parameters cannot be read. Throws `encryption-unsupported` and `work-too-much`.
  */
 export async function deriveKey(
-  algorithm: Ber | undefined,
+  algorithm: BerElement | undefined,
   passphrase: Buffer,
   length: number,
   { where, allowance }: Derivation,
 ): Promise<Buffer | undefined> {
-  const name = oid(algorithm?.children[0]);
+  const name = oidOf(algorithm?.children[0]);
   const [salt, ...parameters] = algorithm?.children[1]?.children ?? [];
   if (name !== derivations.pbkdf2 && name !== derivations.scrypt) {
     const sentence = `${where} makes its key with the algorithm ${name ?? 'without a name'}, which is not supported.`;
@@ -66,10 +86,10 @@ export async function deriveKey(
   }
   if (salt?.tag !== tag.octetString) return undefined;
   if (name === derivations.scrypt) {
-    const [cost = 0, blockSize = 0, lanes = 0] = parameters.map((node) => integer(node) ?? 0);
+    const [cost = 0, blockSize = 0, lanes = 0] = parameters.map((node) => integerOf(node) ?? 0);
     return await deriveByScrypt(salt.content, { cost, blockSize, lanes }, passphrase, length, { where, allowance });
   }
-  const iterations = integer(parameters[0]) ?? 0;
+  const iterations = integerOf(parameters[0]) ?? 0;
   const prf = parameters.find((node) => node.tag === tag.sequence);
   const digest = prf === undefined ? 'sha1' : hmacDigest(prf, where);
   if (iterations < 1) return undefined;
@@ -77,21 +97,21 @@ export async function deriveKey(
   try {
     return await pbkdf2Async(passphrase, salt.content, iterations, length, digest);
   } catch {
-    // A length of 0, say.
+    // The length is 0, for example.
     return undefined;
   }
 }
 
-/** RFC 9579 allows no shorter key; no digest has use for a longer one. */
+/** RFC 9579 requires 20 octets; no digest uses more than 256. */
 const leastMacKey = 20;
 const mostMacKey = 256;
 
-/** The octets of PBMAC1's key, as the parameters of its derivation name them, or those of the digest. Undefined of what is no key. */
-export function macKeyLength(algorithm: Ber | undefined, digest: Digest): number | undefined {
+/** The length of PBMAC1's key in octets: from the parameters of its derivation, else that of the digest. Undefined if it is out of range. */
+export function macKeyLength(algorithm: BerElement | undefined, digest: Digest): number | undefined {
   const parameters = algorithm?.children[1]?.children ?? [];
-  const length = parameters[oid(algorithm?.children[0]) === derivations.scrypt ? 4 : 2];
+  const length = parameters[oidOf(algorithm?.children[0]) === derivations.scrypt ? 4 : 2];
   if (length?.tag !== tag.integer) return digestBytes[digest];
-  const octets = integer(length) ?? 0;
+  const octets = integerOf(length) ?? 0;
   return octets < leastMacKey || octets > mostMacKey ? undefined : octets;
 }
 
@@ -107,13 +127,13 @@ async function deriveByScrypt(
     const sentence = `${where} asks for ${bytes} bytes and ${lanes} rounds of scrypt; ${most.scryptBytes} and ${most.scryptLanes} are the most.`;
     throw refused('work-too-much', where, sentence);
   }
-  // 16 MiB take 30 to 50 ms here, as long as 50,000 iterations of a digest.
+  // Measured: 16 MiB take 30 to 50 ms, as long as 50,000 iterations of a digest.
   allowance.work(where, (bytes * lanes) / 256);
   try {
     const options = { cost, blockSize, parallelization: lanes, maxmem: 2 * most.scryptBytes };
     return await scryptAsync(passphrase, salt, length, options);
   } catch {
-    // N is no power of two, say.
+    // N is not a power of two, for example.
     return undefined;
   }
 }
@@ -125,7 +145,7 @@ export function derivePbkdf1(digest: 'md5' | 'sha1', passphrase: Buffer, salt: B
   return result;
 }
 
-/** What OpenSSL calls EVP_BytesToKey, with MD5 and one iteration: the key of a PEM block with `Proc-Type: 4,ENCRYPTED`. */
+/** OpenSSL's EVP_BytesToKey with MD5 and one iteration: the key of a PEM block with `Proc-Type: 4,ENCRYPTED`. */
 export function deriveOpensslKey(passphrase: Buffer, salt: Buffer, length: number): Buffer {
   let last = Buffer.alloc(0);
   let key = Buffer.alloc(0);
@@ -136,7 +156,7 @@ export function deriveOpensslKey(passphrase: Buffer, salt: Buffer, length: numbe
   return key.subarray(0, length);
 }
 
-/** What the octets are for: the ID byte of RFC 7292, appendix B.3. */
+/** The ID byte of RFC 7292, appendix B.3. */
 export const purpose = { key: 1, iv: 2, mac: 3 } as const;
 
 /** RFC 7292, appendix B.2. Throws `work-too-much`. */
@@ -148,7 +168,7 @@ export function derivePkcs12(
 ): Buffer {
   const block = digestBytes[digest] > 32 || digest.startsWith('sha512') ? 128 : 64;
   const rounds = Math.ceil(length / digestBytes[digest]);
-  // Every round hashes in JavaScript's loop: about twice the time of an iteration of PBKDF2.
+  // A loop in JavaScript takes about twice the time of PBKDF2 for each iteration.
   allowance.iterations(where, iterations, 2 * rounds);
   const diversifier = Buffer.alloc(block, id);
   const input = Buffer.concat([stretched(salt, block), stretched(passphrase, block)]);
@@ -180,9 +200,11 @@ function addOneMore(input: Buffer, value: Buffer, block: number): void {
 }
 
 /** The salt and the count of PBEParameter (RFC 8018, appendix A.3) and pkcs-12PbeParams (RFC 7292, appendix C). */
-export function saltAndIterations(parameters: Ber | undefined): { salt: Buffer; iterations: number } | undefined {
+export function saltAndIterations(
+  parameters: BerElement | undefined,
+): { salt: Buffer; iterations: number } | undefined {
   const [salt, count] = parameters?.children ?? [];
-  const iterations = integer(count) ?? 0;
+  const iterations = integerOf(count) ?? 0;
   if (salt?.tag !== tag.octetString || iterations < 1) return undefined;
-  return { salt: octets(salt) as Buffer, iterations };
+  return { salt: octetsOf(salt) as Buffer, iterations };
 }

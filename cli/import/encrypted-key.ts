@@ -1,14 +1,15 @@
 // Private keys behind a passphrase of their own: PKCS#8's encrypted form, and OpenSSL's older PEM with `DEK-Info`.
-import type { KeyForm } from '../../core/x509/key-limits.ts';
-import { type Ber, readOnly, tag } from './ber.ts';
+
+import { type BerElement, readOnlyBer, tag } from '../../core/x509/der.ts';
+import type { KeyForm } from '../../core/x509/keys.ts';
+import type { PemBlock } from '../../core/x509/pem.ts';
 import { type Cipher, decipher } from './ciphers.ts';
 import type { Collector } from './collector.ts';
 import { deriveOpensslKey } from './derive.ts';
 import { decrypt, encryptedParts } from './encrypted.ts';
 import { refused } from './finding.ts';
-import type { PemBlock } from './pem.ts';
 
-export async function readEncryptedKey(node: Ber, where: string, collector: Collector): Promise<void> {
+export async function readEncryptedKey(node: BerElement, where: string, collector: Collector): Promise<void> {
   const parts = encryptedParts(node);
   if (!parts) throw refused('key-damaged', where, `${where} holds an encrypted private key that cannot be read.`);
   const secret = await collector.secret({ name: where, kind: 'key' }, neededSentence(where));
@@ -28,10 +29,6 @@ const pemCiphers: Readonly<Record<string, { cipher: Cipher; keyLength: number; i
 
 /** The labels that may have such headers. */
 const forms: Readonly<Record<string, KeyForm>> = { 'RSA PRIVATE KEY': 'pkcs1', 'EC PRIVATE KEY': 'sec1' };
-
-export function isEncrypted({ headers }: PemBlock): boolean {
-  return /ENCRYPTED/.test(headers.get('proc-type') ?? '');
-}
 
 export async function readEncryptedPem(block: PemBlock, where: string, collector: Collector): Promise<void> {
   const [name = '', hex = ''] = (block.headers.get('dek-info') ?? '').split(',').map((part) => part.trim());
@@ -56,7 +53,7 @@ export async function readEncryptedPem(block: PemBlock, where: string, collector
 /** With a wrong passphrase the padding is right once in 256 times; what comes out is no ASN.1 then. */
 export function looksLikeKey(plain: Buffer, where: string): boolean {
   try {
-    return readOnly(plain, where)?.tag === tag.sequence;
+    return readOnlyBer(plain, where)?.tag === tag.sequence;
   } catch {
     return false;
   }

@@ -1,9 +1,16 @@
 // Opens what is encrypted with a passphrase: PBES2, PBES1 and PKCS#12's own schemes, by the algorithm that stands before it.
-import { type Ber, integer, octets, oid, tag } from './ber.ts';
+import { type BerElement, integerOf, octetsOf, oidOf, tag } from '../../core/x509/der.ts';
 import { type Cipher, type CipherUse, decipher } from './ciphers.ts';
-import { type Derivation, deriveKey, derivePbkdf1, derivePkcs12, purpose, saltAndIterations } from './derive.ts';
+import {
+  type Derivation,
+  deriveKey,
+  derivePbkdf1,
+  derivePkcs12,
+  purpose,
+  type Secret,
+  saltAndIterations,
+} from './derive.ts';
 import { refused } from './finding.ts';
-import type { Secret } from './secret.ts';
 
 const pbes2 = '1.2.840.113549.1.5.13';
 
@@ -43,12 +50,12 @@ const pbes2Ciphers: Readonly<Record<string, { cipher: Cipher; keyLength: number 
  * but GCM's tells apart. Throws `encryption-unsupported` and `work-too-much`.
  */
 export async function decrypt(
-  algorithm: Ber | undefined,
+  algorithm: BerElement | undefined,
   bytes: Buffer,
   secret: Secret,
   derivation: Derivation,
 ): Promise<Buffer | undefined> {
-  const name = oid(algorithm?.children[0]) ?? 'without a name';
+  const name = oidOf(algorithm?.children[0]) ?? 'without a name';
   const parameters = algorithm?.children[1];
   const use = await cipherUse(name, parameters, secret, derivation);
   return use && decipher(use, bytes);
@@ -56,7 +63,7 @@ export async function decrypt(
 
 async function cipherUse(
   name: string,
-  parameters: Ber | undefined,
+  parameters: BerElement | undefined,
   secret: Secret,
   derivation: Derivation,
 ): Promise<CipherUse | undefined> {
@@ -81,33 +88,33 @@ async function cipherUse(
 
 /** RFC 8018, appendix A.4. */
 async function usePbes2(
-  parameters: Ber | undefined,
+  parameters: BerElement | undefined,
   secret: Secret,
   derivation: Derivation,
 ): Promise<CipherUse | undefined> {
   const [kdf, scheme] = parameters?.children ?? [];
-  const name = oid(scheme?.children[0]) ?? 'without a name';
+  const name = oidOf(scheme?.children[0]) ?? 'without a name';
   const known = pbes2Ciphers[name];
   if (!known) throw unsupported(name, derivation.where);
   const settings = scheme?.children[1];
   let { keyLength } = known;
-  let iv = octets(settings);
+  let iv = octetsOf(settings);
   let tagLength = 12;
   let effectiveBits = 0;
   if (known.cipher.endsWith('-gcm')) {
     iv = settings?.children[0]?.content;
-    tagLength = integer(settings?.children[1]) ?? 12;
+    tagLength = integerOf(settings?.children[1]) ?? 12;
     if (tagLength < 12 || tagLength > 16) return undefined;
   }
   if (known.cipher === 'rc2-cbc') {
     const [version, vector] = settings?.children ?? [];
-    effectiveBits = rc2Bits[integer(version) ?? 0] ?? integer(version) ?? 0;
+    effectiveBits = rc2Bits[integerOf(version) ?? 0] ?? integerOf(version) ?? 0;
     iv = vector?.content;
     // PBKDF2's own length of the key comes before the usual one: RC2 has any.
     keyLength =
       kdf?.children[1]?.children
         .slice(2)
-        .map(integer)
+        .map(integerOf)
         .find((length) => length !== undefined) ?? 16;
     if (effectiveBits < 1 || effectiveBits > 1024 || keyLength < 1 || keyLength > 128) return undefined;
   }
@@ -125,7 +132,7 @@ function unsupported(name: string, where: string) {
 }
 
 /** EncryptedPrivateKeyInfo (RFC 5958, section 3): the algorithm and the octets. */
-export function encryptedParts(node: Ber): { algorithm: Ber | undefined; bytes: Buffer } | undefined {
+export function encryptedParts(node: BerElement): { algorithm: BerElement | undefined; bytes: Buffer } | undefined {
   const [algorithm, data] = node.children;
   if (algorithm?.tag !== tag.sequence || data?.tag !== tag.octetString) return undefined;
   return { algorithm, bytes: data.content };

@@ -1,10 +1,10 @@
-// Everything an import can find in what it is given: a stable code, how serious it is, and one sentence for each case.
-
+// Findings of an import: a stable code, a severity and one sentence.
 import { CountersignError } from '../../core/errors.ts';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { UnusableReason } from '../../core/identity/unusable.ts';
-import { escaped } from '../../core/x509/name-text.ts';
+import { X509Error } from '../../core/x509/der.ts';
 
-/** What the files themselves can be; an `error` keeps the identity from being imported, a `warning` does not. */
+/** An `error` keeps the identity from being imported, a `warning` does not. */
 const table = {
   'file-empty': 'error',
   'file-too-large': 'error',
@@ -40,15 +40,15 @@ const table = {
   'expires-soon': 'warning',
 } as const satisfies Record<string, 'error' | 'warning'>;
 
-/** The codes of this table, and the reasons for which the platform would call the identity unusable (docs/identities.md). */
+/** The codes of this table, and the reasons of `identity-unusable` (docs/identities.md). */
 export type FindingCode = keyof typeof table | UnusableReason;
 
 export interface Finding {
   readonly code: FindingCode;
   readonly severity: 'error' | 'warning';
-  /** The file, with the entry of a keystore; of a certificate its subject and file. Never a value out of it but that. */
+  /** The file and the entry of a keystore, or the subject of a certificate and its file. */
   readonly where: string;
-  /** One sentence without a key, a passphrase or the body of a certificate in it; safe for a terminal. */
+  /** One sentence, safe for a terminal; never a key, a passphrase or the body of a certificate. */
   readonly sentence: string;
 }
 
@@ -59,13 +59,17 @@ export function finding(code: FindingCode, where: string, sentence: string): Fin
   return { code, severity, where: shown(where), sentence: shown(sentence) };
 }
 
-/** Thrown inside this room, where one object cannot be read; `readFiles` makes a finding of it and goes on with the next. */
+/** Thrown where one object cannot be read; `readFiles` turns it into a finding and continues with the next object. */
 export function refused(code: FindingCode, where: string, sentence: string): CountersignError {
   return new CountersignError('identity-unusable', sentence, { evidence: { reason: code, where } });
 }
 
-/** What `refused` and the checks of core/identity throw, as a finding; anything else is thrown on. */
+/** An error of `refused`, of core/x509 or of core/identity as a finding. Rethrows any other. */
 export function findingOf(thrown: unknown): Finding {
+  if (thrown instanceof X509Error) {
+    const code = thrown.reason === 'too-many-elements' ? 'too-many-objects' : thrown.reason;
+    return finding(code as FindingCode, thrown.where, thrown.message);
+  }
   if (!(thrown instanceof CountersignError) || thrown.evidence?.reason === undefined) throw thrown;
   const { reason, where } = thrown.evidence;
   return finding(reason as FindingCode, String(where ?? ''), thrown.message);
@@ -73,7 +77,7 @@ export function findingOf(thrown: unknown): Finding {
 
 const longest = 1_000;
 
-/** Names of files, entries and certificates were chosen by somebody else, and go to a terminal. */
+/** Names of files, entries and certificates come from outside, and go to a terminal. */
 export function shown(text: string): string {
-  return escaped(text.slice(0, longest)).slice(0, longest);
+  return escapeForTerminal(text.slice(0, longest)).slice(0, longest);
 }

@@ -1,14 +1,14 @@
-// Makes an identity document of what was read out of files, or says all that is in the way of it at once.
+// Makes an identity document from the contents of files, or reports everything that prevents it; proves it by handshakes.
 import * as v from 'valibot';
 import { destinationsSchema, issueSentence } from '../../core/destination/schema.ts';
+import { CountersignError } from '../../core/errors.ts';
 import { checkIdentity } from '../../core/identity/check.ts';
 import { parseRenewal } from '../../core/identity/renewal.ts';
+import { serverRefusal } from '../../core/tls/identity-proof.ts';
 import { chainFindings, chainOf, gapFinding } from './chain.ts';
-import type { Contents, FoundCertificate } from './contents.ts';
+import { type Contents, type FoundCertificate, issuerOf, placeOf, subjectOf } from './contents.ts';
 import { type Finding, finding, findingOf, shown } from './finding.ts';
-import { issuerOf, placeOf, subjectOf } from './names.ts';
-import { choosePair, type Pair } from './pair.ts';
-import { isSound, keyText } from './private-key.ts';
+import { choosePair, isSound, keyText, type Pair } from './pair.ts';
 
 /** docs/identities.md; `destinations` and `renewal` are there when they were given. */
 export interface ImportedDocument {
@@ -47,11 +47,11 @@ export interface IdentitySettings {
   readonly renewal?: unknown;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** PEM; absent: the roots that Node carries. */
+  /** PEM; the roots that Node bundles by default. */
   readonly publicRoots?: readonly string[];
 }
 
-/** All findings when one of them is an error, those of `contents` among them. Not proved yet: prove.ts does that. */
+/** All findings, those of `contents` included, if one of them is an error. The identity is not proved yet: see `prove`. */
 export function identityFrom(contents: Contents, settings: IdentitySettings): ReadyIdentity | readonly Finding[] {
   const findings = [...contents.findings, ...settingsFindings(settings)];
   const choice = choosePair(contents, settings.now);
@@ -107,7 +107,7 @@ function keyFindings({ key, leaf }: Pair): Finding[] {
   return [finding('key-damaged', key.source, sentence)];
 }
 
-/** Whatever rule the platform has that nothing here has found broken. */
+/** The rules of the platform that the import does not check itself. */
 function refusalOf(document: ImportedDocument, now: number): Finding | undefined {
   try {
     const stored = { version: 'import', stage: 'AWSPENDING', document: JSON.stringify(document) } as const;
@@ -136,4 +136,17 @@ function hasError(findings: readonly Finding[]): boolean {
 
 function errorsFirst(findings: readonly Finding[]): readonly Finding[] {
   return findings.toSorted((one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'));
+}
+
+/**
+ * Presents the identity in handshakes in memory, after the checks of the platform (docs/identities.md). `now` in
+ * milliseconds since 1970. Throws `identity-unusable`; a failed handshake has the reason `handshake-failed`.
+ */
+export async function prove(document: ImportedDocument, now: number = Date.now()): Promise<void> {
+  const stored = { version: 'import', stage: 'AWSPENDING', document: JSON.stringify(document) } as const;
+  const refusal = await serverRefusal(checkIdentity('import', stored, now));
+  if (refusal === undefined) return;
+  throw new CountersignError('identity-unusable', refusal.sentence, {
+    evidence: { reason: 'handshake-failed', where: refusal.version },
+  });
 }

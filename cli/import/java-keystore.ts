@@ -1,14 +1,13 @@
 // Keys and certificates out of Java's own keystores, JKS and JCEKS (sun.security.provider.JavaKeyStore and com.sun.crypto.provider).
 import { createHash, hash, timingSafeEqual } from 'node:crypto';
-import { oid, readOnly } from './ber.ts';
+import { oidOf, readOnlyBer } from '../../core/x509/der.ts';
 import { decipher } from './ciphers.ts';
 import type { Collector } from './collector.ts';
-import { type Derivation, saltAndIterations } from './derive.ts';
+import { type Derivation, type Secret, saltAndIterations } from './derive.ts';
 import { decrypt, encryptedParts } from './encrypted.ts';
 import { looksLikeKey } from './encrypted-key.ts';
 import { refused } from './finding.ts';
 import { most } from './limits.ts';
-import type { Secret } from './secret.ts';
 
 const magic = { jks: 0xfeedfeed, jceks: 0xcececece } as const;
 type Kind = keyof typeof magic;
@@ -145,11 +144,11 @@ async function openKey(
   collector: Collector,
 ): Promise<Buffer | undefined> {
   const where = `${file} (${alias})`;
-  const node = readOnly(encrypted, where);
+  const node = readOnlyBer(encrypted, where);
   const parts = node && encryptedParts(node);
   if (!parts) throw damaged(where);
   const derivation = { where, allowance: collector.allowance };
-  const name = oid(parts.algorithm?.children[0]);
+  const name = oidOf(parts.algorithm?.children[0]);
   let plain: Buffer | undefined;
   if (name === protections.jks) plain = openJks(parts.bytes, secret);
   else if (name === protections.jceks) {

@@ -8,8 +8,6 @@ export const most = {
   objects: 1_024,
   /** Nobody reads more, and whoever damages files makes as many as there are bytes. */
   findings: 100,
-  depth: 24,
-  elements: 100_000,
   /** OWASP's Password Storage Cheat Sheet asks for 1,300,000 of PBKDF2 with SHA-1, and for less of the others. */
   iterations: 5_000_000,
   /** Of all derivations of all files, in blocks of a digest: about 10 s. */

@@ -1,22 +1,24 @@
-// Which key and which certificate of those that were found are the identity.
-import type { Contents, FoundCertificate, FoundKey } from './contents.ts';
+// Chooses the private key and the certificate of the identity, and checks that the key is complete.
+import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
+import { allowsClientAuthentication } from '../../core/x509/chain.ts';
+import { checkPrivateKey, publicKeyIdentifier } from '../../core/x509/keys.ts';
+import { isIssuedBy } from '../../core/x509/trust.ts';
+import { type Contents, type FoundCertificate, type FoundKey, fingerprintedPlaceOf, placeOf } from './contents.ts';
 import { type Finding, type FindingCode, finding } from './finding.ts';
-import { fingerprintedPlaceOf, placeOf } from './names.ts';
-import { publicKeyIdentifier } from './public-key.ts';
 
 export interface Pair {
   readonly key: FoundKey;
   readonly leaf: FoundCertificate;
 }
 
-/** With what was preferred to what, for whoever wonders. */
+/** `notes` say which candidates were not chosen. */
 export interface Choice {
   readonly pair: Pair;
   readonly notes: readonly string[];
 }
 
-/** These say already why there is no key, or no certificate. */
-const saysWhy: ReadonlySet<FindingCode> = new Set([
+/** Findings that explain why there is no key or no certificate. */
+const explaining: ReadonlySet<FindingCode> = new Set([
   'passphrase-needed',
   'passphrase-wrong',
   'encryption-unsupported',
@@ -32,7 +34,7 @@ const saysWhy: ReadonlySet<FindingCode> = new Set([
   'too-many-findings',
 ]);
 
-/** `now` in milliseconds since 1970. A finding where there is no such pair, or where nothing tells which one is meant. */
+/** `now` in milliseconds since 1970. Findings if there is no pair, or if several are equally good. */
 export function choosePair({ keys, certificates, findings }: Contents, now: number): Choice | readonly Finding[] {
   const byKey = Map.groupBy(certificates, ({ certificate }) => publicKeyIdentifier(certificate.publicKey));
   const pairs = keys.flatMap((key) =>
@@ -62,7 +64,7 @@ function unpaired(
   certificates: readonly FoundCertificate[],
   read: readonly Finding[],
 ): Finding[] {
-  const isExplained = read.some(({ code }) => saysWhy.has(code));
+  const isExplained = read.some(({ code }) => explaining.has(code));
   if (keys.length > 0 && certificates.length > 0) {
     const sources = keys.map(({ source }) => source).join(', ');
     const leaves = certificates.filter(({ certificate }) => !certificate.ca);
@@ -79,15 +81,12 @@ function unpaired(
   ];
 }
 
-/** id-kp-clientAuth and anyExtendedKeyUsage (RFC 5280, section 4.2.1.12). */
-const clientUsages = ['1.3.6.1.5.5.7.3.2', '2.5.29.37.0'];
-
-/** What a candidate has over another, the weightiest first; where none has it, none is dropped for it. */
+/** Preferences in descending order; one that no candidate meets is skipped. */
 function narrow(pairs: readonly Pair[], now: number): readonly Pair[] {
   const preferences: ((pair: Pair) => boolean)[] = [
-    ({ leaf: { certificate } }) => !certificate.checkIssued(certificate),
+    ({ leaf: { certificate } }) => !isIssuedBy(certificate, certificate),
     ({ leaf: { certificate } }) => !certificate.ca,
-    ({ leaf: { certificate } }) => isForClients(certificate.keyUsage as string[] | undefined),
+    ({ leaf: { certificate } }) => allowsClientAuthentication(certificate),
     ({ leaf: { certificate } }) =>
       certificate.validFromDate.getTime() <= now && now < certificate.validToDate.getTime(),
   ];
@@ -103,13 +102,54 @@ function narrow(pairs: readonly Pair[], now: number): readonly Pair[] {
   return isRenewal ? left.toSorted(newestFirst).slice(0, 1) : left;
 }
 
-function isForClients(usages: readonly string[] | undefined): boolean {
-  return usages === undefined || usages.some((usage) => clientUsages.includes(usage));
-}
-
 function newestFirst({ leaf: { certificate: one } }: Pair, { leaf: { certificate: other } }: Pair): number {
   return (
     other.validFromDate.getTime() - one.validFromDate.getTime() ||
     other.validToDate.getTime() - one.validToDate.getTime()
+  );
+}
+
+/**
+ * PEM, PKCS#8: the same text for the same key, whatever its format was. An EC key without its public half (RFC 5915,
+ * section 3) is completed, because OpenSSL would leave it out again.
+ */
+export function keyText(key: KeyObject): string {
+  let complete = key;
+  try {
+    if (key.asymmetricKeyType === 'ec')
+      complete = createPrivateKey({ key: key.export({ format: 'jwk' }), format: 'jwk' });
+  } catch {
+    // JWK has no name for the curve, which is a finding of its own.
+  }
+  return complete.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+/** Whether the key signs for the certificate and all its parts are undamaged. True for kinds that an identity cannot have. */
+export function isSound(key: KeyObject, certificate: X509Certificate): boolean {
+  if (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'ec') return true;
+  try {
+    checkPrivateKey(keyText(key), certificate);
+  } catch {
+    return false;
+  }
+  return key.asymmetricKeyType !== 'rsa' || isCompleteRsa(key);
+}
+
+/**
+ * RFC 8017, section 3.2. A signature does not prove it: if the CRT values or the exponent are damaged, OpenSSL uses the
+ * others. Other libraries do not.
+ */
+function isCompleteRsa(key: KeyObject): boolean {
+  const jwk = key.export({ format: 'jwk' });
+  const number = (text: string | undefined) => BigInt(`0x0${Buffer.from(text ?? '', 'base64url').toString('hex')}`);
+  const [n, e, d, p, q] = [jwk.n, jwk.e, jwk.d, jwk.p, jwk.q].map(number) as [bigint, bigint, bigint, bigint, bigint];
+  const [dp, dq, qi] = [jwk.dp, jwk.dq, jwk.qi].map(number) as [bigint, bigint, bigint];
+  if (p < 3n || q < 3n || p * q !== n) return false;
+  return (
+    (e * d) % (p - 1n) === 1n &&
+    (e * d) % (q - 1n) === 1n &&
+    d % (p - 1n) === dp &&
+    d % (q - 1n) === dq &&
+    (q * qi) % p === 1n
   );
 }

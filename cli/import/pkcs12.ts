@@ -1,13 +1,11 @@
 // Keys and certificates out of PKCS#12 (RFC 7292; RFC 9579 for PBMAC1), whoever wrote it and however old it is.
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type Ber, integer, octets, oid, readOnly, tag } from './ber.ts';
+import { type BerElement, digests, integerOf, octetsOf, oidOf, oids, readOnlyBer, tag } from '../../core/x509/der.ts';
 import type { Collector } from './collector.ts';
-import { type Digest, deriveKey, derivePkcs12, hmacDigest, macKeyLength, purpose } from './derive.ts';
+import { deriveKey, derivePkcs12, hmacDigest, macKeyLength, purpose, type Secret, secretOf } from './derive.ts';
 import { decrypt, encryptedParts } from './encrypted.ts';
 import { looksLikeKey } from './encrypted-key.ts';
 import { refused } from './finding.ts';
-import { contentType } from './pkcs7.ts';
-import { type Secret, secretOf } from './secret.ts';
 
 const bags = {
   key: '1.2.840.113549.1.12.10.1.1',
@@ -18,17 +16,6 @@ const bags = {
   safeContents: '1.2.840.113549.1.12.10.1.6',
 } as const;
 
-/** SHA-1 and its successors, as PKCS#12's own MAC names them. */
-const macDigests: Readonly<Record<string, Digest>> = {
-  '1.2.840.113549.2.5': 'md5',
-  '1.3.14.3.2.26': 'sha1',
-  '2.16.840.1.101.3.4.2.4': 'sha224',
-  '2.16.840.1.101.3.4.2.1': 'sha256',
-  '2.16.840.1.101.3.4.2.2': 'sha384',
-  '2.16.840.1.101.3.4.2.3': 'sha512',
-  '2.16.840.1.101.3.4.2.5': 'sha512-224',
-  '2.16.840.1.101.3.4.2.6': 'sha512-256',
-};
 const pbmac1 = '1.2.840.113549.1.5.14';
 const x509Certificate = '1.2.840.113549.1.9.22.1';
 const friendlyName = '1.2.840.113549.1.9.20';
@@ -38,12 +25,12 @@ interface Store {
   readonly collector: Collector;
   /** AuthenticatedSafe: what the MAC is made over. */
   readonly safe: Buffer;
-  readonly contents: readonly Ber[];
-  readonly mac: Ber | undefined;
+  readonly contents: readonly BerElement[];
+  readonly mac: BerElement | undefined;
 }
 
 /** Throws what keeps the whole store from being read; of one entry that cannot be read, a finding is made. */
-export async function readPkcs12(node: Ber, where: string, collector: Collector): Promise<void> {
+export async function readPkcs12(node: BerElement, where: string, collector: Collector): Promise<void> {
   const store = openStore(node, where, collector);
   const secret = await unlock(store);
   let found = 0;
@@ -60,16 +47,16 @@ export async function readPkcs12(node: Ber, where: string, collector: Collector)
   }
 }
 
-function openStore(node: Ber, where: string, collector: Collector): Store {
+function openStore(node: BerElement, where: string, collector: Collector): Store {
   const [, authSafe, mac] = node.children;
-  const type = oid(authSafe?.children[0]);
-  if (type === contentType.signedData) {
+  const type = oidOf(authSafe?.children[0]);
+  if (type === oids.signedData) {
     const sentence = `${where} is a PKCS#12 file that is sealed with a signature in place of a passphrase, which is not supported.`;
     throw refused('format-unsupported', where, sentence);
   }
-  const safe = octets(authSafe?.children[1]?.children[0]);
-  const list = safe && readOnly(safe, where);
-  if (type !== contentType.data || !safe || list?.tag !== tag.sequence) throw damaged(where);
+  const safe = octetsOf(authSafe?.children[1]?.children[0]);
+  const list = safe && readOnlyBer(safe, where);
+  if (type !== oids.data || !safe || list?.tag !== tag.sequence) throw damaged(where);
   return { where, collector, safe, contents: list.children, mac };
 }
 
@@ -100,10 +87,10 @@ async function unlock(store: Store): Promise<Secret> {
 }
 
 /** RFC 7292, section 5.1 and appendix B; RFC 9579, section 5. */
-async function isMacRight({ where, collector, safe }: Store, mac: Ber, secret: Secret): Promise<boolean> {
+async function isMacRight({ where, collector, safe }: Store, mac: BerElement, secret: Secret): Promise<boolean> {
   const [digestInfo, salt, count] = mac.children;
   const [algorithm, expected] = digestInfo?.children ?? [];
-  const name = oid(algorithm?.children[0]) ?? 'without a name';
+  const name = oidOf(algorithm?.children[0]) ?? 'without a name';
   const derivation = { where, allowance: collector.allowance };
   if (expected?.tag !== tag.octetString || salt?.tag !== tag.octetString) throw damaged(where);
   if (name === pbmac1) {
@@ -114,12 +101,12 @@ async function isMacRight({ where, collector, safe }: Store, mac: Ber, secret: S
     if (!key) throw damaged(where);
     return isSame(createHmac(digest, key).update(safe).digest(), expected.content);
   }
-  const digest = macDigests[name];
+  const digest = digests.get(name);
   if (!digest) {
     const sentence = `${where} is a PKCS#12 file with a MAC of the algorithm ${name}, which is not supported.`;
     throw refused('encryption-unsupported', where, sentence);
   }
-  const iterations = count === undefined ? 1 : (integer(count) ?? 0);
+  const iterations = count === undefined ? 1 : (integerOf(count) ?? 0);
   if (iterations < 1) throw damaged(where);
   const from = { passphrase: secret.bmp, salt: salt.content, iterations, length: expected.content.length };
   if (from.length < 16 || from.length > 64) throw damaged(where);
@@ -137,17 +124,17 @@ function isEncrypted(store: Store): boolean {
 }
 
 interface Encrypted {
-  readonly algorithm: Ber | undefined;
+  readonly algorithm: BerElement | undefined;
   readonly bytes: Buffer;
 }
 
 function firstEncrypted({ contents, where }: Store): Encrypted | undefined {
   for (const content of contents) {
-    const type = oid(content.children[0]);
-    if (type === contentType.encryptedData) return encryptedData(content);
-    if (type !== contentType.data) continue;
-    const safeContents = readOnly(octets(content.children[1]?.children[0]) ?? Buffer.alloc(0), where);
-    const shrouded = safeContents?.children.find((bag) => oid(bag.children[0]) === bags.shroudedKey);
+    const type = oidOf(content.children[0]);
+    if (type === oids.encryptedData) return encryptedData(content);
+    if (type !== oids.data) continue;
+    const safeContents = readOnlyBer(octetsOf(content.children[1]?.children[0]) ?? Buffer.alloc(0), where);
+    const shrouded = safeContents?.children.find((bag) => oidOf(bag.children[0]) === bags.shroudedKey);
     const [info] = shrouded?.children[1]?.children ?? [];
     if (info) return encryptedParts(info);
   }
@@ -163,26 +150,30 @@ async function opensFirst(store: Store, secret: Secret): Promise<boolean> {
 }
 
 /** EncryptedData (RFC 5652, section 8): version, then type, algorithm and the octets, tagged `[0]`. */
-function encryptedData(content: Ber): Encrypted | undefined {
+function encryptedData(content: BerElement): Encrypted | undefined {
   const [, info] = content.children[1]?.children[0]?.children ?? [];
   const [, algorithm, data] = info?.children ?? [];
-  const bytes = data && (data.tag === tag.zero || data.tag === tag.zeroPrimitive) ? octets(data) : undefined;
+  const bytes = data && (data.tag === tag.context0 || data.tag === tag.context0Primitive) ? octetsOf(data) : undefined;
   return bytes && { algorithm, bytes };
 }
 
 /** The SafeBags of one ContentInfo. */
-async function bagsIn(content: Ber, secret: Secret, { where, collector }: Store): Promise<readonly Ber[]> {
-  const type = oid(content.children[0]);
+async function bagsIn(
+  content: BerElement,
+  secret: Secret,
+  { where, collector }: Store,
+): Promise<readonly BerElement[]> {
+  const type = oidOf(content.children[0]);
   let plain: Buffer | undefined;
-  if (type === contentType.data) plain = octets(content.children[1]?.children[0]);
-  else if (type === contentType.encryptedData) {
+  if (type === oids.data) plain = octetsOf(content.children[1]?.children[0]);
+  else if (type === oids.encryptedData) {
     const parts = encryptedData(content);
     plain = parts && (await decrypt(parts.algorithm, parts.bytes, secret, { where, allowance: collector.allowance }));
-  } else if (type === contentType.envelopedData) {
+  } else if (type === oids.envelopedData) {
     const sentence = `${where} is a PKCS#12 file that is encrypted for a certificate in place of a passphrase, which is not supported.`;
     throw refused('format-unsupported', where, sentence);
   }
-  const list = plain && readOnly(plain, where);
+  const list = plain && readOnlyBer(plain, where);
   if (list?.tag !== tag.sequence) throw damaged(where);
   return list.children;
 }
@@ -190,9 +181,9 @@ async function bagsIn(content: Ber, secret: Secret, { where, collector }: Store)
 /** SafeBags may hold SafeBags (RFC 7292, section 4.2.6). */
 const deepestBag = 4;
 
-async function readBag(bag: Ber, secret: Secret, store: Store, depth: number): Promise<void> {
+async function readBag(bag: BerElement, secret: Secret, store: Store, depth: number): Promise<void> {
   const { collector } = store;
-  const type = oid(bag.children[0]);
+  const type = oidOf(bag.children[0]);
   const [value] = bag.children[1]?.children ?? [];
   const where = `${store.where}${entryName(bag)}`;
   if (value === undefined) throw damaged(store.where);
@@ -208,18 +199,18 @@ async function readBag(bag: Ber, secret: Secret, store: Store, depth: number): P
   } else throw damaged(store.where);
 }
 
-function readCertificateBag(value: Ber, where: string, { collector }: Store): void {
+function readCertificateBag(value: BerElement, where: string, { collector }: Store): void {
   const [type, content] = value.children;
-  if (oid(type) !== x509Certificate) {
+  if (oidOf(type) !== x509Certificate) {
     collector.note(`${where} holds a certificate that is not X.509, and is not used.`);
     return;
   }
-  const der = octets(content?.children[0]);
+  const der = octetsOf(content?.children[0]);
   if (!der) throw damaged(where);
   collector.certificate(der, where);
 }
 
-async function readShroudedKey(value: Ber, secret: Secret, where: string, { collector }: Store): Promise<void> {
+async function readShroudedKey(value: BerElement, secret: Secret, where: string, { collector }: Store): Promise<void> {
   const parts = encryptedParts(value);
   if (!parts) throw damaged(where);
   const derivation = { where, allowance: collector.allowance };
@@ -237,11 +228,11 @@ async function readShroudedKey(value: Ber, secret: Secret, where: string, { coll
 }
 
 /** ` (bot)`, from the friendlyName attribute (RFC 2985, section 5.5.1), a BMPString. */
-function entryName(bag: Ber): string {
+function entryName(bag: BerElement): string {
   for (const attribute of bag.children[2]?.children ?? []) {
     const [type, values] = attribute.children;
     const [value] = values?.children ?? [];
-    if (oid(type) !== friendlyName || value?.tag !== tag.bmpString) continue;
+    if (oidOf(type) !== friendlyName || value?.tag !== tag.bmpString) continue;
     const even = value.content.subarray(0, Math.min(value.content.length & ~1, 128));
     return ` (${Buffer.from(even).swap16().toString('utf16le')})`;
   }

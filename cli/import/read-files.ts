@@ -1,18 +1,18 @@
-// Reads keys and certificates out of files, whatever they are called: told by content, bounded, every fault a finding.
-import { readBer } from './ber.ts';
+// Reads keys and certificates from files of any format: recognised by content, bounded, every fault a finding.
+import { readBer } from '../../core/x509/der.ts';
+import { isEncryptedPem } from '../../core/x509/keys.ts';
+import { decodeBase64, type PemBlock, readPem } from '../../core/x509/pem.ts';
 import { Collector } from './collector.ts';
 import type { AskPassphrase, Contents, InputFile } from './contents.ts';
-import { isEncrypted, readEncryptedPem } from './encrypted-key.ts';
+import { readEncryptedPem } from './encrypted-key.ts';
 import { refused } from './finding.ts';
-import { foreignFormat } from './foreign.ts';
 import { javaKeystoreKind, readJavaKeystore } from './java-keystore.ts';
 import { most } from './limits.ts';
-import { fromBase64, type PemBlock, pemBlocks, textOf } from './pem.ts';
 import { readObjects } from './read-object.ts';
 
 /**
- * PEM, DER, PKCS#8, PKCS#12, PKCS#7, JKS and JCEKS (docs/import.md), each key and certificate once. Never throws for what is
- * in a file: each fault is a finding, and what is whole is read all the same. What `passphrase` throws is thrown on.
+ * PEM, DER, PKCS#8, PKCS#12, PKCS#7, JKS and JCEKS (docs/import.md), each key and certificate once. A fault in a file is a
+ * finding and does not keep the rest from being read. Rejects only with an error of `passphrase`.
  */
 export async function readFiles(files: readonly InputFile[], passphrase: AskPassphrase): Promise<Contents> {
   const collector = new Collector(passphrase);
@@ -35,17 +35,21 @@ async function readFile({ name, bytes: given }: InputFile, collector: Collector)
   const foreign = foreignFormat(bytes);
   if (foreign) throw refused('format-unsupported', name, `${name} is ${foreign}`);
   const text = textOf(bytes);
-  if (text.includes('-----BEGIN ')) return await readPem(text, name, collector);
+  if (text.includes('-----BEGIN ')) return await readBlocks(text, name, collector);
   const isSequence = bytes[0] === 0x30;
-  // DER in base64 without the lines around it: every SEQUENCE of 64 bytes and more begins so, and hardly a word does.
-  const bare = /^M[EFGHI]/.test(text) && text.length > 80 ? fromBase64(text) : undefined;
+  // DER in base64 without BEGIN and END lines: every SEQUENCE of 64 bytes or more begins like this.
+  const bare = /^M[EFGHI]/.test(text) && text.length > 80 ? decodeBase64(text) : undefined;
   if (bare) return await readObjects(bare, name, collector);
   if (isSequence) return await readObjects(bytes, name, collector);
   throw refused('format-unknown', name, `${name} is neither a key nor a certificate nor a keystore.`);
 }
 
-async function readPem(text: string, name: string, collector: Collector): Promise<void> {
-  const blocks = pemBlocks(text, name, most.objects);
+async function readBlocks(text: string, name: string, collector: Collector): Promise<void> {
+  // A shell or JSON can leave `\n` in place of line breaks.
+  const blocks = readPem(text.includes('-----\\n') ? text.replaceAll('\\r', '').replaceAll('\\n', '\n') : text);
+  if (blocks.length > most.objects) {
+    throw refused('too-many-objects', name, `${name} holds more than ${most.objects} PEM blocks.`);
+  }
   if (blocks.length === 0) throw refused('pem-damaged', name, `${name} holds a PEM block whose first line is damaged.`);
   for (const [index, block] of blocks.entries()) {
     const where = blocks.length > 1 ? `${name}, block ${index + 1}` : name;
@@ -64,8 +68,8 @@ async function readBlock(block: PemBlock, where: string, collector: Collector): 
   }
   if (!hasEnd) throw refused('pem-damaged', where, `${where} is a PEM block without its END line.`);
   if (!bytes) throw refused('pem-damaged', where, `${where} is a PEM block whose text is not base64.`);
-  if (isEncrypted(block)) return await collector.object(where, () => readEncryptedPem(block, where, collector));
-  // OpenSSL's TRUSTED CERTIFICATE has its trust settings behind the certificate.
+  if (isEncryptedPem(block)) return await collector.object(where, () => readEncryptedPem(block, where, collector));
+  // OpenSSL writes trust settings after the certificate.
   if (label === 'TRUSTED CERTIFICATE') return await collector.object(where, () => readTrusted(bytes, where, collector));
   await readObjects(bytes, where, collector);
 }
@@ -74,4 +78,41 @@ function readTrusted(bytes: Buffer, where: string, collector: Collector): void {
   const node = readBer(bytes, where);
   if (!node) throw refused('certificate-damaged', where, `${where} holds a certificate that cannot be read.`);
   collector.certificate(node.whole, where);
+}
+
+/** PowerShell and Windows' editors write UTF-16. */
+function textOf(bytes: Buffer): string {
+  const [first, second, third] = bytes;
+  if (first === 0xff && second === 0xfe) return bytes.toString('utf16le', 2);
+  if (first === 0xfe && second === 0xff) return swapped(bytes.subarray(2));
+  if (first === 0xef && second === 0xbb && third === 0xbf) return bytes.toString('latin1', 3);
+  if (bytes.subarray(0, 512).includes('-\0-\0')) {
+    return bytes.indexOf('-\0-\0') % 2 === 0 ? bytes.toString('utf16le') : swapped(bytes);
+  }
+  return bytes.toString('latin1');
+}
+
+function swapped(bytes: Buffer): string {
+  return Buffer.from(bytes.subarray(0, bytes.length & ~1))
+    .swap16()
+    .toString('utf16le');
+}
+
+const convert = 'convert it to PKCS#12 with the program that wrote it.';
+
+/** A format that holds keys and cannot be read: the end of a sentence that begins with the name of the file. */
+function foreignFormat(bytes: Buffer): string | undefined {
+  const text = bytes.subarray(0, 256).toString('latin1');
+  if (text.startsWith('PuTTY-User-Key-File-')) return 'a key of PuTTY, which is for SSH and not for TLS.';
+  if (text.startsWith('PK\u0003\u0004')) return 'a ZIP archive; unpack it and give the files in it.';
+  if (text.startsWith('\u001f\u008b')) return 'a gzip archive; unpack it and give the files in it.';
+  if (/^\s*(<!doctype|<html)/i.test(text)) return 'an HTML page, perhaps an error page in place of the download.';
+  if (/^\s*\{/.test(text)) return 'JSON; an identity document or a JWK is not imported, but keys and certificates are.';
+  if (isBouncyCastle(bytes)) return `a BKS or UBER keystore of Bouncy Castle; ${convert}`;
+  return undefined;
+}
+
+/** org.bouncycastle.jcajce.provider.keystore.bc: a version from 0 to 2, the length of the salt (20), the salt. */
+function isBouncyCastle(bytes: Buffer): boolean {
+  return bytes.length > 32 && bytes.readUInt32BE(0) <= 2 && bytes.readUInt32BE(4) === 20;
 }

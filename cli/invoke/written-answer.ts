@@ -2,9 +2,9 @@
 import { closeSync, constants, openSync, rmSync, writeFileSync } from 'node:fs';
 import { access, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { InvocationResult } from '../../core/invocation/answer.ts';
 import type { CommandContext } from '../context.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { refusal, usageError } from '../exit-code.ts';
 
 export interface WrittenAs {

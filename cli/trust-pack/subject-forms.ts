@@ -1,5 +1,7 @@
 // The subject of a client certificate as each server writes it: a comparison is to the letter, and no two kinds of server agree on the letters.
 import type { X509Certificate } from 'node:crypto';
+import { readCertificateFields } from '../../core/x509/certificate.ts';
+import { attributeName, readRelativeNames } from '../../core/x509/distinguished-name.ts';
 
 /** Undefined where there is a character or a type in it that servers write each in a way of its own: nothing is guessed then. */
 export interface SubjectForms {
@@ -19,20 +21,22 @@ export interface SubjectForms {
 const goOrder = ['CN', 'OU', 'O', 'C'];
 const plainPart = /^(CN|O|OU|L|ST|C|DC)=[A-Za-z0-9]([A-Za-z0-9 ._:@()-]*[A-Za-z0-9.)])?$/;
 
-export function subjectForms({ subject }: X509Certificate): SubjectForms {
-  // Without any the whole subject is undefined, whatever Node's types say.
-  const parts = (subject ?? '').split('\n');
-  const isPlain = parts.every((part) => plainPart.test(part));
-  const types = parts.map((part) => part.slice(0, part.indexOf('=')));
+export function subjectForms({ raw }: X509Certificate): SubjectForms {
+  const subject = readCertificateFields(raw)?.subject;
+  const names = (subject && readRelativeNames(subject)) ?? [];
+  // Two attributes in one part: servers disagree on how to write them.
+  const parts = names.map((part) => part.map((one) => `${attributeName(one)}=${one.text ?? ''}`).join('+'));
+  const isPlain = parts.length > 0 && parts.every((part) => plainPart.test(part));
+  const types = names.flat().map(attributeName);
   const place = (part: string) => goOrder.indexOf(part.slice(0, part.indexOf('=')));
-  // What stands twice Go joins.
+  // Go joins two attributes of one type.
   const isGo = isPlain && types.every((type) => goOrder.includes(type)) && new Set(types).size === types.length;
-  const names = parts.flatMap((part) => /^CN=([\w.-]+)$/.exec(part)?.[1] ?? []);
+  const commonNames = parts.flatMap((part) => /^CN=([\w.-]+)$/.exec(part)?.[1] ?? []);
   return {
     rfc2253: isPlain ? parts.toReversed().join(',') : undefined,
     slashes: isPlain ? `/${parts.join('/')}` : undefined,
     go: isGo ? parts.toSorted((a, b) => place(a) - place(b)).join(',') : undefined,
     lines: isPlain ? parts.join('\\n') : undefined,
-    commonName: isPlain && types.filter((type) => type === 'CN').length === 1 ? names[0] : undefined,
+    commonName: isPlain && types.filter((type) => type === 'CN').length === 1 ? commonNames[0] : undefined,
   };
 }

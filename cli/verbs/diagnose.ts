@@ -1,12 +1,12 @@
 // `countersign diagnose URL`: which of the five steps of a handshake fails, why, and who must do what.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import { limits, platformIdentity } from '../../core/settings.ts';
 import { type ApiOptions, identityOf, openApi, toUrl, withApi } from '../api/open-api.ts';
 import { tellProblem } from '../api/problem.ts';
 import type { CommandContext } from '../context.ts';
 import { diagnosisLines } from '../diagnosis-text.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { exitCodes } from '../exit-code.ts';
 import { withProgress } from '../with-progress.ts';
 import { withExamples, withJson } from './options.ts';

@@ -1,10 +1,10 @@
 // `countersign doctor`: what is wrong with an installation, from the clock to the destinations, and what to do.
 import type { Command } from 'commander';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import { platformIdentity, variables } from '../../core/settings.ts';
 import { type ApiOptions, identityOf, openHttpApi, withApi } from '../api/open-api.ts';
 import type { CommandContext } from '../context.ts';
 import type { Check, CheckStatus } from '../doctor/check.ts';
-import { escapeForTerminal } from '../escape-for-terminal.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { Paint, Style } from '../output.ts';
 import { chosenStore, type StoreOptions } from '../store/chosen-store.ts';

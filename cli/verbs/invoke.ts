@@ -1,13 +1,13 @@
 // `countersign invoke URL`: one call of a customer's API with an identity, and its answer, with curl's habits.
 import { type Command, InvalidArgumentError } from 'commander';
 import { errorTable } from '../../core/errors.ts';
+import { escapeForTerminal, escapeStringsForTerminal } from '../../core/escape-for-terminal.ts';
 import type { InvocationResult } from '../../core/invocation/answer.ts';
 import { limits, platformIdentity } from '../../core/settings.ts';
 import type { Problem } from '../api/api.ts';
 import { type ApiOptions, identityOf, openApi, toUrl, withApi } from '../api/open-api.ts';
 import { tellProblem } from '../api/problem.ts';
 import type { CommandContext } from '../context.ts';
-import { escapeForTerminal, escapeStringsForTerminal } from '../escape-for-terminal.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit-code.ts';
 import type { DataPart } from '../invoke/request-body.ts';
 import { withProgress } from '../with-progress.ts';

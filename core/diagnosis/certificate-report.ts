@@ -1,24 +1,12 @@
 // A certificate as a report shows it: names escaped and cut, key and signature in words, nothing of its bytes.
-import { X509Certificate } from 'node:crypto';
-import { pinOf } from '../tls/server-certificate.ts';
-import { hasReadableDates } from '../x509/certificate-dates.ts';
-import { readCertificateFields } from '../x509/der-reader.ts';
-import { readName } from '../x509/distinguished-name.ts';
-import { alternativeNames } from '../x509/name-text.ts';
+import type { X509Certificate } from 'node:crypto';
+import { shownAlternativeNames } from '../x509/alternative-names.ts';
+import { issuerText, parseCertificate, pinOf, subjectText } from '../x509/certificate.ts';
 import type { CertificateReport } from './diagnosis.ts';
 
 /** The certificates of DER that can be parsed; a hostile server may send what cannot. */
 export function parseCertificates(ders: readonly Buffer[]): X509Certificate[] {
-  return ders.flatMap((der) => {
-    try {
-      const certificate = new X509Certificate(der);
-      // Parsed when first asked for: what cannot be read is left out here, not stumbled over later.
-      void certificate.publicKey;
-      return hasReadableDates(certificate) ? [certificate] : [];
-    } catch {
-      return [];
-    }
-  });
+  return ders.flatMap((der) => parseCertificate(der) ?? []);
 }
 
 export function reportCertificate(certificate: X509Certificate): CertificateReport {
@@ -38,18 +26,8 @@ export function reportServerCertificate(certificate: X509Certificate, index: num
   return {
     ...reportCertificate(certificate),
     pin: pinOf(certificate),
-    ...(index === 0 ? { names: alternativeNames(certificate) } : {}),
+    ...(index === 0 ? { names: shownAlternativeNames(certificate) } : {}),
   };
-}
-
-export function subjectText(certificate: X509Certificate): string {
-  const fields = readCertificateFields(certificate.raw);
-  return fields ? readName(fields.subject).text : '';
-}
-
-function issuerText(certificate: X509Certificate): string {
-  const fields = readCertificateFields(certificate.raw);
-  return fields ? readName(fields.issuer).text : '';
 }
 
 function keyText(certificate: X509Certificate): string {

@@ -10,12 +10,12 @@ import {
   unacceptedChainSignatures,
   unacceptedLeafSignature,
 } from '../tls/handshake-capture/accepted-certificates.ts';
+import { daysUntil, expiresSoon } from '../x509/certificate.ts';
 import { reportCertificate } from './certificate-report.ts';
 import type { ClientReport, Finding, RequestReport } from './diagnosis.ts';
 import { failing, failureOf, note, warning } from './finding.ts';
 import { askedAtOnce, hasAsked, type Observation } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
-import { soonMs } from './server-step.ts';
 
 export interface ClientAssessment {
   readonly findings: readonly Finding[];
@@ -39,12 +39,11 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
   const leafSignature = request && unacceptedLeafSignature(request, leaf.raw);
   const findings: Finding[] = [];
 
-  const left = identity.usableUntil - now;
-  if (left < soonMs) {
+  if (expiresSoon(identity.usableUntil, now)) {
     findings.push(
       warning(
         'client-certificate-expires-soon',
-        `The identity can be used until ${new Date(identity.usableUntil).toISOString().slice(0, 10)}, for ${Math.floor(left / 86_400_000)} days.`,
+        `The identity can be used until ${new Date(identity.usableUntil).toISOString().slice(0, 10)}, for ${daysUntil(identity.usableUntil, now)} days.`,
         { usableUntil: new Date(identity.usableUntil).toISOString() },
       ),
     );

@@ -7,7 +7,7 @@ import { parseTarget, type Target } from '../destination/target.ts';
 import { asCountersignError } from '../errors.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
-import { isIdentityName, requireIdentityName } from '../identity/name.ts';
+import { isIdentityName, requireIdentityName } from '../identity/identity.ts';
 import { bodyText } from '../json-request.ts';
 import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/diagnosis-record.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';

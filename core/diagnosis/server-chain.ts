@@ -1,10 +1,10 @@
 // The server's chain, built from what it served and what is trusted, and where it ends when it leads nowhere.
-import { X509Certificate } from 'node:crypto';
-import { rootCertificates } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
 import type { ServerChain } from '../tls/server-certificate.ts';
-import { readCertificateFields, readElements, readInside, readObjectIdentifier, tag } from '../x509/der-reader.ts';
-import { readName, sameName } from '../x509/distinguished-name.ts';
-import type { IssuedBy } from '../x509/issued-by.ts';
+import { findExtension, issuerText, readCertificateFields, subjectText } from '../x509/certificate.ts';
+import { oids, readElements, readInside, tag } from '../x509/der.ts';
+import { sameName } from '../x509/distinguished-name.ts';
+import { type IssuedBy, trustedRoots } from '../x509/trust.ts';
 import type { Certainty } from './diagnosis.ts';
 
 export type ChainEnd =
@@ -22,7 +22,7 @@ export interface BuiltChain {
   readonly end: ChainEnd;
 }
 
-/** `served`: the server's own first. `roots`: PEM; Node's bundled ones when undefined. */
+/** `served`: the server's own first. `roots`: PEM; if undefined, the roots that invocations trust by default. */
 export function buildChain(served: ServerChain, roots: string | undefined, isIssuedBy: IssuedBy): BuiltChain {
   const trusted = trustedRoots(roots);
   let current = served[0];
@@ -42,7 +42,7 @@ export function buildChain(served: ServerChain, roots: string | undefined, isIss
       const end: ChainEnd =
         certificates.length === 1
           ? { kind: 'self-signed' }
-          : { kind: 'unknown-root', issuer: nameOf(current, 'subject'), certainty: 'observed' };
+          : { kind: 'unknown-root', issuer: subjectText(current), certainty: 'observed' };
       return { certificates, end };
     }
     const next = [...rest].find((one) => isIssuedBy(current, one));
@@ -59,7 +59,7 @@ export function buildChain(served: ServerChain, roots: string | undefined, isIss
  * issuer tells for sure (RFC 5280, section 4.2.1.1); what else points one way or the other is no more than that.
  */
 function endBelow(last: X509Certificate, depth: number, served: number, hasOwnRoots: boolean): ChainEnd {
-  const issuer = nameOf(last, 'issuer');
+  const issuer = issuerText(last);
   const issuersIssuer = issuerOfIssuer(last.raw);
   const issuerName = readCertificateFields(last.raw)?.issuer;
   if (issuersIssuer && issuerName) {
@@ -77,42 +77,13 @@ function endBelow(last: X509Certificate, depth: number, served: number, hasOwnRo
   }
 }
 
-function nameOf(certificate: X509Certificate, which: 'issuer' | 'subject'): string {
-  const fields = readCertificateFields(certificate.raw);
-  return fields ? readName(fields[which]).text : '';
-}
-
 /** The authorityCertIssuer of the authority key identifier: DER of the Name, when there is exactly one. */
 function issuerOfIssuer(der: Buffer): Buffer | undefined {
-  const value = extensionOf(der, '2.5.29.35');
+  const value = findExtension(der, oids.authorityKeyIdentifier);
   const parts = value && readInside(value, tag.sequence, 3);
   const names = parts?.find((part) => part.tag === 0xa1);
   const [name, ...more] = names ? (readElements(names.content, 4) ?? []) : [];
   // GeneralName: directoryName is [4], explicit.
   if (name?.tag !== 0xa4 || more.length > 0) return undefined;
   return readElements(name.content, 1)?.[0]?.whole;
-}
-
-/** The content of an extension's OCTET STRING (RFC 5280, section 4.1). */
-function extensionOf(der: Buffer, wanted: string): Buffer | undefined {
-  const [tbs] = readInside(der, tag.sequence, 3) ?? [];
-  const extensions = tbs && readElements(tbs.content, 10)?.find((field) => field.tag === 0xa3);
-  for (const extension of (extensions && readInside(extensions.content, tag.sequence, 64)) ?? []) {
-    const parts = readElements(extension.content, 3) ?? [];
-    const [oid] = parts;
-    if (oid?.tag === tag.objectIdentifier && readObjectIdentifier(oid.content) === wanted) return parts.at(-1)?.content;
-  }
-  return undefined;
-}
-
-const bundled: { all?: readonly X509Certificate[] } = {};
-
-function trustedRoots(roots: string | undefined): readonly X509Certificate[] {
-  if (roots === undefined) {
-    bundled.all ??= rootCertificates.map((pem) => new X509Certificate(pem));
-    return bundled.all;
-  }
-  return (roots.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
-    (pem) => new X509Certificate(pem),
-  );
 }

@@ -3,10 +3,10 @@ import type { X509Certificate } from 'node:crypto';
 import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
-import { checkName, checkPins, inDates, outsideDates, type ServerChain } from '../tls/server-certificate.ts';
-import { createIssuedBy, type IssuedBy } from '../x509/issued-by.ts';
-import { nameText } from '../x509/name-text.ts';
-import { parseCertificates, reportServerCertificate, subjectText, weaknessOf } from './certificate-report.ts';
+import { checkName, checkPins, outsideDates, type ServerChain } from '../tls/server-certificate.ts';
+import { daysUntil, expiresSoon, inDates, subjectText } from '../x509/certificate.ts';
+import { createIssuedBy, type IssuedBy } from '../x509/trust.ts';
+import { parseCertificates, reportServerCertificate, weaknessOf } from './certificate-report.ts';
 import type { CertificateReport, Finding, ServerReport, StapledOcsp } from './diagnosis.ts';
 import { failureFrom, failureOf, warning } from './finding.ts';
 import type { Observation } from './observation.ts';
@@ -20,9 +20,6 @@ export interface ServerAssessment {
   readonly builtChain: readonly CertificateReport[];
   readonly stapledOcsp: StapledOcsp;
 }
-
-/** A certificate needs weeks to be replaced where people have to. */
-export const soonMs = 30 * 86_400_000;
 
 /**
  * What OpenSSL found stands. It names one fault and only when the handshake was complete; the others, and what it would
@@ -163,14 +160,14 @@ function warnings(
 ): Finding[] {
   const found: Finding[] = [];
   for (const certificate of chain) {
-    const left = certificate.validToDate.getTime() - now;
-    const subject = nameText(subjectText(certificate));
-    if (left >= 0 && left < soonMs) {
+    const end = certificate.validToDate.getTime();
+    const subject = subjectText(certificate);
+    if (end >= now && expiresSoon(end, now)) {
       const validTo = certificate.validToDate.toISOString();
       found.push(
         warning(
           'server-certificate-expires-soon',
-          `The certificate ${subject} of the server's chain expires on ${validTo.slice(0, 10)}, in ${Math.floor(left / 86_400_000)} days.`,
+          `The certificate ${subject} of the server's chain expires on ${validTo.slice(0, 10)}, in ${daysUntil(end, now)} days.`,
           { subject, validTo },
         ),
       );

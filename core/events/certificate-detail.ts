@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { reportServerCertificate } from '../diagnosis/certificate-report.ts';
 import type { CertificateReport } from '../diagnosis/diagnosis.ts';
 import type { Identity } from '../identity/identity.ts';
-import { pinOf } from '../tls/server-certificate.ts';
+import { pinOf } from '../x509/certificate.ts';
 
 export interface CertificateDetail extends CertificateReport {
   /** Upper-case hex. */

@@ -1,140 +1,146 @@
-// Keeps the identities in use: one shared read each, read again in the background, the old one serving meanwhile.
+// Caches identities: one shared read for each, refreshed in the background while the cached one stays in use.
 import { createHash } from 'node:crypto';
+import { BoundedMap } from '../bounded-map.ts';
 import { asCountersignError, type CountersignError } from '../errors.ts';
 import { checkIdentity } from './check.ts';
-import { createGate } from './gate.ts';
-import type { Identity, IdentitySource, Stage, StoredIdentity } from './identity.ts';
-import { requireIdentityName } from './name.ts';
-import { createRefusals } from './refusals.ts';
+import {
+  type Identity,
+  type IdentitySource,
+  requireIdentityName,
+  type Stage,
+  type StoredIdentity,
+} from './identity.ts';
+import { createSemaphore } from './semaphore.ts';
 
 export interface IdentityCacheOptions {
   readonly source: IdentitySource;
   /** Age at which an identity is read again in the background. */
   readonly ttlMs: number;
-  /** Of each identity, the version that is read; AWSCURRENT if not given. */
+  /** The stage that is read; AWSCURRENT by default. */
   readonly stage?: Stage;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** Identities kept at most; the ones not asked for lately go first. */
+  /** Maximum number of identities, 10,000 by default; the ones that were not used lately are evicted first. */
   readonly capacity?: number;
-  /** A read failed, or what was read is unusable, while an older version is held; the older one stays. */
+  /** A read failed, or its result is unusable, while an older version is cached; the older one stays. */
   readonly onRefreshFailure?: (name: string, error: CountersignError) => void;
-  /** Another version has taken the place of the one that was held. */
+  /** Another version has replaced the cached one. */
   readonly onRefresh?: (name: string, identity: Identity) => void;
-  /** An identity is handed out no more: replaced, expired, gone or dropped for room. What was made with it can be closed. */
-  readonly onLetGo?: (identity: Identity) => void;
+  /** Called when an identity is evicted: replaced, expired, deleted, or over capacity. Its connections can be closed. */
+  readonly onEvicted?: (identity: Identity) => void;
 }
 
 export interface IdentityCache {
   /**
-   * The identity at once when it is held and inside its dates, else a promise of it. The same object is handed out for as
-   * long as version and content are the same. Rejects with `identity-not-found`, `-unusable` or `-unavailable`.
+   * The identity itself if it is cached and inside its dates, else a promise of it. The same object is returned as long
+   * as version and content are the same. Rejects with `identity-not-found`, `-unusable` or `-unavailable`.
    */
   get(name: string): Identity | Promise<Identity>;
   /**
-   * The read under way behind an identity that is held, which never rejects. Lambda stops the process when an answer is
-   * returned: who answers waits for it first, or it may never end. The same promise for the same read.
+   * The background read of a cached identity, if one is running; never rejects, and is the same promise for the same
+   * read. Lambda stops the process once the answer is returned: await it before that, or the read may never end.
    */
   refreshing(name: string): Promise<void> | undefined;
-  /** Reads again now, at most once in 5 s for each identity: in between, what `get` gives. */
+  /** Reads again now, at most once in 5 s for each identity; in between it returns the result of `get`. */
   reload(name: string): Promise<Identity>;
-  /** Identities held. */
+  /** Number of cached identities. */
   readonly size: number;
 }
 
-/** For whoever made the cache. */
+/** With the operations of its owner. */
 export interface OwnIdentityCache extends IdentityCache {
-  /** What is held, under way or refused is no longer handed out: the next `get` reads. */
+  /** Removes the cached identity, the running read and the cached error: the next `get` reads. */
   drop(name: string): void;
 }
 
 interface Entry {
   readonly identity: Identity;
-  /** SHA-256 of version and document: enough to see a change, without keeping the key in memory twice. */
+  /** SHA-256 of version and document: detects a change without a second copy of the key in memory. */
   readonly digest: string;
-  /** Until then `get` needs to look no further; never past the identity's own end. */
+  /** Milliseconds since 1970. Until then `get` returns the identity; at most the end of the identity. */
   freshUntil: number;
   reloadableFrom: number;
-  /** When the store first said that there is no such identity. */
+  /** When the store first answered that the identity does not exist. */
   missingSince: number | undefined;
   wasUsed: boolean;
 }
 
-interface Load {
-  /** When the store was asked, in milliseconds since 1970; infinite while the read waits for its turn. */
-  begunAt: number;
+interface Read {
+  /** When the request was sent, in milliseconds since 1970; infinite while the read waits for a place. */
+  startedAt: number;
   readonly identity: Promise<Identity>;
-  /** For whoever waits without needing it. */
+  /** Resolves when the read ends, successfully or not. */
   ended?: Promise<void>;
 }
 
-/** Longer than the SDK tries (6 s): such a read stood still with its process, and what ends it is a timer, not the store. */
-const maxLoadMs = 10_000;
-/** After a failed read, and between two "not found" that are believed. A shorter TTL shortens it. */
-const retryMs = 5_000;
+/** Longer than the SDK tries (6 s): the process was frozen during such a read, and a timer will end it, not the store. */
+const maxReadMs = 10_000;
+/** After a failed read, and between the two "not found" that delete an identity. A shorter TTL shortens it. */
+const maxRetryIntervalMs = 5_000;
 const reloadCooldownMs = 5_000;
-const refusalMs = 5_000;
-const maxRefusals = 1_000;
-/** Far below the 10,000 GetSecretValue calls a second of an account (AWS Secrets Manager quotas), far above one function's need. */
+/** How long `identity-not-found` and `identity-unusable` are cached. */
+const errorTtlMs = 5_000;
+const maxErrors = 1_000;
+/** An account has 10,000 GetSecretValue calls a second (AWS Secrets Manager quotas); one function needs far fewer. */
 const maxReads = 32;
 const maxWaitingReads = 1_000;
 
 export function createIdentityCache(options: IdentityCacheOptions): OwnIdentityCache {
   const { source, ttlMs, stage = 'AWSCURRENT', now = Date.now, capacity = 10_000 } = options;
-  const { onRefreshFailure, onRefresh, onLetGo } = options;
-  const patienceMs = Math.min(retryMs, ttlMs);
+  const { onRefreshFailure, onRefresh, onEvicted } = options;
+  const retryIntervalMs = Math.min(maxRetryIntervalMs, ttlMs);
   const entries = new Map<string, Entry>();
-  const loads = new Map<string, Load>();
-  const refusals = createRefusals(refusalMs, maxRefusals);
-  const gate = createGate(maxReads, maxWaitingReads);
+  const reads = new Map<string, Read>();
+  const errors = new BoundedMap<string, CountersignError>({ maxEntries: maxErrors, ttlMs: errorTtlMs, now });
+  const semaphore = createSemaphore(maxReads, maxWaitingReads);
 
   function get(name: string): Identity | Promise<Identity> {
     const entry = entries.get(name);
-    if (entry === undefined) return first(name);
+    if (entry === undefined) return readFirst(name);
     const time = now();
     entry.wasUsed = true;
     if (time < entry.freshUntil) return entry.identity;
-    if (time >= entry.identity.usableUntil) return first(name);
-    refreshBehind(name, entry, time);
+    if (time >= entry.identity.usableUntil) return readFirst(name);
+    refreshInBackground(name, entry, time);
     return entry.identity;
   }
 
-  async function first(name: string): Promise<Identity> {
-    const running = underWay(name);
+  async function readFirst(name: string): Promise<Identity> {
+    const running = runningRead(name);
     if (running !== undefined) return running.identity;
     requireIdentityName(name);
-    const refusal = refusals.find(name, now());
-    if (refusal !== undefined) throw refusal;
-    return load(name);
+    const error = errors.get(name);
+    if (error !== undefined) throw error;
+    return read(name);
   }
 
-  /** Nobody waits for this read, so nobody hears of its failure but onRefreshFailure. */
-  function refreshBehind(name: string, entry: Entry, time: number): void {
-    if (underWay(name) !== undefined) return;
-    if (gate.isFull) keepUntil(entry, time + Math.min(1_000, patienceMs));
-    else load(name).catch(() => {});
+  /** No caller waits for this read: onRefreshFailure reports its failure. */
+  function refreshInBackground(name: string, entry: Entry, time: number): void {
+    if (runningRead(name) !== undefined) return;
+    if (semaphore.isFull) keepUntil(entry, time + Math.min(1_000, retryIntervalMs));
+    else read(name).catch(() => {});
   }
 
-  function underWay(name: string): Load | undefined {
-    const running = loads.get(name);
-    return running !== undefined && now() - running.begunAt <= maxLoadMs ? running : undefined;
+  function runningRead(name: string): Read | undefined {
+    const running = reads.get(name);
+    return running !== undefined && now() - running.startedAt <= maxReadMs ? running : undefined;
   }
 
-  function load(name: string): Promise<Identity> {
-    const running: Load = {
-      begunAt: Number.POSITIVE_INFINITY,
-      identity: gate
+  function read(name: string): Promise<Identity> {
+    const running: Read = {
+      startedAt: Number.POSITIVE_INFINITY,
+      identity: semaphore
         .run(() => {
-          running.begunAt = now();
+          running.startedAt = now();
           return source.read(name, stage);
         })
         .then((stored) => (isReplaced() ? get(name) : accept(name, stored)))
-        .catch((thrown: unknown) => (isReplaced() ? get(name) : refuse(name, asCountersignError(thrown))))
-        .finally(() => isReplaced() || loads.delete(name)),
+        .catch((thrown: unknown) => (isReplaced() ? get(name) : fail(name, asCountersignError(thrown))))
+        .finally(() => isReplaced() || reads.delete(name)),
     };
-    /** By a younger read, whose word counts; whoever waits for this one gets that. */
-    const isReplaced = () => loads.get(name) !== running;
-    loads.set(name, running);
+    /** By a later read, whose result is returned to the callers of this one. */
+    const isReplaced = () => reads.get(name) !== running;
+    reads.set(name, running);
     return running.identity;
   }
 
@@ -152,33 +158,33 @@ export function createIdentityCache(options: IdentityCacheOptions): OwnIdentityC
     const entry = { identity, digest, freshUntil: 0, reloadableFrom, missingSince: undefined, wasUsed: true };
     keepUntil(entry, time + ttlMs);
     entries.set(name, entry);
-    refusals.delete(name);
-    if (entries.size > capacity) dropOne(name);
+    errors.delete(name);
+    if (entries.size > capacity) evictOne(name);
     if (held !== undefined) {
       if (held.identity.version !== identity.version) onRefresh?.(name, identity);
-      onLetGo?.(held.identity);
+      onEvicted?.(held.identity);
     }
     return identity;
   }
 
-  /** The held identity stays while it is usable, unless the store has said twice, patienceMs apart, that it is gone. */
-  function refuse(name: string, error: CountersignError): Identity {
+  /** The cached identity stays while it is usable, unless the store answered "not found" twice, retryIntervalMs apart. */
+  function fail(name: string, error: CountersignError): Identity {
     const time = now();
     const held = entries.get(name);
     if (held !== undefined) {
       const isMissing = error.code === 'identity-not-found';
-      const isGone = isMissing && held.missingSince !== undefined && time - held.missingSince >= patienceMs;
+      const isGone = isMissing && held.missingSince !== undefined && time - held.missingSince >= retryIntervalMs;
       const stays = !isGone && time < held.identity.usableUntil;
       if (isMissing) held.missingSince ??= time;
-      keepUntil(held, time + patienceMs);
+      keepUntil(held, time + retryIntervalMs);
       if (!stays) {
         entries.delete(name);
-        onLetGo?.(held.identity);
+        onEvicted?.(held.identity);
       }
       onRefreshFailure?.(name, error);
       if (stays) return held.identity;
     }
-    if (error.code === 'identity-not-found' || error.code === 'identity-unusable') refusals.add(name, error, time);
+    if (error.code === 'identity-not-found' || error.code === 'identity-unusable') errors.set(name, error);
     throw error;
   }
 
@@ -186,12 +192,12 @@ export function createIdentityCache(options: IdentityCacheOptions): OwnIdentityC
     entry.freshUntil = Math.min(time, entry.identity.usableUntil);
   }
 
-  /** Second chance: whoever was asked for since the hand last passed stays, and the hand moves on; `get` pays one write. */
-  function dropOne(newest: string): void {
+  /** Second-chance replacement: an identity that was used since the last pass moves to the end of the queue. */
+  function evictOne(newest: string): void {
     for (const [name, entry] of entries) {
       if (!entry.wasUsed && name !== newest) {
         entries.delete(name);
-        onLetGo?.(entry.identity);
+        onEvicted?.(entry.identity);
         return;
       }
       entry.wasUsed = false;
@@ -203,32 +209,33 @@ export function createIdentityCache(options: IdentityCacheOptions): OwnIdentityC
   return {
     get,
     refreshing(name) {
-      const running = loads.get(name);
+      const running = reads.get(name);
       if (running === undefined || !entries.has(name)) return undefined;
-      running.ended ??= running.identity.then(nothing, nothing);
+      running.ended ??= running.identity.then(
+        () => {},
+        () => {},
+      );
       return running.ended;
     },
     async reload(name) {
-      const running = underWay(name);
+      const running = runningRead(name);
       if (running !== undefined) return running.identity;
       const entry = entries.get(name);
       const time = now();
       if (entry === undefined || time < entry.reloadableFrom) return get(name);
       entry.reloadableFrom = time + reloadCooldownMs;
-      return load(name);
+      return read(name);
     },
     drop(name) {
-      loads.delete(name);
-      refusals.delete(name);
+      reads.delete(name);
+      errors.delete(name);
       const held = entries.get(name);
       if (held === undefined) return;
       entries.delete(name);
-      onLetGo?.(held.identity);
+      onEvicted?.(held.identity);
     },
     get size() {
       return entries.size;
     },
   };
 }
-
-function nothing(): void {}

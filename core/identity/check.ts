@@ -1,9 +1,10 @@
-// Turns a stored identity into a usable one: parsed, its key and its whole chain checked, or refused as a whole.
+// Checks a stored identity: its document, its chain and its key. The result is complete, or an error.
 import { CountersignError } from '../errors.ts';
 import { checkChain, readCertificate, readCertificates } from '../x509/chain.ts';
-import { checkPrivateKey } from '../x509/private-key.ts';
+import { checkPrivateKey } from '../x509/keys.ts';
 import { parseDocument } from './document.ts';
 import type { Identity, StoredIdentity } from './identity.ts';
+import { orUnusable } from './unusable.ts';
 
 /**
  * `now` is milliseconds since 1970. Throws `identity-unusable` with `evidence.reason` (unusable.ts), `where`, `version`
@@ -11,7 +12,7 @@ import type { Identity, StoredIdentity } from './identity.ts';
  */
 export function checkIdentity(name: string, stored: StoredIdentity, now: number): Identity {
   try {
-    return check(name, stored, now);
+    return orUnusable(() => check(name, stored, now));
   } catch (thrown) {
     if (!(thrown instanceof CountersignError)) throw thrown;
     const evidence = { ...thrown.evidence, version: stored.version, stage: stored.stage };
@@ -31,7 +32,7 @@ function check(name: string, { version, stage, document: text }: StoredIdentity,
     version,
     stage,
     privateKey: checkPrivateKey(document.privateKey, leaf.certificate),
-    // Written anew from what was parsed, so that nothing that stood beside the certificates is ever sent or published.
+    // Written from the parsed certificates: text beside the PEM blocks is never sent or published.
     certificate: leaf.certificate.toString(),
     intermediateCertificates: shared(intermediates.map(({ certificate }) => certificate.toString()).join('')),
     rootCertificate: shared(root.certificate.toString()),
@@ -44,7 +45,7 @@ function check(name: string, { version, stage, document: text }: StoredIdentity,
 
 const issuers = new Map<string, string>();
 
-/** The same string for the same text: ten thousand identities of one authority keep its certificates in memory once. */
+/** The same string for the same text: ten thousand identities of one authority hold its certificates in memory once. */
 function shared(text: string): string {
   const known = issuers.get(text);
   if (known !== undefined) return known;

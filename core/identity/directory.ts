@@ -1,4 +1,4 @@
-// Reads identities from a directory, one folder each: this project's own file names, or those of a cert-manager secret.
+// Reads identities from a directory, one folder each, with Countersign's file names or those of a cert-manager secret.
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -7,10 +7,8 @@ import { CountersignError } from '../errors.ts';
 import { readRegularFile, UnsuitableFile } from '../files.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { maxDocumentBytes } from './document.ts';
-import type { IdentitySource, StoredIdentity } from './identity.ts';
-import { createKnownFiles } from './known-files.ts';
-import { requireIdentityName } from './name.ts';
-import { unusable } from './unusable.ts';
+import { type IdentitySource, requireIdentityName, type StoredIdentity } from './identity.ts';
+import { orUnusable, unusable } from './unusable.ts';
 
 const ownFiles = ['private-key.pem', 'certificate.pem', 'intermediates.pem', 'root.pem'] as const;
 /** cert-manager, Certificate resources: `tls.crt` is the leaf, then its intermediates. */
@@ -27,12 +25,12 @@ interface ReadFile {
 }
 type Files = ReadonlyMap<string, ReadFile>;
 
-/** How often a folder is read over because it changed meanwhile; a swap takes well under a millisecond. */
+/** Reads of a folder that changes while it is read; a swap of links takes well under a millisecond. */
 const maxAttempts = 5;
 
 /**
- * `path` holds a folder for each identity. Files are read each time, so that changes need no restart; `version` is their
- * digest. `now` in milliseconds since 1970.
+ * `path` holds one folder for each identity. Files are read each time: changes need no restart. The version is their
+ * SHA-256. `now` in milliseconds since 1970.
  */
 export function directorySource(path: string, now: () => number = Date.now): IdentitySource {
   const warned = new Set<string>();
@@ -44,14 +42,12 @@ export function directorySource(path: string, now: () => number = Date.now): Ide
         throw new CountersignError(
           'identity-not-found',
           `A directory holds no version of identity "${name}" at stage ${stage}.`,
-          {
-            evidence: { reason: 'no-version', stage },
-          },
+          { evidence: { reason: 'no-version', stage } },
         );
       }
       const files = await readConsistently(join(path, name));
       if (files.size === 0) {
-        known.begin(name);
+        known.restart(name);
         throw new CountersignError('identity-not-found', `The directory has no files for identity "${name}".`, {
           evidence: { reason: 'no-files' },
         });
@@ -59,7 +55,7 @@ export function directorySource(path: string, now: () => number = Date.now): Ide
       warnOfReadableKey(name, files, warned);
       const version = digest(files);
       known.require(name, [...files.keys()], version);
-      const document = JSON.stringify(compose(files));
+      const document = JSON.stringify(orUnusable(() => compose(files)));
       known.keepOnly(name, [...files.keys()]);
       return { version, stage, document };
     },
@@ -67,8 +63,8 @@ export function directorySource(path: string, now: () => number = Date.now): Ide
 }
 
 /**
- * All files as they were at one moment: Kubernetes swaps the link `..data` under them, others write them one by one.
- * Each file that was opened must still be the one its name leads to, unchanged, once the last has been read.
+ * All files as they were at one moment: Kubernetes swaps the link `..data` under them, other tools write them one by
+ * one. After the last read, each name must still lead to the file that was opened, and that file must be unchanged.
  */
 async function readConsistently(folder: string): Promise<Files> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
@@ -92,7 +88,7 @@ async function readConsistently(folder: string): Promise<Files> {
   });
 }
 
-/** Undefined when there is no such file. */
+/** Undefined if there is no such file. */
 async function readOne(path: string, file: string): Promise<ReadFile | undefined> {
   try {
     const { bytes, stats } = await readRegularFile(path, maxDocumentBytes);
@@ -124,7 +120,7 @@ async function isUnchanged(folder: string, files: Files): Promise<boolean> {
   return true;
 }
 
-/** The identity document the files stand for; what is missing is left out, and the document's own check names it. */
+/** The identity document of the files. An optional file that is missing is left out. */
 function compose(files: Files): Record<string, unknown> {
   const isOwn = ownFiles.some((file) => files.has(file));
   const key = isOwn ? 'private-key.pem' : 'tls.key';
@@ -156,7 +152,7 @@ function digest(files: Files): string {
   return hash.digest('hex');
 }
 
-/** Said and not refused: Kubernetes mounts secrets with mode 0644 unless told otherwise (docs/decisions/0023). */
+/** A warning, not an error: Kubernetes mounts secrets with mode 0644 by default (docs/decisions/0023). */
 function warnOfReadableKey(name: string, files: Files, warned: Set<string>): void {
   const key = files.get('private-key.pem') ?? files.get('tls.key');
   if (key === undefined || (key.stats.mode & 0o004n) === 0n || process.platform === 'win32' || warned.has(name)) return;
@@ -165,4 +161,54 @@ function warnOfReadableKey(name: string, files: Files, warned: Set<string>): voi
     code: 'COUNTERSIGN_KEY_READABLE',
     detail: 'Give the file mode 0600, or the volume a defaultMode of 0400.',
   });
+}
+
+/** A missing file counts as removed once the folder has looked the same for this long. */
+const settledMs = 5_000;
+
+interface Known {
+  files: readonly string[];
+  /** The version of the folder without a file that was there, and since when (milliseconds since 1970). */
+  missing: { readonly version: string; readonly since: number } | undefined;
+}
+
+interface KnownFiles {
+  /**
+   * Throws `identity-unavailable` while a file that was there is missing, until a read at least 5 s after the first one
+   * finds the same version. Files are replaced one after the other, and what is between two steps looks complete:
+   * without its destinations.json the identity may be used for any public host.
+   */
+  require(name: string, files: readonly string[], version: string): void;
+  /** The identity is made of these files; all others are removed on purpose. */
+  keepOnly(name: string, files: readonly string[]): void;
+  /** The folder is missing or empty: the waiting time starts again. */
+  restart(name: string): void;
+}
+
+function createKnownFiles(now: () => number): KnownFiles {
+  const known = new Map<string, Known>();
+  return {
+    require(name, files, version) {
+      const before = known.get(name);
+      const gone = before?.files.find((file) => !files.includes(file));
+      if (before === undefined || gone === undefined) {
+        // Their content may turn out to be unusable; the files are there.
+        known.set(name, { files, missing: undefined });
+        return;
+      }
+      if (before.missing?.version !== version) before.missing = { version, since: now() };
+      if (now() - before.missing.since >= settledMs) return;
+      throw new CountersignError('identity-unavailable', `${gone} was in the folder of the identity, and is missing.`, {
+        evidence: { reason: 'file-gone', where: gone },
+        hint: `The platform must put ${gone} back; if it is meant to be gone, the folder is taken as it is within seconds.`,
+      });
+    },
+    keepOnly(name, files) {
+      known.set(name, { files, missing: undefined });
+    },
+    restart(name) {
+      const before = known.get(name);
+      if (before) before.missing = undefined;
+    },
+  };
 }

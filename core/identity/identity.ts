@@ -1,9 +1,13 @@
-// What an identity is once it has been checked: whole, usable, and tied to the version it was read from.
+// An identity, the source it is read from, and the form of its name.
 import type { Destination } from '../destination/destination.ts';
+import { CountersignError } from '../errors.ts';
+import { invalidRequest } from '../json-request.ts';
+import { identityNamePattern, type Settings } from '../settings.ts';
 
 /** Secrets Manager's staging labels. */
 export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
 
+/** Checked and usable (check.ts). */
 export interface Identity {
   readonly name: string;
   /** Secrets Manager's VersionId; from a directory, a digest of the files. */
@@ -13,7 +17,7 @@ export interface Identity {
   readonly privateKey: string;
   /** PEM, the client certificate alone. */
   readonly certificate: string;
-  /** PEM, in issuer order; empty when the root signed the client certificate itself. */
+  /** PEM, in issuer order; empty if the root signed the client certificate itself. */
   readonly intermediateCertificates: string;
   /** PEM; never sent to the peer. */
   readonly rootCertificate: string;
@@ -22,11 +26,11 @@ export interface Identity {
   readonly fingerprint256: string;
   /** ISO 8601. */
   readonly validTo: string;
-  /** Milliseconds since 1970: the first moment at which one certificate of the chain is no longer valid. */
+  /** Milliseconds since 1970: when the first certificate of the chain expires. */
   readonly usableUntil: number;
 }
 
-/** What a source hands out: the identity document as text, not yet parsed, with where it came from. */
+/** The identity document as a source returns it: text that is not parsed yet. */
 export interface StoredIdentity {
   readonly version: string;
   readonly stage: Stage;
@@ -35,9 +39,37 @@ export interface StoredIdentity {
 }
 
 /**
- * Where identities are kept. Throws CountersignError: `identity-not-found` when there is none of that name (or none at
- * that stage), `identity-unavailable` when the store cannot tell, `identity-unusable` when what it holds is not text.
+ * Throws CountersignError: `identity-not-found` (no identity of that name, or no value at that stage),
+ * `identity-unavailable` (the store does not answer), `identity-unusable` (the stored value is not text).
  */
 export interface IdentitySource {
   read(name: string, stage: Stage): Promise<StoredIdentity>;
+}
+
+/** Loads the module of the configured source alone: the AWS SDK takes most of a cold start. */
+export async function openSource(settings: Settings): Promise<IdentitySource> {
+  if (settings.identitySource.kind === 'directory') {
+    const { directorySource } = await import('./directory.ts');
+    return directorySource(settings.identitySource.path);
+  }
+  const { secretsManagerSource } = await import('./secrets-manager.ts');
+  return secretsManagerSource({ prefix: settings.secretPrefix });
+}
+
+export function isIdentityName(name: unknown): name is string {
+  return typeof name === 'string' && identityNamePattern.test(name);
+}
+
+/**
+ * Returns the name. Throws `invalid-request` if there is none, and `identity-not-found` if no identity can have it: the
+ * name is part of the route, and nothing can exist at that address.
+ */
+export function requireIdentityName(name: string | undefined): string {
+  if (name === undefined) throw invalidRequest('identity', 'The path names no identity.');
+  if (isIdentityName(name)) return name;
+  throw new CountersignError(
+    'identity-not-found',
+    'An identity name is 1 to 63 lower-case letters, digits and hyphens, and starts with a letter or a digit.',
+    { evidence: { reason: 'name-form' } },
+  );
 }

@@ -1,7 +1,7 @@
-// The `renewal` of an identity document: who signs the next certificate, for which key, and what to do when a customer rejects it.
+// Parses `renewal` of an identity document: the issuer of the next certificate, its key, and the reaction to a rejection.
 import * as v from 'valibot';
 import { issueSentence, objectWords } from '../destination/schema.ts';
-import { renewalUnusable } from './renewal-unusable.ts';
+import { renewalUnusable } from './unusable.ts';
 
 /** Keys that an identity may have (docs/identities.md), in AWS Private CA's spelling. */
 export const keyAlgorithms = ['EC_P256', 'EC_P384', 'RSA_2048', 'RSA_3072', 'RSA_4096'] as const;
@@ -97,7 +97,7 @@ const issuerSchema = v.variant('kind', issuers, ({ expected }) =>
     : `must be ${issuerKinds.slice(0, -1).join(', ')} or ${issuerKinds.at(-1)}`,
 );
 
-// Strict: a slip in the name of reuseKey or onRejection must not switch it off.
+// Strict: a misspelt reuseKey or onRejection must not switch it off.
 const renewalSchema = v.strictObject(
   {
     issuer: issuerSchema,

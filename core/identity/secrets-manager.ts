@@ -1,24 +1,22 @@
-// Reads identities from AWS Secrets Manager, one secret each, and says what went wrong in this project's words.
+// Reads identities from AWS Secrets Manager, one secret each, and translates its errors.
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { clientSettings } from '../aws/client.ts';
-import { networkCodeOf, quotableCause } from '../aws/failure.ts';
+import { clientSettings, networkCodeOf, quotableCause } from '../aws/client.ts';
 import { CountersignError } from '../errors.ts';
-import type { IdentitySource, Stage, StoredIdentity } from './identity.ts';
-import { requireIdentityName } from './name.ts';
+import { type IdentitySource, requireIdentityName, type Stage, type StoredIdentity } from './identity.ts';
 import { unusable } from './unusable.ts';
 
 export interface SecretsManagerSettings {
-  /** Goes before an identity's name to make a secret's name. */
+  /** The name of a secret is this prefix and the name of the identity. */
   readonly prefix: string;
-  /** For each of three attempts. A store that hangs must leave a call a part of its 10 s; a healthy one answers in 20 ms. */
+  /** Milliseconds, for each of three attempts. A healthy store answers in 20 ms; a call has 10 s in all. */
   readonly attemptTimeoutMs?: number;
 }
 
 const maxAttempts = 3;
 
 /**
- * Region, credentials and endpoint are the SDK's own settings (AWS_REGION, AWS_ENDPOINT_URL_SECRETS_MANAGER, …). Made
- * during init, where Lambda gives the function its full CPU; the first read opens the connection.
+ * Region, credentials and endpoint are the SDK's own settings (AWS_REGION, AWS_ENDPOINT_URL_SECRETS_MANAGER, …). Create
+ * it during init, where Lambda gives the function its full CPU; the first read opens the connection.
  */
 export function secretsManagerSource({ prefix, attemptTimeoutMs = 2_000 }: SecretsManagerSettings): IdentitySource {
   const client = new SecretsManagerClient(clientSettings(maxAttempts, attemptTimeoutMs));
@@ -67,21 +65,21 @@ const explanations: Record<string, { detail: string; hint?: string }> = {
   ExpiredTokenException: { detail: 'The AWS credentials have expired.' },
   'no-region': {
     detail: 'No AWS region is set to look for Secrets Manager in.',
-    hint: 'Whoever runs this must set AWS_REGION; Lambda sets it by itself.',
+    hint: 'Set AWS_REGION; on Lambda it is set already.',
   },
   timeout: { detail: 'Secrets Manager did not answer in time.' },
 };
 
-/** What was asked for of an identity's secret, and what one must be allowed for it. */
-interface Question {
+/** The request that failed, and the permissions that it needs. */
+interface FailedRequest {
   readonly permissions: string;
   readonly stage?: Stage | string;
   readonly version?: string;
 }
 
-/** Never quotes what was sent or answered. `identity-not-found` (`reason: "no-version"` where the secret is there) or `identity-unavailable`. */
-export function explain(thrown: unknown, name: string, question: Question): CountersignError {
-  const { permissions, ...place } = question;
+/** `identity-not-found` (`reason: "no-version"` if the secret exists) or `identity-unavailable`. Quotes neither request nor response. */
+export function explain(thrown: unknown, name: string, request: FailedRequest): CountersignError {
+  const { permissions, ...place } = request;
   const reason = reasonOf(thrown);
   const message = thrown instanceof Error ? thrown.message : '';
   if (reason === 'ResourceNotFoundException') {
@@ -108,18 +106,18 @@ export function explain(thrown: unknown, name: string, question: Question): Coun
   });
 }
 
-function noVersion(name: string, place: Pick<Question, 'stage' | 'version'>): CountersignError {
+function noVersion(name: string, place: Pick<FailedRequest, 'stage' | 'version'>): CountersignError {
   const where = place.version === undefined ? `stage ${place.stage}` : `version ${place.version}`;
   return new CountersignError('identity-not-found', `Identity "${name}" has no value at ${where}.`, {
     evidence: { reason: 'no-version', ...place },
   });
 }
 
-/** The name AWS gives the error; `timeout` for an attempt's and the whole read's; ECONNREFUSED and its like for the network's. */
+/** AWS's name of the error; `timeout` for an attempt or the whole read; ECONNREFUSED and the like for the network. */
 function reasonOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return 'Error';
   if (thrown.name === 'TimeoutError' || thrown.name === 'AbortError') return 'timeout';
-  // The SDK throws a bare Error for it.
+  // The SDK throws an Error without a name of its own.
   if (thrown.message === 'Region is missing') return 'no-region';
   return networkCodeOf(thrown) ?? thrown.name;
 }

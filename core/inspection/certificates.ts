@@ -1,8 +1,9 @@
 // The certificates of a stored identity as far as they can be read: their dates, and whether a public authority issued them.
 import { X509Certificate } from 'node:crypto';
-import { rootCertificates } from 'node:tls';
 import { parseCertificateKeys } from '../identity/document.ts';
 import { type ChainCertificate, readCertificate, readCertificates } from '../x509/chain.ts';
+import { publicKeyIdentifier } from '../x509/keys.ts';
+import { publicRoots } from '../x509/trust.ts';
 
 export interface CertificateTimes {
   /** Milliseconds since 1970. */
@@ -32,7 +33,7 @@ export function readCertificateSet(document: string, publicKeys: ReadonlySet<str
   return {
     leaf: leaf && timesOf(leaf),
     issuer: issuers.map(timesOf).sort((one, other) => one.validTo - other.validTo)[0],
-    isOfPublicAuthority: issuers.some(({ certificate }) => publicKeys.has(keyOf(certificate))),
+    isOfPublicAuthority: issuers.some(({ certificate }) => publicKeys.has(publicKeyIdentifier(certificate.publicKey))),
   };
 }
 
@@ -41,12 +42,8 @@ export function readCertificateSet(document: string, publicKeys: ReadonlySet<str
  * may allow client authentication (Chrome Root Program Policy 1.8): whoever has such an issuer needs another one by then. By
  * key, because a root that another one has signed is a different certificate.
  */
-export function publicAuthorityKeys(roots: readonly string[] = rootCertificates): ReadonlySet<string> {
-  return new Set(roots.map((root) => keyOf(new X509Certificate(root))));
-}
-
-function keyOf(certificate: X509Certificate): string {
-  return certificate.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+export function publicAuthorityKeys(roots: readonly string[] = publicRoots): ReadonlySet<string> {
+  return new Set(roots.map((root) => publicKeyIdentifier(new X509Certificate(root).publicKey)));
 }
 
 function timesOf({ certificate }: ChainCertificate): CertificateTimes {

@@ -1,8 +1,8 @@
 // The hourly inspection: every identity is read and judged by itself, and told of in lines and metrics.
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { checkIdentity } from '../identity/check.ts';
-import { createGate } from '../identity/gate.ts';
 import type { IdentitySource, StoredIdentity } from '../identity/identity.ts';
+import { createSemaphore } from '../identity/semaphore.ts';
 import { recordInternalError } from '../telemetry/events.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { type ExpiryRecord, recordExpiry, recordInspection } from '../telemetry/inspection-record.ts';
@@ -39,7 +39,7 @@ export async function inspectIdentities(options: ExpiryOptions): Promise<void> {
   const { telemetry, secrets, now } = options;
   const listed = await secrets.all();
   const publicKeys = publicAuthorityKeys(options.publicRoots);
-  const gate = createGate(readsAtOnce, listed.length);
+  const gate = createSemaphore(readsAtOnce, listed.length);
   const inspected = await Promise.all(
     listed.map((secret) => gate.run(() => inspect(secret, publicKeys, options).catch(defectOf(secret, options)))),
   );

@@ -23,7 +23,7 @@ export interface Fallback extends Pick<IdentityCache, 'refreshing'> {
   readonly size: number;
 }
 
-export interface FallbackOptions extends Pick<IdentityCacheOptions, 'source' | 'ttlMs' | 'now' | 'onLetGo'> {
+export interface FallbackOptions extends Pick<IdentityCacheOptions, 'source' | 'ttlMs' | 'now' | 'onEvicted'> {
   /** Called when the store did not answer. A missing or unusable previous version is not reported. */
   readonly onUnavailable?: (name: string, error: CountersignError) => void;
 }

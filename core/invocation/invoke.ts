@@ -5,7 +5,7 @@ import { asCountersignError, type CountersignError } from '../errors.ts';
 import { adviceFor } from '../http/advice.ts';
 import type { HttpResponse } from '../http/exchange.ts';
 import type { Identity } from '../identity/identity.ts';
-import { isIdentityName, requireIdentityName } from '../identity/name.ts';
+import { isIdentityName, requireIdentityName } from '../identity/identity.ts';
 import { bodyText } from '../json-request.ts';
 import { failureFields } from '../telemetry/failure-fields.ts';
 import { type InvocationRecord, newRecord, recordInvocation } from '../telemetry/invocation-record.ts';

@@ -27,14 +27,14 @@ export function openServices({ telemetry, source, ttlMs, ...options }: ServiceOp
   const pool = createPool(options);
   const onRefreshFailure = recordRefreshFailure.bind(undefined, telemetry);
   const reading = { source, ttlMs, ...(options.now ? { now: options.now } : {}) };
-  const fallback = createFallback({ ...reading, onLetGo: pool.retire, onUnavailable: onRefreshFailure });
+  const fallback = createFallback({ ...reading, onEvicted: pool.retire, onUnavailable: onRefreshFailure });
   const identities = createIdentityCache({
     ...reading,
     onRefreshFailure,
     onRefresh: (name, identity) => {
       recordIdentityTaken(telemetry, name, identity.version);
     },
-    onLetGo: (identity) => {
+    onEvicted: (identity) => {
       pool.retire(identity);
       fallback.evictAll(identity);
     },

@@ -1,5 +1,5 @@
 // What AWS Private CA or the way to it says, in this project's words.
-import { networkCodeOf, quotableCause } from '../aws/failure.ts';
+import { networkCodeOf, quotableCause } from '../aws/client.ts';
 import { CountersignError, type ErrorCode } from '../errors.ts';
 
 interface Explanation {

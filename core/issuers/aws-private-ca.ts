@@ -11,7 +11,7 @@ import {
 import { clientSettings } from '../aws/client.ts';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
-import { renewalUnusable } from '../identity/renewal-unusable.ts';
+import { renewalUnusable } from '../identity/unusable.ts';
 import { explainPrivateCa, isInProgress } from './aws-private-ca-errors.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
 

@@ -2,11 +2,12 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeyAlgorithm } from '../identity/renewal.ts';
-import { renewalUnusable } from '../identity/renewal-unusable.ts';
+import { renewalUnusable } from '../identity/unusable.ts';
 import { alternativeNamesExtension } from '../x509/alternative-names.ts';
-import { type CertificateNames, namesOfCertificate } from '../x509/certificate-names.ts';
-import { derElement, derObjectIdentifier, derSetOf, derTag } from '../x509/der-writer.ts';
-import { subjectName } from '../x509/subject-name.ts';
+import { type CertificateNames, namesOfCertificate } from '../x509/certificate.ts';
+import { derElement, derObjectIdentifier, derSetOf, oids, tag, X509Error } from '../x509/der.ts';
+import { encodeName } from '../x509/distinguished-name.ts';
+import { writePem } from '../x509/pem.ts';
 
 export interface RequestedCertificate {
   /** PEM, RSA or EC. */
@@ -46,13 +47,12 @@ export function keyAlgorithmOf(privateKeyPem: string): KeyAlgorithm | undefined 
   }
 }
 
-const extensionRequest = '1.2.840.113549.1.9.14';
 /** RFC 5758, section 3.2 (no parameters) and RFC 8017, appendix A.2.4 (NULL); the hash is as strong as the curve. */
 const signatures = {
-  rsa: { oid: '1.2.840.113549.1.1.11', hash: 'sha256', parameters: Buffer.of(0x05, 0x00) },
-  prime256v1: { oid: '1.2.840.10045.4.3.2', hash: 'sha256', parameters: Buffer.alloc(0) },
-  secp384r1: { oid: '1.2.840.10045.4.3.3', hash: 'sha384', parameters: Buffer.alloc(0) },
-  secp521r1: { oid: '1.2.840.10045.4.3.4', hash: 'sha512', parameters: Buffer.alloc(0) },
+  rsa: { oid: oids.sha256WithRsa, hash: 'sha256', parameters: Buffer.of(0x05, 0x00) },
+  prime256v1: { oid: oids.ecdsaWithSha256, hash: 'sha256', parameters: Buffer.alloc(0) },
+  secp384r1: { oid: oids.ecdsaWithSha384, hash: 'sha384', parameters: Buffer.alloc(0) },
+  secp521r1: { oid: oids.ecdsaWithSha512, hash: 'sha512', parameters: Buffer.alloc(0) },
 } as const;
 const version = Buffer.of(0x02, 0x01, 0x00);
 
@@ -63,29 +63,40 @@ const version = Buffer.of(0x02, 0x01, 0x00);
 export function certificateRequest({ privateKey, subject, names, like }: RequestedCertificate): string {
   const key = readKey(privateKey);
   const model = like === undefined ? undefined : readModel(like);
-  const name = subject === undefined ? model?.subject : subjectName(subject);
+  const name =
+    subject === undefined ? model?.subject : orUnusableRenewal('subject-malformed', () => encodeName(subject));
   if (name === undefined)
     throw renewalUnusable(
       'subject-missing',
       'renewal: subject is missing, and there is no certificate to take it from.',
     );
-  const extension = names === undefined ? model?.alternativeNames : alternativeNamesExtension(names);
+  const extension =
+    names === undefined
+      ? model?.alternativeNames
+      : orUnusableRenewal('names-malformed', () => alternativeNamesExtension(names));
   const info = derElement(
-    derTag.sequence,
+    tag.sequence,
     version,
     name,
     createPublicKey(key).export({ type: 'spki', format: 'der' }),
-    derElement(derTag.attributes, ...(extension ? [requested(extension)] : [])),
+    derElement(tag.context0, ...(extension ? [requested(extension)] : [])),
   );
   const { oid, hash, parameters } = signatureOf(key);
   const whole = derElement(
-    derTag.sequence,
+    tag.sequence,
     info,
-    derElement(derTag.sequence, derObjectIdentifier(oid), parameters),
-    derElement(derTag.bitString, Buffer.of(0), sign(hash, info, key)),
+    derElement(tag.sequence, derObjectIdentifier(oid), parameters),
+    derElement(tag.bitString, Buffer.of(0), sign(hash, info, key)),
   );
-  const lines = whole.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
-  return `-----BEGIN CERTIFICATE REQUEST-----\n${lines}\n-----END CERTIFICATE REQUEST-----\n`;
+  return writePem('CERTIFICATE REQUEST', whole);
+}
+
+function orUnusableRenewal<T>(reason: 'subject-malformed' | 'names-malformed', write: () => T): T {
+  try {
+    return write();
+  } catch (thrown) {
+    throw thrown instanceof X509Error ? renewalUnusable(reason, `renewal: ${thrown.message}`) : thrown;
+  }
 }
 
 /** Of a curve that identities cannot have, the hash does not matter: checkIdentity turns the key away. */
@@ -97,8 +108,8 @@ function signatureOf({ asymmetricKeyType, asymmetricKeyDetails: details }: KeyOb
 
 /** RFC 2985, section 5.4.2. */
 function requested(extension: Buffer): Buffer {
-  const extensions = derElement(derTag.sequence, extension);
-  return derElement(derTag.sequence, derObjectIdentifier(extensionRequest), derSetOf([extensions]));
+  const extensions = derElement(tag.sequence, extension);
+  return derElement(tag.sequence, derObjectIdentifier(oids.extensionRequest), derSetOf([extensions]));
 }
 
 function readKey(privateKey: string) {

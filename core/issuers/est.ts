@@ -2,8 +2,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
-import { settingUnusable } from '../identity/renewal-unusable.ts';
-import { hasSameNames } from '../x509/certificate-names.ts';
+import { settingUnusable } from '../identity/unusable.ts';
+import { hasSameNames } from '../x509/certificate.ts';
 import { certificatesOf } from './est-response.ts';
 import {
   type ExchangeLimits,

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request as startRequest } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { collectBytes } from '../byte-collector.ts';
-import { settingUnusable } from '../identity/renewal-unusable.ts';
+import { settingUnusable } from '../identity/unusable.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { notCertificates } from './answer-certificates.ts';
 import { exchangeFailure, protocolSwitched } from './https-failure.ts';

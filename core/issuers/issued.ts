@@ -4,9 +4,9 @@ import { CountersignError } from '../errors.ts';
 import { checkIdentity } from '../identity/check.ts';
 import { comparableNames } from '../x509/alternative-names.ts';
 import { type AssembledChain, assembleChain } from '../x509/assemble.ts';
-import { namesOfCertificate } from '../x509/certificate-names.ts';
-import { readCertificateRequest } from '../x509/certificate-request-reader.ts';
+import { namesOfCertificate, readCertificateRequest } from '../x509/certificate.ts';
 import { readCertificate } from '../x509/chain.ts';
+import { oids } from '../x509/der.ts';
 import { sameName } from '../x509/distinguished-name.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { checkEnd, type EndingChain } from './issued-end.ts';
@@ -42,7 +42,6 @@ const most = { bytes: 65_536, certificates: 64 } as const;
  * are tried again until it is valid here too. Issuers date back (AWS Private CA by an hour, step-ca by a minute) or not at all.
  */
 const clockSkewMs = 60_000;
-const clientAuth = '1.3.6.1.5.5.7.3.2';
 
 /**
  * Throws `issued-certificate-unusable` with `evidence.reason`, for the first fault in this order: size and form, key, chain,
@@ -139,7 +138,7 @@ function checkAsIdentity(parts: UsableParts, leaf: X509Certificate, expected: Ex
 /** No extended key usage allows every use; anyExtendedKeyUsage alone does not to servers that are built on OpenSSL. */
 function checkClientAuthentication(leaf: X509Certificate): void {
   const usages = leaf.keyUsage as string[] | undefined;
-  if (usages === undefined || usages.includes(clientAuth)) return;
+  if (usages === undefined || usages.includes(oids.clientAuth)) return;
   throw issuedUnusable(
     'no-client-authentication',
     'The extended key usage of the certificate does not name client authentication.',

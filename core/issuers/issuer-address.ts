@@ -3,7 +3,7 @@ import { type LookupAddress, lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { isAllowed } from '../destination/address.ts';
 import type { CountersignError } from '../errors.ts';
-import { settingUnusable } from '../identity/renewal-unusable.ts';
+import { settingUnusable } from '../identity/unusable.ts';
 
 type Resolve = (
   host: string,

@@ -2,7 +2,7 @@
 import { collectBytes } from '../byte-collector.ts';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
-import { renewalUnusable } from '../identity/renewal-unusable.ts';
+import { renewalUnusable } from '../identity/unusable.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
 
 export type LocalSettings = Extract<IssuerSettings, { kind: 'local' }>;

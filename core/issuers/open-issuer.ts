@@ -1,6 +1,6 @@
 // Chooses who signs the next certificate, and loads no more than that issuer needs.
 import type { IssuerSettings } from '../identity/renewal.ts';
-import { renewalUnusable } from '../identity/renewal-unusable.ts';
+import { renewalUnusable } from '../identity/unusable.ts';
 import type { Issuer } from './issuer.ts';
 
 /** Throws `renewal-unusable` for settings that the issuer cannot work with, and for `local` on Lambda, where loopback is none of ours. */

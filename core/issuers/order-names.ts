@@ -1,8 +1,7 @@
 // The names that an order asks for and those that the identity presents today: issuers that renew copy the latter.
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import { settingUnusable } from '../identity/renewal-unusable.ts';
-import { type CertificateNames, namesOfCertificate } from '../x509/certificate-names.ts';
-import { readCertificateRequest } from '../x509/certificate-request-reader.ts';
+import { settingUnusable } from '../identity/unusable.ts';
+import { type CertificateNames, namesOfCertificate, readCertificateRequest } from '../x509/certificate.ts';
 import type { SigningOrder } from './issuer.ts';
 
 /** Names, and the key that they are bound to. */

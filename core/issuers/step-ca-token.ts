@@ -1,7 +1,7 @@
 // The one-time token with which step-ca signs a first certificate: a JWT, signed with the key of a JWK provisioner.
 import { randomBytes } from 'node:crypto';
 import { calculateJwkThumbprint, compactDecrypt, importJWK, type JWK, SignJWT } from 'jose';
-import { settingUnusable } from '../identity/renewal-unusable.ts';
+import { settingUnusable } from '../identity/unusable.ts';
 
 export interface Provisioner {
   readonly name: string;

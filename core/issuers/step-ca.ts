@@ -2,11 +2,11 @@
 import { X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
 import type { IssuerSettings } from '../identity/renewal.ts';
-import { settingUnusable } from '../identity/renewal-unusable.ts';
+import { settingUnusable } from '../identity/unusable.ts';
 import { plainNames } from '../x509/alternative-names.ts';
-import { hasReadableDates } from '../x509/certificate-dates.ts';
-import { hasSameNames } from '../x509/certificate-names.ts';
+import { hasReadableDates, hasSameNames } from '../x509/certificate.ts';
 import { commonNameOf } from '../x509/distinguished-name.ts';
+import { publicKeyIdentifier } from '../x509/keys.ts';
 import { certificatesIn, notCertificates } from './answer-certificates.ts';
 import { type ExchangeLimits, exchange, type IssuerRequest, issuerServer } from './https-exchange.ts';
 import { mayBeTheCertificate, statusFailure } from './https-failure.ts';
@@ -80,7 +80,8 @@ function renew(certificateRequest: string, current: Current, requested: NamedKey
       'renewal: step-ca renews a certificate with the names it has; for others it needs issuer.provisioner and provisionerKey.',
     );
   }
-  if (before.publicKey.equals(requested.publicKey)) return post(ask, '/1.0/renew', undefined, current);
+  if (publicKeyIdentifier(before.publicKey) === publicKeyIdentifier(requested.publicKey))
+    return post(ask, '/1.0/renew', undefined, current);
   return post(ask, '/1.0/rekey', { csr: certificateRequest }, current);
 }
 

@@ -4,12 +4,18 @@ import type { ApiResponse, ApiRoute } from '../api.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { checkIdentity } from '../identity/check.ts';
 import { hasCertificates, parseCertificateKeys } from '../identity/document.ts';
-import type { IdentitySource, Stage, StoredIdentity } from '../identity/identity.ts';
-import { isIdentityName, requireIdentityName } from '../identity/name.ts';
+import {
+  type IdentitySource,
+  isIdentityName,
+  requireIdentityName,
+  type Stage,
+  type StoredIdentity,
+} from '../identity/identity.ts';
+import { orUnusable } from '../identity/unusable.ts';
 import { invalidRequest } from '../json-request.ts';
 import { recordCertificateFailure } from '../telemetry/events.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { pinOf } from '../tls/server-certificate.ts';
+import { pinOf } from '../x509/certificate.ts';
 import { readCertificate, readCertificates } from '../x509/chain.ts';
 
 const stages: Readonly<Record<string, Stage>> = {
@@ -63,11 +69,14 @@ export async function publishIdentity(
   if (stage !== 'AWSCURRENT' && !hasCertificates(stored.document)) throw noCertificate(name, stage);
 
   const keys = parseCertificateKeys(stored.document);
-  const leaf = readCertificate(keys.certificate, 'certificate').certificate;
-  const intermediates = readCertificates(keys.intermediateCertificates, 'intermediateCertificates', true).map(
-    ({ certificate }) => certificate,
+  const [leaf, intermediates, root] = orUnusable(
+    () =>
+      [
+        readCertificate(keys.certificate, 'certificate').certificate,
+        readCertificates(keys.intermediateCertificates, 'intermediateCertificates', true).map((one) => one.certificate),
+        readCertificate(keys.rootCertificate, 'rootCertificate').certificate,
+      ] as const,
   );
-  const root = readCertificate(keys.rootCertificate, 'rootCertificate').certificate;
   return {
     identity: name,
     stage,

@@ -2,11 +2,10 @@
 import { X509Certificate } from 'node:crypto';
 import { parseDocument } from '../identity/document.ts';
 import { parseRenewal, type Renewal } from '../identity/renewal.ts';
-import { renewalUnusable } from '../identity/renewal-unusable.ts';
-import { unusable } from '../identity/unusable.ts';
+import { renewalUnusable, unusable } from '../identity/unusable.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { stagingLabels } from '../versions/versions.ts';
-import { hasReadableDates } from '../x509/certificate-dates.ts';
+import { hasReadableDates } from '../x509/certificate.ts';
 import { type Rotation, usableIdentity } from './rotation.ts';
 import { withStage } from './rotation-errors.ts';
 

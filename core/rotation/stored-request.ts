@@ -4,8 +4,8 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import * as v from 'valibot';
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../issuers/certificate-request.ts';
 import { pollUntilFound, stagingLabels } from '../versions/versions.ts';
-import { hasSameNames } from '../x509/certificate-names.ts';
-import { readCertificateRequest } from '../x509/certificate-request-reader.ts';
+import { hasSameNames, readCertificateRequest } from '../x509/certificate.ts';
+import { publicKeyIdentifier } from '../x509/keys.ts';
 import type { CurrentDocument } from './current-document.ts';
 import type { Rotation } from './rotation.ts';
 import { type RotationRefusedReason, rotationRefused } from './rotation-errors.ts';
@@ -123,7 +123,7 @@ function checkStoredRequest(rotation: Rotation, document: string, current: Curre
 
 function isKeyOf(privateKey: string, publicKey: KeyObject): boolean {
   try {
-    return createPublicKey(privateKey).equals(publicKey);
+    return publicKeyIdentifier(createPublicKey(privateKey)) === publicKeyIdentifier(publicKey);
   } catch {
     return false;
   }

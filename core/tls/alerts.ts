@@ -7,6 +7,7 @@ export interface Alert {
   readonly name: string;
 }
 
+/** IANA, TLS Alerts. */
 const names: Readonly<Record<number, string>> = {
   0: 'close_notify',
   10: 'unexpected_message',
@@ -42,6 +43,7 @@ const names: Readonly<Record<number, string>> = {
   115: 'unknown_psk_identity',
   116: 'certificate_required',
   120: 'no_application_protocol',
+  121: 'ech_required',
 };
 
 /**
@@ -59,7 +61,12 @@ export function alertIn(error: unknown): Alert | undefined {
 }
 
 function alert(number: number): Alert {
-  return { number, name: names[number] ?? `alert_${number}` };
+  return { number, name: alertName(number) };
+}
+
+/** The same for an alert in an error of OpenSSL and for one that was read from the wire. */
+export function alertName(number: number): string {
+  return names[number] ?? `alert_${number}`;
 }
 
 /** What a server means by an alert it sends after it has seen the client's certificate, and who must do what. */

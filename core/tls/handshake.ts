@@ -4,8 +4,7 @@ import { type ConnectionOptions, connect, type SecureContext, type TLSSocket } f
 import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
-import { avoidLegacyCertificate } from '../x509/legacy-certificate.ts';
-import { nameText } from '../x509/name-text.ts';
+import { avoidLegacyCertificate, issuerText, subjectText } from '../x509/certificate.ts';
 import type { RequestAttempt } from './attempt.ts';
 import { type HandshakeProgress, handshakeFailure, newHandshakeProgress } from './handshake-failure.ts';
 import { chainOf, type ServerChain, type ServerExpectation, validUntil, verifyServer } from './server-certificate.ts';
@@ -204,8 +203,8 @@ function conclude(
     // In TLS 1.2 the server ends a full handshake, and we end a resumed one; a resumed one verifies nothing again.
     isFinished: resumed || protocol === 'TLSv1.2',
     server: {
-      subject: nameText(leaf.subject),
-      issuer: nameText(leaf.issuer),
+      subject: subjectText(leaf),
+      issuer: issuerText(leaf),
       fingerprint256: leaf.fingerprint256,
       validTo: leaf.validToDate.toISOString(),
     },

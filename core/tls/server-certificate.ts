@@ -1,9 +1,11 @@
 // Step 3: the certificate of the API server is verified: trust, dates, name and pins, on resumed sessions too.
-import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { getCACertificates, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { CountersignError, type ErrorCode, type Evidence } from '../errors.ts';
-import { alternativeNames, nameText } from '../x509/name-text.ts';
+import { shownAlternativeNames } from '../x509/alternative-names.ts';
+import { inDates, issuerText, pinOf, subjectText } from '../x509/certificate.ts';
+import { isIssuedBy, trustedRoots } from '../x509/trust.ts';
 
 /** What the server must prove to be. */
 export interface ServerExpectation {
@@ -47,41 +49,6 @@ export function chainOf(
   return chain;
 }
 
-/** Names and key identifiers are compared first; what cannot be verified is not issued. */
-export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  try {
-    const key = issuer.publicKey;
-    return certificate.checkIssued(issuer) && isOrdinary(key) && certificate.verify(key);
-  } catch {
-    return false;
-  }
-}
-
-/**
- * A server chooses the keys in its chain, and time that goes into a signature is nobody else's: an RSA key of 3072 bits with
- * an exponent as long as itself takes 6 ms for each. Authorities use 65537, and 4096 bits.
- */
-export function isOrdinary({ asymmetricKeyDetails: key }: KeyObject): boolean {
-  return (key?.publicExponent ?? 0n) <= 2n ** 32n && (key?.modulusLength ?? 0) <= 8192;
-}
-
-/** What OpenSSL was given to trust: the destination's own roots, or Node's (17 ms to parse, once, for pins alone). */
-function trustedRoots(serverRoots: string | undefined): readonly X509Certificate[] {
-  if (serverRoots === undefined) {
-    defaultRoots ??= getCACertificates('default').map((pem) => new X509Certificate(pem));
-    return defaultRoots;
-  }
-  const pems = serverRoots.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return pems.map((pem) => new X509Certificate(pem));
-}
-
-let defaultRoots: readonly X509Certificate[] | undefined;
-
-export function inDates(certificate: X509Certificate, now: number): boolean {
-  // False for a date that cannot be read, whose number is NaN.
-  return now >= Date.parse(certificate.validFrom) && now <= Date.parse(certificate.validTo);
-}
-
 /**
  * The first moment at which a verified chain is no longer valid, in milliseconds since 1970. A certificate that was
  * outside its dates from the start is not among what OpenSSL went by: servers still send cross-signed roots that expired.
@@ -120,12 +87,6 @@ export function checkPins(chain: readonly X509Certificate[], pins: readonly stri
 function carriesName(leaf: X509Certificate, name: string): boolean {
   if (isIP(name)) return leaf.checkIP(name) !== undefined;
   return leaf.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined;
-}
-
-/** RFC 7469, section 2.4: SHA-256 of the SubjectPublicKeyInfo. */
-export function pinOf(certificate: X509Certificate): string {
-  const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
-  return `sha256/${createHash('sha256').update(spki).digest('base64')}`;
 }
 
 /** X509_verify_cert's verdicts (openssl/x509_vfy.h) as Node names them. */
@@ -172,7 +133,7 @@ export function verificationFailure(
   const { code: verdict, says } = verdicts[code] ?? unnamed(error);
   const evidence: Evidence = {
     reason: code,
-    ...(leaf ? { subject: nameText(leaf.subject), issuer: nameText(leaf.issuer) } : {}),
+    ...(leaf ? { subject: subjectText(leaf), issuer: issuerText(leaf) } : {}),
   };
   return new CountersignError(verdict, `The certificate of the API server is refused: ${says}.`, {
     evidence,
@@ -191,14 +152,14 @@ function unnamed({ message }: Error) {
 
 export function outsideDates(certificate: X509Certificate | undefined, now: number, reason?: string): CountersignError {
   const notYet = certificate ? now < Date.parse(certificate.validFrom) : reason === 'CERT_NOT_YET_VALID';
-  const which = certificate ? ` (${nameText(certificate.subject)})` : '';
+  const which = certificate ? ` (${subjectText(certificate)})` : '';
   const from = dateText(certificate?.validFrom);
   const to = dateText(certificate?.validTo);
   const says = notYet ? `is not valid before ${from ?? 'a later date'}` : `expired${to ? ` on ${to}` : ''}`;
   return new CountersignError('server-certificate-expired', `The certificate of the API server${which} ${says}.`, {
     evidence: {
       reason: notYet ? 'CERT_NOT_YET_VALID' : 'CERT_HAS_EXPIRED',
-      ...(certificate ? { subject: nameText(certificate.subject), validFrom: from ?? '', validTo: to ?? '' } : {}),
+      ...(certificate ? { subject: subjectText(certificate), validFrom: from ?? '', validTo: to ?? '' } : {}),
     },
   });
 }
@@ -213,7 +174,7 @@ function dateText(text: string | undefined): string | undefined {
 }
 
 function nameMismatch(leaf: X509Certificate, name: string): CountersignError {
-  const carried = alternativeNames(leaf);
+  const carried = shownAlternativeNames(leaf);
   return new CountersignError(
     'server-certificate-name-mismatch',
     `The certificate of the API server is not for ${name}; it is for ${carried.join(', ') || 'no name at all'}.`,

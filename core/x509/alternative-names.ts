@@ -1,24 +1,34 @@
-// Subject alternative names: written out of `renewal.names`, and read out of requests and certificates (RFC 5280, section 4.2.1.6).
+// Subject alternative names (RFC 5280, section 4.2.1.6): written from text, read from requests and certificates.
+import type { X509Certificate } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
-import type { CountersignError } from '../errors.ts';
-import { renewalUnusable } from '../identity/renewal-unusable.ts';
-import { type DerElement, readElements, readInside, readObjectIdentifier, tag } from './der-reader.ts';
-import { derElement, derObjectIdentifier, derTag } from './der-writer.ts';
+import { escapeForTerminal } from '../escape-for-terminal.ts';
+import {
+  type DerElement,
+  derElement,
+  derObjectIdentifier,
+  oidOf,
+  oids,
+  readElements,
+  readInside,
+  tag,
+  X509Error,
+} from './der.ts';
 
-const subjectAltName = '2.5.29.17';
 /** The context tags of GeneralName. */
 const kinds = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 } as const;
 const mostNames = 100;
 const mostExtensions = 64;
+/** Of a server's certificate, in a report. */
+const mostShown = { names: 20, nameLength: 256 } as const;
 
-/** A label may hold an underscore: names of services do. The first may be the wildcard. */
+/** A label can have an underscore, as names of services do. The first label can be the wildcard. */
 const dnsName =
   /^(?=.{1,253}$)(\*\.)?[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
 const mailbox = /^[!#-'*+\-/-9=?A-Z^-~.]{1,64}@[a-z0-9.-]{1,253}$/i;
 
 /**
- * The extension, DER, for names as `dns:…`, `uri:…`, `email:…` or `ip:…`; undefined for none. Throws `renewal-unusable`
- * with the reason `names-malformed`; the sentence quotes nothing.
+ * DER of the extension, for names such as `dns:…`, `uri:…`, `email:…` or `ip:…`; undefined for an empty list. Throws
+ * X509Error `names-malformed`; the sentence quotes nothing.
  */
 export function alternativeNamesExtension(names: readonly string[]): Buffer | undefined {
   if (names.length === 0) return undefined;
@@ -28,8 +38,8 @@ export function alternativeNamesExtension(names: readonly string[]): Buffer | un
     if (found) return found;
     throw malformed(`names[${index}] must be dns:, uri:, email: or ip: and a name of that kind`);
   });
-  const value = derElement(derTag.sequence, ...generalNames);
-  return derElement(derTag.sequence, derObjectIdentifier(subjectAltName), derElement(derTag.octetString, value));
+  const value = derElement(tag.sequence, ...generalNames);
+  return derElement(tag.sequence, derObjectIdentifier(oids.subjectAltName), derElement(tag.octetString, value));
 }
 
 function generalName(name: string): Buffer | undefined {
@@ -40,7 +50,7 @@ function generalName(name: string): Buffer | undefined {
     case 'email':
       return mailbox.test(value) ? derElement(kinds.email, Buffer.from(value)) : undefined;
     case 'uri':
-      // RFC 3986, appendix A: ASCII, absolute, and what other characters there are is percent-encoded.
+      // RFC 3986, appendix A: an absolute URI of ASCII characters; all others are percent-encoded.
       return /^[a-z][a-z0-9+.-]*:[!#-;=?-[\]_a-z~]+$/i.test(value) && URL.canParse(value)
         ? derElement(kinds.uri, Buffer.from(value))
         : undefined;
@@ -53,25 +63,24 @@ function generalName(name: string): Buffer | undefined {
   }
 }
 
-/** The extension as it stands in a list of extensions (DER of the SEQUENCE), whether critical or not. */
+/** The extension, critical or not, from a list of extensions (DER of the SEQUENCE). */
 export function findAlternativeNames(extensions: Buffer): Buffer | undefined {
-  return readInside(extensions, tag.sequence, mostExtensions)?.find(({ content }) => {
-    const [oid] = readElements(content, 3) ?? [];
-    return oid?.tag === tag.objectIdentifier && readObjectIdentifier(oid.content) === subjectAltName;
-  })?.whole;
+  return readInside(extensions, tag.sequence, mostExtensions)?.find(
+    ({ content }) => oidOf(readElements(content, 3)?.[0]) === oids.subjectAltName,
+  )?.whole;
 }
 
-/** Each name of the extension, comparable as text: host names in lower case, everything else byte for byte. */
+/** Each name of the extension as text to compare: host names in lower case, all others byte for byte. */
 export function comparableNames(extension: Buffer | undefined): readonly string[] {
-  return generalNamesIn(extension).map(({ tag: found, content, whole }) =>
-    found === kinds.dns ? `dns:${content.toString('latin1').toLowerCase()}` : whole.toString('hex'),
+  return generalNamesIn(extension).map(({ tag: kind, content, whole }) =>
+    kind === kinds.dns ? `dns:${content.toString('latin1').toLowerCase()}` : whole.toString('hex'),
   );
 }
 
 /** DNS names, mail addresses, URIs and addresses as text without their kind; other kinds are left out. */
 export function plainNames(extension: Buffer | undefined): readonly string[] {
-  return generalNamesIn(extension).flatMap(({ tag: found, content }) => {
-    if (found !== kinds.ip) return isText.has(found) ? [content.toString('latin1')] : [];
+  return generalNamesIn(extension).flatMap(({ tag: kind, content }) => {
+    if (kind !== kinds.ip) return isText.has(kind) ? [content.toString('latin1')] : [];
     const isAddress = content.length === 4 || content.length === 16;
     return isAddress ? [ipaddr.fromByteArray([...content]).toString()] : [];
   });
@@ -81,10 +90,19 @@ const isText = new Set<number>([kinds.email, kinds.dns, kinds.uri]);
 
 function generalNamesIn(extension: Buffer | undefined): readonly DerElement[] {
   const parts = extension && readInside(extension, tag.sequence, 3);
-  const value = parts?.find(({ tag: found }) => found === derTag.octetString);
+  const value = parts?.find(({ tag: kind }) => kind === tag.octetString);
   return (value && readInside(value.content, tag.sequence, 10 * mostNames)) ?? [];
 }
 
-function malformed(what: string): CountersignError {
-  return renewalUnusable('names-malformed', `renewal: ${what}.`);
+/** The first 20 names of a server's certificate as Node writes them, `DNS:api.acme.example`; escaped and cut. */
+export function shownAlternativeNames(certificate: X509Certificate): string[] {
+  return (certificate.subjectAltName ?? '')
+    .split(', ')
+    .filter(Boolean)
+    .slice(0, mostShown.names)
+    .map((name) => escapeForTerminal(name.slice(0, mostShown.nameLength)).slice(0, mostShown.nameLength));
+}
+
+function malformed(what: string): X509Error {
+  return new X509Error('names-malformed', 'names', `${what}.`);
 }

@@ -1,11 +1,10 @@
-// Checks a client certificate and its issuers up to the root: order, signatures, authority, usage, strength and dates.
-import { X509Certificate } from 'node:crypto';
-import { CountersignError } from '../errors.ts';
-import { unusable } from '../identity/unusable.ts';
-import { hasReadableDates } from './certificate-dates.ts';
-import { certificateKeyFault, keyFaultWords } from './key-limits.ts';
-import { octetsOf, type PemBlock, pemBlocks } from './pem.ts';
-import { readUsageFields, type UsageFields } from './usage-fields.ts';
+// Reads the certificates of an identity and checks its chain: order, signatures, authority, usage, strength and dates.
+import type { X509Certificate } from 'node:crypto';
+import { parseCertificate, readUsageFields, type UsageFields } from './certificate.ts';
+import { digests, oids, signatureDigests, X509Error } from './der.ts';
+import { certificateKeyFault, faultOr, keyFaultWords } from './keys.ts';
+import { type PemBlock, pemBlocks } from './pem.ts';
+import { isIssuedBy } from './trust.ts';
 
 export interface ChainCertificate {
   /** The key of the identity document, with the position for intermediates. */
@@ -14,75 +13,68 @@ export interface ChainCertificate {
   readonly fields: UsageFields;
 }
 
-/** The certificates in `text`, in their order. Throws `identity-unusable` for anything that is not a certificate. */
+/** The certificates in `text`, in their order. `isList` adds the position to `where`. Throws X509Error `pem-malformed`, `key-too-large`, `explicit-curve`. */
 export function readCertificates(text: string, where: string, isList: boolean): ChainCertificate[] {
   return pemBlocks(text, where).map((block, index) => readBlock(block, isList ? `${where}[${index}]` : where));
 }
 
-function readBlock(block: PemBlock, place: string): ChainCertificate {
-  if (block.label !== 'CERTIFICATE') {
-    throw unusable('pem-malformed', place, `${place} holds a PEM block that is not a certificate.`);
+function readBlock({ label, bytes, text }: PemBlock, place: string): ChainCertificate {
+  if (label !== 'CERTIFICATE') {
+    throw new X509Error('pem-malformed', place, `${place} holds a PEM block that is not a certificate.`);
   }
-  const fault = certificateKeyFault(octetsOf(block));
+  const fault = bytes === undefined ? 'key-malformed' : faultOr(() => certificateKeyFault(bytes, place));
   if (fault && fault !== 'key-malformed') {
-    throw unusable(fault, place, `${place} is a certificate with a key ${keyFaultWords[fault]}.`);
+    throw new X509Error(fault, place, `${place} is a certificate with a key ${keyFaultWords[fault]}.`);
   }
-  try {
-    if (fault) throw new Error('Its key cannot be found.');
-    const certificate = new X509Certificate(block.text);
-    // Parsed when they are first asked for: what cannot be read must be found here, not where it is used.
-    void certificate.publicKey;
-    if (!hasReadableDates(certificate)) throw new Error('Its dates cannot be read.');
-    return { where: place, certificate, fields: readUsageFields(certificate.raw) };
-  } catch {
-    throw unusable('pem-malformed', place, `${place} holds a certificate that cannot be parsed.`);
-  }
+  const certificate = fault ? undefined : parseCertificate(text);
+  const fields = certificate && readUsageFields(certificate.raw);
+  if (certificate && fields) return { where: place, certificate, fields };
+  throw new X509Error('pem-malformed', place, `${place} holds a certificate that cannot be parsed.`);
 }
 
-/** The one certificate in `text`. */
+/** The one certificate in `text`. Throws as readCertificates does, and `certificate-count`. */
 export function readCertificate(text: string, where: string): ChainCertificate {
-  const links = readCertificates(text, where, false);
-  const link = links[0];
-  if (link === undefined || links.length > 1) {
-    throw unusable('certificate-count', where, `${where} must hold one PEM certificate, but holds ${links.length}.`);
-  }
-  return link;
+  const found = readCertificates(text, where, false);
+  const [certificate] = found;
+  if (certificate !== undefined && found.length === 1) return certificate;
+  const sentence = `${where} must hold one PEM certificate, but holds ${found.length}.`;
+  throw new X509Error('certificate-count', where, sentence);
 }
 
-/** `chain` is the client certificate, its issuers in order, the root. Throws `identity-unusable` for the first defect. */
+/** `chain` is the client certificate, its issuers in order, the root. Throws X509Error for the first defect. `now` in milliseconds since 1970. */
 export function checkChain(chain: readonly ChainCertificate[], now: number): void {
-  for (const rule of rulesFor(chain, now, true)) rule();
+  for (const check of checksOf(chain, now, true)) check();
 }
 
 /**
- * Every defect in place of the first, for whoever puts an identity together. Without `endsAtRoot` the last certificate
- * is one whose issuer is missing: it is judged like the others, and the order not at all.
+ * Every defect of the chain, not the first alone. Without `endsAtRoot` the issuer of the last certificate is missing:
+ * that certificate is checked like the others, and the order of the chain is not.
  */
-export function chainDefects(chain: readonly ChainCertificate[], now: number, endsAtRoot: boolean): CountersignError[] {
-  return rulesFor(chain, now, endsAtRoot).flatMap((rule) => {
+export function chainDefects(chain: readonly ChainCertificate[], now: number, endsAtRoot: boolean): X509Error[] {
+  return checksOf(chain, now, endsAtRoot).flatMap((check) => {
     try {
-      rule();
+      check();
       return [];
     } catch (thrown) {
-      if (thrown instanceof CountersignError) return [thrown];
+      if (thrown instanceof X509Error) return [thrown];
       throw thrown;
     }
   });
 }
 
-function rulesFor(chain: readonly ChainCertificate[], now: number, endsAtRoot: boolean): (() => void)[] {
+function checksOf(chain: readonly ChainCertificate[], now: number, endsAtRoot: boolean): (() => void)[] {
   return [
-    ...chain.flatMap((link, index) => [
-      () => checkKey(link),
-      // The root is trusted for what it is, not for its own signature (RFC 5280, section 6.1: trust anchors are input).
-      ...(endsAtRoot && index === chain.length - 1 ? [] : [() => checkSignatureAlgorithm(link)]),
+    ...chain.flatMap((one, index) => [
+      () => checkKey(one),
+      // A root is a trust anchor (RFC 5280, section 6.1): its own signature is not relied on.
+      ...(endsAtRoot && index === chain.length - 1 ? [] : [() => checkSignatureAlgorithm(one)]),
     ]),
     ...(endsAtRoot ? [() => checkOrder(chain)] : []),
-    ...chain.flatMap((link, index) => [
-      ...(index > 0 ? [() => checkAuthority(link, chain.slice(1, index))] : []),
-      () => checkUsage(link, index === 0),
+    ...chain.flatMap((one, index) => [
+      ...(index > 0 ? [() => checkAuthority(one, chain.slice(1, index))] : []),
+      () => checkUsage(one, index === 0),
     ]),
-    ...chain.map((link) => () => checkDates(link, now)),
+    ...chain.map((one) => () => checkDates(one, now)),
   ];
 }
 
@@ -92,151 +84,114 @@ function checkKey({ where, certificate }: ChainCertificate): void {
   if (type === 'rsa') {
     const bits = details?.modulusLength ?? 0;
     if (bits >= 2048) return;
-    throw unusable('weak-key', where, `The RSA key of ${where} has ${bits} bits; 2048 is the least.`);
+    throw new X509Error('weak-key', where, `The RSA key of ${where} has ${bits} bits; 2048 is the least.`);
   }
-  if (type !== 'ec') throw unusable('key-type', where, `The key of ${where} is neither RSA nor EC.`);
+  if (type !== 'ec') throw new X509Error('key-type', where, `The key of ${where} is neither RSA nor EC.`);
   if (!['prime256v1', 'secp384r1', 'secp521r1'].includes(details?.namedCurve ?? '')) {
-    throw unusable('weak-key', where, `The EC key of ${where} is not on the curve P-256, P-384 or P-521.`);
+    throw new X509Error('weak-key', where, `The EC key of ${where} is not on the curve P-256, P-384 or P-521.`);
   }
 }
 
-/** RFC 4055 and RFC 5758: RSA PKCS#1 v1.5 and ECDSA with SHA-256, SHA-384, SHA-512. */
-const soundSignatures = new Set([
-  ...['11', '12', '13'].map((arc) => `1.2.840.113549.1.1.${arc}`),
-  ...['2', '3', '4'].map((arc) => `1.2.840.10045.4.3.${arc}`),
-]);
-const rsassaPss = '1.2.840.113549.1.1.10';
-/** SHA-256, SHA-384 and SHA-512 (RFC 4055, section 2.1), DER of the OID as hex. */
-const soundPssHashes = new Set(['01', '02', '03'].map((arc) => `6086480165030402${arc}`));
+const soundPssHashes: readonly (string | undefined)[] = ['sha256', 'sha384', 'sha512'];
 
+/** RFC 4055 and RFC 5758: RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA with SHA-256, SHA-384 or SHA-512. */
 function checkSignatureAlgorithm({ where, certificate, fields }: ChainCertificate): void {
   const oid = certificate.signatureAlgorithmOid;
-  if (soundSignatures.has(oid)) return;
-  if (oid === rsassaPss && soundPssHashes.has(fields.pssHash ?? '')) return;
+  if (signatureDigests.has(oid)) return;
+  const pssHash = digests.get(fields.pssHash ?? '');
+  if (oid === oids.rsassaPss && soundPssHashes.includes(pssHash)) return;
   const name = certificate.signatureAlgorithm ?? oid;
-  if (/sha-?1$|sha1|md[245]/i.test(name) || fields.pssHash === 'sha1' || fields.pssHash === '2b0e03021a') {
-    throw unusable(
-      'weak-signature',
-      where,
-      `${where} is signed with ${name}${fields.pssHash ? ' and SHA-1' : ''}, which is broken.`,
-    );
+  if (/sha-?1$|sha1|md[245]/i.test(name) || pssHash === 'sha1') {
+    const sentence = `${where} is signed with ${name}${fields.pssHash ? ' and SHA-1' : ''}, which is broken.`;
+    throw new X509Error('weak-signature', where, sentence);
   }
-  throw unusable(
-    'unknown-signature',
-    where,
-    `${where} is signed with ${name}; SHA-256, SHA-384 or SHA-512 with RSA or ECDSA is needed.`,
-  );
+  const sentence = `${where} is signed with ${name}; SHA-256, SHA-384 or SHA-512 with RSA or ECDSA is needed.`;
+  throw new X509Error('unknown-signature', where, sentence);
 }
 
 function checkOrder(chain: readonly ChainCertificate[]): void {
-  const last = chain.length - 1;
-  const root = chain[last] as ChainCertificate;
-  if (!isIssuedBy(root, root)) {
-    throw unusable(
-      'root-not-self-signed',
-      root.where,
-      `${root.where} did not sign itself: the chain does not end at a root.`,
-    );
+  const root = chain.at(-1) as ChainCertificate;
+  if (!isIssued(root, root)) {
+    const sentence = `${root.where} did not sign itself: the chain does not end at a root.`;
+    throw new X509Error('root-not-self-signed', root.where, sentence);
   }
-  chain.slice(0, last).forEach((link, index) => {
-    if (isIssuedBy(link, link)) {
-      throw index === 0
-        ? unusable(
-            'certificate-is-root',
-            link.where,
-            `${link.where} signed itself; a client certificate needs an issuer, because the root is never sent.`,
-          )
-        : unusable(
-            'intermediate-is-self-signed',
-            link.where,
-            `${link.where} signed itself; a root belongs in rootCertificate alone.`,
-          );
-    }
-    const issuer = chain[index + 1] as ChainCertificate;
-    if (isIssuedBy(link, issuer)) return;
-    if (issuer.fields.keyUsage?.keyCertSign === false && link.certificate.issuer === issuer.certificate.subject) {
-      throw unusable(
-        'key-usage',
-        issuer.where,
-        `The key usage of ${issuer.where} does not allow it to sign certificates.`,
-      );
-    }
-    const elsewhere = chain.find((other) => isIssuedBy(link, other));
-    throw elsewhere
-      ? unusable(
-          'chain-order',
-          issuer.where,
-          `${issuer.where} stands where the issuer of ${link.where} belongs, which is ${elsewhere.where}.`,
-        )
-      : unusable(
-          'chain-incomplete',
-          link.where,
-          `${link.where} was not issued by ${issuer.where}: a certificate between them is missing or wrong.`,
-        );
-  });
+  for (const [index, one] of chain.slice(0, -1).entries()) {
+    if (isIssued(one, one)) throw selfSigned(one.where, index === 0);
+    const next = chain[index + 1] as ChainCertificate;
+    if (!isIssued(one, next)) throw notIssuedBy(next, one, chain);
+  }
 }
 
-/** Names, key identifiers and the issuer's key usage by checkIssued, then the signature itself. */
-export function isIssuedBy(link: ChainCertificate, issuer: ChainCertificate): boolean {
-  if (!link.certificate.checkIssued(issuer.certificate)) return false;
-  try {
-    return link.certificate.verify(issuer.certificate.publicKey);
-  } catch {
-    return false;
+function isIssued(one: ChainCertificate, issuer: ChainCertificate): boolean {
+  return isIssuedBy(one.certificate, issuer.certificate);
+}
+
+function selfSigned(where: string, isClient: boolean): X509Error {
+  if (!isClient) {
+    const sentence = `${where} signed itself; a root belongs in rootCertificate alone.`;
+    return new X509Error('intermediate-is-self-signed', where, sentence);
   }
+  const sentence = `${where} signed itself; a client certificate needs an issuer, because the root is never sent.`;
+  return new X509Error('certificate-is-root', where, sentence);
+}
+
+function notIssuedBy(next: ChainCertificate, one: ChainCertificate, chain: readonly ChainCertificate[]): X509Error {
+  const { where } = next;
+  if (next.fields.keyUsage?.keyCertSign === false && one.certificate.issuer === next.certificate.subject) {
+    const sentence = `The key usage of ${where} does not allow it to sign certificates.`;
+    return new X509Error('key-usage', where, sentence);
+  }
+  const issuer = chain.find((other) => isIssued(one, other));
+  if (issuer) {
+    const sentence = `${where} is in the place of the issuer of ${one.where}, which is ${issuer.where}.`;
+    return new X509Error('chain-order', where, sentence);
+  }
+  const sentence = `${one.where} was not issued by ${where}: a certificate between them is missing or wrong.`;
+  return new X509Error('chain-incomplete', one.where, sentence);
 }
 
 /** RFC 5280, sections 4.2.1.9 and 6.1.4 (k) to (n). `below` are the issuers between this one and the client certificate. */
 function checkAuthority({ where, certificate, fields }: ChainCertificate, below: readonly ChainCertificate[]): void {
   if (!certificate.ca) {
-    throw unusable(
-      'issuer-not-authority',
-      where,
-      `${where} is not the certificate of an authority (basic constraints).`,
-    );
+    const sentence = `${where} is not the certificate of an authority (basic constraints).`;
+    throw new X509Error('issuer-not-authority', where, sentence);
   }
-  const counted = below.filter((link) => link.certificate.subject !== link.certificate.issuer).length;
+  const counted = below.filter((one) => one.certificate.subject !== one.certificate.issuer).length;
   if (fields.pathLength !== undefined && counted > fields.pathLength) {
-    throw unusable(
-      'path-too-long',
-      where,
-      `${where} allows ${fields.pathLength} authorities below it, but has ${counted}.`,
-    );
+    const sentence = `${where} allows ${fields.pathLength} authorities below it, but has ${counted}.`;
+    throw new X509Error('path-too-long', where, sentence);
   }
 }
 
-/** id-kp-clientAuth and anyExtendedKeyUsage. */
-const clientAuthUsages = ['1.3.6.1.5.5.7.3.2', '2.5.29.37.0'];
+/**
+ * Whether a certificate with these extended key usages can be a client's. Undefined, the extension is absent, allows
+ * every use (RFC 5280, section 4.2.1.12).
+ */
+export function allowsClientAuthentication({ keyUsage }: X509Certificate): boolean {
+  const usages = keyUsage as readonly string[] | undefined;
+  return usages === undefined || usages.includes(oids.clientAuth) || usages.includes(oids.anyExtendedKeyUsage);
+}
 
 /**
- * No extended key usage means every one (RFC 5280, section 4.2.1.12); that of an issuer limits what it issues, which
- * OpenSSL, Go and the CA/Browser Forum's section 7.1.2.10.6 all hold to. A client signs the handshake
- * (RFC 8446, section 4.4.3; RFC 5246, sections 7.4.6 and 7.4.8).
+ * The extended key usage of an issuer limits the certificates that it issues: OpenSSL, Go and the CA/Browser Forum's
+ * section 7.1.2.10.6 agree. A client signs the handshake (RFC 8446, section 4.4.3; RFC 5246, sections 7.4.6 and 7.4.8).
  */
 function checkUsage({ where, certificate, fields }: ChainCertificate, isClient: boolean): void {
-  const usages = certificate.keyUsage as string[] | undefined;
-  if (usages !== undefined && !usages.some((usage) => clientAuthUsages.includes(usage))) {
-    throw unusable(
-      'extended-key-usage',
-      where,
-      `The extended key usage of ${where} does not allow client authentication.`,
-    );
+  if (!allowsClientAuthentication(certificate)) {
+    const sentence = `The extended key usage of ${where} does not allow client authentication.`;
+    throw new X509Error('extended-key-usage', where, sentence);
   }
   if (isClient && fields.keyUsage?.digitalSignature === false) {
-    throw unusable(
-      'key-usage',
-      where,
-      `The key usage of ${where} does not allow digital signatures, which a TLS client makes.`,
-    );
+    const sentence = `The key usage of ${where} does not allow digital signatures, which a TLS client makes.`;
+    throw new X509Error('key-usage', where, sentence);
   }
 }
 
 function checkDates({ where, certificate }: ChainCertificate, now: number): void {
-  if (!(now >= certificate.validFromDate.getTime())) {
-    throw unusable('not-yet-valid', where, `${where} is not valid before ${certificate.validFromDate.toISOString()}.`);
+  const { validFromDate: from, validToDate: to } = certificate;
+  if (!(now >= from.getTime())) {
+    throw new X509Error('not-yet-valid', where, `${where} is not valid before ${from.toISOString()}.`);
   }
-  // OpenSSL counts the very second of notAfter as past, so that an identity is dropped before a peer would refuse it.
-  if (!(now < certificate.validToDate.getTime())) {
-    throw unusable('expired', where, `${where} expired on ${certificate.validToDate.toISOString()}.`);
-  }
+  // OpenSSL counts the last second, notAfter, as expired: the identity ends before a peer would refuse it.
+  if (!(now < to.getTime())) throw new X509Error('expired', where, `${where} expired on ${to.toISOString()}.`);
 }

@@ -10,7 +10,7 @@ import {
   sign,
 } from 'node:crypto';
 import forge from 'node-forge';
-import { readElements } from '../../core/x509/der-reader.ts';
+import { readElements } from '../../core/x509/der.ts';
 
 export type KeyAlgorithm = 'EC_P256' | 'EC_P384' | 'RSA_1024' | 'RSA_2048' | 'RSA_3072' | 'RSA_4096';
 

@@ -2,7 +2,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { collectBytes } from '../../core/byte-collector.ts';
-import { readCertificateRequest } from '../../core/x509/certificate-request-reader.ts';
+import { readCertificateRequest } from '../../core/x509/certificate.ts';
 import { closeServer, listen, urlOf } from '../../listener/listen.ts';
 import { isLoopbackHeader } from '../../listener/loopback.ts';
 import type { Authority } from './authority.ts';

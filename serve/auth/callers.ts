@@ -5,7 +5,7 @@ import { CountersignError } from '../../core/errors.ts';
 import { identityNamePattern } from '../../core/settings.ts';
 import type { RouteMatch } from '../../listener/route.ts';
 import { serveRoutes } from '../http/serve-routes.ts';
-import { namesOf, parseSubject, subjectKey } from './subject.ts';
+import { namesOf, subjectKey } from './subject.ts';
 
 export interface Caller {
   /** For the log. */
@@ -88,10 +88,10 @@ export function parseCallers(text: string, file: string): Callers {
       if (commonNames.has(commonName)) reject('has the same commonName as another caller');
       commonNames.set(commonName, caller);
     } else {
-      const parsed = typeof subject === 'string' ? parseSubject(subject) : undefined;
-      if (parsed === undefined) throw reject('must have a subject such as CN=bot-runtime,O=Acme (RFC 4514)');
-      if (subjects.has(subjectKey(parsed))) reject('has the same subject as another caller');
-      subjects.set(subjectKey(parsed), caller);
+      const key = typeof subject === 'string' ? subjectKey(subject) : undefined;
+      if (key === undefined) throw reject('must have a subject such as CN=bot-runtime,O=Acme (RFC 4514)');
+      if (subjects.has(key)) reject('has the same subject as another caller');
+      subjects.set(key, caller);
     }
   }
   return {

@@ -1,9 +1,12 @@
 // The files of the server itself: its certificate and key, the client CAs, and the callers. The last good ones stay in force.
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
+import { parseCertificate } from '../../core/x509/certificate.ts';
+import { readPem } from '../../core/x509/pem.ts';
+import { isIssuedBy } from '../../core/x509/trust.ts';
 import { type Callers, parseCallers } from '../auth/callers.ts';
 import type { ServeOptions } from '../options.ts';
 import { createFileReloader, type FileReloader } from './file-reloader.ts';
@@ -138,19 +141,17 @@ function requireCompleteChains(pem: string): void {
   const authorities = certificatesIn(pem);
   if (authorities.length === 0) throw new Error('--client-ca contains no certificate.');
   for (const one of authorities) {
-    if (one.issuer === one.subject || authorities.some((other) => other !== one && one.checkIssued(other))) continue;
+    if (one.issuer === one.subject || authorities.some((other) => other !== one && isIssuedBy(one, other))) continue;
     throw new Error('--client-ca contains an intermediate without its issuer: add the issuers, up to the root.');
   }
 }
 
 function certificatesIn(pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => {
-    try {
-      return new X509Certificate(block);
-    } catch {
-      throw new Error('--client-ca contains a PEM block that is not a certificate.');
-    }
+  const blocks = readPem(pem).filter(({ label, hasEnd }) => hasEnd && label === 'CERTIFICATE');
+  return blocks.map(({ text }) => {
+    const certificate = parseCertificate(text);
+    if (certificate) return certificate;
+    throw new Error('--client-ca contains a PEM block that is not a certificate.');
   });
 }
 

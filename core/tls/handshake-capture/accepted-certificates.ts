@@ -1,6 +1,7 @@
 // Whether our chain and key satisfy what a server's CertificateRequest asks for.
 import type { KeyObject } from 'node:crypto';
-import { readCertificateFields } from '../../x509/der-reader.ts';
+import { readCertificateFields } from '../../x509/certificate.ts';
+import { oids } from '../../x509/der.ts';
 import { comparable, readName } from '../../x509/distinguished-name.ts';
 import type { CertificateRequest } from './capture.ts';
 
@@ -108,16 +109,16 @@ function covers(accepted: readonly string[], algorithm: string): boolean {
 
 /** RFC 4055, section 5; RFC 5758, section 3.2; RFC 8410, section 3. For ECDSA the name of TLS goes by the hash alone. */
 const signatures: Readonly<Record<string, string>> = {
-  '1.2.840.113549.1.1.4': 'rsa_md5',
-  '1.2.840.113549.1.1.5': 'rsa_pkcs1_sha1',
-  '1.2.840.113549.1.1.10': 'rsa_pss',
-  '1.2.840.113549.1.1.11': 'rsa_pkcs1_sha256',
-  '1.2.840.113549.1.1.12': 'rsa_pkcs1_sha384',
-  '1.2.840.113549.1.1.13': 'rsa_pkcs1_sha512',
-  '1.2.840.10045.4.1': 'ecdsa_sha1',
-  '1.2.840.10045.4.3.2': 'ecdsa_secp256r1_sha256',
-  '1.2.840.10045.4.3.3': 'ecdsa_secp384r1_sha384',
-  '1.2.840.10045.4.3.4': 'ecdsa_secp521r1_sha512',
-  '1.3.101.112': 'ed25519',
-  '1.3.101.113': 'ed448',
+  [oids.md5WithRsa]: 'rsa_md5',
+  [oids.sha1WithRsa]: 'rsa_pkcs1_sha1',
+  [oids.rsassaPss]: 'rsa_pss',
+  [oids.sha256WithRsa]: 'rsa_pkcs1_sha256',
+  [oids.sha384WithRsa]: 'rsa_pkcs1_sha384',
+  [oids.sha512WithRsa]: 'rsa_pkcs1_sha512',
+  [oids.ecdsaWithSha1]: 'ecdsa_sha1',
+  [oids.ecdsaWithSha256]: 'ecdsa_secp256r1_sha256',
+  [oids.ecdsaWithSha384]: 'ecdsa_secp384r1_sha384',
+  [oids.ecdsaWithSha512]: 'ecdsa_secp521r1_sha512',
+  [oids.ed25519]: 'ed25519',
+  [oids.ed448]: 'ed448',
 };

@@ -1,7 +1,7 @@
 // Reads one server's handshake flight as its bytes come: records, their protection, and what is inside them.
 
+import { alertName } from '../alerts.ts';
 import { captureLimits, type HandshakeCapture, type Stopped } from './capture.ts';
-import { alertName } from './code-points.ts';
 import { createMessageTaker, emptyCapture, noteMessage } from './handshake-reader.ts';
 import { createRecordOpener, nextSecret, type RecordOpener, type Suite, secretOfLine } from './keys.ts';
 import {

@@ -1,11 +1,6 @@
 // What a server's handshake flight says: the shape that the reader fills, and the limits that keep it small.
 
-/** A distinguished name as it stood on the wire, and as a person reads it. */
-export interface DistinguishedName {
-  readonly der: Buffer;
-  /** RFC 4514, most specific part first, `, ` between the parts, control characters escaped: `CN=Acme CA, O=Acme`. */
-  readonly text: string;
-}
+import type { DistinguishedName } from '../../x509/distinguished-name.ts';
 
 /** RFC 8446, section 4.3.2; RFC 5246, section 7.4.4. In each list, empty means that the server sets no condition. */
 export interface CertificateRequest {
@@ -20,7 +15,7 @@ export interface CertificateRequest {
 
 export interface Alert {
   readonly level: 'warning' | 'fatal';
-  /** IANA's name, `unknown_ca`, or `alert 250` for a number that has none. */
+  /** IANA's name, `unknown_ca`, or `alert_250` for a number that has none. */
   readonly description: string;
   readonly code: number;
   readonly encrypted: boolean;

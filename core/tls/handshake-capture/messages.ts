@@ -1,7 +1,7 @@
 // The handshake messages of a server, one function each: the bytes of a message in, what it says out, undefined when it is malformed.
 
-import { readName } from '../../x509/distinguished-name.ts';
-import { type CertificateRequest, captureLimits, type DistinguishedName } from './capture.ts';
+import { type DistinguishedName, readName } from '../../x509/distinguished-name.ts';
+import { type CertificateRequest, captureLimits } from './capture.ts';
 import { certificateTypeName, cipherSuiteName, groupName, signatureAlgorithmName, versionName } from './code-points.ts';
 import { Cursor } from './cursor.ts';
 

@@ -249,7 +249,7 @@ describe('a reload', () => {
 describe('an identity that is dropped', () => {
   it('is let go, and read when it is asked for', async () => {
     const letGo: Identity[] = [];
-    const { cache, held } = setUp({ onLetGo: (identity) => letGo.push(identity) });
+    const { cache, held } = setUp({ onEvicted: (identity) => letGo.push(identity) });
     const identity = await cache.get('platform');
     held.set('platform', second);
     cache.drop('platform');

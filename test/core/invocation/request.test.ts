@@ -2,7 +2,7 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
-import { requireIdentityName } from '../../../core/identity/name.ts';
+import { requireIdentityName } from '../../../core/identity/identity.ts';
 import type { InvocationRequest } from '../../../core/invocation/request.ts';
 import { readRequestHeaders } from '../../../core/invocation/request-headers.ts';
 import { membersOf } from '../../../core/json-request.ts';

@@ -1,8 +1,7 @@
 // Dates that cannot be read are known by their text: Node's Date of them may be anything.
 import { X509Certificate } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { inDates } from '../../../core/tls/server-certificate.ts';
-import { hasReadableDates } from '../../../core/x509/certificate-dates.ts';
+import { hasReadableDates, inDates } from '../../../core/x509/certificate.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 
 const authority = createAuthority({ commonName: 'Authority' });

@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { readCertificateFields, readObjectIdentifier } from '../../../core/x509/der-reader.ts';
+import { readCertificateFields } from '../../../core/x509/certificate.ts';
+import { readObjectIdentifier } from '../../../core/x509/der.ts';
 import { readName, sameName } from '../../../core/x509/distinguished-name.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { findPeer } from '../../support/peers.ts';

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { directorySource } from '../../../core/identity/directory.ts';
-import { readCertificateRequest } from '../../../core/x509/certificate-request-reader.ts';
+import { readCertificateRequest } from '../../../core/x509/certificate.ts';
 import { type Authority, createAuthority } from '../../../local/authority/authority.ts';
 import { authorities, contentsOf, day, expired, ground, issue, neverPrint } from '../../support/cli/identity-ground.ts';
 

@@ -104,7 +104,7 @@ describe('an identity that is dropped for room', () => {
       source: { read: async () => ({ version: 'v1', stage: 'AWSCURRENT', document }) },
       ttlMs: 60_000,
       capacity: 1,
-      onLetGo: pool.retire,
+      onEvicted: pool.retire,
     });
     const door = apiHandler(
       { docsUrl: 'https://docs.example/' },

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { diagnosisLines } from '../../../cli/diagnosis-text.ts';
-import { pinOf } from '../../../core/tls/server-certificate.ts';
+import { pinOf } from '../../../core/x509/certificate.ts';
 import { createAuthority, type IssuedCertificate } from '../../../local/authority/authority.ts';
 import { codes, type DiagnoseOptions, findings, statuses, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { startOpenssl } from '../../support/openssl.ts';

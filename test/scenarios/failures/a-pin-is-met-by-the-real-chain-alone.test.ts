@@ -1,7 +1,7 @@
 // Pins: any certificate of the chain that was verified satisfies one, a certificate slipped in beside it never does.
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { pinOf } from '../../../core/tls/server-certificate.ts';
+import { pinOf } from '../../../core/x509/certificate.ts';
 import { createAuthority, type IssuedCertificate } from '../../../local/authority/authority.ts';
 import { startOpenssl } from '../../support/openssl.ts';
 import { findPeer } from '../../support/peers.ts';

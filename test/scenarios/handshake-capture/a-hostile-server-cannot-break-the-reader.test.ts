@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { captureLimits, type HandshakeCapture, type Stopped } from '../../../core/tls/handshake-capture/capture.ts';
 import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
-import { readElements } from '../../../core/x509/der-reader.ts';
+import { readElements } from '../../../core/x509/der.ts';
 import { readName, sameName } from '../../../core/x509/distinguished-name.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { record as recordFlight, replay } from '../../support/handshake-capture/record.ts';

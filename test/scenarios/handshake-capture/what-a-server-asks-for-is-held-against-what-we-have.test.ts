@@ -8,7 +8,7 @@ import {
   unacceptedLeafSignature,
 } from '../../../core/tls/handshake-capture/accepted-certificates.ts';
 import type { CertificateRequest } from '../../../core/tls/handshake-capture/capture.ts';
-import { readCertificateFields } from '../../../core/x509/der-reader.ts';
+import { readCertificateFields } from '../../../core/x509/certificate.ts';
 import { readName } from '../../../core/x509/distinguished-name.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 

@@ -1,7 +1,7 @@
 // Property: whatever JSON arrives as an event or as a request, the door answers, and never with internal-error.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { requireIdentityName } from '../../../core/identity/name.ts';
+import { requireIdentityName } from '../../../core/identity/identity.ts';
 import { parseInvocationRequest } from '../../../core/invocation/request.ts';
 import { bodyText } from '../../../core/json-request.ts';
 import { apiHandler } from '../../../functions/api-gateway/handler.ts';

@@ -1,7 +1,6 @@
 // The matrix: every form of key and chain, by key type and order, comes to the document that the PEM files stand for.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { identityFrom, type ReadyIdentity } from '../../../cli/import/identity-from.ts';
-import { prove } from '../../../cli/import/prove.ts';
+import { identityFrom, prove, type ReadyIdentity } from '../../../cli/import/identity-from.ts';
 import { readFiles } from '../../../cli/import/read-files.ts';
 import { indefinite } from '../../support/import/encoded.ts';
 import {

@@ -2,13 +2,13 @@
 import { createCipheriv, pbkdf2Sync, randomBytes, X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readOnly } from '../../../cli/import/ber.ts';
 import type { InputFile, PassphraseRequest } from '../../../cli/import/contents.ts';
 import { deriveKey } from '../../../cli/import/derive.ts';
 import { type IdentitySettings, identityFrom } from '../../../cli/import/identity-from.ts';
 import { Allowance, most } from '../../../cli/import/limits.ts';
-import { publicRootOf } from '../../../cli/import/public-authority.ts';
 import { readFiles } from '../../../cli/import/read-files.ts';
+import { readOnlyBer } from '../../../core/x509/der.ts';
+import { publicRootOf } from '../../../core/x509/trust.ts';
 import {
   type CertificateRequest,
   createAuthority,
@@ -276,7 +276,7 @@ describe('what cannot be read', () => {
 describe('the work for passphrases', () => {
   it('ends in no key where PBKDF2 makes none', async () => {
     const parameters = sequence(octetString(randomBytes(8)), integer(1));
-    const algorithm = readOnly(sequence(oid('1.2.840.113549.1.5.12'), parameters), 'key');
+    const algorithm = readOnlyBer(sequence(oid('1.2.840.113549.1.5.12'), parameters), 'key');
     const derivation = { where: 'key', allowance: new Allowance() };
     expect(await deriveKey(algorithm, Buffer.from(passphrase), 0, derivation)).toBeUndefined();
     expect(await deriveKey(algorithm, Buffer.from(passphrase), 20, derivation)).toHaveLength(20);

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readCertificateRequest } from '../../../core/x509/certificate-request-reader.ts';
+import { readCertificateRequest } from '../../../core/x509/certificate.ts';
 import { type EstRequest, startEstServer } from '../../support/issuers/est-server.ts';
 import { enrolled, orderOf, user } from '../../support/issuers/orders.ts';
 import { findLibrary, findPeer } from '../../support/peers.ts';

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import { certificatesOf } from '../../../core/issuers/est-response.ts';
-import { readElements } from '../../../core/x509/der-reader.ts';
+import { readElements } from '../../../core/x509/der.ts';
 import { pemBlocks } from '../../../core/x509/pem.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { findPeer } from '../../support/peers.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { issuerKinds, parseRenewal } from '../../../core/identity/renewal.ts';
-import { renewalReasons } from '../../../core/identity/renewal-unusable.ts';
+import { renewalReasons } from '../../../core/identity/unusable.ts';
 import { issuedReasons } from '../../../core/issuers/issued-unusable.ts';
 import { startAuthority } from '../../../local/authority/server.ts';
 import { failureOf } from '../../support/identity/identities.ts';

@@ -6,9 +6,9 @@ import { resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { diagnosisLines } from '../../../cli/diagnosis-text.ts';
-import { escapeJsonForTerminal } from '../../../cli/escape-for-terminal.ts';
 import { painter } from '../../../cli/output.ts';
 import type { Diagnosis } from '../../../core/diagnosis/diagnosis.ts';
+import { escapeJsonForTerminal } from '../../../core/escape-for-terminal.ts';
 
 const evil = '\u001b[31m\u001b[2J\u009b31m\u202e\u2028\u{e0041}red';
 const steering = /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u;

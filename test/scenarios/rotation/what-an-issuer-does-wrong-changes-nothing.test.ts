@@ -6,9 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { certificateRequest, newPrivateKey } from '../../../core/issuers/certificate-request.ts';
-import { readCertificateRequest } from '../../../core/x509/certificate-request-reader.ts';
-import { readCertificateFields } from '../../../core/x509/der-reader.ts';
-import { subjectName } from '../../../core/x509/subject-name.ts';
+import { readCertificateFields, readCertificateRequest } from '../../../core/x509/certificate.ts';
+import { encodeName } from '../../../core/x509/distinguished-name.ts';
 import { type Authority, createAuthority, openAuthority } from '../../../local/authority/authority.ts';
 import { failureOf } from '../../support/identity/identities.ts';
 import { findPeer } from '../../support/peers.ts';
@@ -111,7 +110,7 @@ describe.skipIf(!findPeer('openssl'))('name constraints of an issuer (needs open
     const issuer = constrained(pipeline.authorities);
     const signed = (subject: string) => {
       const { certificate, intermediates, root } = issuer.certify({
-        subject: subjectName(subject),
+        subject: encodeName(subject),
         publicKey: createPublicKey(privateKey),
         usage: 'client',
       });

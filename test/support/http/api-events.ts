@@ -1,6 +1,6 @@
 // Events as API Gateway sends them (payload format 2.0), and a Lambda context, for the tests of the doors.
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
-import { requireIdentityName } from '../../../core/identity/name.ts';
+import { requireIdentityName } from '../../../core/identity/identity.ts';
 import { type InvocationRequest, parseInvocationRequest } from '../../../core/invocation/request.ts';
 import { bodyText } from '../../../core/json-request.ts';
 import { apiCall } from '../../../functions/api-gateway/event.ts';

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { readCertificateRequest } from '../../../core/x509/certificate-request-reader.ts';
+import { readCertificateRequest } from '../../../core/x509/certificate.ts';
 import type { Authority } from '../../../local/authority/authority.ts';
 
 export const authorityArn =

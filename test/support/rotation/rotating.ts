@@ -15,7 +15,7 @@ import { createRotate, type RotationCall, rotationSteps } from '../../../core/ro
 import type { RotationServices } from '../../../core/rotation/rotation.ts';
 import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
-import { readCertificateRequest } from '../../../core/x509/certificate-request-reader.ts';
+import { readCertificateRequest } from '../../../core/x509/certificate.ts';
 import type { Authority } from '../../../local/authority/authority.ts';
 import { type AuthorityServer, startAuthority } from '../../../local/authority/server.ts';
 import { startSecretsManager } from '../../../local/secrets-manager/server.ts';

@@ -1,14 +1,14 @@
-// Lets a limited number of store reads run at once and a limited number wait, so that a flood of names stays a trickle.
+// Limits how many reads of a store run at once, and how many wait.
 import { CountersignError } from '../errors.ts';
 
-export interface Gate {
-  /** Runs `task` when a place is free, in the order of asking. Throws `identity-unavailable` when too many wait already. */
+export interface Semaphore {
+  /** Runs `task` when a place is free, first come first served. Throws `identity-unavailable` if too many wait already. */
   run<T>(task: () => Promise<T>): Promise<T>;
-  /** True when `run` would have to wait. */
+  /** True if `run` would have to wait. */
   readonly isFull: boolean;
 }
 
-export function createGate(places: number, maxWaiting: number): Gate {
+export function createSemaphore(places: number, maxWaiting: number): Semaphore {
   let taken = 0;
   const waiting: (() => void)[] = [];
 
@@ -23,7 +23,7 @@ export function createGate(places: number, maxWaiting: number): Gate {
         hint: 'Try again shortly; if it lasts, look for a caller that asks for a great many identities.',
       });
     }
-    // The place is handed over, never given back in between: nobody can slip in front.
+    // The place passes directly to the task that waited longest: a new one cannot take it in between.
     await new Promise<void>((resolve) => waiting.push(resolve));
   }
 

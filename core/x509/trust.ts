@@ -1,0 +1,88 @@
+// Who issued a certificate, and which roots are trusted: the same for invocations, diagnoses, imports and `serve`.
+import { X509Certificate } from 'node:crypto';
+import { getCACertificates, rootCertificates } from 'node:tls';
+import { isWithinKeyLimits, publicKeyIdentifier } from './keys.ts';
+import { readPem } from './pem.ts';
+
+/** The signature alone, if the key of the issuer is within the limits of keys.ts. Names are not compared. */
+export function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    const key = issuer.publicKey;
+    return isWithinKeyLimits(key) && certificate.verify(key);
+  } catch {
+    return false;
+  }
+}
+
+/** Names, key identifiers and the key usage of the issuer (OpenSSL's X509_check_issued), then the signature. */
+export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && isSignedBy(certificate, issuer);
+}
+
+export type IssuedBy = typeof isIssuedBy;
+
+/**
+ * A server can send 32 certificates that all have one name, and each signature takes up to a millisecond in which the
+ * process does nothing else. A real chain of five takes a dozen.
+ */
+const mostChecks = 40;
+
+/** isIssuedBy for one assessment: each pair is verified once. After 40 pairs, the answer is false for all others. */
+export function createIssuedBy(): IssuedBy {
+  const known = new Map<string, boolean>();
+  return (certificate, issuer) => {
+    // Comparing names is free: only pairs that match are counted.
+    if (!certificate.checkIssued(issuer)) return false;
+    const pair = `${certificate.fingerprint256} ${issuer.fingerprint256}`;
+    const before = known.get(pair);
+    if (before !== undefined) return before;
+    if (known.size === mostChecks) return false;
+    const is = isSignedBy(certificate, issuer);
+    known.set(pair, is);
+    return is;
+  };
+}
+
+/**
+ * The roots that servers are verified with. `pem`: those of a destination. Undefined: those that Node passes to OpenSSL
+ * by default, with NODE_EXTRA_CA_CERTS and --use-system-ca (17 ms to parse, once for the process). Blocks that are not
+ * certificates are ignored.
+ */
+export function trustedRoots(pem: string | undefined): readonly X509Certificate[] {
+  if (pem !== undefined) return certificatesOf(pem);
+  defaultRoots.certificates ??= getCACertificates('default').map((root) => new X509Certificate(root));
+  return defaultRoots.certificates;
+}
+
+const defaultRoots: { certificates?: readonly X509Certificate[] } = {};
+
+function certificatesOf(pem: string): X509Certificate[] {
+  const blocks = readPem(pem).filter(({ label, hasEnd }) => hasEnd && label === 'CERTIFICATE');
+  return blocks.map(({ text }) => new X509Certificate(text));
+}
+
+/** The public web's roots as Node bundles them, PEM (Mozilla's list). NODE_EXTRA_CA_CERTS does not add to it. */
+export const publicRoots: readonly string[] = rootCertificates;
+
+/**
+ * The public root above `chain`, or in it. `chain` is the client certificate and its issuers, with or without the root.
+ * Under a public root, no certificate that is issued after March 2027 can allow client authentication (Chrome Root
+ * Program Policy 1.8). A root is recognised by name and key: a cross-signed one is another certificate.
+ */
+export function publicRootOf(
+  chain: readonly X509Certificate[],
+  roots: readonly string[] = publicRoots,
+): X509Certificate | undefined {
+  const bySubject = Map.groupBy(
+    roots.map((pem) => new X509Certificate(pem)),
+    ({ subject }) => subject,
+  );
+  for (const certificate of chain) {
+    const key = publicKeyIdentifier(certificate.publicKey);
+    const own = bySubject.get(certificate.subject)?.find((root) => publicKeyIdentifier(root.publicKey) === key);
+    if (own) return own;
+    const issuer = bySubject.get(certificate.issuer)?.find((root) => isSignedBy(certificate, root));
+    if (issuer) return issuer;
+  }
+  return undefined;
+}
