@@ -1,5 +1,5 @@
 // AWS Signature Version 4 for a request to API Gateway: the region it is for, the credentials, and the headers.
-import { Sha256 } from '@aws-crypto/sha256-js';
+import { createHash, createHmac } from 'node:crypto';
 import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { usageError } from '../exit-code.ts';
@@ -76,4 +76,40 @@ export async function signedHeaders(
     { signingDate: new Date(now) },
   );
   return signed.headers;
+}
+
+/** The checksum interface of SignatureV4: SHA-256, or HMAC-SHA-256 if it is given a key. */
+class Sha256 {
+  readonly #key: HashInput | undefined;
+  #hash: { update(data: string | Uint8Array): unknown; digest(): Buffer };
+
+  constructor(key?: HashInput) {
+    this.#key = key;
+    this.#hash = this.#start();
+  }
+
+  #start() {
+    return this.#key === undefined ? createHash('sha256') : createHmac('sha256', bytesOf(this.#key));
+  }
+
+  update(data: HashInput): void {
+    this.#hash.update(bytesOf(data));
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest();
+  }
+
+  reset(): void {
+    this.#hash = this.#start();
+  }
+}
+
+type HashInput = string | ArrayBuffer | ArrayBufferView;
+
+function bytesOf(data: HashInput): string | Uint8Array {
+  if (typeof data === 'string') return data;
+  return ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : new Uint8Array(data);
 }
