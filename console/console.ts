@@ -3,6 +3,7 @@
 import { BoundedMap } from '../core/bounded-map.ts';
 import { CountersignError } from '../core/errors.ts';
 import type { IdentitySource, Stage } from '../core/identity/identity.ts';
+import { createSemaphore } from '../core/identity/semaphore.ts';
 import { createVersionStatusCache, destinationStates, type LoadedIdentity, loadIdentity } from './identity-state.ts';
 import type { RecentVerdicts } from './recent-verdicts.ts';
 import type { ConsoleState, EventState, RotationState } from './state.ts';
