@@ -1,10 +1,10 @@
-// `npm run bench:rotation`: what rotations cost the calls that are made meanwhile.
+// `npm run bench:rotation`: the effect of rotations on calls in progress.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findingsOf } from './rotation/findings.ts';
-import { rotateUnderLoad } from './rotation/load.ts';
+import { rotateUnderLoad } from './rotation/rotate-under-load.ts';
 
 const { values } = parseArgs({
   options: {
@@ -21,8 +21,8 @@ if (values.help) {
   console.log(`npm run bench:rotation -- [--calls 20000] [--callers 20] [--rotations 10] [--answer-ms 20] [--ttl-seconds 1] [--pause-ms 1000]
 
 Calls the invocation function without a pause while its identity is rotated by the rotation function, the local Secrets
-Manager and the demo's authority, RSA to EC and back: five processes on loopback. Ends in an error when a call failed, used
-an old certificate too late, or left a connection of one open.`);
+Manager and the demo's authority, RSA to EC and back: four processes on loopback. Fails if a call failed or used an old
+certificate too late, or if a connection with an old certificate stayed open.`);
   process.exit(0);
 }
 

@@ -1,4 +1,4 @@
-// The door of `npm run demo:rotation`: options, what is printed where, and the exit code.
+// The entry point of `npm run demo:rotation`: options, output and exit code.
 import { parseArgs } from 'node:util';
 import { complain, openProgram, temporaryFolder } from './program.ts';
 
@@ -6,12 +6,12 @@ const help = `Usage: npm run demo:rotation
 
 Rotates the platform's certificate in a local cloud of its own, on free ports and without state, while
 calls flow to two customers: one that trusts the platform's authority, and one that pins the old
-certificate. Shows the steps, the certificate before and after, the old connections and what failed.
+certificate. Prints the steps, the certificate before and after, the old connections and failed calls.
 
   --help
 
-Exit code: 0 no call failed and everybody ended where he should, 1 not so, 2 the command line is wrong,
-130 it was interrupted.`;
+Exit code: 0 success, 1 a call failed or a customer got the wrong certificate, 2 wrong command line,
+130 interrupted.`;
 
 const { isTerminal, paint, signal } = openProgram();
 
@@ -25,11 +25,11 @@ async function main(): Promise<number> {
       return 0;
     }
   } catch {
-    console.error('There is no other option than --help.');
+    console.error('The only option is --help.');
     return 2;
   }
   try {
-    const { demonstrate } = await import('./demo-rotation/story.ts');
+    const { demonstrate } = await import('./demo-rotation/demo.ts');
     print('');
     const folder = temporaryFolder('countersign-rotation-');
     const isGood = await demonstrate({ folder, print, progress, paint, signal });
@@ -47,7 +47,7 @@ function print(line: string): void {
   process.stdout.write(`${line.trimEnd()}\n`);
 }
 
-/** On the last line of a terminal, in the place of what stood there; nowhere else. */
+/** Rewrites the last line of a terminal; prints nothing elsewhere. */
 function progress(text: string): void {
   if (isTerminal) process.stdout.write(`\r\x1b[2K${text}`);
 }

@@ -1,38 +1,41 @@
-// What a run of calls and rotations says: failures, late uses of an old certificate, connections that outlived it, and times.
+// Findings of a rotation benchmark: failed calls, late uses of an old certificate, connections that outlived it, and times.
 import { percentile } from '../table.ts';
-import { type Load, settledMs } from './load.ts';
+import type { RotationLoad } from './rotate-under-load.ts';
+
+/** Milliseconds after the switch and the time to live: for the read of the new version and the handshakes that follow. */
+export const settledMs = 500;
 
 export interface Findings {
   readonly calls: number;
   readonly failed: readonly string[];
-  /** Calls that began after a switch, the time to live and the read behind it, and presented an older certificate. */
+  /** Calls that presented an older certificate although they began after the switch, the time to live and the read. */
   readonly late: number;
   /**
-   * Calls that began after the next rotation had begun, or after the end of the last one was waited for, and presented an older
-   * certificate: `late` by the order of things instead of by times, which a busy machine stretches.
+   * Calls that presented an older certificate although they began after the next rotation began, or after the last one had
+   * settled. As `late`, but by the order of events: a busy machine stretches times.
    */
   readonly behind: number;
-  /** Calls that began then, whatever they presented. */
+  /** All calls that began after such a moment. */
   readonly afterSettling: number;
-  /** Calls that began after one with a newer certificate had been answered, and presented an older one. */
+  /** Calls that presented an older certificate although they began after a response to a call with a newer one. */
   readonly backwards: number;
-  /** Milliseconds after the switch and the time to live at which the last call with an older certificate began; below 0: before. */
+  /** Milliseconds from the switch and the time to live to the start of the last call with an older certificate; may be negative. */
   readonly latestMs: number;
-  /** Of certificates that were replaced. */
+  /** With a certificate that was replaced. */
   readonly oldConnections: number;
-  /** Open at the end. */
+  /** Of those, open at the end. */
   readonly stillOpen: number;
-  /** Milliseconds: the longest that one was open after its last answer and the first call with the next certificate. */
+  /** Milliseconds: the longest that one stayed open after its last response and the first call with the next certificate. */
   readonly longestOpenMs: number;
-  /** Milliseconds of a call: while rotating (from RotateSecret until the time to live is over and all is settled), and otherwise. */
+  /** Milliseconds of a call: from RotateSecret until the rotation has settled, and otherwise. */
   readonly rotating: { readonly calls: number; readonly p50: number; readonly p99: number };
   readonly rest: { readonly calls: number; readonly p50: number; readonly p99: number };
 }
 
-/** The read behind the first call past the time to live takes so long at most (core/tls/attempt.ts). */
+/** The most that the read in the first call after the time to live takes (core/tls/attempt.ts). */
 const readMs = 500;
 
-export function findingsOf({ calls, rotations, connections, toldAt }: Load, ttlMs: number): Findings {
+export function findingsOf({ calls, rotations, connections, recordedAt }: RotationLoad, ttlMs: number): Findings {
   const answered = calls.filter(({ failure }) => failure === undefined);
   const generations = new Map(rotations.map(({ fingerprint256 }, index) => [fingerprint256, index]));
   /** -1: from before the first rotation. */
@@ -40,17 +43,17 @@ export function findingsOf({ calls, rotations, connections, toldAt }: Load, ttlM
 
   let latestMs = Number.NEGATIVE_INFINITY;
   let late = 0;
-  const takenUpAt = rotations.map(() => Number.POSITIVE_INFINITY);
+  const firstUsedAt = rotations.map(() => Number.POSITIVE_INFINITY);
   for (const { begunAt, fingerprint256 } of answered) {
     const generation = generationOf(fingerprint256);
     const next = rotations[generation + 1];
     const afterMs = next ? begunAt - next.switchedAt - ttlMs : Number.NEGATIVE_INFINITY;
     latestMs = Math.max(latestMs, afterMs);
     if (afterMs > readMs) late += 1;
-    if (generation >= 0) takenUpAt[generation] = Math.min(takenUpAt[generation] ?? 0, begunAt);
+    if (generation >= 0) firstUsedAt[generation] = Math.min(firstUsedAt[generation] ?? 0, begunAt);
   }
 
-  const settledAt = rotations.map((_, index) => rotations[index + 1]?.begunAt ?? toldAt);
+  const settledAt = rotations.map((_, index) => rotations[index + 1]?.begunAt ?? recordedAt);
   const settled = answered.flatMap(({ begunAt, fingerprint256 }) => {
     const current = settledAt.findLastIndex((at) => begunAt > at);
     return current === -1 ? [] : [{ isBehind: generationOf(fingerprint256) < current }];
@@ -68,8 +71,8 @@ export function findingsOf({ calls, rotations, connections, toldAt }: Load, ttlM
   }
 
   const old = connections.filter(({ fingerprint256 }) => generationOf(fingerprint256) < rotations.length - 1);
-  const openMs = old.map(({ fingerprint256, lastAnswerAt = 0, closedAt = toldAt }) => {
-    const nextAt = takenUpAt[generationOf(fingerprint256) + 1] ?? toldAt;
+  const openMs = old.map(({ fingerprint256, lastAnswerAt = 0, closedAt = recordedAt }) => {
+    const nextAt = firstUsedAt[generationOf(fingerprint256) + 1] ?? recordedAt;
     return closedAt - Math.max(lastAnswerAt, nextAt);
   });
 

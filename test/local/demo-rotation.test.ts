@@ -1,4 +1,4 @@
-// `npm run demo:rotation` as a real process: what it prints, as docs/local-cloud.md shows it, how it ends, and when it fails.
+// `npm run demo:rotation` as a process: its output as in docs/local-cloud.md, its exit codes, and when it fails.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { painter } from '../../cli/output.ts';
-import { isAsItShouldBe, outcomeLines, type Shown } from '../../local/demo-rotation/text.ts';
+import { type DemoResult, isSuccess, resultLines } from '../../local/demo-rotation/output.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -37,7 +37,7 @@ function timeless(printed: string): string {
 }
 
 describe('npm run demo:rotation', () => {
-  it('ends with 0 and prints what the page shows: no call failed', { timeout: 90_000 }, async () => {
+  it('ends with 0 and prints the output of the docs page: no call failed', { timeout: 90_000 }, async () => {
     const run = start();
     expect([await run.error, (await run.ended)[0]]).toEqual(['', 0]);
     const out = await run.out;
@@ -48,7 +48,7 @@ describe('npm run demo:rotation', () => {
     expect(readdirSync(run.folder)).toEqual([]);
   });
 
-  it('ends with 130 after Ctrl-C, and leaves nothing behind', { timeout: 60_000 }, async () => {
+  it('ends with 130 after Ctrl-C and leaves no files', { timeout: 60_000 }, async () => {
     const run = start();
     await once(run.child.stdout, 'data');
     run.child.kill('SIGINT');
@@ -56,7 +56,7 @@ describe('npm run demo:rotation', () => {
     expect(readdirSync(run.folder)).toEqual([]);
   });
 
-  it('has help, and no other option', async () => {
+  it('has --help and no other option', async () => {
     const help = start('--help');
     expect([(await help.ended)[0], await help.out]).toEqual([
       0,
@@ -64,12 +64,12 @@ describe('npm run demo:rotation', () => {
     ]);
     const wrong = start('--prot');
     expect([(await wrong.ended)[0], await wrong.out]).toEqual([2, '']);
-    expect(await wrong.error).toBe('There is no other option than --help.\n');
+    expect(await wrong.error).toBe('The only option is --help.\n');
   });
 });
 
-describe('the demo has failed', () => {
-  const good: Shown = {
+describe('the demo fails', () => {
+  const good: DemoResult = {
     before: { fingerprint256: 'A', validTo: '2027', stage: 'AWSCURRENT' },
     after: { fingerprint256: 'B', validTo: '2027', stage: 'AWSCURRENT' },
     pinning: { fingerprint256: 'A', validTo: '2027', stage: 'AWSPREVIOUS' },
@@ -81,22 +81,22 @@ describe('the demo has failed', () => {
   };
   const hosts = { healthy: 'a', pinning: 'b' };
 
-  it.each<[string, Partial<Shown>]>([
+  it.each<[string, Partial<DemoResult>]>([
     ['one call failed', { failed: 1, firstFailure: 'a: server-certificate-expired' }],
     ['there were no calls', { calls: 0 }],
     ['the certificate is the same', { after: { ...good.after, fingerprint256: 'A' } }],
     ['the new one is not the current one', { after: { ...good.after, stage: 'AWSPREVIOUS' } }],
-    ['the customer that pins was shown another', { pinning: { ...good.pinning, fingerprint256: 'B' } }],
-    ['the customer that pins was not served by AWSPREVIOUS', { pinning: { ...good.pinning, stage: 'AWSCURRENT' } }],
-    ['a connection with the old certificate is left', { open: { before: 3, after: 1 } }],
-    ['there was none to begin with', { open: { before: 0, after: 0 } }],
+    ['the customer that pins got another certificate', { pinning: { ...good.pinning, fingerprint256: 'B' } }],
+    ['the customer that pins was not served with AWSPREVIOUS', { pinning: { ...good.pinning, stage: 'AWSCURRENT' } }],
+    ['a connection with the old certificate stays open', { open: { before: 3, after: 1 } }],
+    ['there was no old connection at the start', { open: { before: 0, after: 0 } }],
     ['an event is missing', { events: ['Certificate Pending', 'Certificate Activated'] }],
   ])('when %s', (_case, change) => {
-    expect(isAsItShouldBe(good)).toBe(true);
-    const shown = { ...good, ...change };
-    expect(isAsItShouldBe(shown)).toBe(false);
-    const lines = outcomeLines(shown, hosts, painter(false)).join('\n');
+    expect(isSuccess(good)).toBe(true);
+    const result = { ...good, ...change };
+    expect(isSuccess(result)).toBe(false);
+    const lines = resultLines(result, hosts, painter(false)).join('\n');
     expect(lines).toContain('✗');
-    if (shown.firstFailure) expect(lines).toContain(shown.firstFailure);
+    if (result.firstFailure) expect(lines).toContain(result.firstFailure);
   });
 });

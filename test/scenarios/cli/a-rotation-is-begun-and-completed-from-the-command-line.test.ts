@@ -12,7 +12,7 @@ import { rotationFunctionArn } from '../../../local/rotation.ts';
 import { authorities, expectNothingSecret, issue, neverPrint } from '../../support/cli/identity-ground.ts';
 import { prefix, type SecretsGround, secretsGround } from '../../support/cli/identity-secrets.ts';
 import { mainFile, root } from '../../support/cli/run-command.ts';
-import { signedBy } from '../../support/rotation/rotating.ts';
+import { signedBy } from '../../support/rotation/rotation-pipeline.ts';
 import { serveHttps } from '../../support/servers.ts';
 
 const ports = { gateway: 0, secrets: 0, authority: 0, events: 0, api: 0 };

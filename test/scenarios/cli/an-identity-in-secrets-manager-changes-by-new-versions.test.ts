@@ -6,7 +6,7 @@ import { checkIdentity } from '../../../core/identity/check.ts';
 import { authorities, issue, neverPrint } from '../../support/cli/identity-ground.ts';
 import { prefix, secretsGround } from '../../support/cli/identity-secrets.ts';
 import { mainFile, root, runCommand } from '../../support/cli/run-command.ts';
-import { signedBy } from '../../support/rotation/rotating.ts';
+import { signedBy } from '../../support/rotation/rotation-pipeline.ts';
 import { documentOf } from '../../support/stage.ts';
 
 const destination = ['--destination', 'api.acme.example'];

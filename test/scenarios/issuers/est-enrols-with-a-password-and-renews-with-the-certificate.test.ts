@@ -5,7 +5,7 @@ import { type Authority, createAuthority } from '../../../local/authority/author
 import { type EstAnswer, startEstServer } from '../../support/issuers/est-server.ts';
 import { type CurrentIdentity, enrolled, failureOf, issueByEst, orderOf, user } from '../../support/issuers/orders.ts';
 import { findPeer } from '../../support/peers.ts';
-import { expectUsable, openPipeline } from '../../support/rotation/rotating.ts';
+import { expectUsable, openPipeline } from '../../support/rotation/rotation-pipeline.ts';
 
 const names = ['dns:bot.example'];
 const day = 86_400_000;

@@ -18,7 +18,7 @@ import {
   smallstepNeeds,
   startStepCa,
 } from '../../support/issuers/smallstep.ts';
-import { expectUsable, openPipeline } from '../../support/rotation/rotating.ts';
+import { expectUsable, openPipeline } from '../../support/rotation/rotation-pipeline.ts';
 
 const day = 86_400_000;
 let built: BuiltStepCa;

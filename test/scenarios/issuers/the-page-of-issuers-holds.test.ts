@@ -12,7 +12,7 @@ import { startAuthority } from '../../../local/authority/server.ts';
 import { failureOf } from '../../support/identity/identities.ts';
 import { findPeer } from '../../support/peers.ts';
 import { privateFolder } from '../../support/program.ts';
-import { openPipeline } from '../../support/rotation/rotating.ts';
+import { openPipeline } from '../../support/rotation/rotation-pipeline.ts';
 
 const read = (page: string) => readFileSync(join(import.meta.dirname, '../../../docs', page), 'utf8');
 const page = read('issuers.md');

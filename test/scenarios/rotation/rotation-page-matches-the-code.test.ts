@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { findPeer } from '../../support/peers.ts';
 import { privateFolder } from '../../support/program.ts';
-import { call, openPipeline, type Pipeline, prefix } from '../../support/rotation/rotating.ts';
+import { call, openPipeline, type Pipeline, prefix } from '../../support/rotation/rotation-pipeline.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/rotation.md'), 'utf8');
 const blocks = (language: string) =>

@@ -1,8 +1,9 @@
-// A platform that is never quiet: calls through the function's own story while the store rotates its identity and the clock runs ahead.
+// Calls without a pause through the invocation use case, while the store rotates the identity and the test moves the clock.
 import { CreateSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { expect, onTestFinished, vi } from 'vitest';
 import { secretsManagerSource } from '../../../core/identity/secrets-manager.ts';
 import type { IssuedCertificate } from '../../../local/authority/authority.ts';
+import { startLoad } from '../../../local/load-generator.ts';
 import { startServer } from '../local-secrets-manager/local-server.ts';
 import { type Authorities, documentOf, openStage, type Reply } from '../stage.ts';
 
@@ -10,13 +11,13 @@ const prefix = 'countersign/identities/';
 export const ttlMs = 60_000;
 
 export interface Traffic {
-  /** A new AWSCURRENT; what was current is AWSPREVIOUS. The functions see it once their time to live has passed. */
+  /** Stores a new AWSCURRENT; the old one becomes AWSPREVIOUS. Calls use it after the time to live. */
   rotate(client: IssuedCertificate): Promise<void>;
-  /** The clock of the platform. */
+  /** Moves the clock of the platform. */
   goAhead(ms: number): void;
-  /** Resolves when so many more calls have been answered, and the last of them as `stage`. */
+  /** Resolves when `calls` more calls have completed, the last of them with `stage`. */
   answered(calls: number, stage: 'AWSCURRENT' | 'AWSPREVIOUS'): Promise<void>;
-  /** Ends the calls; resolves with the replies that are not the API's 200, and how often each stage was presented. */
+  /** Stops the calls; resolves with the replies other than the API's 200, and how often each stage was presented. */
   end(): Promise<{ failed: Reply[]; calls: number; stages: Readonly<Record<string, number>> }>;
 }
 
@@ -25,11 +26,11 @@ export interface TrafficOptions {
   readonly port: number;
   readonly first: IssuedCertificate;
   readonly atOnce: number;
-  /** The n-th call. */
+  /** The body of the n-th call. */
   readonly request: (n: number) => object;
 }
 
-/** Goes on until `end`. */
+/** Calls until `end`. */
 export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   const { authorities, port, first, atOnce, request } = options;
   const { server, client } = await startServer();
@@ -62,25 +63,13 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
     await expect.poll(() => stage.pool.openConnections, { timeout: 5_000 }).toBe(0);
   });
 
-  const failed: Reply[] = [];
-  const stages: Record<string, number> = {};
-  let calls = 0;
-  let last = '';
-  let isOver = false;
-  const callers = Array.from({ length: atOnce }, async () => {
-    while (!isOver) {
-      const n = ++calls;
-      const url = `https://api.acme.example:${port}/${n}`;
-      const reply = await stage.invoke({ url, timeoutMs: 20_000, ...request(n) });
-      if (reply.body.status !== 200) failed.push(reply);
-      last = reply.body.handshake?.client.stage ?? '';
-      stages[last] = (stages[last] ?? 0) + 1;
-    }
+  const load = startLoad({
+    callers: atOnce,
+    call: (_, n) => stage.invoke({ url: `https://api.acme.example:${port}/${n}`, timeoutMs: 20_000, ...request(n) }),
   });
-  onTestFinished(() => {
-    isOver = true;
-  });
-  const answers = () => Object.values(stages).reduce((sum, count) => sum + count, 0);
+  onTestFinished(() => load.stop());
+  const stageOf = (reply: Reply | undefined): string => reply?.body.handshake?.client.stage ?? '';
+  const failed = () => load.results.filter(({ body }) => body.status !== 200);
 
   return {
     async rotate(issued) {
@@ -90,14 +79,21 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       aheadMs += ms;
     },
     async answered(count, wanted) {
-      const enough = answers() + count;
-      const seen = () => (failed.length > 0 ? 'a failed call' : answers() >= enough ? last : 'too few');
+      const enough = load.results.length + count;
+      const seen = () => {
+        if (failed().length > 0) return 'a failed call';
+        return load.results.length >= enough ? stageOf(load.results.at(-1)) : 'too few';
+      };
       await expect.poll(seen, { timeout: 20_000, interval: 5 }).toBe(wanted);
     },
     async end() {
-      isOver = true;
-      await Promise.all(callers);
-      return { failed, calls, stages };
+      await load.stop();
+      const stages = Object.groupBy(load.results, stageOf);
+      return {
+        failed: failed(),
+        calls: load.results.length,
+        stages: Object.fromEntries(Object.entries(stages).map(([stage, replies = []]) => [stage, replies.length])),
+      };
     },
   };
 }

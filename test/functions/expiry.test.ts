@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Context } from 'aws-lambda';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { secretList } from '../../../core/versions/secret-list.ts';
-import { telemetry } from '../../../functions/telemetry.ts';
-import { makeChain, makeKeys } from '../../support/identity/identities.ts';
-import { day, type Line, lastOf, openStore, prefix, useStore } from '../../support/inspection/inspection.ts';
+import { secretList } from '../../core/versions/secret-list.ts';
+import { telemetry } from '../../functions/telemetry.ts';
+import { makeChain, makeKeys } from '../support/identity/identities.ts';
+import { day, type Line, lastOf, openStore, prefix, useStore } from '../support/inspection/inspection.ts';
 
 it('tells of each identity, and answers nothing', async () => {
   const { put } = await openStore();
@@ -14,7 +14,7 @@ it('tells of each identity, and answers nothing', async () => {
   vi.stubEnv('COUNTERSIGN_SECRET_PREFIX', prefix);
   const lines: Line[] = [];
   vi.spyOn(telemetry, 'write').mockImplementation((line) => lines.push(JSON.parse(line) as Line));
-  const { handler } = await import('../../../functions/expiry.ts');
+  const { handler } = await import('../../functions/expiry.ts');
   const context = { awsRequestId: 'r-1', getRemainingTimeInMillis: () => 300_000 } as Context;
   expect(await handler({}, context)).toBeUndefined();
   expect(lastOf(lines)).toMatchObject({ IdentitiesInspected: 1, BrokenIdentities: 0, DaysToExpiry: 20 });

@@ -5,12 +5,19 @@ import { openEventPublisher } from '../../../core/events/event-publisher.ts';
 import { rotationSteps } from '../../../core/rotation/rotate.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { failureOf } from '../../support/identity/identities.ts';
-import { call, issuerThat, openPipeline, type Pipeline, prefix, signedBy } from '../../support/rotation/rotating.ts';
-import { standBefore } from '../../support/rotation/store-in-between.ts';
+import {
+  call,
+  issuerThat,
+  openPipeline,
+  type Pipeline,
+  prefix,
+  signedBy,
+} from '../../support/rotation/rotation-pipeline.ts';
+import { startSecretsManagerProxy } from '../../support/rotation/secrets-manager-proxy.ts';
 
 async function behindADoor() {
   const pipeline = await openPipeline();
-  const door = await standBefore(pipeline.secretsUrl);
+  const door = await startSecretsManagerProxy(pipeline.secretsUrl);
   vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', door.url);
   const versions = openVersions({ prefix });
   await pipeline.create('platform', pipeline.document());

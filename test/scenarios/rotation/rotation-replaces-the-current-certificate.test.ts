@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { expect, it } from 'vitest';
 import { idempotencyTokenOf, requestVersionOf } from '../../../core/versions/secret-ids.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
-import { call, expectUsable, openPipeline, prefix } from '../../support/rotation/rotating.ts';
+import { call, expectUsable, openPipeline, prefix } from '../../support/rotation/rotation-pipeline.ts';
 
 it('goes through the four steps', async () => {
   const pipeline = await openPipeline();

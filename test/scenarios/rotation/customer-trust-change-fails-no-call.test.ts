@@ -7,7 +7,7 @@ import { startReloadableNginx } from '../../support/nginx.ts';
 import { findPeer } from '../../support/peers.ts';
 import { freePort } from '../../support/port.ts';
 import { accepting, privateFolder, startProgram } from '../../support/program.ts';
-import { startTraffic, type Traffic, ttlMs } from '../../support/rotation/calls-all-the-time.ts';
+import { startTraffic, type Traffic, ttlMs } from '../../support/rotation/traffic.ts';
 import { type Served, serveTcp } from '../../support/servers.ts';
 import { createAuthorities } from '../../support/stage.ts';
 

@@ -3,9 +3,9 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { CountersignError } from '../../../core/errors.ts';
-import { rotationFailure } from '../../../functions/rotate.ts';
-import { openPipeline } from '../../support/rotation/rotating.ts';
+import { CountersignError } from '../../core/errors.ts';
+import { rotationFailure } from '../../functions/rotate.ts';
+import { openPipeline } from '../support/rotation/rotation-pipeline.ts';
 
 it('says what happened and its code, without stack and cause', () => {
   const error = new CountersignError('issuer-refused', 'The issuer refused.', {
@@ -18,10 +18,10 @@ it('says what happened and its code, without stack and cause', () => {
   expect(Reflect.ownKeys(failure).sort()).toEqual(['message', 'name', 'stack']);
 });
 
-const handler = join(import.meta.dirname, '../../../functions/rotate.ts');
+const handler = join(import.meta.dirname, '../../functions/rotate.ts');
 
 async function startFunction(env: NodeJS.ProcessEnv) {
-  const child = fork(new URL('../../support/rotation/step-process.ts', import.meta.url), [handler], {
+  const child = fork(new URL('../support/rotation/step-process.ts', import.meta.url), [handler], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       PATH: process.env.PATH,

@@ -9,8 +9,8 @@ import { rotationSteps } from '../../../core/rotation/rotate.ts';
 import { esbuildOptions } from '../../../infra/bundling.ts';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { privateFolder } from '../../support/program.ts';
-import { openPipeline, type Pipeline, type StepEvent } from '../../support/rotation/rotating.ts';
-import { createTripwire, type Moment } from '../../support/rotation/tripwire.ts';
+import { createKillingProxy, type Moment } from '../../support/rotation/killing-proxy.ts';
+import { openPipeline, type Pipeline, type StepEvent } from '../../support/rotation/rotation-pipeline.ts';
 
 type Step = (typeof rotationSteps)[number];
 
@@ -22,7 +22,7 @@ interface Case {
 
 /** One way through the pipeline, with its own wires: several are gone at the same time. */
 async function openLane(pipeline: Pipeline, api: { readonly port: number }, bundle: string) {
-  const wire = createTripwire();
+  const wire = createKillingProxy();
   const state = { identity: '', unusable: [] as string[] };
   const secretsUrl = await wire.before(pipeline.secretsUrl, 'secrets', async (call) => {
     if (!/Put|Update/.test(call)) return;

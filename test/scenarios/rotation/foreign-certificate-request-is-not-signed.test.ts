@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { certificateRequest, newPrivateKey } from '../../../core/issuers/certificate-request.ts';
 import { requestVersionOf } from '../../../core/versions/secret-ids.ts';
 import { failureOf } from '../../support/identity/identities.ts';
-import { call, openPipeline, prefix } from '../../support/rotation/rotating.ts';
+import { call, openPipeline, prefix } from '../../support/rotation/rotation-pipeline.ts';
 
 const SecretId = `${prefix}platform`;
 const [own, other] = await Promise.all([newPrivateKey('EC_P256'), newPrivateKey('EC_P256')]);

@@ -11,7 +11,14 @@ import { type CustomerApiOptions, destinationAt, newServer, startApi } from '../
 import { failureOf } from '../../support/identity/identities.ts';
 import { startNginx } from '../../support/nginx.ts';
 import { findPeer } from '../../support/peers.ts';
-import { call, issuerThat, openPipeline, prefix, type StepEvent, signedBy } from '../../support/rotation/rotating.ts';
+import {
+  call,
+  issuerThat,
+  openPipeline,
+  prefix,
+  type StepEvent,
+  signedBy,
+} from '../../support/rotation/rotation-pipeline.ts';
 
 /** The new certificate comes from another root than the current one: a customer trusts the old one, both, or none. */
 async function changingRoots(renewal: object = {}) {

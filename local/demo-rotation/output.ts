@@ -1,5 +1,4 @@
-// What `npm run demo:rotation` prints, line by line.
-
+// The output of `npm run demo:rotation`.
 import type { Paint } from '../../cli/output.ts';
 import type { BusEvent } from '../event-bus/event.ts';
 
@@ -9,22 +8,22 @@ interface Client {
   readonly stage: string;
 }
 
-export interface Shown {
+export interface DemoResult {
   readonly before: Client;
   readonly after: Client;
-  /** What the customer that pins was shown in the end. */
+  /** The last certificate presented to the customer that pins. */
   readonly pinning: Client;
-  /** Connections with the old certificate. */
+  /** Open connections with the old certificate. */
   readonly open: { readonly before: number; readonly after: number };
   readonly calls: number;
   readonly failed: number;
   readonly firstFailure: string | undefined;
-  /** Detail types, in order. */
+  /** Detail types in the order of the events. */
   readonly events: readonly string[];
 }
 
-/** What must have happened for exit code 0, besides that no call failed. */
-export function isAsItShouldBe({ before, after, pinning, open, calls, failed, events }: Shown): boolean {
+/** Whether the demo ends with exit code 0. */
+export function isSuccess({ before, after, pinning, open, calls, failed, events }: DemoResult): boolean {
   return (
     failed === 0 &&
     calls > 0 &&
@@ -43,10 +42,10 @@ export function certificateLine(which: 'before' | 'after', { fingerprint256, val
   return `  ${which.padEnd(6)}  ${paint('bold', text)}  ${paint('dim', `valid to ${validTo.slice(0, 10)}`)}`;
 }
 
-/** A step that was taken, with what it announced. */
+/** A completed step with the events that it published. */
 export function stepLine(step: string, tookMs: number, events: readonly BusEvent[], paint: Paint): string {
-  const announced = events.map((event) => `  event "${event['detail-type']}"${rejectedBy(event)}`).join('');
-  return `  ${paint('green', '✓')} ${step.padEnd(12)} ${`${Math.round(tookMs)} ms`.padStart(7)}${announced}`;
+  const published = events.map((event) => `  event "${event['detail-type']}"${rejectedBy(event)}`).join('');
+  return `  ${paint('green', '✓')} ${step.padEnd(12)} ${`${Math.round(tookMs)} ms`.padStart(7)}${published}`;
 }
 
 function rejectedBy({ detail }: BusEvent): string {
@@ -54,17 +53,16 @@ function rejectedBy({ detail }: BusEvent): string {
   return places ? ` by ${places.map(({ host, step }) => `${host} at step ${step}`).join(', ')}` : '';
 }
 
-export function outcomeLines(shown: Shown, hosts: { healthy: string; pinning: string }, paint: Paint): string[] {
-  const { before, after, pinning, open, calls, failed, firstFailure } = shown;
+export function resultLines(result: DemoResult, hosts: { healthy: string; pinning: string }, paint: Paint): string[] {
+  const { before, after, pinning, open, calls, failed, firstFailure } = result;
   const which = ({ fingerprint256, stage }: Client) =>
     `${fingerprint256 === before.fingerprint256 ? 'the old' : 'the new'} certificate, ${stage}`;
   const width = Math.max(hosts.healthy.length, hosts.pinning.length);
-  const isAll = isAsItShouldBe(shown);
   return [
     `  ${hosts.healthy.padEnd(width)}  ${which(after).padEnd(33)}  open connections with the old one: ${open.before} → ${open.after}`,
     `  ${hosts.pinning.padEnd(width)}  ${which(pinning).padEnd(33)}  trusts only the old one`,
     '',
-    `  ${isAll ? paint('green', '✓') : paint('red', '✗')} ${paint('bold', callCount(calls, failed))}`,
+    `  ${isSuccess(result) ? paint('green', '✓') : paint('red', '✗')} ${paint('bold', callCount(calls, failed))}`,
     ...(firstFailure === undefined ? [] : [`    ${firstFailure}`]),
   ];
 }

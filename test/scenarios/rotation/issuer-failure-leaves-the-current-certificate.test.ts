@@ -12,7 +12,7 @@ import { type Authority, createAuthority, openAuthority } from '../../../local/a
 import { failureOf } from '../../support/identity/identities.ts';
 import { findPeer } from '../../support/peers.ts';
 import { privateFolder } from '../../support/program.ts';
-import { call, expectUsable, issuerThat, openPipeline } from '../../support/rotation/rotating.ts';
+import { call, expectUsable, issuerThat, openPipeline } from '../../support/rotation/rotation-pipeline.ts';
 import type { Authorities } from '../../support/stage.ts';
 
 type Asked = NonNullable<ReturnType<typeof readCertificateRequest>>;

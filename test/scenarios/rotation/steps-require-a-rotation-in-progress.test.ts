@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { parseRotationEvent, rotationSteps } from '../../../core/rotation/rotate.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { failureOf } from '../../support/identity/identities.ts';
-import { call, openPipeline, prefix } from '../../support/rotation/rotating.ts';
+import { call, openPipeline, prefix } from '../../support/rotation/rotation-pipeline.ts';
 
 const event = {
   Step: 'createSecret',

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { rotationSteps } from '../../../core/rotation/rotate.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
 import { failureOf } from '../../support/identity/identities.ts';
-import { call, openPipeline, type Pipeline, prefix, type StepEvent } from '../../support/rotation/rotating.ts';
+import { call, openPipeline, type Pipeline, prefix, type StepEvent } from '../../support/rotation/rotation-pipeline.ts';
 
 const twoHosts = [{ host: '*.one.example' }, { host: '*.two.example' }];
 const oneHost = [{ host: '*.one.example' }];

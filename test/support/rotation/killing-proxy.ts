@@ -9,7 +9,7 @@ import { onTestFinished } from 'vitest';
 /** `before`: the call never arrives. `after`: it was answered, and the answer never arrives. */
 export type Moment = 'before' | 'after';
 
-export interface Tripwire {
+export interface KillingProxy {
   /** Since the last time it was armed or disarmed, in their order. */
   readonly calls: string[];
   arm(call: number, moment: Moment, victim: ChildProcess): void;
@@ -20,9 +20,9 @@ export interface Tripwire {
   beforePort(port: number): Promise<number>;
 }
 
-export function createTripwire(): Tripwire {
+export function createKillingProxy(): KillingProxy {
   let armed: { call: number; moment: Moment; victim: ChildProcess } | undefined;
-  const wire: Tripwire = {
+  const wire: KillingProxy = {
     calls: [],
     arm(call, moment, victim) {
       wire.calls.length = 0;

@@ -5,7 +5,7 @@ import { openEventPublisher } from '../../../core/events/event-publisher.ts';
 import { openIssuer } from '../../../core/issuers/open-issuer.ts';
 import type { RotationServices } from '../../../core/rotation/rotation.ts';
 import { openVersions } from '../../../core/versions/versions.ts';
-import { expectUsable, openPipeline, prefix } from '../../support/rotation/rotating.ts';
+import { expectUsable, openPipeline, prefix } from '../../support/rotation/rotation-pipeline.ts';
 
 /** The services, of which call `at` fails: it never arrives, or its answer does not. */
 function breaking(services: Pick<RotationServices, 'versions' | 'events' | 'openIssuer'>, at: number, moment: string) {

@@ -1,7 +1,7 @@
 // The short form of `npm run bench:rotation`: every process is real, only nothing of the times is asserted.
 import { expect, it } from 'vitest';
 import { findingsOf } from '../../../bench/rotation/findings.ts';
-import { rotateUnderLoad } from '../../../bench/rotation/load.ts';
+import { rotateUnderLoad } from '../../../bench/rotation/rotate-under-load.ts';
 import { privateFolder } from '../../support/program.ts';
 
 it('2,000 calls at a concurrency of 20, and three rotations meanwhile, RSA to EC and back', async () => {

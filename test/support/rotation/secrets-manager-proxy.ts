@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 
-export interface StoreInBetween {
+export interface SecretsManagerProxy {
   readonly url: string;
   /** `DescribeSecret`, …; in their order. */
   readonly calls: string[];
@@ -23,8 +23,8 @@ export interface StoreInBetween {
  * What a read was answered with before the last write is answered again: Secrets Manager's reads lag behind in the same way,
  * each of them by itself.
  */
-export async function standBefore(upstream: string): Promise<StoreInBetween> {
-  const store: StoreInBetween & { url: string } = {
+export async function startSecretsManagerProxy(upstream: string): Promise<SecretsManagerProxy> {
+  const store: SecretsManagerProxy & { url: string } = {
     url: '',
     calls: [],
     throttle: { name: '', times: 0 },

@@ -1,4 +1,4 @@
-// Calls without a pause while the identity is rotated again and again, RSA to EC and back; what came of each call and connection.
+// Rotates the identity several times, RSA to EC and back, while callers call without a pause, and records every call and connection.
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -12,28 +12,27 @@ import {
 import { readCertificate } from '../../core/x509/chain.ts';
 import { createAuthority } from '../../local/authority/authority.ts';
 import { startAuthority } from '../../local/authority/server.ts';
+import { wallClock } from '../../local/load-generator.ts';
 import { startSecretsManager } from '../../local/secrets-manager/server.ts';
-import { wallClock } from './clock.ts';
-import type { CustomerOptions, SeenConnection } from './customer.ts';
-import type { MadeCall } from './platform.ts';
-import type { AskedStep, DoneStep } from './rotate.ts';
+import { settledMs } from './findings.ts';
+import type { CustomerConnection, CustomerOptions, PlatformCall, StepMessage, StepResult } from './processes.ts';
 
-export interface LoadOptions {
-  /** At least; they go on until the last rotation has been taken up. */
+export interface RotationLoadOptions {
+  /** The minimum: calls continue until the last rotation has taken effect. */
   readonly calls: number;
   readonly callers: number;
   readonly rotations: number;
-  /** Milliseconds that the customer's API takes for each answer. */
+  /** Milliseconds before each response of the customer's API. */
   readonly answerMs: number;
-  /** Whole seconds. */
+  /** Time to live of the identity cache; whole seconds. */
   readonly ttlSeconds: number;
-  /** Milliseconds without a rotation after each one has been taken up. */
+  /** Milliseconds without a rotation after each one has taken effect. */
   readonly pauseMs: number;
-  /** For the state of the Secrets Manager. */
+  /** For the state of the local Secrets Manager. */
   readonly folder: string;
 }
 
-export interface Rotated {
+export interface RotationRun {
   readonly keyAlgorithm: string;
   /** Milliseconds since 1970: RotateSecret was called, AWSCURRENT was moved. */
   readonly begunAt: number;
@@ -41,13 +40,13 @@ export interface Rotated {
   readonly fingerprint256: string;
 }
 
-export interface Load {
-  readonly calls: readonly MadeCall[];
-  readonly rotations: readonly Rotated[];
-  /** As they were while the calls still went on, the last rotation long taken up. */
-  readonly connections: readonly SeenConnection[];
-  /** Milliseconds since 1970: when they were. */
-  readonly toldAt: number;
+export interface RotationLoad {
+  readonly calls: readonly PlatformCall[];
+  readonly rotations: readonly RotationRun[];
+  /** Recorded during the calls, after the last rotation has taken effect. */
+  readonly connections: readonly CustomerConnection[];
+  /** Milliseconds since 1970: when `connections` was recorded. */
+  readonly recordedAt: number;
 }
 
 const prefix = 'countersign/identities/';
@@ -56,8 +55,8 @@ const functionArn = 'arn:aws:lambda:us-east-1:000000000000:function:countersign-
 const region = 'us-east-1';
 const credentials = { accessKeyId: 'bench', secretAccessKey: 'bench' };
 
-/** Throws what went wrong around the calls; a failed call is an outcome. Ends every process that it began. */
-export async function rotateUnderLoad(options: LoadOptions): Promise<Load> {
+/** A failed call is part of the result. Throws for every other failure. Ends every process that it starts. */
+export async function rotateUnderLoad(options: RotationLoadOptions): Promise<RotationLoad> {
   const closing: (() => unknown)[] = [];
   try {
     return await run(options, closing);
@@ -66,32 +65,32 @@ export async function rotateUnderLoad(options: LoadOptions): Promise<Load> {
   }
 }
 
-async function run(options: LoadOptions, closing: (() => unknown)[]): Promise<Load> {
+async function run(options: RotationLoadOptions, closing: (() => unknown)[]): Promise<RotationLoad> {
   const { calls, callers, rotations, answerMs, ttlSeconds, pauseMs, folder } = options;
   const platformRoot = createAuthority({ commonName: 'Platform Root' });
   const platformIssuer = platformRoot.intermediate({ commonName: 'Platform Issuer' });
   const customerRoot = createAuthority({ commonName: 'Customer Root' });
-  const started = (name: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) => {
-    const child = fork(join(import.meta.dirname, name), args, {
+  const start = (mode: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) => {
+    const child = fork(join(import.meta.dirname, 'processes.ts'), [mode, ...args], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       execArgv: [],
       env: { PATH: process.env.PATH, ...env },
     });
-    closing.push(() => ended(child));
+    closing.push(() => kill(child));
     return child;
   };
 
-  const customer = started('customer.ts');
+  const customer = start('customer');
   const server = customerRoot.issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
-  const terms = { ...server, clientRoots: platformRoot.certificate, answerMs } satisfies CustomerOptions;
-  const port = await asked<number>(customer, terms);
+  const customerOptions = { ...server, clientRoots: platformRoot.certificate, answerMs } satisfies CustomerOptions;
+  const port = await request<number>(customer, customerOptions);
 
   const authority = await startAuthority({ authority: platformIssuer, port: 0 });
   closing.push(() => authority.close());
   let keyAlgorithm = 'RSA_2048';
   let switched = Promise.withResolvers<number>();
   const rotationFunction = async (event: object) => {
-    const { failure, switchedAt } = await asked<DoneStep>(rotate, { event, keyAlgorithm } satisfies AskedStep);
+    const { failure, switchedAt } = await request<StepResult>(rotation, { event, keyAlgorithm } satisfies StepMessage);
     if (failure !== undefined) throw new Error(failure);
     if (switchedAt !== undefined) switched.resolve(switchedAt);
   };
@@ -106,8 +105,8 @@ async function run(options: LoadOptions, closing: (() => unknown)[]): Promise<Lo
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
     COUNTERSIGN_IDENTITY_TTL_SECONDS: String(ttlSeconds),
   };
-  const rotate = started('rotate.ts', [prefix, authority.url], env);
-  await told(rotate);
+  const rotation = start('rotation', [prefix, authority.url], env);
+  await nextMessage(rotation);
 
   const first = platformIssuer.issue({ commonName: 'platform', usage: 'client' });
   const document = {
@@ -119,12 +118,12 @@ async function run(options: LoadOptions, closing: (() => unknown)[]): Promise<Lo
   };
   await client.send(new CreateSecretCommand({ Name: SecretId, SecretString: JSON.stringify(document) }));
 
-  const platform = started('platform.ts', [`https://localhost:${port}/`, String(callers), String(calls)], env);
-  await told(platform);
-  const finished = told<MadeCall[]>(platform);
+  const platform = start('platform', [`https://localhost:${port}/`, String(callers), String(calls)], env);
+  await nextMessage(platform);
+  const finished = nextMessage<PlatformCall[]>(platform);
   finished.catch(() => {});
 
-  const done: Rotated[] = [];
+  const done: RotationRun[] = [];
   for (let n = 0; n < rotations; n += 1) {
     keyAlgorithm = n % 2 ? 'EC_P256' : 'RSA_2048';
     await wait(pauseMs);
@@ -135,17 +134,14 @@ async function run(options: LoadOptions, closing: (() => unknown)[]): Promise<Lo
     await wait(ttlSeconds * 1_000 + settledMs);
   }
   await wait(pauseMs);
-  // Before the platform ends, which would close what it forgot to close.
-  const connections = await asked<SeenConnection[]>(customer, 'tell');
-  const toldAt = wallClock();
+  // Before the platform ends, which closes all connections.
+  const connections = await request<CustomerConnection[]>(customer, 'report');
+  const recordedAt = wallClock();
   platform.send('end');
-  return { calls: await finished, rotations: done, connections, toldAt };
+  return { calls: await finished, rotations: done, connections, recordedAt };
 }
 
-/** After the switch and the time to live: for the read of the new version, and the handshakes that follow it. */
-export const settledMs = 500;
-
-/** Resolves with the fingerprint of the certificate that is current once the four steps are through. */
+/** Resolves after the four steps, with the fingerprint of the certificate that is then current. */
 async function rotateOnce(client: SecretsManagerClient): Promise<string> {
   const { VersionId } = await client.send(
     new RotateSecretCommand({
@@ -161,32 +157,32 @@ async function rotateOnce(client: SecretsManagerClient): Promise<string> {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId, VersionId }));
     return readCertificate(JSON.parse(SecretString ?? '{}').certificate, 'certificate').certificate.fingerprint256;
   }
-  throw new Error('A rotation did not come to its end.');
+  throw new Error('A rotation did not end within 30 s.');
 }
 
-/** The next message; rejects when the process ends first. */
-function told<Message>(child: ChildProcess): Promise<Message> {
+/** Rejects if the process ends first. */
+function nextMessage<Message>(child: ChildProcess): Promise<Message> {
   return new Promise((resolve, reject) => {
-    const tell = (message: unknown) => {
+    const receive = (message: unknown) => {
       child.off('exit', end);
       resolve(message as Message);
     };
     const end = (code: number | null) => {
-      child.off('message', tell);
+      child.off('message', receive);
       reject(new Error(`${child.spawnargs.join(' ')} ended with code ${code}.`));
     };
-    child.once('message', tell);
+    child.once('message', receive);
     child.once('exit', end);
   });
 }
 
-async function asked<Message>(child: ChildProcess, question: object | string): Promise<Message> {
-  const answer = told<Message>(child);
-  child.send(question);
-  return answer;
+async function request<Message>(child: ChildProcess, message: object | string): Promise<Message> {
+  const response = nextMessage<Message>(child);
+  child.send(message);
+  return response;
 }
 
-async function ended(child: ChildProcess): Promise<void> {
+async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGKILL');
