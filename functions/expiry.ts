@@ -1,4 +1,4 @@
-// The door of the hourly inspection: called by a schedule, it reads every identity in Secrets Manager and answers nobody.
+// The handler of the hourly inspection, which a schedule invokes.
 import type { Context } from 'aws-lambda';
 import { secretsManagerSource } from '../core/identity/secrets-manager.ts';
 import { inspectIdentities } from '../core/inspection/inspect.ts';
@@ -10,7 +10,7 @@ const settings = readSettings(process.env);
 const source = secretsManagerSource({ prefix: settings.secretPrefix });
 const secrets = secretList(settings.secretPrefix);
 
-/** Of Secrets Manager, whatever COUNTERSIGN_IDENTITY_SOURCE says: a directory of identities has no schedule in AWS beside it. */
+/** Always reads Secrets Manager, whatever COUNTERSIGN_IDENTITY_SOURCE is: a directory has no rotation schedule to inspect. */
 export const handler = (_event: unknown, context: Context): Promise<void> =>
   inspectIdentities({
     telemetry,

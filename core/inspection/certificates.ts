@@ -1,4 +1,4 @@
-// The certificates of a stored identity as far as they can be read: their dates, and whether a public authority issued them.
+// Reads the dates of the certificates of a stored identity, and whether a public web authority issued them.
 import { X509Certificate } from 'node:crypto';
 import { parseCertificateKeys } from '../identity/document.ts';
 import { type ChainCertificate, readCertificate, readCertificates } from '../x509/chain.ts';
@@ -11,16 +11,16 @@ export interface CertificateTimes {
   readonly validTo: number;
 }
 
-/** What cannot be read is absent: an identity whose root is damaged still has a leaf that expires. */
+/** Certificates that cannot be read are absent: an identity with a damaged root still has a leaf that expires. */
 export interface CertificateSet {
   readonly leaf: CertificateTimes | undefined;
-  /** The one of intermediates and root that expires first. */
+  /** The intermediate or root that expires first. */
   readonly issuer: CertificateTimes | undefined;
-  /** An issuer has the key of a public authority. */
+  /** An issuer has the key of a public web authority. */
   readonly isOfPublicAuthority: boolean;
 }
 
-/** `publicKeys` are those of `publicAuthorityKeys`. Throws nothing: whether the document can be used is checked elsewhere. */
+/** `publicKeys` comes from `publicAuthorityKeys`. Never throws: checkIdentity decides whether the document is usable. */
 export function readCertificateSet(document: string, publicKeys: ReadonlySet<string>): CertificateSet {
   const keys = attempt(() => parseCertificateKeys(document));
   if (keys === undefined) return { leaf: undefined, issuer: undefined, isOfPublicAuthority: false };
@@ -38,9 +38,9 @@ export function readCertificateSet(document: string, publicKeys: ReadonlySet<str
 }
 
 /**
- * Keys of the public web's roots as Node bundles them (Mozilla's list). Under those, no leaf that is issued after March 2027
- * may allow client authentication (Chrome Root Program Policy 1.8): whoever has such an issuer needs another one by then. By
- * key, because a root that another one has signed is a different certificate.
+ * The keys of the public web roots that Node bundles (Mozilla's list). A leaf that such a root issues after March 2027 must not
+ * allow client authentication (Chrome Root Program Policy 1.8), so the identity needs another issuer by then. Compared by key,
+ * because a cross-signed root is a different certificate.
  */
 export function publicAuthorityKeys(roots: readonly string[] = publicRoots): ReadonlySet<string> {
   return new Set(roots.map((root) => publicKeyIdentifier(new X509Certificate(root).publicKey)));

@@ -1,4 +1,4 @@
-// The hourly inspection: every identity is read and judged by itself, and told of in lines and metrics.
+// The use case of the hourly inspection: reads and checks every identity, and writes its log lines and metrics.
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { checkIdentity } from '../identity/check.ts';
 import type { IdentitySource, StoredIdentity } from '../identity/identity.ts';
@@ -9,50 +9,49 @@ import { type ExpiryRecord, recordExpiry, recordInspection } from '../telemetry/
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { IdentitySecret, SecretList } from '../versions/secret-list.ts';
 import { isStoredRequest } from '../versions/versions.ts';
-import { publicAuthorityKeys, readCertificateSet } from './certificates.ts';
-import { overdueSignsOf } from './overdue.ts';
+import { type CertificateTimes, publicAuthorityKeys, readCertificateSet } from './certificates.ts';
 
-export interface ExpiryOptions {
+export interface InspectionOptions {
   readonly telemetry: Telemetry;
   readonly secrets: SecretList;
   readonly source: IdentitySource;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Milliseconds that are left to run. */
+  /** Milliseconds until the inspection must have ended. */
   readonly remainingMs: () => number;
   readonly requestId: string;
-  /** PEM; absent: those of the public web that Node bundles. */
+  /** PEM. Default: the roots of the public web that Node bundles. */
   readonly publicRoots?: readonly string[];
 }
 
-/** Far below what Secrets Manager answers in a second (AWS: Secrets Manager quotas): no customer's call is throttled for it. */
-const readsAtOnce = 8;
-/** Kept back for the last line: it has the metrics that the alarms hang on. */
+/** Far below the rate that Secrets Manager allows (Secrets Manager quotas), so that no call is throttled. */
+const concurrentReads = 8;
+/** Kept for the last line, whose metrics trigger alarms. */
 const reserveMs = 15_000;
 const day = 86_400_000;
 
 /**
- * Throws what listing throws, and then has told nothing: an inspection of nobody must not look like one where all is well.
- * An identity that cannot be read, or for which no time is left, is `unread`, and the others are told of.
+ * Throws if the secrets cannot be listed, and then writes nothing: the metrics must not look like those of a good inspection.
+ * An identity that cannot be read, or for which no time is left, is reported as `unread`.
  */
-export async function inspectIdentities(options: ExpiryOptions): Promise<void> {
+export async function inspectIdentities(options: InspectionOptions): Promise<void> {
   const { telemetry, secrets, now } = options;
   const listed = await secrets.all();
   const publicKeys = publicAuthorityKeys(options.publicRoots);
-  const gate = createSemaphore(readsAtOnce, listed.length);
+  const semaphore = createSemaphore(concurrentReads, listed.length);
   const inspected = await Promise.all(
-    listed.map((secret) => gate.run(() => inspect(secret, publicKeys, options).catch(defectOf(secret, options)))),
+    listed.map((secret) => semaphore.run(() => inspect(secret, publicKeys, options).catch(failedRecordOf(secret, options)))),
   );
   const records = inspected.filter((record) => record !== undefined);
   for (const record of records) recordExpiry(telemetry, record, now);
   recordInspection(telemetry, records, now);
 }
 
-/** Undefined when the secret was deleted since it was listed. */
+/** Undefined if the secret was deleted after it was listed. */
 async function inspect(
   secret: IdentitySecret,
   publicKeys: ReadonlySet<string>,
-  { secrets, source, now, remainingMs }: ExpiryOptions,
+  { secrets, source, now, remainingMs }: InspectionOptions,
 ): Promise<ExpiryRecord | undefined> {
   if (remainingMs() < reserveMs) throw outOfTime();
   const [stored, pendingSince] = await Promise.all([
@@ -79,8 +78,8 @@ async function inspect(
 }
 
 /**
- * `empty`, too: the first value of a secret becomes current whatever it is, and the request of a first rotation is no identity.
- * That it has the label of one says nothing: labels can be moved, and must hide no certificate that expires.
+ * Also `empty` if AWSCURRENT is the certificate request of a first rotation: the first value of a secret becomes current.
+ * Decided by the content, not by labels: labels can be moved, and must not hide a certificate that expires.
  */
 async function readCurrent(source: IdentitySource, name: string): Promise<StoredIdentity | 'empty' | 'gone'> {
   try {
@@ -102,8 +101,11 @@ function failureOf(name: string, stored: StoredIdentity, now: number): Countersi
   }
 }
 
-/** What the store did not give. A binary secret is a document that cannot be used; anything unforeseen leaves its own line. */
-function defectOf(secret: IdentitySecret, { telemetry, requestId }: ExpiryOptions): (thrown: unknown) => ExpiryRecord {
+/** `broken` for a document that cannot be used, such as a binary secret, otherwise `unread`. A defect gets its own log line. */
+function failedRecordOf(
+  secret: IdentitySecret,
+  { telemetry, requestId }: InspectionOptions,
+): (thrown: unknown) => ExpiryRecord {
   return (thrown) => {
     const failure = asCountersignError(thrown);
     if (failure.code === 'internal-error') recordInternalError(telemetry, failure, requestId);
@@ -113,7 +115,7 @@ function defectOf(secret: IdentitySecret, { telemetry, requestId }: ExpiryOption
 }
 
 function outOfTime(): CountersignError {
-  return new CountersignError('identity-unavailable', 'The inspection had no time left for the identity.', {
+  return new CountersignError('identity-unavailable', 'The inspection had no time left to read the identity.', {
     evidence: { reason: 'out-of-time' },
   });
 }
@@ -134,11 +136,38 @@ function plainRecord({ name, stages, rotationEnabled, nextRotationAt }: Identity
   };
 }
 
-/** Down to a tenth, so that what is over is negative at once. */
+/** Rounded down to a tenth, so that the value is negative as soon as the time has passed. */
 function daysUntil(time: number, now: number): number {
   return Math.floor((10 * (time - now)) / day) / 10;
 }
 
 function isoDate(time: number): string {
   return new Date(time).toISOString();
+}
+
+export interface RotationTimes {
+  readonly rotationEnabled: boolean;
+  /** Milliseconds since 1970. */
+  readonly nextRotationAt: number | undefined;
+  /** When the version was created that has AWSPENDING and not AWSCURRENT. */
+  readonly pendingSince: number | undefined;
+  readonly leaf: CertificateTimes | undefined;
+}
+
+/**
+ * Why a rotation is overdue. An identity without rotation never is: its days to expiry have alarms.
+ * - `next-rotation-passed`: the date that Secrets Manager named passed a day ago.
+ * - `pending-for-a-day`: a rotation began a day ago and has not ended.
+ * - `last-quarter-of-life`: a rotation is due after two thirds of the life of the certificate (docs/rotation.md).
+ */
+export function overdueSignsOf(
+  { rotationEnabled, nextRotationAt, pendingSince, leaf }: RotationTimes,
+  now: number,
+): readonly string[] {
+  if (!rotationEnabled) return [];
+  const signs: string[] = [];
+  if (nextRotationAt !== undefined && now > nextRotationAt + day) signs.push('next-rotation-passed');
+  if (pendingSince !== undefined && now > pendingSince + day) signs.push('pending-for-a-day');
+  if (leaf && leaf.validTo - now < (leaf.validTo - leaf.validFrom) / 4) signs.push('last-quarter-of-life');
+  return signs;
 }

@@ -4,7 +4,7 @@ import { pollWithBackoff, type SecretState, stagingLabels } from '../versions/ve
 import type { RotationServices } from './rotation.ts';
 import { type RotationRefusedReason, rotationRefused } from './rotation-errors.ts';
 
-export interface RotationState {
+export interface RotationInProgress {
   readonly identity: string;
   readonly state: SecretState;
   /** The version has AWSCURRENT already: only labels are left to remove. */
@@ -19,7 +19,7 @@ export async function requireRotationInProgress(
   { versions, prefix, sleep }: Pick<RotationServices, 'versions' | 'prefix' | 'sleep'>,
   secretArn: string,
   token: string,
-): Promise<RotationState> {
+): Promise<RotationInProgress> {
   const labelsOf = (seen: SecretState) => seen.stages.get(token) ?? [];
   const state = await pollWithBackoff(
     () => versions.describe(secretArn),

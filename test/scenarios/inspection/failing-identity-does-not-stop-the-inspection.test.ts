@@ -1,4 +1,4 @@
-// What the store refuses, throttles or leaves no time for is told of as unread; a list that fails is no inspection at all.
+// An identity that the store refuses or throttles, or for which no time is left, is `unread`. If listing fails, so does the inspection.
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { secretsManagerSource } from '../../../core/identity/secrets-manager.ts';
@@ -7,7 +7,7 @@ import { send, sendError, startStore } from '../../support/identity/store-server
 import { day, inspect, lastOf, lineOf, now, openStore, prefix, useStore } from '../../support/inspection/inspection.ts';
 
 describe('an identity that cannot be read', () => {
-  it('is unread, by the reason that the store gives, and the others are told of', async () => {
+  it('is unread with the reason of the store, and the others are reported', async () => {
     const denying = await startStore((response) => sendError(response, 400, 'AccessDeniedException', 'Not authorized'));
     onTestFinished(() => denying.close());
     useStore(denying.url);
@@ -32,7 +32,7 @@ describe('an identity that cannot be read', () => {
     expect(lastOf(lines)).toMatchObject({ UnreadIdentities: 1, BrokenIdentities: 0, DaysToExpiry: 60 });
   });
 
-  it('is one for which no time is left, and the last line is written', async () => {
+  it('is unread if no time is left, and the last line is written', async () => {
     const { put } = await openStore();
     await put('platform', makeKeys(makeChain()));
     const lines = await inspect({ remainingMs: () => 10_000 });
@@ -40,7 +40,7 @@ describe('an identity that cannot be read', () => {
     expect(lastOf(lines)).toMatchObject({ message: 'identities inspected', UnreadIdentities: 1 });
   });
 
-  it('for a defect of ours leaves the place of the defect beside it, and not its words', async () => {
+  it('because of a defect is logged with its place and without its message', async () => {
     const { put } = await openStore();
     await put('platform', '{}');
     const lines = await inspect({
@@ -58,7 +58,7 @@ describe('an identity that cannot be read', () => {
   });
 });
 
-it('tells of nothing when the list cannot be had, and fails', async () => {
+it('writes nothing and fails if the secrets cannot be listed', async () => {
   const store = await startStore((response) => sendError(response, 400, 'AccessDeniedException', 'no'));
   onTestFinished(() => store.close());
   useStore(store.url);

@@ -1,4 +1,4 @@
-// One inspection over identities of every kind: each has its line, and the last line counts them.
+// One inspection of identities of every kind: each has its line, and the last line counts them.
 
 import { rootCertificates } from 'node:tls';
 import {
@@ -19,7 +19,7 @@ import { clientOf, temporaryFolder } from '../../support/local-secrets-manager/l
 const until = (days: number) => ({ notAfter: new Date(now + days * day) });
 
 describe('days to expiry', () => {
-  it('are told of the leaf and of the issuer that expires first, by identity and certificate', async () => {
+  it('are reported for the leaf and for the issuer that expires first', async () => {
     const { put } = await openStore();
     const root = createAuthority({ commonName: 'Root', ...until(900) });
     const issuer = root.intermediate({ commonName: 'Issuer', ...until(100.25) });
@@ -54,14 +54,14 @@ describe('days to expiry', () => {
     });
   });
 
-  it('are, of the issuer, those of the root where that expires before the intermediate', async () => {
+  it('of the issuer are those of the root if it expires before the intermediate', async () => {
     const { put } = await openStore();
     const root = createAuthority({ commonName: 'Root', ...until(50) });
     await put('platform', makeKeys({ issuer: root.intermediate({ commonName: 'Issuer', ...until(100) }) }, until(200)));
     expect(lineOf(await inspect(), 'platform')).toMatchObject({ leafDays: 200, issuerDays: 50 });
   });
 
-  it('are, over all, those of the certificate that expires first, be it an issuer', async () => {
+  it('over all are those of the certificate that expires first, also an issuer', async () => {
     const { put } = await openStore();
     await put('platform', makeKeys(makeChain(), until(29)));
     const issuer = createAuthority({ commonName: 'Root', ...until(12) });
@@ -69,7 +69,7 @@ describe('days to expiry', () => {
     expect(lastOf(await inspect())).toMatchObject({ IdentitiesInspected: 2, DaysToExpiry: 12 });
   });
 
-  it('are told of what has expired and of what is broken otherwise as well', async () => {
+  it('are reported for expired and for broken identities too', async () => {
     const { put } = await openStore();
     const chain = makeChain();
     await put('expired', makeKeys(chain, until(-0.5)));
@@ -89,7 +89,7 @@ describe('days to expiry', () => {
 });
 
 describe('an identity', () => {
-  it('without a version is empty and not broken, and has no days', async () => {
+  it('without a version is empty, not broken, and has no days', async () => {
     const { client } = await openStore();
     await client.send(new CreateSecretCommand({ Name: `${prefix}platform` }));
     const lines = await inspect();
@@ -101,7 +101,7 @@ describe('an identity', () => {
     expect(named).toContain('EmptyIdentities');
   });
 
-  it('with the request of its first rotation as the current version is empty, too', async () => {
+  it('whose current version is the request of its first rotation is empty', async () => {
     const { client } = await openStore();
     await client.send(new CreateSecretCommand({ Name: `${prefix}platform` }));
     await client.send(
@@ -117,7 +117,7 @@ describe('an identity', () => {
     });
   });
 
-  it('is told of by what it holds, whatever label was moved to its version', async () => {
+  it('is reported by its content, whatever label was moved to its version', async () => {
     const { client, put } = await openStore();
     const root = createAuthority({ commonName: 'Root' });
     const { privateKey, certificate } = root.issue({ commonName: 'bot', notAfter: new Date(now + 5 * day) });
@@ -137,7 +137,7 @@ describe('an identity', () => {
     });
   });
 
-  it('that holds no document is broken, and is not quoted', async () => {
+  it('without a document is broken, and is not quoted', async () => {
     const { client, put } = await openStore();
     await put('text', 'correct horse battery staple');
     await client.send(new CreateSecretCommand({ Name: `${prefix}binary`, SecretBinary: Buffer.from('battery') }));
@@ -147,7 +147,7 @@ describe('an identity', () => {
     expect(JSON.stringify(lines)).not.toMatch(/battery/);
   });
 
-  it('is told of with its stages, and its line holds no key and no certificate', async () => {
+  it('is reported with its stages, without a key or certificate', async () => {
     const { client, put } = await openStore();
     const chain = makeChain();
     const [one, two, three] = [makeKeys(chain), makeKeys(chain), makeKeys(chain)];
@@ -173,7 +173,7 @@ describe('an identity', () => {
     }
   });
 
-  it('that is no identity by its name, stands elsewhere, or is being deleted is left out', async () => {
+  it('with another name or prefix, or that is being deleted, is left out', async () => {
     const { client, put } = await openStore();
     await put('Not_A_Name', '{}');
     await put('platform/backup', '{}');
@@ -187,7 +187,7 @@ describe('an identity', () => {
 });
 
 describe('an issuer that ends client authentication', () => {
-  it('is one whose key is among the roots of the public web', async () => {
+  it('has the key of a public web root', async () => {
     const { put } = await openStore();
     const [publicRoot, ownRoot] = [createAuthority({ commonName: 'Public' }), createAuthority({ commonName: 'Own' })];
     // The same key under another certificate, as when one root has signed the other.
@@ -202,7 +202,7 @@ describe('an issuer that ends client authentication', () => {
     expect(lastOf(lines)).toMatchObject({ ClientAuthenticationEnding: 2 });
   });
 
-  it('is found among those that Node bundles', async () => {
+  it('is found among the roots that Node bundles', async () => {
     const { put } = await openStore();
     // Nobody here has such a root's key, so the chain under it does not hold: it is told of all the same.
     await put('bought', { ...makeKeys(makeChain()), rootCertificate: rootCertificates[0] });
@@ -210,7 +210,7 @@ describe('an issuer that ends client authentication', () => {
   });
 });
 
-it('tells when Secrets Manager rotates next', async () => {
+it('reports when Secrets Manager rotates next', async () => {
   const folder = temporaryFolder();
   const arn = 'arn:aws:lambda:eu-west-1:000000000000:function:rotate';
   const server = await startSecretsManager({
@@ -234,7 +234,7 @@ it('tells when Secrets Manager rotates next', async () => {
   expect(Date.parse(String(line?.nextRotation))).toBeGreaterThan(now + 48 * day);
 });
 
-it('reads more identities than a page of the list has', async () => {
+it('reads more identities than one page of the list has', async () => {
   const { put } = await openStore();
   const keys = makeKeys(makeChain(), until(77));
   for (let number = 0; number < 105; number += 1) await put(`customer-${number}`, keys);

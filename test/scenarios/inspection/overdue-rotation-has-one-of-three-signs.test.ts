@@ -1,17 +1,17 @@
-// Where each of the signs begins: a day past the date, a day of AWSPENDING, the last quarter of the leaf's life.
+// When each sign begins: a day after the date, a day of AWSPENDING, the last quarter of the leaf's life.
 import { expect, it } from 'vitest';
-import { overdueSignsOf, type RotationState } from '../../../core/inspection/overdue.ts';
+import { overdueSignsOf, type RotationTimes } from '../../../core/inspection/inspect.ts';
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 10, 22);
-const calm: RotationState = {
+const calm: RotationTimes = {
   rotationEnabled: true,
   nextRotationAt: now + day,
   pendingSince: undefined,
   leaf: { validFrom: now - 30 * day, validTo: now + 60 * day },
 };
 
-const signs = (state: Partial<RotationState>) => overdueSignsOf({ ...calm, ...state }, now);
+const signs = (state: Partial<RotationTimes>) => overdueSignsOf({ ...calm, ...state }, now);
 
 it.each([
   ['the date was a day ago', { nextRotationAt: now - day }, []],

@@ -1,14 +1,14 @@
-// Runs the inspection against a local Secrets Manager with the SDK, a clock of the test's own, and gives the lines it leaves.
+// Runs the inspection against a local Secrets Manager with the SDK and a clock of the test, and returns its log lines.
 import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { onTestFinished, vi } from 'vitest';
 import { secretsManagerSource } from '../../../core/identity/secrets-manager.ts';
-import { type ExpiryOptions, inspectIdentities } from '../../../core/inspection/inspect.ts';
+import { type InspectionOptions, inspectIdentities } from '../../../core/inspection/inspect.ts';
 import { secretList } from '../../../core/versions/secret-list.ts';
 import { startServer } from '../local-secrets-manager/local-server.ts';
 
 export const prefix = 'countersign/identities/';
 export const day = 86_400_000;
-/** The authorities of the tests begin a day before the real time; everything else is told from here. */
+/** A day ahead: the certificates of the test authorities are valid from a day before the real time. */
 export const now = Math.floor(Date.now() / day) * day + day;
 
 export type Line = Readonly<Record<string, unknown>> & {
@@ -46,7 +46,7 @@ export async function openStore(): Promise<Store> {
   };
 }
 
-export async function inspect(options: Partial<ExpiryOptions> = {}): Promise<readonly Line[]> {
+export async function inspect(options: Partial<InspectionOptions> = {}): Promise<readonly Line[]> {
   const lines: Line[] = [];
   await inspectIdentities({
     telemetry: { write: (line) => lines.push(JSON.parse(line) as Line) },
