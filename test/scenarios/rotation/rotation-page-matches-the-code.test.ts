@@ -99,7 +99,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     const giveUp = block('cancel-rotate-secret');
     await shell(giveUp);
     expect(await labels()).toEqual(['AWSCURRENT']);
-    expect((await shell(giveUp)).stdout).toContain('AWSPENDING is empty: nothing to take off.');
+    expect((await shell(giveUp)).stdout).toContain('No version has AWSPENDING: nothing to remove.');
     await shell(block('--no-rotate-immediately'));
     const state = await pipeline.client.send(new DescribeSecretCommand({ SecretId: `${prefix}acme` }));
     expect(state).toMatchObject({ RotationEnabled: true, RotationRules: { ScheduleExpression: 'rate(50 days)' } });
@@ -112,7 +112,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     await put({ destinations: [{ host: '*.one.example' }] });
     const { AWSCURRENT: first = '' } = await holders(pipeline);
     await expect(pipeline.run(begun)).rejects.toThrow('differ in destinations');
-    await shell(block('nothing to take over'));
+    await shell(block('nothing to copy'));
     const { AWSPENDING: next = '' } = await holders(pipeline);
     expect(next).not.toBe(begun.ClientRequestToken);
     await pipeline.run({ ...begun, ClientRequestToken: next });
@@ -129,8 +129,8 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     const { pipeline, shell } = await openShell();
     await pipeline.rotateSecret('acme');
     const before = await pipeline.stages('acme');
-    const failure = shell(`set +e\n${block('nothing to take over')}`);
-    await expect(failure).rejects.toThrow('AWSPENDING holds no certificate: nothing to take over');
+    const failure = shell(`set +e\n${block('nothing to copy')}`);
+    await expect(failure).rejects.toThrow('AWSPENDING contains no certificate: nothing to copy');
     expect(await pipeline.stages('acme')).toEqual(before);
   });
 
