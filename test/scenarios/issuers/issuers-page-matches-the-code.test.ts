@@ -46,7 +46,7 @@ it('each reason for which a renewal cannot be used is on the page of errors', ()
 });
 
 it('each reason for which a certificate is not used has its row', () => {
-  const rows = [...section('What is checked of what comes back').matchAll(/^\| `([a-z-]+)` \|/gm)].map(
+  const rows = [...section('Checks on the issued certificate').matchAll(/^\| `([a-z-]+)` \|/gm)].map(
     ([, reason]) => reason,
   );
   expect(rows).toEqual([...issuedReasons]);
