@@ -38,6 +38,7 @@ const freePorts = { gateway: 0, secrets: 0, authority: 0, events: 0, api: 0 };
 export async function demonstrate({ folder, print, progress, paint, signal }: DemoOptions): Promise<boolean> {
   /** Before, Secrets Manager tests the schedule. */
   let hasBegun = false;
+  let hasFinished = false;
   let printedEvents = 0;
   let failure: unknown;
   const cloud = await startCloud({
@@ -52,6 +53,7 @@ export async function demonstrate({ folder, print, progress, paint, signal }: De
       const events = cloud.events.slice(printedEvents);
       printedEvents = cloud.events.length;
       print(stepLine(step, tookMs, events, paint));
+      hasFinished ||= step === 'finishSecret';
     },
   });
   const { hosts, secretId, secretsManagerUrl, gatewayUrl } = cloud;
@@ -81,7 +83,7 @@ export async function demonstrate({ folder, print, progress, paint, signal }: De
     print('');
     hasBegun = true;
     await client.send(new RotateSecretCommand({ SecretId: secretId }));
-    await until(() => isSwitched(before));
+    await until(() => isSwitched(before) && hasFinished);
     print('');
     print(certificateLine('after', clientAt(healthyHost), paint));
     print('');
