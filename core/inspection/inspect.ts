@@ -40,7 +40,9 @@ export async function inspectIdentities(options: InspectionOptions): Promise<voi
   const publicKeys = publicAuthorityKeys(options.publicRoots);
   const semaphore = createSemaphore(concurrentReads, listed.length);
   const inspected = await Promise.all(
-    listed.map((secret) => semaphore.run(() => inspect(secret, publicKeys, options).catch(failedRecordOf(secret, options)))),
+    listed.map((secret) =>
+      semaphore.run(() => inspect(secret, publicKeys, options).catch(failedRecordOf(secret, options))),
+    ),
   );
   const records = inspected.filter((record) => record !== undefined);
   for (const record of records) recordExpiry(telemetry, record, now);
