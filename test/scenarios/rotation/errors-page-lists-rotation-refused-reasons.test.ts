@@ -8,7 +8,7 @@ const page = readFileSync(join(import.meta.dirname, '../../../docs/errors.md'), 
 
 it('the reasons of rotation-refused are those of the page', () => {
   const [, told = ''] = page.split('\n## rotation-refused\n');
-  const [, reasons = ''] = told.split('\n## ')[0]?.split('- `reason`: ') ?? [];
+  const [, reasons = ''] = told.split('\n## ')[0]?.split('- `reason`:') ?? [];
   const named = [...(reasons.split('\n- ')[0] ?? '').matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, reason]) => reason);
   expect(new Set(named)).toEqual(new Set(rotationRefusedReasons));
 });
