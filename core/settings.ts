@@ -1,7 +1,7 @@
-// The settings of the functions, read once from the environment, and the limits that Lambda and API Gateway put on them.
+// Settings of the functions, read once from the environment, and limits that follow from Lambda and API Gateway.
 import { isAbsolute } from 'node:path';
 
-/** The names of the environment variables; the stack sets them, the functions read them. */
+/** Environment variables: set by the stack, read by the functions. */
 export const variables = {
   identitySource: 'COUNTERSIGN_IDENTITY_SOURCE',
   secretPrefix: 'COUNTERSIGN_SECRET_PREFIX',
@@ -14,14 +14,14 @@ export const variables = {
 export const defaults = {
   secretPrefix: 'countersign/identities/',
   identityTtlSeconds: 60,
-  /** Where docs/ is published; RFC 2606, section 2 keeps the name free, so that it never leads to a stranger. */
+  /** Where docs/ is published. The name is reserved (RFC 2606, section 2), so it can never belong to anyone else. */
   docsUrl: 'https://countersign.example/docs/',
 } as const;
 
-/** The identity that every installation has, and that is fetched during init. */
+/** The identity that every installation has; read during init. */
 export const platformIdentity = 'platform';
 
-/** One identity's name, as it stands in the route, the secret's name and the folder's name. */
+/** Name of an identity in the route, in the name of its secret and in the name of its folder. */
 export const identityNamePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** The `source` of every event on the bus (AWS: EventBridge User Guide, "Event structure"). */
@@ -30,7 +30,7 @@ export const eventSource = 'countersign';
 /** CloudWatch namespace of all metrics. */
 export const metricsNamespace = 'Countersign';
 
-/** The routes of the API, API Gateway's spelling; one function serves each. */
+/** Routes of the API in the notation of API Gateway. One function serves each. */
 export const routes = {
   invocations: 'POST /v1/identities/{identity}/invocations',
   diagnoses: 'POST /v1/identities/{identity}/diagnoses',
@@ -38,7 +38,7 @@ export const routes = {
   health: 'GET /v1/health',
 } as const;
 
-/** Those that whoever may use an identity may call; a route for operators would not be among them. */
+/** Routes for every caller that may use an identity. A route for operators would not be listed. */
 export const callerRoutes = [
   'invocations',
   'diagnoses',
@@ -47,14 +47,14 @@ export const callerRoutes = [
 ] as const satisfies readonly (keyof typeof routes)[];
 
 export const limits = {
-  /** API Gateway's integration timeout is 30 s; 28 s leave room for the answer (AWS: HTTP API quotas). */
+  /** API Gateway's integration timeout is 30 s (AWS: HTTP API quotas); the rest is for the response. */
   maxTimeoutMs: 28_000,
   defaultTimeoutMs: 10_000,
-  /** Kept back from what Lambda says is left, so that the answer is still written. */
+  /** Subtracted from Lambda's remaining time, so that the response can still be written. */
   timeoutReserveMs: 500,
-  /** Decoded bytes of an answer. As base64 they are 6 MB, Lambda's limit of a synchronous answer. */
+  /** Decoded bytes of a response. In base64 they are 6 MB, Lambda's limit for synchronous responses. */
   maxAnswerBytes: 4_500_000,
-  /** Lambda's limit of a synchronous request. */
+  /** Lambda's limit for synchronous requests. */
   maxEventBytes: 6 * 1024 * 1024,
 } as const;
 

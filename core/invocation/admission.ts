@@ -1,4 +1,4 @@
-// The guard, asked on behalf of an identity: a refusal names the version whose destinations were looked at.
+// The destination guard for an identity: its error names the version whose destinations were checked.
 import type { Destination } from '../destination/destination.ts';
 import { admit } from '../destination/guard.ts';
 import type { Target } from '../destination/target.ts';
@@ -14,7 +14,7 @@ export function admitAs(identity: Identity, target: Target): Destination {
   }
 }
 
-/** Whoever has just changed the destinations sees by the version whether the change has arrived. Other errors stay as they are. */
+/** Adds the version to `destination-forbidden`: it shows whether a change of the destinations has taken effect. */
 export function namingVersion(error: CountersignError, { version }: Identity): CountersignError {
   if (error.code !== 'destination-forbidden') return error;
   const { code, message, evidence, hint, retryable, cause } = error;

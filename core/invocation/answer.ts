@@ -11,7 +11,7 @@ export interface EncodedBody {
   readonly bodyEncoding: 'utf8' | 'base64';
 }
 
-/** What the caller gets to know of the handshake; docs/api.md describes each member. */
+/** docs/api.md describes each member. */
 export interface HandshakeReport {
   readonly protocol: string;
   readonly cipher: string;
@@ -46,11 +46,11 @@ export interface InvocationResult extends EncodedBody {
   readonly headers: AnswerHeaders;
   readonly handshake: HandshakeReport;
   readonly timings: Timings;
-  /** There only when there is something to say. */
+  /** One sentence for a response that needs an explanation. */
   readonly advice?: string | undefined;
 }
 
-/** One connection's own affairs (RFC 9110, section 7.6.1), and the trailers' announcement, for trailers are dropped. */
+/** Hop-by-hop headers (RFC 9110, section 7.6.1), and `trailer`, since trailers are dropped. */
 const hopByHop = new Set([
   'connection',
   'keep-alive',
@@ -63,11 +63,11 @@ const hopByHop = new Set([
   'upgrade',
 ]);
 
-/** Room that a body of the largest size takes as base64; what Lambda allows beyond it is left to headers and handshake. */
+/** Size of the largest body in base64. The rest of Lambda's limit is for headers and handshake. */
 const maxBodyTextBytes = Math.ceil(limits.maxAnswerBytes / 3) * 4;
 
 /**
- * How many bytes each byte takes in the payload that Lambda sends, where the body is a JSON string inside a JSON string:
+ * Bytes that each byte takes in Lambda's payload, where the body is a JSON string inside a JSON string:
  * `"` becomes `\\\"`, a line feed `\\n`, another control character `\\u0001`.
  */
 const nestedSizes = Uint8Array.from({ length: 256 }, (_, byte) => {
@@ -75,8 +75,8 @@ const nestedSizes = Uint8Array.from({ length: 256 }, (_, byte) => {
 }).map((size, byte) => (byte > 0x7f ? 1 : size));
 
 /**
- * The contract's answer. Both ends of a handshake are the same objects for every call on a connection, so their text is
- * made once; what is put in without quoting is numbers and the names of OpenSSL's protocols and cipher suites.
+ * The response of the route. Both ends of a handshake are the same objects for every call on a connection, so their JSON is
+ * made once. Only numbers and OpenSSL's names of protocols and cipher suites are inserted without quoting.
  */
 export function invocationResponse(result: InvocationResult): ApiResponse {
   const { status, headers, body, bodyEncoding, handshake, timings, advice } = result;
@@ -97,8 +97,9 @@ function textOf(part: object): string {
 }
 
 /**
- * `rawHeaders` is Node's list of names and values. Names come out in lower case, a repeated one with the list of its
- * values. `decoded` says that a content coding was taken off. The object has no prototype, so any name is safe.
+ * Names in lower case; a repeated header has a list of its values. The object has no prototype, so any name is safe.
+ * @param rawHeaders Node's list of names and values
+ * @param decoded whether a content coding was removed from the body
  */
 export function answerHeaders(rawHeaders: readonly string[], decoded: boolean): AnswerHeaders {
   const headers: Record<string, string | string[]> = Object.create(null);
@@ -121,13 +122,13 @@ export function answerHeaders(rawHeaders: readonly string[], decoded: boolean): 
   return headers;
 }
 
-/** Text where the bytes are text and fit as such; base64 otherwise, which always fits (docs/decisions/0033). */
+/** Text if the bytes are text and fit as text, otherwise base64, which always fits (docs/decisions/0033). */
 export function encodeBody(bytes: Buffer, contentType: string | undefined): EncodedBody {
   if (isText(bytes, contentType) && fitsAsText(bytes)) return { body: bytes.toString('utf8'), bodyEncoding: 'utf8' };
   return { body: bytes.toString('base64'), bodyEncoding: 'base64' };
 }
 
-/** A named charset counts: bytes that happen to be valid UTF-8 are other characters in it. */
+/** In another charset, bytes that are valid UTF-8 are other characters. */
 function isText(bytes: Buffer, contentType: string | undefined): boolean {
   const charset = contentType && /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType)?.[1];
   if (!charset || /^(utf-?8|us-ascii)$/i.test(charset)) return isUtf8(bytes);

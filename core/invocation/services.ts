@@ -1,4 +1,4 @@
-// What an invocation is made with, wired together: the identities, the connections made with them, and what is told of both.
+// Wires the identities and connections of a process together.
 
 import { createIdentityCache, type IdentityCache, type IdentityCacheOptions } from '../identity/cache.ts';
 import { recordIdentityTaken, recordRefreshFailure } from '../telemetry/events.ts';
@@ -15,14 +15,14 @@ export interface Services {
   close(): void;
 }
 
-/** `now` holds for identities and connections alike. */
+/** `now` is used for identities and connections. */
 export interface ServiceOptions extends PoolOptions {
   readonly telemetry: Telemetry;
   readonly source: IdentityCacheOptions['source'];
   readonly ttlMs: number;
 }
 
-/** Connections are closed with the version they were made with; what goes wrong behind a call leaves its line. */
+/** Connections close when their identity version is evicted. Failures in the background leave a log line. */
 export function openServices({ telemetry, source, ttlMs, ...options }: ServiceOptions): Services {
   const pool = createPool(options);
   const onRefreshFailure = recordRefreshFailure.bind(undefined, telemetry);

@@ -1,12 +1,12 @@
-// The one line that each diagnosis leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
+// The log line of a diagnosis, with its metrics for CloudWatch in the same JSON.
 import { embeddedMetrics } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { type Telemetry, writeLine } from './telemetry.ts';
 
-/** Names and outcomes only, as of an invocation. A request that failed itself adds the fields that say why. */
+/** Names and outcomes only. */
 export interface DiagnosisRecord extends Partial<FailureFields> {
   requestId: string;
-  /** Who called, where the installation knows callers by itself. */
+  /** Name of the caller, where the installation knows callers. */
   caller?: string;
   identity?: string;
   /** The identity's version. */

@@ -1,10 +1,10 @@
-// What happens beside an invocation and must not go unseen: an identity that cannot be read again, a defect of our own.
+// Log lines of events outside a call: an identity that cannot be read again, an internal error.
 import type { CountersignError } from '../errors.ts';
 import { embeddedMetrics } from './embedded-metrics.ts';
 import { failureFields } from './failure-fields.ts';
 import { type Telemetry, writeLine } from './telemetry.ts';
 
-/** The identity in use is kept; the metric is what an alarm hangs on. `version` is the one that is unusable, where one was read. */
+/** The identity in use is kept; an alarm watches the metric. */
 export function recordRefreshFailure(
   telemetry: Telemetry,
   identity: string,
@@ -21,7 +21,7 @@ export function recordRefreshFailure(
   writeLine(telemetry, { ...fields, ...embeddedMetrics(now, { values: { IdentityRefreshFailures: 1 } }) });
 }
 
-/** The certificates of an identity could not be given. `identity` is undefined when the path has no name that one can have. */
+/** The certificates of an identity could not be returned. `identity` is undefined if the path has no valid name. */
 export function recordCertificateFailure(
   telemetry: Telemetry,
   identity: string | undefined,
@@ -31,14 +31,14 @@ export function recordCertificateFailure(
   writeLine(telemetry, { level: 'WARN', message: 'certificate', requestId, identity, ...failureFields(error) });
 }
 
-/** A new version was taken up. */
+/** A new version is in use. */
 export function recordIdentityTaken(telemetry: Telemetry, identity: string, version: string): void {
   writeLine(telemetry, { level: 'INFO', message: 'identity taken up', identity, version });
 }
 
 /**
- * A defect: the class and the place of the cause, never its message, which may quote what it choked on. The stack's
- * lines name files and functions alone.
+ * The class and the stack of the cause, never its message, which may quote input. The lines of a stack contain only
+ * files and functions.
  */
 export function recordInternalError(telemetry: Telemetry, error: CountersignError, requestId: string): void {
   const cause = error.cause instanceof Error ? error.cause : undefined;

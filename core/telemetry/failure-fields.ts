@@ -1,4 +1,4 @@
-// What a line says of a failure: its code, its step, and why, without a value of the caller's.
+// The fields of a log line about a failure. They contain no value of the caller.
 import type { CountersignError } from '../errors.ts';
 
 export interface FailureFields {
@@ -6,9 +6,9 @@ export interface FailureFields {
   code: string;
   /** The failed step of the handshake, as text: it is a metric's dimension. */
   failedStep?: string;
-  /** The alert that a rejection came with, where there was one. */
+  /** The TLS alert of a rejection. */
   alert?: string;
-  /** The sentence that the caller was told. */
+  /** The `detail` of the problem document. */
   detail?: string;
   reason?: string;
   where?: string;
@@ -18,13 +18,13 @@ export interface FailureFields {
   version?: string;
 }
 
-/** Names out of a server's certificate may be as long as whoever made it liked. */
+/** Names in a server's certificate have no length limit. */
 const maxDetail = 500;
 
-/** A name somebody would give to a field or a header. Anything else in its place may be a secret that slipped there. */
+/** A plausible name of a field or header. Anything else in its place may be a misplaced secret. */
 const plainName = /^[A-Za-z][A-Za-z-]{0,31}$/;
 
-/** Details are written for callers: sentences, names and codes. The only words of the caller's are the names it sent. */
+/** Details contain sentences, names and codes. The only text of the caller in them is a name that it sent. */
 export function failureFields(error: CountersignError): FailureFields {
   const fields: FailureFields = { code: error.code };
   if (error.step !== undefined) fields.failedStep = String(error.step);

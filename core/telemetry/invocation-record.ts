@@ -1,14 +1,14 @@
-// The one line that each invocation leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
+// The log line of an invocation, with its metrics for CloudWatch in the same JSON.
 import { directive } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
 import type { ConnectionKind, Telemetry } from './telemetry.ts';
 
 type OptionalFailure = { [Field in keyof FailureFields]?: FailureFields[Field] | undefined };
 
-/** Names and outcomes only: no path, no query, no header, no body. A failure adds the fields that say why. */
+/** Names and outcomes only: no path, no query, no header, no body. */
 export interface InvocationRecord extends OptionalFailure {
   requestId: string;
-  /** Who called, where the installation knows callers by itself. */
+  /** Name of the caller, where the installation knows callers. */
   caller?: string | undefined;
   identity?: string | undefined;
   /** The identity's version. */
@@ -16,18 +16,18 @@ export interface InvocationRecord extends OptionalFailure {
   stage?: string | undefined;
   host?: string | undefined;
   port?: number | undefined;
-  /** `host` of the destination that admitted it, `*` say; where AWSPREVIOUS was presented. */
+  /** `host` of the destination, for example `*`; only if AWSPREVIOUS was presented. */
   destination?: string | undefined;
   method?: string | undefined;
   /** HTTP status of the customer's API. */
   status?: number | undefined;
   connection?: ConnectionKind | undefined;
-  /** Of the other attempts, where a connection stood. */
+  /** Connections of the other attempts. */
   earlierConnections?: readonly ConnectionKind[] | undefined;
-  /** How often the customer's API turned a client certificate down on the way, when it did. */
+  /** How often the API server rejected a client certificate. */
   rejections?: number | undefined;
   protocol?: string | undefined;
-  /** Connections tried; more than one when a dead or rejected one was replaced. */
+  /** Attempts; more than one if a dead or rejected connection was replaced. */
   attempts: number;
   requestBytes?: number | undefined;
   answerBytes?: number | undefined;
@@ -37,7 +37,7 @@ export interface InvocationRecord extends OptionalFailure {
   totalMs: number;
 }
 
-/** With all its members from the start: filled in on the way, they keep their place, and what stays undefined is not written. */
+/** All members exist from the start, so that they keep their order. Undefined members are not written. */
 export function newRecord(requestId: string): InvocationRecord {
   return {
     requestId,
@@ -72,9 +72,8 @@ const connectionMetrics: Readonly<Record<ConnectionKind, string>> = {
  * Writes the record in CloudWatch's embedded metric format (AWS: CloudWatch User Guide, "Specification: Embedded metric
  * format"): Invocations, totalMs and the kinds of connections without dimensions, Failures by code and by failedStep.
  * Identities and hosts are properties, not dimensions: CloudWatch bills a metric for each value of a dimension.
- * Only PreviousCertificateUsed has them: whoever it wakes must know whom to call, and the
- * destinations that are written down are few, where the hosts that `*` lets through are not.
- * Where a meter of the process counts, the line is the record alone.
+ * Only PreviousCertificateUsed has them, for its alarm: configured destinations are few, hosts behind `*` are not.
+ * With a meter the line is the record alone.
  */
 export function recordInvocation(telemetry: Telemetry, record: InvocationRecord, now: number = Date.now()): void {
   const level = record.code === undefined ? 'INFO' : 'WARN';
@@ -90,7 +89,7 @@ export function recordInvocation(telemetry: Telemetry, record: InvocationRecord,
   );
 }
 
-/** There are a few dozen shapes of a record; the text of each is made once. */
+/** Records have a few dozen shapes; the text of each is made once. */
 function directivesOf(record: InvocationRecord): string {
   const { connection, earlierConnections = '', rejections, code, failedStep } = record;
   const failed = code === undefined ? '' : failedStep === undefined ? 'failed' : 'failed at a step';
@@ -131,7 +130,7 @@ function isByPrevious({ stage }: InvocationRecord): boolean {
   return stage === 'AWSPREVIOUS';
 }
 
-/** Every connection of the call counts: also one that was given up, because it was dead or the certificate rejected. */
+/** Every connection of the call counts, also one that was dead or whose certificate was rejected. */
 function countsOf({ connection, earlierConnections = [] }: InvocationRecord): Map<string, number> {
   const counts = new Map<string, number>();
   for (const kind of connection ? [...earlierConnections, connection] : earlierConnections) {

@@ -1,9 +1,9 @@
-// The one line that each step of a rotation leaves: a log record for people and, in the same JSON, its metrics for CloudWatch.
+// The log line of a rotation step, with its metrics for CloudWatch in the same JSON.
 import { embeddedMetrics } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { type Telemetry, writeLine } from './telemetry.ts';
 
-/** Names and outcomes only. A failure adds the fields that say why. */
+/** Names and outcomes only. */
 export interface RotationRecord extends Partial<FailureFields> {
   requestId: string;
   identity?: string;
@@ -53,12 +53,12 @@ export function recordRotation(telemetry: Telemetry, record: RotationRecord, now
   });
 }
 
-/** There is no bus to announce it on: whoever expects the event must find out here. */
+/** Without an event bus the event is only logged. */
 export function recordNotAnnounced(telemetry: Telemetry, event: string, identity: string, version: string): void {
   writeLine(telemetry, { level: 'INFO', message: 'not announced', event, identity, version, reason: 'no-event-bus' });
 }
 
-/** The step fails with something that matters more. */
+/** The event could not be published; the step fails for another reason. */
 export function recordAnnouncementFailure(
   telemetry: Telemetry,
   event: string,

@@ -1,4 +1,4 @@
-// Invokes a handler the way Lambda does: a context, a deadline, and its limits on the event and on the answer.
+// Invokes a handler as Lambda does: with a context, a deadline, and limits on event and response.
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
 import { limits } from '../../core/settings.ts';
@@ -20,7 +20,7 @@ export type Outcome =
 export const maxAnswerBytes = 6_291_556;
 
 /**
- * Never throws. After the time-out the handler goes on, as it does behind API Gateway, but nobody waits for it.
+ * Never throws. After the timeout the handler goes on, as behind API Gateway, and its result is dropped.
  * Source: AWS, "Lambda quotas", invocation payload.
  */
 export async function invokeFunction(fn: LocalFunction, event: object, timeoutMs: number): Promise<Outcome> {

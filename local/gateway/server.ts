@@ -1,4 +1,4 @@
-// The local API Gateway: HTTP in, payload 2.0 to the same handlers that are deployed, HTTP out, with the limits kept.
+// The local API Gateway: calls the deployed handlers with events of payload format 2.0, within the limits of AWS.
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Console } from '../../console/console.ts';
@@ -48,7 +48,7 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** IAM authorization is not verified here: whoever reaches the port may call. Throws a one-sentence Error. */
+/** IAM authorization is not verified: every process on this machine can call. Throws an Error with one sentence. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', closeDeadlineMs = 5_000 } = options;
   if (!isLoopback(host)) throw new Error(`The local gateway listens on loopback only, not on ${host}.`);
