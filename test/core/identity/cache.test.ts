@@ -1,4 +1,4 @@
-// The cache of identities by a clock and a source that are passed in: what is read when, what stays, and what is let go.
+// The identity cache with a clock and a source that are passed in: reads, refreshes and evictions.
 import { describe, expect, it, vi } from 'vitest';
 import { CountersignError, type ErrorCode } from '../../../core/errors.ts';
 import { createIdentityCache, type IdentityCacheOptions } from '../../../core/identity/cache.ts';

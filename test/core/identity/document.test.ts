@@ -1,4 +1,4 @@
-// The identity document: what is kept, what gets a default, what is refused, and that its page lists each reason.
+// The identity document: keys, defaults and errors; docs/identities.md lists each reason.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';

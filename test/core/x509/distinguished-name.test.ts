@@ -1,4 +1,4 @@
-// Distinguished names: read as OpenSSL reads them, safe to print, and compared the way RFC 5280 says.
+// Distinguished names: read as OpenSSL reads them, safe to print, compared by the rules of RFC 5280.
 import { spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';

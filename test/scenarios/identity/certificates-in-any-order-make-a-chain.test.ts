@@ -1,4 +1,4 @@
-// Certificates come shuffled, doubled, cross-signed and with strangers among them: the chain of the key comes out, or what it lacks.
+// Certificates that are shuffled, duplicated, cross-signed or unrelated: the chain of the key, or the missing certificate.
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';

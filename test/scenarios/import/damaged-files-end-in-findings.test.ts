@@ -1,4 +1,4 @@
-// Ten thousand damaged files of every format: none ends in anything but findings or the identity itself, and none tells a secret.
+// Ten thousand damaged files of every format: each ends in findings or the identity, and no output contains a secret.
 import { afterAll, describe, expect, it } from 'vitest';
 import { identityFrom } from '../../../cli/import/identity-from.ts';
 import { readFiles } from '../../../cli/import/read-files.ts';

@@ -1,4 +1,4 @@
-// The matrix: every form of key and chain, by key type and order, comes to the document that the PEM files stand for.
+// Every format of key and chain, by key type and order, imports to the document of the PEM files.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { identityFrom, prove, type ReadyIdentity } from '../../../cli/import/identity-from.ts';
 import { readFiles } from '../../../cli/import/read-files.ts';

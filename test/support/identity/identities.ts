@@ -1,4 +1,4 @@
-// Identity documents for the tests of this folder, made anew in every run.
+// Identity documents for tests, with new keys in every run.
 
 import { CountersignError } from '../../../core/errors.ts';
 import type { StoredIdentity } from '../../../core/identity/identity.ts';

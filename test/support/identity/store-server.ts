@@ -1,4 +1,4 @@
-// A server in the place of Secrets Manager that a test makes fail in one way; what a healthy one does is local/'s business.
+// A server in place of Secrets Manager that fails in the way a test asks for.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 

@@ -1,4 +1,4 @@
-// Files that are broken in one way each, put together by hand, and the one sentence that each is answered with.
+// Files with one defect each, written by hand, and the expected finding.
 import { generateKeyPairSync } from 'node:crypto';
 import { armoured, type Broken, bot, certificates, chain, flipped, issue, key, other, pem } from './broken.ts';
 import { contentOf, element, inside, integer, nothing, octetString, oid, sequence } from './encoded.ts';

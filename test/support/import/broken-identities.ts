@@ -1,4 +1,4 @@
-// Files that are whole, and an identity that is not, with the one sentence that each is answered with.
+// Undamaged files of an identity with one defect, and the expected finding.
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { createAuthority, type IssuedCertificate, openAuthority } from '../../../local/authority/authority.ts';
 import { type Broken, bot, certificates, chain, dates, issue, issuer, key, other, pem, root } from './broken.ts';

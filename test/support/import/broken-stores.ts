@@ -1,4 +1,4 @@
-// What OpenSSL and keytool wrote, and something happened to, with the one sentence that each is answered with.
+// Files from OpenSSL and keytool that were changed afterwards, and the expected finding.
 import { type Broken, bot, certificates, chain, flipped, issuer, pem, root, subject } from './broken.ts';
 import { inside, integer, sequence } from './encoded.ts';
 import {

@@ -1,4 +1,4 @@
-// What the broken files and identities have in common: a clock, an authority, one sound identity, and the shape of a case.
+// Shared by the broken files and identities: a clock, an authority, one valid identity, and the type of a case.
 import type { InputFile } from '../../../cli/import/contents.ts';
 import type { FindingCode } from '../../../cli/import/finding.ts';
 import type { IdentitySettings } from '../../../cli/import/identity-from.ts';

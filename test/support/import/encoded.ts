@@ -1,4 +1,4 @@
-// DER written by hand, for the files that no program on the machine writes: PBMAC1, hostile counts, BER in pieces.
+// DER written by hand, for files that no program on the machine writes: PBMAC1, hostile counts, BER in pieces.
 
 export function element(tag: number, ...contents: readonly Buffer[]): Buffer {
   const content = Buffer.concat(contents);

@@ -1,4 +1,4 @@
-// Keys and certificates that no program writes or OpenSSL would compute with for minutes, put together by hand.
+// Keys and certificates that no program writes, or that OpenSSL would compute with for minutes.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { element, inside, integer, nothing, octetString, oid, sequence } from './encoded.ts';
 import { derOf } from './samples.ts';

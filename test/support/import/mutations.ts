@@ -1,4 +1,4 @@
-// Damages files as transfers, disks and attackers do: the same damage for the same seed.
+// Damages files as transfers, disks and attackers do; the same damage for the same seed.
 
 /** mulberry32: small, fast, and the same everywhere. */
 export function randomFrom(seed: number): (below: number) => number {

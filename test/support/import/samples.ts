@@ -1,4 +1,4 @@
-// One identity in every form that programs write it in: OpenSSL, keytool, node-forge, and by hand what none of them writes.
+// One identity in every format: from OpenSSL, keytool and node-forge, and by hand for the rest.
 import { execFileSync } from 'node:child_process';
 import {
   createHmac,

@@ -1,4 +1,4 @@
-// Before an identity is stored it has shaken hands: what the platform's own check passes, and a server would not, is refused.
+// An identity that passes the checks of the platform, and that a server would reject, is not stored.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Server, Socket } from 'node:net';

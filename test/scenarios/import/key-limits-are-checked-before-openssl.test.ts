@@ -1,4 +1,4 @@
-// A stranger's key is refused by its kind, its size and its curve wherever it stands, before OpenSSL computes with it for minutes.
+// Kind, size and curve of a key are checked before OpenSSL computes with it, wherever the key is.
 import { createCipheriv, createHash, generateKeyPairSync, hash, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { InputFile } from '../../../cli/import/contents.ts';

@@ -1,4 +1,4 @@
-// Keys and certificates as the openssl command makes them, read and judged as identities.
+// Keys and certificates from the openssl command, read and checked as identities.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

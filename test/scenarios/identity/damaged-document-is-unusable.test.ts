@@ -1,4 +1,4 @@
-// Documents damaged in thousands of ways: each is an unusable identity or as good as before, and nothing else goes wrong.
+// Documents damaged in thousands of ways: each is an unusable identity or the same one, and no other error occurs.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';

@@ -1,4 +1,4 @@
-// The directory source on real folders: whose names it reads, what it refuses, and what it makes of files that change while it reads.
+// The directory source on real folders: file names, errors, and files that change during a read.
 import {
   chmodSync,
   mkdirSync,

@@ -1,4 +1,4 @@
-// Which modules a process has loaded once it has chosen its identity source.
+// The modules that a process loads when it opens its identity source.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// `renewal` of an identity document: a slip in it is told by its place, and what stands there is never quoted.
+// `renewal` of an identity document: an error names the key and never quotes the value.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// What an import makes of several keys, several certificates, passphrases of every kind, and of the roots of the public web.
+// Several keys, several certificates, every kind of passphrase, and the public roots.
 import { createCipheriv, pbkdf2Sync, randomBytes, X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { afterAll, describe, expect, it } from 'vitest';

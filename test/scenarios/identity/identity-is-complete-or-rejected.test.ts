@@ -1,4 +1,4 @@
-// The rules that make an identity usable, one by one: what passes, and by which reason the rest is refused.
+// The rules that make an identity usable, one by one, each with its reason.
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { checkIdentity } from '../../../core/identity/check.ts';

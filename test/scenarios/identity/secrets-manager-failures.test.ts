@@ -1,4 +1,4 @@
-// Every answer that Secrets Manager can give, and none at all, over HTTP with the real SDK: one code each, and nothing secret in it.
+// Every response of Secrets Manager, and no response, over HTTP with the real SDK: one code each, without secrets.
 import type { ServerResponse } from 'node:http';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';

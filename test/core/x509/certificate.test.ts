@@ -1,4 +1,4 @@
-// Dates that cannot be read are known by their text: Node's Date of them may be anything.
+// Dates that cannot be read are recognised by their text: Node returns arbitrary Dates for them.
 import { X509Certificate } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { hasReadableDates, inDates } from '../../../core/x509/certificate.ts';

@@ -1,4 +1,4 @@
-// The page's commands, run as they stand: each file that they make is imported, and every code has its place on the page.
+// Runs the commands of docs/import.md and imports each file; the page lists every finding code.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
