@@ -1,5 +1,5 @@
-// A process that calls bundled handlers, and sends what it measured. Arguments: `cold`, `warm` or `identities`, then those
-// of the function of that name.
+// A process that calls bundled handlers, and sends what it measured. Arguments: `cold`, `warm` or `identities`, then
+// those of the function of that name.
 
 import { context, type Handler, invocationEvent } from './event.ts';
 

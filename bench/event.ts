@@ -1,4 +1,5 @@
-// The event that each program is called with, and the context: API Gateway's payload format 2.0, as Lambda hands it over.
+// The event that each program is called with, and the context: API Gateway's payload format 2.0, as Lambda hands it
+// over.
 
 export function invocationEvent(url: string, identity = 'platform'): { body: string } & Record<string, unknown> {
   const path = `/v1/identities/${identity}/invocations`;

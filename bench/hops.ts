@@ -1,4 +1,5 @@
-// The hops under measurement, each with the same number of processes: ours, a bare Node program, nginx; and the CPU time they took.
+// The hops under measurement, each with the same number of processes: ours, a bare Node program, nginx; and the CPU
+// time they took.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -57,8 +57,8 @@ try {
   await store('platform', peers.document('platform'));
 
   const script = await plainScript('callers', folder);
-  // Two at a time, in a process of their own: four in one process would share V8's profile of Node's HTTP client and each
-  // other's garbage, as no two functions on Lambda do.
+  // Two at a time, in a process of their own: four in one process would share V8's profile of Node's HTTP client and
+  // each other's garbage, as no two functions on Lambda do.
   const warm: Record<string, WarmPair> = {};
   for (const name of rivals) {
     const slow = name === 'tutorial' ? 10 : 1;
@@ -119,7 +119,10 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** The lines of the functions go to a file: a pipe's reader would be a third process on two cores. The outcome comes as a message. */
+/**
+ * The lines of the functions go to a file: a pipe's reader would be a third process on two cores. The outcome comes as
+ * a message.
+ */
 function child<Outcome>(file: string, args: readonly string[], { secretsUrl }: Peers): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const running = fork(file, args, {

@@ -1,4 +1,5 @@
-// `npm run bench:serve`: calls through `countersign serve` beside a bare Node hop, a bare Node client and nginx, taking turns.
+// `npm run bench:serve`: calls through `countersign serve` beside a bare Node hop, a bare Node client and nginx, taking
+// turns.
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// The alarms: what each one watches, when it goes off, and the article of the runbook that it leads to.
+// The alarms: metric, threshold, and the runbook article of each.
 import { Duration, Stack } from 'aws-cdk-lib';
 import {
   Alarm,
@@ -18,39 +18,41 @@ import type { EgressFunction } from './egress-function.ts';
 export interface AlarmsProps {
   /** Where docs/ is published, with a slash at its end. */
   readonly docsUrl: string;
-  /** SNS topic that is told; absent: nobody is. */
+  /** SNS topic to notify; absent: no notification. */
   readonly topicArn: string | undefined;
-  /** All but the rotation function. */
+  /** All except the rotation function. */
   readonly functions: readonly EgressFunction[];
   readonly rotate: EgressFunction;
   readonly deadLetters: DeadLetters;
 }
 
 interface Watch {
-  /** One sentence: what is so when it goes off. */
+  /** One sentence: what is true when the alarm goes off. */
   readonly says: string;
   readonly metric: IMetric;
   /** Absent: 1. */
   readonly threshold?: number;
-  /** Absent: at the threshold or above. */
+  /** Absent: greater than or equal to the threshold. */
   readonly comparison?: ComparisonOperator;
-  /** Periods looked at, and how many of them must be over the threshold. Absent: one of one. */
+  /** Evaluation periods, and how many of them must breach. Absent: 1 of 1. */
   readonly periods?: readonly [looked: number, over: number];
-  /** Absent: no data is no failure. */
+  /** Absent: missing data does not breach. */
   readonly missing?: TreatMissingData;
 }
 
 /**
- * Of a count that is made each hour: an hour may be without one and the next with two, so three are looked at; while there is
- * none the alarm stays as it was, and `inspection-missing` says that nobody looks.
+ * For metrics emitted each hour. One hour can have no data point and the next two, so three hours are evaluated. While
+ * data is missing the alarm keeps its state; `inspection-missing` reports that.
  */
 const hourly = { periods: [3, 1], missing: TreatMissingData.IGNORE } as const;
-/** Of what a customer does that is called now and then: at each call the alarm would go off, and be over five minutes later. */
+/**
+ * For failures of customers that are called rarely: with a shorter window, each call would cause a new notification.
+ */
 const nowAndThen = { periods: [12, 1] } as const;
 const atMost = ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD;
 
 export class Alarms extends Construct {
-  /** By the name of their article. */
+  /** By article name. */
   readonly alarms: Readonly<Record<string, Alarm>>;
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
@@ -84,8 +86,8 @@ function watches({ functions, rotate, deadLetters }: AlarmsProps): Readonly<Reco
     'rotation-failed': {
       says: 'A step of a rotation failed; the current certificate stays in use.',
       metric: failedOrCutOff(count('RotationStepFailures'), rotate),
-      // Lambda dates what it counts by when the function was called, and tells it when that has ended (Lambda developer guide,
-      // "Viewing metrics"): of one that was cut off, 15 minutes late.
+      // Lambda dates a metric by the start of the invocation and emits it at the end (Lambda developer guide, "Viewing
+      // metrics"): after a timeout, 15 minutes later.
       periods: [5, 1],
     },
     'rotation-overdue': {
@@ -143,7 +145,7 @@ function watches({ functions, rotate, deadLetters }: AlarmsProps): Readonly<Reco
       missing: TreatMissingData.IGNORE,
     },
     'inspection-missing': {
-      says: 'No inspection of the identities has ended for three hours: nobody sees certificates expire.',
+      says: 'No inspection of the identities has ended for three hours: expiring certificates are not noticed.',
       metric: inspected('IdentitiesInspected', 'SampleCount'),
       comparison: ComparisonOperator.LESS_THAN_THRESHOLD,
       periods: [3, 3],
@@ -178,9 +180,9 @@ function inspected(metricName: string, statistic: string): Metric {
 }
 
 /**
- * Not by `Errors` of the function: a step that waits for a signature is thrown at Secrets Manager as well, for days, and is no
- * failure. A step that is cut off leaves no line; it is known by how long it ran, which no other one does: each keeps seconds back for
- * its end. One that dies in another way is found by `rotation-overdue`, because its version stays pending.
+ * Not based on the function's `Errors`: a step that waits for a signature also throws, for days, and is not a failure.
+ * A step that times out writes no line; its duration shows it, because every other step ends seconds before the
+ * timeout. Other crashes are found by `rotation-overdue`, because the version stays pending.
  */
 function failedOrCutOff(failures: Metric, { fn }: EgressFunction): MathExpression {
   const timeoutMs = fn.timeout?.toMilliseconds() ?? 0;
@@ -192,7 +194,10 @@ function failedOrCutOff(failures: Metric, { fn }: EgressFunction): MathExpressio
   });
 }
 
-/** An alarm looks at ten metrics at most (CloudWatch user guide, "Create a CloudWatch alarm based on a metric math expression"). */
+/**
+ * An alarm can use at most ten metrics (CloudWatch user guide, "Create a CloudWatch alarm based on a metric math
+ * expression").
+ */
 function sumOf(metrics: readonly Metric[]): MathExpression {
   const named = metrics.map((metric, index) => [`m${index}`, metric.with({ statistic: 'Sum' })] as const);
   return new MathExpression({

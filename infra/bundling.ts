@@ -1,23 +1,23 @@
-// How a function becomes a bundle: the esbuild options that the stack deploys with and the benchmark measures with.
+// The esbuild options of the deployed bundles, also used by the benchmark.
 import { join } from 'node:path';
 import type { BuildOptions } from 'esbuild';
 
 /**
- * Everything but entry and outcome. The SDK is bundled, not taken from the runtime: what was tested is what runs, and
- * tree shaking leaves a fraction of it to be parsed. Source maps are a file of their own that the bundle does not name,
- * so that it is neither uploaded nor looked for; docs/deploy.md says how to read a stack trace with it.
+ * All options except entry and output. The SDK is bundled rather than taken from the runtime, so the tested version
+ * runs and tree shaking removes most of it. Source maps are separate files that the bundle does not name and that are
+ * not uploaded; docs/deploy.md explains how to read a stack trace with them.
  */
 export const esbuildOptions = {
   bundle: true,
   platform: 'node',
   target: 'node24',
   format: 'esm',
-  /** The SDK and most others publish ES modules as `module`; only those can be shaken. */
+  /** The SDK and most packages publish ES modules as `module`; only those can be tree-shaken. */
   mainFields: ['module', 'main'],
   minify: true,
-  /** What is imported on demand (credential providers that Lambda has no use for, a parser of user agents) stays unread. */
+  /** Dynamic imports (credential providers that Lambda does not need, a user agent parser) are not parsed at start. */
   splitting: true,
-  /** Two modules that cost a cold start much and give a function on Lambda nothing; each file says why. */
+  /** Two modules that slow a cold start and that a function on Lambda does not need; each file says why. */
   alias: {
     'node:http': join(import.meta.dirname, 'bundle/http.ts'),
     '@aws-sdk/credential-provider-node': join(import.meta.dirname, 'bundle/credentials.ts'),

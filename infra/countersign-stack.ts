@@ -1,4 +1,4 @@
-// The whole of Countersign in one account and region: key, identities, functions, the API, rotation, what watches over it.
+// The stack: key, identities, functions, API, rotation, and monitoring, in one account and region.
 import { fileURLToPath } from 'node:url';
 import { CfnOutput, Duration, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
@@ -66,11 +66,11 @@ export class CountersignStack extends Stack {
       ...shared,
       entry: handler('rotate'),
       description: "Runs Secrets Manager's four steps of a rotation",
-      // RSA keys are looked for: seconds at a full CPU.
+      // Generating RSA keys takes seconds at a full CPU.
       memoryMb: 1769,
-      // Concurrency that is reserved is taken from the calls; Secrets Manager runs one rotation for each secret.
+      // Reserved concurrency would reduce that of the calls; Secrets Manager runs one rotation per secret.
       reservedConcurrency: undefined,
-      // Lambda's longest: an authority may take minutes, and a step that is cut short begins anew.
+      // The maximum of Lambda: an authority can take minutes, and a step that times out starts again.
       timeout: Duration.minutes(15),
       callsCustomers: true,
     });
@@ -83,12 +83,14 @@ export class CountersignStack extends Stack {
       timeout: Duration.minutes(5),
       callsCustomers: false,
     });
-    // AWSPREVIOUS is for destinations that do not trust AWSCURRENT yet. AWSPENDING is presented to nobody; its certificates are shown.
+    // AWSPREVIOUS is for destinations that do not trust AWSCURRENT yet. AWSPENDING is never presented; only its
+    // certificates are published.
     identities.grantRead(invoke, ['AWSCURRENT', 'AWSPREVIOUS']);
     identities.grantRead(diagnose, ['AWSCURRENT']);
     identities.grantRead(certificate, ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']);
     if (settings.network !== undefined) {
-      // The same way out, or a diagnosis, and the trial of a new certificate, would be one of another road.
+      // All three use the same network, so that a diagnosis and the test of a new certificate take the route of the
+      // calls.
       joinNetwork(invoke, settings.network);
       joinNetwork(diagnose, settings.network);
       joinNetwork(rotate, settings.network);

@@ -25,7 +25,7 @@ export class Dashboard extends Construct {
     super(scope, id);
     const { dashboardName } = new CloudWatchDashboard(this, 'Dashboard', {
       dashboardName: Stack.of(this).stackName,
-      // What is counted by the hour is drawn by the hour, however short the time that is shown.
+      // Hourly metrics keep their period even if the dashboard shows a short time.
       periodOverride: PeriodOverride.INHERIT,
       defaultInterval: Duration.days(1),
       widgets: [
@@ -87,7 +87,10 @@ function hourly(metricName: string, statistic: string, label: string): Metric {
   return new Metric({ namespace: metricsNamespace, metricName, statistic, label, period: Duration.hours(1) });
 }
 
-/** One line for each value of the dimensions, those to come included (CloudWatch user guide, "Search expression syntax"). */
+/**
+ * One line for each value of the dimensions, including future values (CloudWatch user guide, "Search expression
+ * syntax").
+ */
 function found(
   dimensions: string,
   metricName: string,

@@ -1,4 +1,4 @@
-// The queue for what could not be delivered: events of the bus, and runs of the hourly inspection that failed.
+// The dead-letter queue: undeliverable events of the bus, and failed runs of the hourly inspection.
 import { Aws, Duration, Validations } from 'aws-cdk-lib';
 import { Effect, type IRole, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Key } from 'aws-cdk-lib/aws-kms';
@@ -21,7 +21,7 @@ export class DeadLetters extends Construct {
       encryption: QueueEncryption.KMS,
       encryptionMasterKey: props.key,
       enforceSSL: true,
-      // The longest that SQS has: time to find out why, and to send what was lost again.
+      // The maximum of SQS, to leave time to find the cause and send the messages again.
       retentionPeriod: Duration.days(14),
     });
     Validations.of(this.queue).acknowledge({
@@ -30,7 +30,7 @@ export class DeadLetters extends Construct {
     });
   }
 
-  /** For a role in whose name a service puts messages in. */
+  /** For a role that a service assumes to send messages. */
   grantSend(role: IRole): void {
     role.addToPrincipalPolicy(
       new PolicyStatement({ sid: 'LeaveDeadLetters', actions: ['sqs:SendMessage'], resources: [this.queue.queueArn] }),
@@ -46,8 +46,8 @@ export class DeadLetters extends Construct {
   }
 
   /**
-   * For EventBridge itself, for one bus (EventBridge user guide, "Using dead-letter queues"; SQS developer guide, "Enable
-   * compatibility between event sources from AWS services and encrypted queues").
+   * For EventBridge itself, for one bus (EventBridge user guide, "Using dead-letter queues"; SQS developer guide,
+   * "Enable compatibility between event sources from AWS services and encrypted queues").
    */
   allowBus(busArn: string): void {
     const source = { 'aws:SourceAccount': Aws.ACCOUNT_ID, 'aws:SourceArn': busArn };

@@ -25,7 +25,7 @@ export interface EgressApiProps {
   readonly logRetention: RetentionDays;
 }
 
-/** Who called what, and how it ended. `$context.path` has no query; no header is named here, and none may be. */
+/** Caller, route and outcome. `$context.path` has no query. Do not add headers. */
 const accessLogLine = {
   requestId: '$context.requestId',
   time: '$context.requestTimeEpoch',
@@ -51,7 +51,7 @@ export class EgressApi extends Construct {
       apiName: Stack.of(this).stackName,
       description: 'The mutual-TLS egress of a conversational-bot platform',
       createDefaultStage: false,
-      // As the default, so that a route added without a thought is closed, not open.
+      // As the default, so that a new route is closed unless it says otherwise.
       defaultAuthorizer: new HttpIamAuthorizer(),
     });
     const integrations = new Map<EgressFunction, HttpLambdaIntegration>();
@@ -81,12 +81,12 @@ export class EgressApi extends Construct {
     });
   }
 
-  /** Without a slash at its end: the routes begin with one. */
+  /** Without a trailing slash: the routes begin with one. */
   get url(): string {
     return this.api.apiEndpoint;
   }
 
-  /** What a policy must name as its resource to let a caller use that route for that identity. */
+  /** The resource of a policy that lets a caller use this route for this identity. */
   routeArn(name: RouteName, identity: string): string {
     const { method, path } = routeParts(name);
     return this.api.arnForExecuteApi(method, path.replace('{identity}', identity), this.#stage.stageName);
@@ -104,7 +104,7 @@ function routeParts(name: RouteName): { readonly method: HttpMethod; readonly pa
 
 export interface CallerPolicyProps {
   readonly api: EgressApi;
-  /** The one identity. */
+  /** The identity that the caller can use. */
   readonly identity: string;
 }
 
@@ -113,7 +113,7 @@ export class CallerPolicy extends Construct {
 
   constructor(scope: Construct, id: string, props: CallerPolicyProps) {
     super(scope, id);
-    // Every path is spelt out: a wildcard in the place of the identity would be all of them.
+    // Each path is written out: a wildcard instead of the identity would match all identities.
     this.policy = new ManagedPolicy(this, 'Policy', {
       description: `Lets a caller use the identity ${props.identity} of Countersign`,
       statements: [

@@ -24,7 +24,7 @@ import { esbuildOptions } from './bundling.ts';
 export interface EgressFunctionProps {
   /** Absolute path of a file of functions/, which exports `handler`. */
   readonly entry: string;
-  /** What it does, in the words an operator sees in the console. */
+  /** Shown in the AWS console. */
   readonly description: string;
   /** In MB; Lambda gives CPU in proportion: a full one at 1769. */
   readonly memoryMb: number;
@@ -33,26 +33,26 @@ export interface EgressFunctionProps {
   /** Encrypts the logs. */
   readonly key: IKey;
   readonly logRetention: RetentionDays;
-  /** Most environments at once; absent: the account's limit. */
+  /** Reserved concurrency; absent: the account's limit. */
   readonly reservedConcurrency: number | undefined;
   /**
-   * How long Lambda lets it run; absent: 29 s, because API Gateway gives up after 30 s (AWS: HTTP API quotas), and later than
-   * that nobody is there to hear the answer. A function that nobody waits for may take up to 15 minutes.
+   * The function's timeout; absent: 29 s, because API Gateway gives up after 30 s (AWS: HTTP API quotas): no caller
+   * receives a later answer. A function without a waiting caller can take up to 15 minutes.
    */
   readonly timeout?: Duration;
-  /** Looks up names that a caller chose. */
+  /** Whether it connects to customers' hosts. */
   readonly callsCustomers: boolean;
 }
 
 /**
- * libuv gives half of its threads to look-ups (four threads by default), and one that hangs holds its thread long after
- * the call has ended: with 64, the 24 that core/destination/lookups.ts allows leave room for those of the SDK.
+ * libuv gives half of its threads (four by default) to name lookups, and a lookup that hangs keeps its thread after the
+ * call has ended. With 64 threads, the 24 lookups that core/destination/lookups.ts allows leave threads for the SDK.
  */
 const threads = { UV_THREADPOOL_SIZE: '64' } as const;
 
 export class EgressFunction extends Construct {
   readonly fn: LambdaFunction;
-  /** May write the function's own logs, and what a grant adds. */
+  /** Can write the function's logs, plus what grants add. */
   readonly role: Role;
 
   constructor(scope: Construct, id: string, props: EgressFunctionProps) {
@@ -62,7 +62,7 @@ export class EgressFunction extends Construct {
       retention: props.logRetention,
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
-    // A role of its own instead of the one CDK makes: that one may write to every log group of the account.
+    // CDK's default role can write to every log group of the account; this role cannot.
     this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     logGroup.grantWrite(this.role);
     this.fn = new LambdaFunction(this, 'Function', {
@@ -83,7 +83,7 @@ export class EgressFunction extends Construct {
   }
 }
 
-/** Beside the assets in the cloud assembly; `cdk deploy` uploads nothing from it. */
+/** Beside the assets in the cloud assembly; `cdk deploy` does not upload it. */
 export const sourceMapFolder = 'source-maps';
 
 /**
@@ -98,7 +98,7 @@ export function functionCode(scope: IConstruct, entry: string): Code {
   const maps = join(assembly, sourceMapFolder, name);
   const { outputFiles } = buildSync({ ...esbuildOptions, entryPoints: { index: entry }, outdir: maps, write: false });
   for (const folder of [code, maps]) {
-    // Chunks are named after what is in them: those of the synth before would stay, and be uploaded.
+    // Chunk names are hashes of their content: without this, chunks of an earlier synth would be uploaded too.
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
   }

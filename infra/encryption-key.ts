@@ -1,4 +1,4 @@
-// The customer-managed key: it encrypts the identities and the logs, and each for nobody but who needs it.
+// The customer-managed key that encrypts identities, logs, events and dead letters.
 import { Aws, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
@@ -15,7 +15,7 @@ export class EncryptionKey extends Construct {
       description: `Identities and logs of ${stackName}`,
       enableKeyRotation: true,
       pendingWindow: Duration.days(30),
-      // Identities and logs outlive the stack, and are lost without their key.
+      // Identities and logs outlive the stack and cannot be read without the key.
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
     // CloudWatch Logs names the log group in the encryption context; CloudFormation starts the names it makes with the

@@ -1,4 +1,4 @@
-// The bus that rotations are announced on, for whoever has to tell customers.
+// The event bus for the events of rotations.
 import { Aws, Stack } from 'aws-cdk-lib';
 import { CfnEventBus } from 'aws-cdk-lib/aws-events';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -11,7 +11,7 @@ import type { EgressFunction } from './egress-function.ts';
 export interface EventBusProps {
   /** Encrypts the events on the bus. */
   readonly key: Key;
-  /** Takes the events that the bus could not encrypt or decrypt. */
+  /** Receives events that the bus cannot encrypt or decrypt. */
   readonly deadLetters: DeadLetters;
 }
 
@@ -21,10 +21,10 @@ export class EventBus extends Construct {
 
   constructor(scope: Construct, id: string, { key, deadLetters }: EventBusProps) {
     super(scope, id);
-    // Spelt out: the key's policy names the bus, and the bus the key.
+    // Written out, because the key's policy names the bus and the bus names the key.
     const name = Stack.of(this).stackName;
     this.busArn = `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:event-bus/${name}`;
-    // Without a resource policy: nobody outside of the account, and inside of it whom IAM allows.
+    // Without a resource policy, only principals of this account that IAM allows can use it.
     this.bus = new CfnEventBus(this, 'Bus', {
       name,
       description: 'Certificates of Countersign that are pending, rejected or activated',
@@ -51,7 +51,7 @@ export class EventBus extends Construct {
     );
   }
 
-  /** Lets the function put events on this bus, and tells it which one it is. */
+  /** Lets the function put events on this bus, and sets its name in the environment. */
   grantPublish(publisher: EgressFunction): void {
     publisher.role.addToPolicy(
       new PolicyStatement({ sid: 'Announce', actions: ['events:PutEvents'], resources: [this.busArn] }),

@@ -1,4 +1,4 @@
-// Where the identities are: the secrets that the stack makes, and the one call that lets a function read identities.
+// The secrets of identities, and the permission of functions to read them.
 import { Aws, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -8,15 +8,15 @@ import { platformIdentity, variables } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
 import { pascalCase } from './settings.ts';
 
-/** Staging labels that Secrets Manager moves by itself (user guide, "Secret versions"). */
+/** Staging labels that Secrets Manager manages (user guide, "Secret versions"). */
 export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
 
 export interface IdentityStoreProps {
   /** Encrypts the secrets. */
   readonly key: IKey;
-  /** Goes before an identity's name to make a secret's name. */
+  /** Secret name = prefix + identity name. */
   readonly secretPrefix: string;
-  /** After that a function reads an identity again. */
+  /** Seconds after which a function reads an identity again. */
   readonly identityTtlSeconds: number;
   /** Identities that have a schedule of rotation, and a secret of the stack for it. */
   readonly rotated: readonly string[];
@@ -62,7 +62,7 @@ export class IdentityStore extends Construct {
           : `Identity document of Countersign (docs/identities.md): what is presented to customers as ${identity}`,
       kmsKeyId: key.keyArn,
     });
-    // A private key that customers trust is not thrown away with a stack; only a failed first deployment takes it back.
+    // A private key that customers trust outlives the stack; only a failed first deployment removes the secret.
     secret.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
     if (!rotated.includes(identity)) {
       Validations.of(secret).acknowledge({
@@ -82,7 +82,8 @@ export class IdentityStore extends Construct {
         sid: 'ReadIdentities',
         actions: ['secretsmanager:GetSecretValue'],
         resources: [secrets],
-        // With the set operator that the user guide asks for ("Limiting access to secrets with specific staging labels").
+        // With the set operator that the user guide asks for ("Limiting access to secrets with specific staging
+        // labels").
         conditions: { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': stages } },
       }),
     );

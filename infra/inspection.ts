@@ -1,4 +1,4 @@
-// The hourly inspection of all identities: what its function may read, and what calls it.
+// The hourly inspection of all identities: permissions and schedule.
 import { Aws, Validations } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { CfnFunction } from 'aws-cdk-lib/aws-lambda';
@@ -11,7 +11,7 @@ import type { IdentityStore } from './identity-store.ts';
 export interface InspectionProps {
   readonly expiry: EgressFunction;
   readonly identities: IdentityStore;
-  /** Takes the hours in which there was no inspection. */
+  /** Receives the runs that failed. */
   readonly deadLetters: DeadLetters;
 }
 
@@ -21,13 +21,14 @@ export class Inspection extends Construct {
     identities.grantRead(expiry, ['AWSCURRENT']);
     grantList(expiry, identities);
 
-    // Lambda runs it again twice by itself, and then leaves the event here, in the function's own name.
+    // Lambda retries twice, then sends the event here with the function's role.
     const resource = expiry.fn.node.defaultChild as CfnFunction;
     resource.deadLetterConfig = { targetArn: deadLetters.queue.queueArn };
     deadLetters.grantSend(expiry.role);
 
     const role = new Role(this, 'ScheduleRole', {
-      // EventBridge Scheduler user guide, "Cross-service confused deputy prevention": the source is the schedule's group.
+      // EventBridge Scheduler user guide, "Cross-service confused deputy prevention": the source is the schedule's
+      // group.
       assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
         conditions: {
           StringEquals: {
@@ -56,7 +57,10 @@ export class Inspection extends Construct {
   }
 }
 
-/** What is listed has no value. ListSecrets takes no narrower resource (service authorization reference of Secrets Manager). */
+/**
+ * Lists contain no secret values. ListSecrets accepts no narrower resource (service authorization reference of Secrets
+ * Manager).
+ */
 function grantList(expiry: EgressFunction, identities: IdentityStore): void {
   expiry.role.addToPolicy(
     new PolicyStatement({ sid: 'ListIdentities', actions: ['secretsmanager:ListSecrets'], resources: ['*'] }),

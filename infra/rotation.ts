@@ -1,4 +1,4 @@
-// The rotation function: what Secrets Manager may call it for, what it alone may do, and when each identity is rotated.
+// The rotation function's permissions, and the rotation schedules.
 import { Aws } from 'aws-cdk-lib';
 import { Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -16,14 +16,17 @@ export interface RotationProps {
   readonly identities: IdentityStore;
   /** Encrypts the secrets. */
   readonly key: IKey;
-  /** What the function needs beside this construct's own grants, before the first rotation. */
+  /** Prefix of secret names. */
   readonly secretPrefix: string;
   readonly rotations: readonly RotationSetting[];
   /** ARNs of authorities of AWS Private CA. */
   readonly privateAuthorities: readonly string[];
 }
 
-/** Of leaves (AWS Private CA user guide, "Template definitions"); their variants with CSR and API passthrough begin so as well. */
+/**
+ * Templates of leaf certificates (AWS Private CA user guide, "Template definitions"); their passthrough variants begin
+ * with the same words.
+ */
 const leafTemplates = ['EndEntityCertificate', 'EndEntityClientAuthCertificate'];
 
 export class Rotation extends Construct {
@@ -35,9 +38,9 @@ export class Rotation extends Construct {
     if (Object.keys(renewals).length > 0) rotate.fn.addEnvironment(variables.renewals, JSON.stringify(renewals));
 
     const { policy } = new RotationPermissions(this, 'Permissions', props);
-    // A policy of the function with the account, and the secrets under the prefix: without them, Secrets Manager could be made
-    // to call it for somebody else's secret (Secrets Manager user guide, "Permissions for rotation"; Lambda compares
-    // SourceArn by StringLike, Lambda API reference, AddPermission).
+    // The permission names the account and the prefix: otherwise Secrets Manager could be made to call the function for
+    // a secret of another account (Secrets Manager user guide, "Permissions for rotation"; Lambda compares SourceArn by
+    // StringLike, Lambda API reference, AddPermission).
     const permission = new CfnPermission(this, 'BySecretsManager', {
       action: 'lambda:InvokeFunction',
       functionName: rotate.fn.functionArn,
@@ -50,8 +53,8 @@ export class Rotation extends Construct {
         secretId: identities.secretOf(identity).ref,
         rotationLambdaArn: rotate.fn.functionArn,
         rotationRules: { scheduleExpression: schedule, ...(window === undefined ? {} : { duration: window }) },
-        // A deployment issues no certificate: one that changes a schedule must not change what customers see, and must not fail
-        // because an authority is away. Secrets Manager runs testSecret alone.
+        // A deployment must not change what customers see, or fail because an authority is unavailable. Secrets Manager
+        // runs only testSecret.
         rotateImmediatelyOnUpdate: false,
       });
       made.node.addDependency(permission, policy);
@@ -60,9 +63,9 @@ export class Rotation extends Construct {
 }
 
 /**
- * Apart from the function's role, on which the function itself waits: this one names the function. The condition keeps it to
- * secrets whose rotation function it is: PutSecretValue knows no condition on the stage (service authorization reference of
- * Secrets Manager), so that writing AWSCURRENT at once can be forbidden to nobody who may write.
+ * Separate from the function's role: the policy names the function, and the function depends on its role. The condition
+ * limits it to secrets that this function rotates. PutSecretValue has no condition on the stage (service authorization
+ * reference of Secrets Manager), so a writer cannot be prevented from writing AWSCURRENT directly.
  */
 class RotationPermissions extends Construct {
   readonly policy: Policy;
@@ -99,7 +102,7 @@ class RotationPermissions extends Construct {
     identities.acknowledgePrefix(this.policy);
   }
 
-  /** Whoever can write an identity document can write a `templateArn` into it: it must not make an authority. */
+  /** An identity document can contain any `templateArn`: the function must not be able to issue a CA certificate. */
   #grantIssue(privateAuthorities: readonly string[]): void {
     this.policy.addStatements(
       new PolicyStatement({

@@ -6,28 +6,28 @@ import type { PrivateNetwork } from './egress-function.ts';
 
 export interface StackSettings {
   readonly stackName: string;
-  /** Goes before an identity's name to make a secret's name. */
+  /** Secret name = prefix + identity name. */
   readonly secretPrefix: string;
   readonly identityTtlSeconds: number;
-  /** Where docs/ is published; the `type` of every problem document leads there. */
+  /** Where docs/ is published; the `type` of a problem document links there. */
   readonly docsUrl: string;
-  /** Identities for which a policy is made that lets a caller use them. */
+  /** Identities that get a caller policy. */
   readonly callers: readonly string[];
   /** Memory of the invocation function in MB; Lambda gives CPU in proportion to it. */
   readonly memoryMb: number;
-  /** Most environments of the invocation function at once; absent: the account's limit. */
+  /** Reserved concurrency of the invocation function; absent: the account's limit. */
   readonly reservedConcurrency: number | undefined;
   /** Requests a second, over all callers. */
   readonly throttleRate: number;
   readonly throttleBurst: number;
   readonly logRetention: RetentionDays;
-  /** Where the invocation function is placed; absent: outside of any network of the operator. */
+  /** Network of the functions that connect to customers; absent: none. */
   readonly network: PrivateNetwork | undefined;
   /** Identities that are rotated on a schedule of the stack. */
   readonly rotations: readonly RotationSetting[];
-  /** ARNs of the authorities of AWS Private CA that the rotation function may have certificates from. */
+  /** ARNs of the AWS Private CA authorities that the rotation function can use. */
   readonly privateAuthorities: readonly string[];
-  /** ARN of the SNS topic that is told of alarms; absent: they are seen on the dashboard alone. */
+  /** ARN of the SNS topic for alarms; absent: no notification. */
   readonly alarmTopicArn: string | undefined;
 }
 
@@ -60,19 +60,19 @@ export function readStackSettings(node: Node): StackSettings {
   };
 }
 
-/** Checked by the functions' own rules, which speak of variables that nobody has set here. */
+/** Validates with the functions' own rules, and replaces their variable names with context keys in the message. */
 function functionSettings(values: Readonly<Record<'secretPrefix' | 'identityTtlSeconds' | 'docsUrl', string>>) {
   const names = Object.keys(values) as (keyof typeof values)[];
   try {
     return readSettings(Object.fromEntries(names.map((name) => [variables[name], values[name]])));
   } catch (thrown) {
     const sentence = thrown instanceof Error ? thrown.message : String(thrown);
-    const inOurWords = names.reduce((said, name) => said.replaceAll(variables[name], keyPrefix + name), sentence);
-    throw new Error(inOurWords, { cause: thrown });
+    const message = names.reduce((text, name) => text.replaceAll(variables[name], keyPrefix + name), sentence);
+    throw new Error(message, { cause: thrown });
   }
 }
 
-/** A misspelt key would leave its default in force, in silence. */
+/** A misspelled key would silently keep its default. */
 function refuseUnknownKeys(node: Node): void {
   const context = (node.getAllContext() ?? {}) as Readonly<Record<string, unknown>>;
   const keys = Object.keys(context).filter((key) => key.startsWith(keyPrefix));
@@ -100,7 +100,7 @@ const settingNames: ReadonlySet<string> = new Set([
   'alarmTopicArn',
 ]);
 
-/** CloudFormation's rule for stack names, shortened so that the names made from it stay whole. */
+/** CloudFormation's rule for stack names, shorter so that derived names fit their limits. */
 function stackName(value: string): string {
   if (value === '') return 'Countersign';
   if (!/^[A-Za-z][A-Za-z0-9-]{0,39}$/.test(value)) {
@@ -178,7 +178,10 @@ export interface RotationSetting {
   readonly identity: string;
   /** `rate(30 days)` or `cron(0 3 1 * ? *)` (Secrets Manager user guide, "Schedule expressions"). */
   readonly schedule: string;
-  /** How long after the schedule's time the rotation may begin: `1h` to `24h`. Absent: the day (UTC), or for hours the hour. */
+  /**
+   * How long after the schedule's time the rotation may begin: `1h` to `24h`. Absent: the day (UTC), or for hours the
+   * hour.
+   */
   readonly window: string | undefined;
   /** The `renewal` of docs/identities.md, until the identity document has one of its own. */
   readonly renewal: Readonly<Record<string, unknown>> | undefined;
@@ -186,10 +189,10 @@ export interface RotationSetting {
 
 const key = 'countersign:rotations';
 
-/** Four hours are the least, and a minute other than 0 is none: Secrets Manager would refuse them in the middle of a deployment. */
+/** Secrets Manager requires at least four hours and minute 0; otherwise it would fail during a deployment. */
 const scheduleForm = /^(?:rate\((?:[4-9]|[1-9]\d{1,2}) hours\)|rate\([1-9]\d{0,2} days?\)|cron\(0 [^()]{9,60}\))$/;
 
-/** Lambda: 4 KB for all variables of a function (AWS Lambda quotas); the others take a part of it. */
+/** Lambda allows 4 KB for all variables of a function (AWS Lambda quotas); this leaves room for the others. */
 const maxRenewalBytes = 3_000;
 
 /** A list, or its JSON text from the command line. Throws an Error that names the key and what it may be. */
@@ -242,7 +245,7 @@ function rotation(entry: unknown, privateAuthorities: readonly string[]): Rotati
   return { identity, schedule, window, renewal: renewal as RotationSetting['renewal'] };
 }
 
-/** The function looks at the rest of it; here is what must never be deployed. */
+/** The function validates the rest; this rejects what must not be deployed. */
 function checkRenewal(identity: string, renewal: unknown, privateAuthorities: readonly string[]): void {
   if (renewal === undefined) return;
   const issuer = isObject(renewal) ? renewal.issuer : undefined;
@@ -261,7 +264,10 @@ function checkRenewal(identity: string, renewal: unknown, privateAuthorities: re
   }
 }
 
-/** By its name, also of one that is misspelt: it is deployed before the function finds that; or credentials in an address, a key among certificates. */
+/**
+ * By its name (also a misspelled one, which the function would find only after the deployment), or by its value:
+ * credentials in a URL, a private key among certificates.
+ */
 function isSecret([name, value]: [string, unknown]): boolean {
   if (/pass|secret|token|key$/i.test(name)) return true;
   return typeof value === 'string' && /^[a-z]+:\/\/[^/?#]*@|PRIVATE KEY/i.test(value);

@@ -1,4 +1,4 @@
-// The local cloud, brought up in order and down again: what AWS would run, an authority, the demo API, the platform's identity.
+// Starts and stops the local cloud: the AWS services, an authority, the demo API, and the platform's identity.
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { defaults, platformIdentity } from '../core/settings.ts';
 import { telemetry } from '../functions/telemetry.ts';
@@ -26,13 +26,13 @@ export interface CloudOptions {
   readonly folder: string;
   /** 0 takes a free one. */
   readonly ports: Ports;
-  /** How long the functions keep an identity before they ask again; absent: as deployed. */
+  /** Seconds after which functions read an identity again; absent: as deployed. */
   readonly identityTtlSeconds?: number;
-  /** Told what a function threw; `at` of the rotation function. */
+  /** Called when a function throws; `at` only for the rotation function. */
   readonly onFailure: (functionName: string, reason: unknown, at?: FailedStep) => void;
-  /** Whether the platform's identity is rotated on a schedule, where nobody has said otherwise; absent: it is. */
+  /** Whether the platform's identity gets a rotation schedule if it has none; absent: true. */
   readonly isScheduled?: boolean;
-  /** Told of each step of a rotation that the function has taken. */
+  /** Called after each successful step of a rotation. */
   readonly onStep?: (step: string, tookMs: number) => void;
 }
 
@@ -43,21 +43,21 @@ export interface Cloud {
   readonly eventBusUrl: string;
   readonly secretId: string;
   readonly hosts: readonly RunningHost[];
-  /** What was put on the event bus, oldest first. */
+  /** Events of the bus, oldest first. */
   readonly events: readonly BusEvent[];
-  /** Open connections to a host of the demo API that were made with this client certificate. */
+  /** Number of open connections to a demo host with this client certificate. */
   openConnections(host: string, fingerprint256: string): number;
-  /** Where the functions write their log lines and metrics. */
+  /** Log lines and metrics of the functions. */
   readonly logFile: string;
-  /** Sentences to print: what is wrong with the platform's identity, or peculiar to it. */
+  /** Sentences to print about the platform's identity. */
   readonly notices: readonly string[];
-  /** Calls that the gateway has not answered yet. */
+  /** Number of calls that the gateway has not answered yet. */
   callsUnderWay(): number;
-  /** Lets the calls under way finish, then takes everything down in reverse order. */
+  /** Finishes the calls in progress, then stops everything in reverse order. */
   close(): Promise<void>;
 }
 
-/** Throws an Error whose message is a sentence; what was up by then is down again. */
+/** Throws a one-sentence Error after stopping the parts that had started. */
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const running: { close(): Promise<void> }[] = [];
   const up = async <Part extends { close(): Promise<void> }>(starting: Promise<Part>): Promise<Part> => {
@@ -83,7 +83,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const bus = await up(startEventBus({ file: files.events, port: ports.events }));
     const authority = await up(startAuthority({ authority: authorities.platform, port: ports.authority }));
     const api = await up(startDemoApi(authorities, ports.api));
-    // While what their steps need is still there.
+    // Rotations end before the parts that their steps need.
     running.unshift({ close: endRotations });
     setEnvironment({ secretsManagerUrl: secrets.url, eventBusUrl: bus.url, identityTtlSeconds });
 
@@ -101,7 +101,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     try {
       await storePlatformIdentity(place);
     } catch (error) {
-      // Whoever put it there can only mend it while Secrets Manager runs; calls say what is wrong with it.
+      // Continue: the user can only correct the identity while Secrets Manager runs, and calls report the fault.
       onNotice(error instanceof Error ? error.message : String(error));
     }
 

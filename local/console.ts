@@ -1,4 +1,4 @@
-// The console of the local cloud: its identities, their rotations and what the bus was told, out of the local services.
+// The console of the local cloud: identities, rotations and events from the local services.
 import {
   DescribeSecretCommand,
   type DescribeSecretCommandOutput,
@@ -55,7 +55,7 @@ function rotationsOf(client: SecretsManagerClient): Rotations {
         await client.send(new RotateSecretCommand({ SecretId: `${prefix}${name}` }));
         return 'begun';
       } catch (thrown) {
-        // Somebody else has begun one meanwhile.
+        // Another client has started one meanwhile.
         if (thrown instanceof InvalidRequestException) return 'under-way';
         throw thrown;
       }
@@ -81,7 +81,7 @@ function isUnderWay({ VersionIdsToStages = {} }: DescribeSecretCommandOutput): b
   );
 }
 
-/** Undefined for what others put on the bus. */
+/** Undefined for events of other sources. */
 function eventState({ id, time, source, detail, 'detail-type': type }: BusEvent): EventState | undefined {
   const { identity, rejectedBy } = detail as { identity?: unknown; rejectedBy?: unknown };
   if (source !== eventSource || typeof identity !== 'string') return undefined;

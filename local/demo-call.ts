@@ -4,7 +4,7 @@ import { json } from 'node:stream/consumers';
 import { platformIdentity, routes } from '../core/settings.ts';
 import type { RunningHost } from './demo-api/server.ts';
 
-/** What the demo reads of an invocation's answer; docs/api.md has the whole. */
+/** The members of an invocation's response that the demo reads; see docs/api.md. */
 export interface Answered {
   readonly status: number;
   readonly body: string;
@@ -51,7 +51,7 @@ export function invocationOf({ host, port, behaviour, request: more }: RunningHo
   return { url: `https://${host}:${port}${isHealthy ? '/v1/accounts/1/balance' : '/'}`, ...more };
 }
 
-/** Throws when the gateway cannot be reached or answers nothing that an invocation may answer. */
+/** Throws if the gateway cannot be reached, or its response is not one of an invocation. */
 export async function callThroughGateway(gatewayUrl: string, invocation: object): Promise<CallResult> {
   const body = JSON.stringify(invocation);
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };

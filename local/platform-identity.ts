@@ -1,4 +1,4 @@
-// Puts the platform's identity into the local Secrets Manager: made at the first start, renewed before it expires.
+// Stores the platform's identity in the local Secrets Manager, and renews it before it expires.
 import { X509Certificate } from 'node:crypto';
 import {
   CreateSecretCommand,
@@ -22,7 +22,7 @@ interface Document {
 const day = 86_400_000;
 const lifetime = 90 * day;
 const renewBefore = 30 * day;
-/** Rotations try every destination that is named in full; one that never answers would make each of them wait. */
+/** Rotations test each destination without a wildcard; a silent one would delay each rotation. */
 const wildcard = '*.demo.localhost';
 
 export interface PlatformIdentityOptions {
@@ -33,14 +33,14 @@ export interface PlatformIdentityOptions {
   /** Where the demo's authority signs the next certificate. */
   readonly authorityUrl: string;
   readonly now: Date;
-  /** Told, in a sentence, of what a user would wonder at. */
+  /** Called with a sentence for the user. */
   readonly onNotice?: (sentence: string) => void;
 }
 
 /**
- * What somebody else stored under this name keeps its key, its certificates, its other destinations (any public host,
- * where it lists none) and its other members; only the destinations of the demo's hosts are set, and where its renewal asks
- * the demo's authority, the address of that.
+ * An identity that the user stored under this name keeps its key, certificates, other destinations (any public host, if
+ * it lists none) and other members. Only the destinations of the demo's hosts are set, and the URL of the demo's
+ * authority if its renewal uses that.
  * @returns what was done
  */
 export async function storePlatformIdentity(
@@ -90,7 +90,7 @@ function parse(text: string, secretId: string): Document {
     const document: unknown = JSON.parse(text);
     if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document;
   } catch {
-    // The sentence below says it, without a word of what the secret holds.
+    // The message below must not quote the secret.
   }
   throw new Error(
     `The secret ${secretId} of the local Secrets Manager holds no identity document: delete it or put one.`,
@@ -112,18 +112,18 @@ function issue({ authorities: { platform }, now }: PlatformIdentityOptions): Doc
   };
 }
 
-/** A customer that pins the old certificate is served by AWSPREVIOUS, and holds no rotation up. */
+/** `proceed`: a customer that pins the old certificate gets AWSPREVIOUS and does not stop a rotation. */
 function demoRenewal({ authorityUrl: url }: PlatformIdentityOptions): object {
   return { issuer: { kind: 'local', url }, onRejection: 'proceed' };
 }
 
-/** The port may be another one than at the last start. */
+/** The port can differ from that of the last start. */
 function followed(renewal: unknown, { authorityUrl: url }: PlatformIdentityOptions): unknown {
   const issuer = (renewal as { issuer?: { kind?: unknown } | null } | null | undefined)?.issuer;
   return issuer?.kind === 'local' ? { ...(renewal as object), issuer: { ...issuer, url } } : renewal;
 }
 
-/** Also one of an earlier state folder, whose root is another but bears the same name. */
+/** Also true for an earlier state folder, whose root has the same name. */
 function isDemoIdentity({ rootCertificate }: Document): boolean {
   return certificateOf(rootCertificate)?.subject === `CN=${platformRootName}`;
 }
@@ -151,7 +151,7 @@ function certificateOf(pem: unknown): X509Certificate | undefined {
   }
 }
 
-/** The demo's hosts first, as they run now; then what else was there. */
+/** The demo's hosts with their current ports, then the other destinations. */
 function destinationsFor({ hosts, authorities }: PlatformIdentityOptions, current?: Document): object[] {
   const listed = current && 'destinations' in current ? current.destinations : current && [{ host: '*' }];
   const others = Array.isArray(listed) ? (listed as { host?: unknown }[]) : [];

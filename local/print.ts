@@ -1,4 +1,4 @@
-// What the local cloud prints: what runs where, a call, a table of the hosts that fail, lines to try.
+// The output of the local cloud: addresses, a call, the table of failing hosts, commands to try.
 
 import type { Paint } from '../cli/output.ts';
 import { escapeForTerminal } from '../core/escape-for-terminal.ts';
@@ -30,7 +30,10 @@ function portsOf(hosts: readonly RunningHost[]): string {
   return last - first === ports.length - 1 ? `ports ${first} to ${last}` : `and ${ports.length - 1} other ports`;
 }
 
-/** One call; its five steps are the diagnosis's to tell. TLS does not tell when one of the steps 2 to 5 ends: they share one time. */
+/**
+ * One call. The diagnosis shows the five steps. TLS does not report when each of the steps 2 to 5 ends, so they share
+ * one time.
+ */
 export function callLines(result: CallResult, paint: Paint): string[] {
   if ('failed' in result) return failedLines(result.failed, paint);
   const { handshake, timings, status, body } = result.answered;
@@ -50,7 +53,7 @@ function failedLines({ code, step, detail, hint }: Failed, paint: Paint): string
   return [`  ${paint('red', '✗')} ${where}${paint('red', code)}: ${detail}`, `    ${hint}`];
 }
 
-/** `reason` is what the rotation function threw: one sentence and, in brackets, its code (functions/rotate.ts). */
+/** `reason` is the error of the rotation function: one sentence and its code in brackets (functions/rotate.ts). */
 export function failedStepLine({ identity, step }: FailedStep, reason: unknown): string {
   const message = reason instanceof Error ? reason.message : String(reason);
   const [, detail = message, code] = /^(.*) \(([a-z-]+)\)$/s.exec(message) ?? [];
@@ -72,7 +75,7 @@ export function outcomeTable(outcomes: readonly HostOutcome[], paint: Paint): st
   });
 }
 
-/** Lines for another terminal, each of which works as it stands. */
+/** Commands for another terminal, without placeholders. */
 export function linesToTry(cloud: Cloud, paint: Paint): string[] {
   const aws = `AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws secretsmanager --region us-east-1`;
   const lines: [string, string][] = [
@@ -96,7 +99,7 @@ export function linesToTry(cloud: Cloud, paint: Paint): string[] {
   return lines.flatMap(([why, line]) => [paint('dim', `  # ${why}`), `  ${line}`]);
 }
 
-/** The command that diagnoses one of the hosts; the gateway is named where it is not on the port that is tried first. */
+/** The command that diagnoses a host; it names the gateway unless that is on the default port. */
 export function diagnoseLine(cloud: Cloud, url: string): string {
   const api = cloud.gatewayUrl.endsWith(':8080') ? '' : ` --api ${cloud.gatewayUrl}`;
   return `npm run diagnose -- ${url}${api}`;

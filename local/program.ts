@@ -7,19 +7,19 @@ import { type Paint, painter } from '../cli/output.ts';
 import { demoHosts } from './demo-api/hosts.ts';
 
 export interface Program {
-  /** Standard output is one. */
+  /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
   readonly paint: Paint;
   /** Aborted by the first Ctrl-C or SIGTERM; the second ends the process. */
   readonly signal: AbortSignal;
 }
 
-/** A terminal's Ctrl-C reaches this process twice under npm, which passes it on as well: that is still the first. */
+/** Under npm, Ctrl-C reaches this process twice, because npm forwards it: both count as the first. */
 const oneKeyPressMs = 500;
 
-/** To be called before anything else. */
+/** Call it before anything else. */
 export function openProgram(): Program {
-  // As the stack sets it for the functions; libuv reads it when it first uses a thread, which nothing has done up to here.
+  // As in the stack. libuv reads it when it first uses a thread, so it must be set first.
   process.env.UV_THREADPOOL_SIZE ??= '64';
   const stop = new AbortController();
   let firstSignalAt: number | undefined;
@@ -30,20 +30,20 @@ export function openProgram(): Program {
       stop.abort();
     });
   }
-  // Whoever reads the output may go away first (`npm start | head`): then there is nobody to tell.
+  // The reader of the output can close first (`npm start | head`).
   process.stdout.on('error', () => process.exit(0));
   const isTerminal = process.stdout.isTTY === true;
   return { isTerminal, paint: painter(isTerminal && !process.env.NO_COLOR), signal: stop.signal };
 }
 
-/** Removed however this process ends, short of SIGKILL. */
+/** Removed when this process ends, except by SIGKILL. */
 export function temporaryFolder(prefix: string): string {
   const folder = mkdtempSync(join(tmpdir(), prefix));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** What was thrown, in a sentence on standard error. @returns `code` */
+/** Prints the error's message on standard error. @returns `code` */
 export function complain(error: unknown, code: number): number {
   const { message, code: reason } = error as NodeJS.ErrnoException;
   const missing = reason === 'ERR_MODULE_NOT_FOUND' && /Cannot find package '([^']+)'/.exec(message)?.[1];
@@ -54,7 +54,7 @@ export function complain(error: unknown, code: number): number {
 export interface StartOptions {
   readonly isDemo: boolean;
   readonly wantsHelp: boolean;
-  /** Undefined for a demo that was given none: a temporary one. */
+  /** Undefined for a demo: a temporary one. */
   readonly folder: string | undefined;
   readonly ports: Ports;
 }
@@ -111,7 +111,7 @@ export function readOptions(args: readonly string[]): StartOptions {
   };
 }
 
-/** Found when the second of them listens, a port is said to be taken, and not by whom. */
+/** Checked here, because a port conflict at listen time would not name the other option. */
 function requireDifferent({ gateway, secrets, authority, events, api }: Ports): void {
   const wanted = [
     ['--port', gateway],

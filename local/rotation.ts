@@ -1,4 +1,5 @@
-// Rotation in the local cloud: how Secrets Manager reaches the rotation function, and the schedule of the platform's identity.
+// Rotation in the local cloud: invokes the rotation function for Secrets Manager, and sets the schedule of the
+// platform's identity.
 import { X509Certificate } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
@@ -18,16 +19,16 @@ import type { SecretsManager } from './secrets-manager/server.ts';
 /** For `aws secretsmanager rotate-secret --rotation-lambda-arn`. */
 export const rotationFunctionArn = `arn:aws:lambda:${localRegion}:${localAccountId}:function:countersign-rotate`;
 
-/** A third of what the demo's authority signs for. */
+/** A third of the validity of the demo's certificates. */
 const schedule = 'rate(30 days)';
-/** Of one step. Lambda's is 15 minutes; nothing here takes that long to answer. */
+/** Of one step. The deployed function has 15 minutes; nothing here takes as long. */
 const stepTimeoutMs = 60_000;
-/** How long the end waits for a step that is under way. */
-const patienceMs = 5_000;
-/** The function looks for what may not be shown yet for 3 s; a step that fails is taken again. */
-const testPatienceMs = 15_000;
+/** How long closing waits for a step in progress. */
+const closeTimeoutMs = 5_000;
+/** The function retries reads for 3 s, and Secrets Manager retries failed steps. */
+const testTimeoutMs = 15_000;
 
-/** Of a rotation: whose, and how far it was. */
+/** The identity and step of a failed rotation. */
 export interface FailedStep {
   readonly identity: string;
   /** As AWS spells it. */
@@ -41,13 +42,13 @@ export interface RotationListeners {
 
 export interface LocalRotation {
   readonly rotationFunctions: RotationFunctions;
-  /** Steps asked for before that wait for it. */
+  /** Earlier steps wait for this call. */
   serve(fn: LocalFunction): void;
-  /** Waits for the step under way, for some seconds: it may be cut off anywhere. */
+  /** Waits up to 5 s for the step in progress, which can be interrupted anywhere. */
   end(secrets: Pick<SecretsManager, 'endRotations'>): Promise<void>;
 }
 
-/** Secrets Manager is up before the functions are loaded, and may have a rotation to go on with. */
+/** Secrets Manager starts before the functions are loaded, and can have a rotation to continue. */
 export function createRotation({ onFailure, onStep }: RotationListeners): LocalRotation {
   const loaded = Promise.withResolvers<LocalFunction>();
   const ending = Promise.withResolvers<never>();
@@ -70,18 +71,18 @@ export function createRotation({ onFailure, onStep }: RotationListeners): LocalR
     rotationFunctions: (arn) => (arn === rotationFunctionArn ? step : undefined),
     serve: loaded.resolve,
     async end(secrets) {
-      const patience = new AbortController();
-      const over = wait(patienceMs, undefined, { signal: patience.signal }).catch(() => undefined);
-      await Promise.race([secrets.endRotations(), over]);
-      patience.abort();
+      const timer = new AbortController();
+      const timeout = wait(closeTimeoutMs, undefined, { signal: timer.signal }).catch(() => undefined);
+      await Promise.race([secrets.endRotations(), timeout]);
+      timer.abort();
       ending.reject(new Error('The local cloud ends.'));
     },
   };
 }
 
 /**
- * Sets the schedule of an identity that the demo's authority signs, unless somebody has set up another or cancelled it.
- * Secrets Manager tests it behind that: `untilTested` tells when a rotation can begin.
+ * Sets the schedule of an identity that the demo's authority signs, unless the secret had a schedule before. Secrets
+ * Manager then tests it: `untilTested` waits until a rotation can start.
  */
 export async function scheduleRotation(client: SecretsManagerClient, SecretId: string): Promise<void> {
   const document = await currentDocument(client, SecretId);
@@ -98,9 +99,9 @@ export async function scheduleRotation(client: SecretsManagerClient, SecretId: s
   );
 }
 
-/** Resolves when no rotation is under way, and after the patience of a test in any case. */
+/** Resolves when no rotation is in progress, at the latest after 15 s. */
 export async function untilTested(client: SecretsManagerClient, SecretId: string, signal: AbortSignal): Promise<void> {
-  const giveUpAt = performance.now() + testPatienceMs;
+  const giveUpAt = performance.now() + testTimeoutMs;
   while (performance.now() < giveUpAt) {
     const { VersionIdsToStages = {} } = await client.send(new DescribeSecretCommand({ SecretId }));
     if (!Object.values(VersionIdsToStages).some((stages) => stages.includes('AWSPENDING'))) return;
@@ -108,7 +109,7 @@ export async function untilTested(client: SecretsManagerClient, SecretId: string
   }
 }
 
-/** SHA-256, of the certificate that is in use; undefined where there is none. */
+/** SHA-256 of the certificate in use; undefined without one. */
 export async function currentFingerprint(client: SecretsManagerClient, SecretId: string): Promise<string | undefined> {
   try {
     return new X509Certificate(String((await currentDocument(client, SecretId))?.certificate)).fingerprint256;
@@ -122,7 +123,7 @@ interface Document {
   readonly renewal?: { readonly issuer?: { readonly kind?: unknown } };
 }
 
-/** Undefined for what is no document; calls say what is wrong with it. */
+/** Undefined for an invalid document; calls report the fault. */
 async function currentDocument(client: SecretsManagerClient, SecretId: string): Promise<Document | undefined> {
   try {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }));

@@ -1,4 +1,4 @@
-// The door of `npm start` and `npm run demo`: options, exit codes, and what is printed when.
+// The entry point of `npm start` and `npm run demo`.
 import { openly } from '../cli/api/access.ts';
 import { openOverHttp } from '../cli/api/over-http.ts';
 import { diagnosisLines } from '../cli/diagnosis-text.ts';
@@ -21,7 +21,7 @@ const { paint, signal } = openProgram();
 
 process.exit(await main());
 
-/** @returns the exit code: 0, 1 when something is in the way, 2 when the options are wrong */
+/** @returns the exit code: 0, 1 if the start fails, 2 for wrong options */
 async function main(): Promise<number> {
   let options: StartOptions;
   try {
@@ -83,7 +83,7 @@ async function showCall(cloud: Cloud): Promise<boolean> {
   return isDiagnosed && result.answered.status === 200;
 }
 
-/** What `npm run diagnose` prints. @returns whether it found nothing wrong */
+/** Prints a diagnosis as `npm run diagnose` does. @returns whether access was granted */
 async function showDiagnosis(cloud: Cloud): Promise<boolean> {
   const [healthy] = cloud.hosts;
   const url = `https://${healthy?.host}:${healthy?.port}`;
@@ -109,7 +109,7 @@ async function showFailures(cloud: Cloud): Promise<boolean> {
 
 function stopped(): Promise<void> {
   if (signal.aborted) return Promise.resolve();
-  // A signal handler keeps no process alive, and neither does a listener: the servers do.
+  // Signal handlers do not keep the process alive; the servers do.
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 

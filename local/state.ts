@@ -1,4 +1,4 @@
-// The folder that the local cloud keeps its state in: private, written whole or not at all, never overwritten.
+// The state folder of the local cloud: private, with files that are written atomically and never overwritten.
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { chmod, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
@@ -31,7 +31,7 @@ export async function readState(file: string): Promise<string | undefined> {
 /**
  * Writes a file that does not exist yet (0600): under another name first, flushed, then linked into place, so that a
  * crash leaves the whole file or none, and a second process that starts at the same time cannot replace the first's.
- * @returns false when somebody else had written it meanwhile
+ * @returns false if another process has written it meanwhile
  */
 export async function createState(file: string, text: string): Promise<boolean> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
@@ -56,13 +56,13 @@ export async function createState(file: string, text: string): Promise<boolean> 
 }
 
 /**
- * A log of this run alone (0600): it would grow without end otherwise. That of the run before is kept as `<file>.1`.
- * Throws a one-sentence Error when there is something else in the place of either.
+ * A log of this run only (0600), so that it does not grow without limit. The log of the previous run becomes
+ * `<file>.1`. Throws a one-sentence Error if either is not a regular file.
  */
 export async function openLog(file: string): Promise<{ write(line: string): void; close(): Promise<void> }> {
   for (const one of [file, `${file}.1`]) {
     const found = await stat(one).catch(() => undefined);
-    if (found && !found.isFile()) throw new Error(`In the place of the file ${one} is something else: delete it.`);
+    if (found && !found.isFile()) throw new Error(`${one} is not a regular file: delete it.`);
   }
   try {
     await rename(file, `${file}.1`);
@@ -71,7 +71,7 @@ export async function openLog(file: string): Promise<{ write(line: string): void
     if (code !== 'ENOENT') throw new Error(`The file ${file} cannot be renamed (${code}): delete it.`, { cause });
   }
   const stream = createWriteStream(file, { flags: 'wx', mode: 0o600 });
-  // A log that cannot be written is no reason to refuse a call.
+  // A log error must not fail a call.
   stream.on('error', () => undefined);
   return {
     write: (line) => void stream.write(line),
@@ -79,7 +79,7 @@ export async function openLog(file: string): Promise<{ write(line: string): void
   };
 }
 
-/** Where the parts keep theirs. */
+/** The files of each part. */
 export function stateFiles(folder: string): { authorities: string; secrets: string; events: string; log: string } {
   return {
     authorities: join(folder, 'demo-authorities.json'),

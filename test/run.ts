@@ -13,7 +13,7 @@ const stages: readonly { name: string; command: readonly string[]; count?: () =>
     {
       name: 'peers of the tests: openssl, nginx, Apache, HAProxy, Caddy, stunnel, lighttpd, GnuTLS, Java, Go, Tomcat, util-linux, iproute2, strongSwan, smallstep, the AWS CLI',
       command: ['node', 'test/support/install-peers.ts'],
-      // It prepares and checks nothing: what it cannot install is a skipped suite, not a failure.
+      // A peer that cannot be installed skips its suites and is not a failure.
       isPreparation: true,
     },
     { name: 'format and lint', command: ['biome', 'check', '.'] },

@@ -18,8 +18,8 @@ const report = JSON.stringify({
     {
       assertionResults: [
         result('passed', 'answers', 'nginx'),
-        result('skipped', 'is told right (needs the right to make a network namespace)', 'every cell of GnuTLS'),
-        result('skipped', 'is told right (needs lighttpd-mod-openssl)', 'every cell of lighttpd'),
+        result('skipped', 'is diagnosed (needs the right to make a network namespace)', 'every cell of GnuTLS'),
+        result('skipped', 'is diagnosed (needs lighttpd-mod-openssl)', 'every cell of lighttpd'),
       ],
     },
     {
@@ -37,8 +37,8 @@ describe('what is skipped is named', () => {
     const { passed, failed, skipped } = countedIn(report);
     expect({ passed, failed }).toEqual({ passed: 1, failed: 0 });
     expect([...skipped]).toEqual([
-      ['every cell of GnuTLS is told right (needs the right to make a network namespace)', 1],
-      ['every cell of lighttpd is told right (needs lighttpd-mod-openssl)', 1],
+      ['every cell of GnuTLS is diagnosed (needs the right to make a network namespace)', 1],
+      ['every cell of lighttpd is diagnosed (needs lighttpd-mod-openssl)', 1],
       ['the AWS CLI (needs the AWS CLI)', 2],
       ['the gateway listens on IPv6', 1],
     ]);

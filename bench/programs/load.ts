@@ -1,9 +1,13 @@
-// The load: so many connections, on each one request after the other, over raw sockets. Arguments: port, connections, seconds, request as base64.
+// The load: so many connections, on each one request after the other, over raw sockets. Arguments: port, connections,
+// seconds, request as base64.
 import { connect } from 'node:net';
 
 const [port = '', connections = '', seconds = '', encoded = ''] = process.argv.slice(2);
 const request = Buffer.from(encoded, 'base64');
-/** An answer is looked at no further than for its status and its length: a parser would cost as much as what is measured. */
+/**
+ * An answer is looked at no further than for its status and its length: a parser would cost as much as what is
+ * measured.
+ */
 const lengthPattern = /\r\ncontent-length: (\d+)/i;
 const latencies: number[] = [];
 let failures = 0;

@@ -1,4 +1,5 @@
-// The bare hop: HTTP in, node:https with one keep-alive agent out, over the workers of a cluster. Arguments: port, workers, folder.
+// The bare hop: HTTP in, node:https with one keep-alive agent out, over the workers of a cluster. Arguments: port,
+// workers, folder.
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';

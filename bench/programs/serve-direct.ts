@@ -1,4 +1,5 @@
-// A bare Node client that calls the API itself, without a hop. Arguments: URL, calls at a time, seconds, folder of the PEM files.
+// A bare Node client that calls the API itself, without a hop. Arguments: URL, calls at a time, seconds, folder of the
+// PEM files.
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';

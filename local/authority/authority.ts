@@ -24,7 +24,7 @@ export interface CertificateRequest {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly signatureHash?: 'sha256' | 'sha384' | 'sha1' | 'md5';
-  /** Hex; the key's own by default (RFC 5280, section 4.2.1.2). Another's makes a certificate look like that one's. */
+  /** Hex; by default computed from the key (RFC 5280, section 4.2.1.2). */
   readonly keyIdentifier?: string;
   /** The key to certify, for a certificate that is renewed or cross-signed with the key it has. PEM. */
   readonly privateKey?: string;
@@ -41,7 +41,7 @@ export interface IssuedCertificate {
   readonly root: string;
 }
 
-/** Somebody else's key, with the names that its holder asked for. */
+/** A request to certify a public key, with the names from the request. */
 export interface PublicRequest {
   /** DER of the Name. */
   readonly subject: Buffer;
@@ -56,14 +56,14 @@ export interface PublicRequest {
 export interface Authority {
   /** PEM. */
   readonly certificate: string;
-  /** PEM, PKCS#8. Kept by whoever keeps the authority. */
+  /** PEM, PKCS#8. */
   readonly privateKey: string;
   /** PEM, from this authority up to but without the root; empty for a root. */
   readonly intermediates: string;
   /** PEM. */
   readonly root: string;
   issue(request: CertificateRequest): IssuedCertificate;
-  /** A certificate for a key that stays with whoever holds it. */
+  /** Certifies a public key; the private key stays with its owner. */
   certify(request: PublicRequest): Omit<IssuedCertificate, 'privateKey'>;
   /** An authority below this one. */
   intermediate(request: CertificateRequest): Authority;
@@ -77,7 +77,7 @@ export function createAuthority(request: CertificateRequest): Authority {
   return openAuthority(certificate, pem(key));
 }
 
-/** The authority whose certificate and key are in hand. `intermediates` is its own chain, itself first, without the root. */
+/** An authority from its certificate and key. `intermediates` is its own chain, itself first, without the root. */
 export function openAuthority(
   certificate: string,
   privateKey: string,
@@ -114,14 +114,14 @@ type Template = Omit<CertificateRequest, 'commonName'> &
   ({ readonly commonName: string } | Pick<PublicRequest, 'subject' | 'alternativeNames'>);
 
 /**
- * node-forge writes certificates (RFC 5280, section 4.1) but knows RSA keys alone, so the public key and the signature
- * are put into its ASN.1 by hand, and node:crypto signs.
+ * node-forge writes certificates (RFC 5280, section 4.1) but supports only RSA keys, so this function inserts the
+ * public key and the signature into its ASN.1, and node:crypto signs.
  */
 function writeCertificate(request: Template, publicKey: KeyObject, issuer: Issuer, isAuthority: boolean): string {
   const { asn1, pki } = forge;
   const certificate = pki.createCertificate();
   const now = Date.now();
-  // Positive and without a leading zero, as DER wants it (RFC 5280, section 4.1.2.2).
+  // Positive and without a leading zero, as DER requires (RFC 5280, section 4.1.2.2).
   certificate.serialNumber = `4${randomBytes(16).toString('hex').slice(1)}`;
   certificate.validity.notBefore = request.notBefore ?? new Date(now - day);
   certificate.validity.notAfter = request.notAfter ?? new Date(now + (isAuthority ? 3650 : 365) * day);
@@ -143,7 +143,7 @@ function writeCertificate(request: Template, publicKey: KeyObject, issuer: Issue
     ...(request.names?.length ? [{ name: 'subjectAltName', altNames: request.names.map(altName) }] : []),
   ]);
 
-  // The template is signed with a throw-away shape: only its TBSCertificate is kept.
+  // The key and algorithm are placeholders: only the TBSCertificate is used.
   certificate.publicKey = pki.setRsaPublicKey(new forge.jsbn.BigInteger('3'), new forge.jsbn.BigInteger('3'));
   const algorithm = signatureAlgorithm(issuer.key, request.signatureHash ?? 'sha256');
   (certificate as { siginfo: { algorithmOid: string } }).siginfo.algorithmOid = pki.oids

@@ -1,4 +1,4 @@
-// The platform's authority on loopback: a certificate request goes in, the certificate and its issuers come out.
+// The platform's authority on loopback: signs certificate requests over HTTP.
 import { createHash, X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { collectBytes } from '../../core/byte-collector.ts';
@@ -8,7 +8,7 @@ import { isLoopbackHeader } from '../../listener/loopback.ts';
 import type { Authority } from './authority.ts';
 
 export interface AuthorityServerOptions {
-  /** Signs what comes: `platform` of the demo's authorities. */
+  /** Signs the requests: `platform` of the demo's authorities. */
   readonly authority: Authority;
   /** 0 for any free one; always on 127.0.0.1. */
   readonly port: number;
@@ -28,10 +28,10 @@ const path = '/certificates';
 const mostBodyBytes = 65_536;
 const mostDays = 3_650;
 const mostRemembered = 1_000;
-/** For a request under way when it is closed. */
+/** For a request in progress while closing. */
 const answerMs = 2_000;
 const day = 86_400_000;
-/** Clocks differ: certificates are dated back, as AWS Private CA does it. */
+/** Certificates are backdated because clocks differ; AWS Private CA does the same. */
 const datedBackMs = 3_600_000;
 
 interface Refusal {
@@ -40,10 +40,10 @@ interface Refusal {
 }
 
 /**
- * `POST /certificates?days=90` with a PEM request (PKCS#10) as body answers 201 with PEM: the certificate for clients with
- * the subject, subject alternative names and key of the request, its intermediates, the root. The same `idempotency-key`
- * with the same request answers with the same certificate. Whoever reaches it gets a signature: loopback, and no web page.
- * Throws an Error of one sentence when the port cannot be had.
+ * `POST /certificates?days=90` with a PEM request (PKCS#10) as body answers 201 with PEM: the certificate for clients
+ * with the subject, subject alternative names and key of the request, its intermediates, the root. The same
+ * `idempotency-key` with the same request returns the same certificate. Callers are not authenticated, so it listens on
+ * loopback and rejects web pages. Throws a one-sentence Error if the port is taken.
  */
 export async function startAuthority(options: AuthorityServerOptions): Promise<AuthorityServer> {
   const { authority, port, now = Date.now } = options;
@@ -90,7 +90,7 @@ export async function startAuthority(options: AuthorityServerOptions): Promise<A
       if (typeof answer === 'string') write(response, 201, 'application/x-pem-file', answer);
       else write(response, answer.status, 'text/plain; charset=utf-8', `${answer.sentence}\n`);
     } catch {
-      // A body that broke off, or a request that only looks like one: nobody waits, or nothing more can be said.
+      // The body was cut off, or the request cannot be parsed.
       if (!response.headersSent) write(response, 400, 'text/plain; charset=utf-8', 'The request cannot be read.\n');
     }
   });
@@ -105,7 +105,7 @@ export async function startAuthority(options: AuthorityServerOptions): Promise<A
   };
 }
 
-/** As for the local Secrets Manager: a page in the user's browser gives itself away by Host, Origin or Sec-Fetch-Site. */
+/** Rejects web pages by Host, Origin and Sec-Fetch-Site, as the local Secrets Manager does. */
 function refusalOf({ headers, method, url }: IncomingMessage): Refusal | undefined {
   if (!isLoopbackHeader(headers.host ?? '')) return refusal(403, 'Only requests to a loopback name are answered.');
   if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {

@@ -1,8 +1,8 @@
-// What a call of a local AWS service can fail with: AWS's error names, one table from name to HTTP status.
+// Errors of local AWS services: AWS's names and their HTTP status.
 
 /**
- * AWS Secrets Manager API reference and EventBridge API reference, "Errors" of each action and "Common errors": the services
- * answer 400 even where something is not found. 403 and 413 are for what never reaches an action.
+ * AWS Secrets Manager API reference and EventBridge API reference, "Errors" of each action and "Common errors": the
+ * services answer 400 even if something is not found. 403 and 413 are for requests that do not reach an action.
  */
 const statuses = {
   AccessDeniedException: 403,
@@ -24,7 +24,10 @@ const statuses = {
 
 export type AwsErrorName = keyof typeof statuses;
 
-/** `message` is shown to the caller: it never holds a secret's value, nor anything else out of a body but ids and labels. */
+/**
+ * `message` is shown to the caller: it never contains a secret's value, and nothing else of a body except ids and
+ * labels.
+ */
 export class AwsError extends Error {
   override readonly name: AwsErrorName;
   readonly status: number;

@@ -13,19 +13,19 @@ export interface AwsServerOptions {
   readonly service: Service;
   /** Throws UnknownOperationException. */
   readonly actionNamed: (name: string) => (body: object) => object | Promise<object>;
-  /** The answer to what is no AwsError; the thrown is its cause. */
+  /** Wraps an error that is not an AwsError, as its cause. */
   readonly internalError: (cause: unknown) => AwsError;
   /** 0 for any free one. */
   readonly port: number;
   readonly host: string;
-  /** For sentences: what it is, and the option that chooses another port. */
+  /** For error messages: the name of the service, and the option that sets its port. */
   readonly what: string;
   readonly option: string;
 }
 
 export interface AwsServer {
   readonly url: string;
-  /** Answers what has been understood, then lets go of the port. */
+  /** Finishes requests in progress, then closes the port. */
   close(): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export async function startAwsServer(options: AwsServerOptions): Promise<AwsServ
   if (!isLoopback(host)) {
     throw new Error(`${what.replace(/^the/, 'The')} listens on loopback only, and ${host} is not a loopback address.`);
   }
-  /** What has been understood and not yet answered. */
+  /** Requests with a parsed body that are not yet answered. */
   const underway = new Set<Promise<void>>();
 
   const server = createServer(async (request, response) => {
@@ -73,7 +73,7 @@ export async function startAwsServer(options: AwsServerOptions): Promise<AwsServ
       const ended = once(server, 'close');
       server.close();
       await Promise.all(underway);
-      // What is left are connections kept alive, and requests that never came to their end.
+      // Closes keep-alive connections and incomplete requests.
       server.closeAllConnections();
       await ended;
     },
@@ -82,7 +82,7 @@ export async function startAwsServer(options: AwsServerOptions): Promise<AwsServ
 
 export const contentType = 'application/x-amz-json-1.1';
 
-/** What tells one service's requests from another's. */
+/** Identifies the requests of one service. */
 export interface Service {
   /** Before the action in X-Amz-Target. */
   readonly target: string;
@@ -92,11 +92,11 @@ export interface Service {
 }
 
 /**
- * Which action is meant. Throws an AwsError for whatever is not a call of an SDK or the CLI.
+ * The name of the action. Throws an AwsError unless the request is a call of an SDK or the CLI.
  *
- * A web page in the user's browser can reach loopback. It cannot send this content type without asking first (which is
- * refused, having the wrong method), and a page whose own name was made to lead here (DNS rebinding) gives itself away
- * by that name in Host. No SDK and no CLI says where a page is from, as browsers do.
+ * A web page in the user's browser can reach loopback. It cannot send this content type without a preflight request,
+ * which is rejected by its method. A page whose name resolves to loopback (DNS rebinding) is rejected by its Host.
+ * Browsers also send Origin or Sec-Fetch-Site; SDKs and the CLI do not.
  */
 export function actionNameOf(request: IncomingMessage, service: Service): string {
   const { headers, method, url } = request;
@@ -122,7 +122,7 @@ export function actionNameOf(request: IncomingMessage, service: Service): string
 
 /**
  * The form of a Signature Version 4 header (AWS IAM User Guide, "Elements of an AWS API request signature"). The
- * signature is not verified: there is no secret key on this side to verify it with, any credentials will do.
+ * signature is not verified, because the server has no secret key: any credentials are accepted.
  */
 function checkAuthorization({ headers }: IncomingMessage, signingName: string): void {
   const header = headers.authorization;
@@ -155,11 +155,11 @@ function parameter(text: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The body as an object, fields that are null left out: to AWS they are absent. Throws SerializationException. */
+/** The body as an object without null fields, which AWS treats as absent. Throws SerializationException. */
 export async function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<object> {
   const collector = new ByteCollector({ maxBytes: maxBodyBytes });
   let fits = true;
-  // Reads on to the end, keeping nothing: a client that is still writing would not see the answer.
+  // Reads to the end without storing: a client that is still writing would not read the response.
   for await (const chunk of request as AsyncIterable<Buffer>) {
     fits &&= collector.add(chunk);
     if (!fits) collector.clear();
@@ -177,7 +177,7 @@ function parseJson(bytes: Buffer): unknown {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     return JSON.parse(text, (_key, value: unknown) => (value === null ? undefined : value));
   } catch {
-    // JSON.parse quotes what it could not read; that may be a secret.
+    // The message of JSON.parse quotes the input, which may contain a secret.
     throw new AwsError('SerializationException', 'The body is not JSON.');
   }
 }
@@ -202,7 +202,7 @@ function write(response: ServerResponse, status: number, body: object): void {
   response.end(bytes);
 }
 
-/** The body as the action's shape; unknown fields are dropped, as AWS does. */
+/** Validates the body for the action; unknown fields are dropped, as at AWS. */
 export function parseInput<Schema extends v.GenericSchema>(schema: Schema, body: unknown): v.InferOutput<Schema> {
   const result = v.safeParse(schema, body);
   if (result.success) return result.output;
@@ -225,7 +225,10 @@ function isWrongType(issue: v.BaseIssue<unknown>): boolean {
   );
 }
 
-/** AWS puts the value into this sentence unless the field is sensitive; here never, for it may be a secret in the wrong field. */
+/**
+ * AWS includes the value unless the field is sensitive; this server never does, because a secret may be in the wrong
+ * field.
+ */
 function wordsFor(issue: v.BaseIssue<unknown>): string {
   const value = issue.input === undefined ? 'Value null' : 'Value';
   return `${value} at '${pathOf(issue)}' failed to satisfy constraint: Member must ${constraintOf(issue)}`;

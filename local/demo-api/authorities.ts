@@ -1,4 +1,4 @@
-// The certificate authorities of the demo, made at the first start and kept: the customer's, and the platform's.
+// The demo's certificate authorities of the customer and the platform, created at the first start.
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
 import { type Authority, createAuthority, openAuthority } from '../authority/authority.ts';
@@ -11,7 +11,7 @@ export interface DemoAuthorities {
   readonly platform: Authority;
 }
 
-/** By this name a demo identity is told from one that somebody stored under the same name. */
+/** Distinguishes a demo identity from one that the user stored under the same name. */
 export const platformRootName = 'Countersign demo platform root';
 
 const keptAuthority = v.object({ certificate: v.string(), privateKey: v.string() });
@@ -38,7 +38,7 @@ export async function openAuthorities(file: string): Promise<DemoAuthorities> {
   return parse(file, (await readState(file)) ?? '');
 }
 
-/** The root's key is not kept: the intermediate signs whatever is to come. */
+/** The root's key is discarded: the intermediate signs all certificates. */
 function makeAuthorities(): DemoAuthorities {
   return {
     customer: createAuthority({ commonName: 'Countersign demo customer CA' }),

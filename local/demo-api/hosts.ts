@@ -1,16 +1,16 @@
 // The hosts of the demo API: one that works, and one for each way a mutual handshake fails.
 import type { ErrorCode, Step } from '../../core/errors.ts';
 
-/** How a host treats whoever connects. */
+/** How a host treats connections. */
 export type Behaviour =
   | { readonly kind: 'mutual-tls'; readonly certificate: 'sound' | 'expired' | 'untrusted' | 'misnamed' }
   /** Trusts the clients of another authority than the platform's. */
   | { readonly kind: 'rejecting'; readonly tls: 'TLSv1.2' | 'TLSv1.3' }
-  /** Lets one certificate of the platform in, the one that it was told of, and knows nothing of rotations. */
+  /** Accepts only one certificate of the platform, set with `pinClient`. */
   | { readonly kind: 'pinning' }
   | { readonly kind: 'one-way-tls' }
   | { readonly kind: 'plain-http' }
-  /** Accepts the connection and never says a word. */
+  /** Accepts the connection and never responds. */
   | { readonly kind: 'silent' };
 
 export interface DemoHost {
@@ -19,9 +19,9 @@ export interface DemoHost {
   /** Follows "a host that". */
   readonly does: string;
   readonly behaviour: Behaviour;
-  /** What Countersign must say of it; undefined for those that work. */
+  /** The expected failure; undefined for hosts that work. */
   readonly expected?: { readonly code: ErrorCode; readonly step: Step };
-  /** What the invocation must carry for that, beside the url. */
+  /** Members that the invocation needs for that failure. */
   readonly request?: { readonly requireMutual?: boolean; readonly timeoutMs?: number };
 }
 
@@ -89,7 +89,7 @@ export const demoHosts: readonly DemoHost[] = [
   },
 ];
 
-/** The one that takes every certificate of the platform. */
+/** Accepts every certificate of the platform. */
 export const healthyHost = 'accounts.demo.localhost';
-/** The one that a rotation leaves behind. */
+/** Rejects the certificate of the next rotation. */
 export const pinningHost = 'pins.demo.localhost';

@@ -16,19 +16,19 @@ export interface RunningHost extends DemoHost {
 
 export interface DemoApi {
   readonly hosts: readonly RunningHost[];
-  /** Tells the host that pins which certificate it is to let in; before that, any of the platform's. */
+  /** Sets the certificate that the pinning host accepts; until then it accepts any of the platform's. */
   pinClient(fingerprint256: string): void;
-  /** Connections to a host that are open and were made with this client certificate. */
+  /** Number of open connections to a host with this client certificate. */
   openConnections(host: string, fingerprint256: string): number;
-  /** Cuts off whoever is still connected. */
+  /** Destroys open connections. */
   close(): Promise<void>;
 }
 
 const day = 86_400_000;
 
 /**
- * @param port of the first host, the others follow; 0 takes free ones
- * Server certificates are made anew at each start. Throws a one-sentence Error when a port is taken.
+ * @param port of the first host, the others follow; 0 takes free ones Server certificates are created at each start.
+ * Throws a one-sentence Error when a port is taken.
  */
 export async function startDemoApi(authorities: DemoAuthorities, port: number): Promise<DemoApi> {
   const opened: { server: Server; sockets: Set<Socket> }[] = [];
@@ -84,7 +84,7 @@ function createServerFor({ host, behaviour }: DemoHost, authorities: DemoAuthori
     { ...certificateFor(host, behaviour, authorities), ...clientRules(behaviour, authorities) },
     serveAccounts,
   );
-  // A client that goes away in the middle of a handshake is what half of these hosts are for.
+  // Half of these hosts exist to make clients abort the handshake.
   server.on('tlsClientError', () => undefined);
   return server;
 }
@@ -93,7 +93,7 @@ type TlsBehaviour = Exclude<DemoHost['behaviour'], { kind: 'plain-http' | 'silen
 
 function certificateFor(host: string, behaviour: TlsBehaviour, { customer }: DemoAuthorities): TlsOptions {
   const defect = behaviour.kind === 'mutual-tls' ? behaviour.certificate : 'sound';
-  const name = defect === 'misnamed' ? 'somebody-else.demo.localhost' : host;
+  const name = defect === 'misnamed' ? 'other-name.demo.localhost' : host;
   const issuer = defect === 'untrusted' ? createAuthority({ commonName: 'Countersign demo unknown CA' }) : customer;
   const issued = issuer.issue({
     commonName: name,
@@ -111,8 +111,8 @@ function clientRules(behaviour: TlsBehaviour, { platform }: DemoAuthorities): Tl
   if (behaviour.kind === 'one-way-tls') return {};
   const mutual = { requestCert: true, rejectUnauthorized: true };
   if (behaviour.kind === 'mutual-tls' || behaviour.kind === 'pinning') return { ...mutual, ca: platform.root };
-  const stranger = createAuthority({ commonName: 'Countersign demo clients of somebody else' });
-  return { ...mutual, ca: stranger.certificate, minVersion: behaviour.tls, maxVersion: behaviour.tls };
+  const otherPlatform = createAuthority({ commonName: 'Countersign demo clients of another platform' });
+  return { ...mutual, ca: otherPlatform.certificate, minVersion: behaviour.tls, maxVersion: behaviour.tls };
 }
 
 async function closeServer(server: Server, sockets: Set<Socket>): Promise<void> {
@@ -135,7 +135,7 @@ export function serveAccounts(request: IncomingMessage, response: ServerResponse
   else reply(request, response, 200, { account, balance: balanceOf(account), currency: 'EUR' });
 }
 
-/** The body comes back as its size and digest, so that any body can be sent and checked. */
+/** Returns the size and digest of the body, so that any body can be checked. */
 function echo(request: IncomingMessage, response: ServerResponse): void {
   const digest = createHash('sha256');
   let bytes = 0;
@@ -154,14 +154,14 @@ function echo(request: IncomingMessage, response: ServerResponse): void {
   });
 }
 
-/** Whose certificate the server verified; undefined when it asked for none. */
+/** The verified client certificate; undefined if the server did not request one. */
 function clientOf(request: IncomingMessage): { subject: string; fingerprint256: string } | undefined {
   if (!(request.socket instanceof TLSSocket) || !request.socket.authorized) return undefined;
   const certificate = request.socket.getPeerX509Certificate();
   return certificate && { subject: certificate.subject, fingerprint256: certificate.fingerprint256 };
 }
 
-/** Made of the account's name, so that the same account always has the same balance. */
+/** Derived from the account, so that it is always the same. */
 function balanceOf(account: string): string {
   return (createHash('sha256').update(account).digest().readUInt32BE(0) / 1e4).toFixed(2);
 }

@@ -1,8 +1,8 @@
-// An entry of PutEvents as an event: what EventBridge adds to it, and why it refuses one.
+// Validates an entry of PutEvents and converts it to an event, as EventBridge does.
 import { randomUUID } from 'node:crypto';
 import * as v from 'valibot';
 
-/** "AWS service event metadata" in the EventBridge Events Reference; `bus` is ours, EventBridge has one list for each. */
+/** "AWS service event metadata" in the EventBridge Events Reference; `bus` is an addition: all buses share one list. */
 export interface BusEvent {
   readonly version: '0';
   readonly id: string;
@@ -19,7 +19,10 @@ export interface BusEvent {
 
 const text = v.exactOptional(v.string());
 
-/** Everything may be absent: an entry without what is needed fails by itself (API reference, PutEventsRequestEntry). */
+/**
+ * All fields are optional here: an incomplete entry fails without failing the others (API reference,
+ * PutEventsRequestEntry).
+ */
 export const entrySchema = v.object({
   Source: text,
   DetailType: text,
@@ -58,11 +61,11 @@ export function eventOf(entry: Entry, region: string, now: number): BusEvent | E
     return { ErrorCode: 'NotAuthorizedForSourceException', ErrorMessage: 'Not authorized for the source.' };
   }
   const bus = busNameOf(entry.EventBusName ?? 'default');
-  if (bus === undefined) return notValid('EventBusName', 'EventBusName is no name and no ARN of an event bus.');
+  if (bus === undefined) return notValid('EventBusName', 'EventBusName is not a name or ARN of an event bus.');
   const detail = parseDetail(detailText);
   if (detail === undefined) return { ErrorCode: 'MalformedDetail', ErrorMessage: 'Detail is malformed.' };
   const time = new Date(entry.Time === undefined ? now : entry.Time * 1000);
-  if (Number.isNaN(time.getTime())) return notValid('Time', 'Time is no date.');
+  if (Number.isNaN(time.getTime())) return notValid('Time', 'Time is not a date.');
   return {
     version: '0',
     id: randomUUID(),
@@ -99,7 +102,7 @@ function parseDetail(text: string): object | undefined {
   }
 }
 
-/** Of text that is JSON: a string without an end would be looked for again and again. */
+/** The depth of valid JSON. Invalid JSON with an unterminated string would take quadratic time. */
 function levelsOf(text: string): number {
   let depth = 0;
   let deepest = 0;

@@ -8,7 +8,7 @@ import { parseInput, startAwsServer } from '../aws-protocol/server.ts';
 import { type BusEvent, type EntryFailure, entrySchema, eventOf, sizeOf } from './event.ts';
 
 export interface EventBusOptions {
-  /** Of JSON lines, one event each; made when it is not there (0600). */
+  /** JSON lines, one event each; created if absent (0600). */
   readonly file: string;
   /** 0 for any free one. */
   readonly port: number;
@@ -22,7 +22,7 @@ export interface EventBusOptions {
 export interface EventBus {
   /** For AWS_ENDPOINT_URL_EVENTBRIDGE and `aws --endpoint-url`. */
   readonly url: string;
-  /** The latest 1000, of every bus, oldest first; those of earlier runs among them. */
+  /** The latest 1000 of all buses, oldest first, including earlier runs. */
   readonly events: readonly BusEvent[];
   close(): Promise<void>;
 }
@@ -30,7 +30,7 @@ export interface EventBus {
 const mostEvents = 1000;
 /** API reference, PutEvents: up to 10 entries, less than 1 MB in all (256 KB until 2025). */
 const limits = { entries: 10, bytes: 1024 * 1024 } as const;
-/** 1 MB of entries, with what JSON in JSON has to escape. */
+/** 1 MB of entries, plus the escaping of JSON in JSON. */
 const maxBodyBytes = 4 * 1024 * 1024;
 
 const putEventsSchema = v.object({
@@ -43,7 +43,7 @@ export async function startEventBus(options: EventBusOptions): Promise<EventBus>
   const { file, port, host = '127.0.0.1', now = Date.now, region = 'us-east-1' } = options;
   const journal = await openJournal(file, mostEvents);
 
-  /** An entry that is refused is an answer of its own; the others are taken all the same. */
+  /** A rejected entry does not affect the others. */
   async function putEvents(body: object): Promise<object> {
     const { Entries: entries } = parseInput(putEventsSchema, body);
     if (entries.reduce((sum, entry) => sum + sizeOf(entry), 0) >= limits.bytes) {
@@ -95,12 +95,12 @@ function isFailure(made: BusEvent | EntryFailure): made is EntryFailure {
 export interface Journal {
   /** Oldest first. */
   readonly events: readonly BusEvent[];
-  /** Resolves when they are in the file; one after the other. */
+  /** Resolves when they are in the file. Calls run one after the other. */
   add(events: readonly BusEvent[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The file is written anew with the events that are kept when it has come to this many bytes of others. */
+/** The file is rewritten when it has this many bytes of discarded events. */
 const mostStaleBytes = 1024 * 1024;
 
 const eventSchema = v.looseObject({
@@ -116,7 +116,9 @@ const eventSchema = v.looseObject({
   bus: v.string(),
 });
 
-/** Throws a one-sentence Error when the file cannot be used; it is left as it is. A last line that was cut off is dropped. */
+/**
+ * Throws a one-sentence Error if the file cannot be used, and leaves it unchanged. An incomplete last line is dropped.
+ */
 export async function openJournal(file: string, mostEvents: number): Promise<Journal> {
   const lines = (await readLines(file)).slice(-mostEvents);
   const events = lines.map(({ event }) => event);
@@ -167,7 +169,7 @@ async function readLines(file: string): Promise<{ event: BusEvent; bytes: number
     .map((line, index) => {
       const parsed = v.safeParse(eventSchema, parseJson(line));
       if (parsed.success) return { event: parsed.output, bytes: Buffer.byteLength(line) + 1 };
-      throw new Error(`Line ${index + 1} of the file ${file} is no event: delete the file, or that line.`);
+      throw new Error(`Line ${index + 1} of the file ${file} is not an event: delete the file, or that line.`);
     });
 }
 
@@ -179,7 +181,7 @@ function parseJson(line: string): unknown {
   }
 }
 
-/** Whole or not at all: written beside it, flushed, renamed. @returns what to append to */
+/** Replaces the file atomically. @returns the handle for appending */
 async function writeAnew(file: string, events: readonly BusEvent[]) {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {

@@ -1,4 +1,4 @@
-// Deleting: DeleteSecret with its recovery window, RestoreSecret, and the removal of what the window has closed on.
+// DeleteSecret with its recovery window, RestoreSecret, and the removal of expired secrets.
 import * as v from 'valibot';
 import { AwsError } from '../aws-protocol/aws-error.ts';
 import { type Context, changeSecret, fields, findSecret, isGone, newArn } from './input.ts';
@@ -35,7 +35,7 @@ export async function deleteSecret(input: v.InferOutput<typeof deleteSecretSchem
   return { ...secretAnswer(secret), DeletionDate: seconds(deletionAt) };
 }
 
-/** A secret that is not there, or is marked already, is no error here: AWS answers as if it had been deleted now. */
+/** A missing or already marked secret is not an error: AWS answers as if it was deleted now. */
 async function removeNow(secretId: string, context: Context) {
   const DeletionDate = seconds(context.now());
   let secret: Secret;
@@ -67,7 +67,7 @@ export async function restoreSecret(input: v.InferOutput<typeof restoreSecretSch
   return secretAnswer(secret);
 }
 
-/** Takes the secrets whose recovery window is over off the disk. They count as gone before that, also when a removal fails. */
+/** Removes secrets whose recovery window has ended. They count as deleted even if a removal fails. */
 export async function removeGone({ store, now }: Context): Promise<void> {
   const gone = [...store.all()].filter((secret) => isGone(secret, now()));
   await Promise.allSettled(

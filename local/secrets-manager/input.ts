@@ -17,7 +17,7 @@ export const fields = {
   description: v.exactOptional(text(0, 2048)),
   kmsKeyId: v.exactOptional(text(0, 2048)),
   secretString: v.exactOptional(v.pipe(v.string(), v.minLength(1), v.maxBytes(65_536))),
-  /** base64; its length is checked where it is decoded. */
+  /** base64; decoding checks the length. */
   secretBinary: v.exactOptional(v.string()),
   versionId: v.exactOptional(text(32, 64)),
   stage: text(1, 256),
@@ -51,18 +51,18 @@ export const fields = {
   ),
 } as const;
 
-/** What every action works on. */
+/** Dependencies of every action. */
 export interface Context {
   readonly store: Store;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly region: string;
   readonly rotationFunctions: RotationFunctions;
-  /** Something is to be run, or no longer: told when a change is on the disk. */
+  /** Called after a stored change that can start or stop a rotation. */
   readonly wakeRotations: () => void;
 }
 
-/** There is one account here; AWS never hands this number out. */
+/** The only account here; AWS does not assign this number. */
 const account = '000000000000';
 const suffixAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const arnPattern = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)$/;
@@ -72,7 +72,7 @@ export function newArn(region: string, name: string): string {
   return `arn:aws:secretsmanager:${region}:${account}:secret:${name}-${suffix}`;
 }
 
-/** Characters: AWS API reference, CreateSecret, Name; the sentence is AWS's, the mark at its end included. */
+/** Characters: AWS API reference, CreateSecret, Name; the message is AWS's, including the exclamation mark. */
 export function checkName(name: string): string {
   if (/^[A-Za-z0-9/_+=.@-]+$/.test(name)) return name;
   throw new AwsError(
@@ -89,7 +89,7 @@ export function findSecret(secretId: string, { store, now }: Context): Secret {
   return secret;
 }
 
-/** Changes a secret that is not scheduled for deletion, under the store's line for it. */
+/** Changes a secret that is not scheduled for deletion, in the store's order. */
 export function changeSecret(
   secretId: string,
   context: Context,
@@ -104,14 +104,14 @@ export function changeSecret(
   });
 }
 
-/** True after the recovery window: the secret is no longer there, whether or not its file has been removed yet. */
+/** True after the recovery window, even if the file has not been removed yet. */
 export function isGone(secret: Secret, now: number): boolean {
   return secret.deletionAt !== undefined && secret.deletionAt <= now;
 }
 
 /**
- * An ARN that ends in a hyphen and six characters is taken for a full one, so a secret whose name ends that way is not
- * found by its partial ARN: so it is at AWS (User Guide, "Finding a secret from a partial ARN").
+ * An ARN that ends in a hyphen and six characters is treated as a full one, so a secret whose name ends like that is
+ * not found by its partial ARN, as at AWS (User Guide, "Finding a secret from a partial ARN").
  */
 function parse(secretId: string): { name: string; means: (secret: Secret) => boolean } {
   const resource = arnPattern.exec(secretId)?.[1];

@@ -1,4 +1,5 @@
-// Actions that change no secret: GetSecretValue, BatchGetSecretValue, DescribeSecret, ListSecretVersionIds, ListSecrets, GetRandomPassword.
+// Actions that change no secret: GetSecretValue, BatchGetSecretValue, DescribeSecret, ListSecretVersionIds,
+// ListSecrets, GetRandomPassword.
 
 import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
@@ -37,7 +38,7 @@ export const batchGetSecretValueSchema = v.object({
   NextToken: fields.nextToken,
 });
 
-/** A secret that cannot be read is an entry of Errors; the others are answered all the same. */
+/** A secret that cannot be read is an entry of Errors and does not affect the others. */
 export async function batchGetSecretValue(input: v.InferOutput<typeof batchGetSecretValueSchema>, context: Context) {
   if ((input.SecretIdList === undefined) === (input.Filters === undefined)) {
     throw new AwsError(
@@ -102,7 +103,7 @@ export function listSecretVersionIds(input: v.InferOutput<typeof listSecretVersi
   };
 }
 
-/** At most one write a day for each version, and one that fails does not take the value from the reader. */
+/** At most one write per day and version. A failed write does not fail the read. */
 async function noteAccess(secret: Secret, version: Version, { store, now }: Context): Promise<void> {
   if (withAccess(secret, version.id, now()) === secret) return;
   await store
@@ -151,7 +152,7 @@ const sortKeys: Record<
 
 type Filter = NonNullable<v.InferOutput<typeof listSecretsSchema>['Filters']>[number];
 
-/** Without those scheduled for deletion, unless they are asked for. A secret must pass every filter. */
+/** Excludes secrets scheduled for deletion by default. A secret must match every filter. */
 export function filteredSecrets(
   { store, now }: Context,
   filters: readonly Filter[],
@@ -163,7 +164,7 @@ export function filteredSecrets(
     .filter((secret) => filters.every((filter) => passes(secret, filter)));
 }
 
-/** One of the values is enough; one with an exclamation mark before it must match nothing of the secret. */
+/** One matching value is enough; a value that starts with an exclamation mark is negated. */
 function passes(secret: Secret, { Key: key, Values: values }: Filter): boolean {
   const attributes = attributesOf(secret, key);
   const matches = key === 'description' || key === 'all' ? matchesWords : matchesPrefix;
@@ -199,7 +200,10 @@ function matchesPrefix(attribute: string, value: string): boolean {
   return attribute.startsWith(value);
 }
 
-/** Each word of the value begins some word of the attribute. AWS's reference calls `description` a prefix match; it behaves like this. */
+/**
+ * Each word of the value is a prefix of a word of the attribute. AWS documents `description` as a prefix match; it
+ * behaves like this.
+ */
 function matchesWords(attribute: string, value: string): boolean {
   const words = wordsOf(attribute);
   const wanted = wordsOf(value);
@@ -242,9 +246,9 @@ export function getRandomPassword(input: v.InferOutput<typeof getRandomPasswordS
   const space = input.IncludeSpace && !excluded.has(' ') ? [' '] : [];
   const pool = [...types.flat(), ...space];
   if (pool.length === 0) {
-    throw new AwsError('InvalidParameterException', 'No characters are left to make the password of.');
+    throw new AwsError('InvalidParameterException', 'No characters are left for the password.');
   }
-  // The space is no type of its own: it may be in the password, it need not.
+  // The space is not a required type.
   const required = (input.RequireEachIncludedType ?? true) ? types.map(pick) : [];
   if (required.length > length) {
     throw new AwsError('InvalidParameterException', 'Password length is too short based on the required types.');
@@ -257,7 +261,7 @@ function pick(characters: readonly string[]): string {
   return characters[randomInt(characters.length)] as string;
 }
 
-/** Fisher and Yates: without it the required types would stand in front, in their order. */
+/** Fisher-Yates; otherwise the required types would come first, in order. */
 function shuffled(characters: readonly string[]): readonly string[] {
   const mixed = [...characters];
   for (let last = mixed.length - 1; last > 0; last -= 1) {

@@ -12,7 +12,7 @@ export function secretAnswer(secret: Secret) {
   return { ARN: secret.arn, Name: secret.name };
 }
 
-/** DescribeSecret, and an entry of ListSecrets but for the name of the map of stages. */
+/** DescribeSecret and an entry of ListSecrets, without the map of stages, whose name differs. */
 export function describedSecret(secret: Secret) {
   return {
     ...secretAnswer(secret),
@@ -27,14 +27,14 @@ export function describedSecret(secret: Secret) {
   };
 }
 
-/** Nothing for a secret that was never set up to rotate; no dates for one that no longer does (API reference, DescribeSecret). */
+/** Empty for a secret without rotation; no dates if rotation is cancelled (API reference, DescribeSecret). */
 function rotationAnswer(secret: Secret): object {
   const { rotation } = secret;
   if (!rotation) return {};
   return {
     RotationEnabled: rotation.isEnabled,
     RotationLambdaARN: rotation.functionArn,
-    RotationRules: toldRules(secret, rotation),
+    RotationRules: rotationRules(secret, rotation),
     ...(rotation.isEnabled && {
       ...defined('LastRotatedDate', seconds(rotation.lastRotatedAt)),
       ...defined('NextRotationDate', seconds(nextRotation(secret)?.closesAt)),
@@ -42,14 +42,17 @@ function rotationAnswer(secret: Secret): object {
   };
 }
 
-/** The days between the last rotation and the next one are told of any schedule, once there was one (RotationRulesType). */
-function toldRules(secret: Secret, { rules, lastRotatedAt }: Rotation): object {
+/**
+ * After the first rotation AWS also returns the days between the last and the next one, for any schedule
+ * (RotationRulesType).
+ */
+function rotationRules(secret: Secret, { rules, lastRotatedAt }: Rotation): object {
   const opensAt = nextRotation(secret)?.opensAt;
   if (rules.ScheduleExpression === undefined || lastRotatedAt === undefined || opensAt === undefined) return rules;
   return { AutomaticallyAfterDays: Math.ceil((opensAt - lastRotatedAt) / day), ...rules };
 }
 
-/** Version id to labels, for the versions that have some; undefined when none has. */
+/** Version id to labels, for labelled versions; undefined without any. */
 export function stagesByVersion(secret: Secret): Record<string, readonly string[]> | undefined {
   const staged = secret.versions.filter((version) => version.stages.length > 0);
   return staged.length === 0 ? undefined : Object.fromEntries(staged.map(({ id, stages }) => [id, stages]));
@@ -78,7 +81,7 @@ export function versionEntry(secret: Secret, version: Version) {
   };
 }
 
-/** Dates travel as seconds since 1970, with a fraction (AWS JSON 1.1, timestamp format epoch-seconds). */
+/** Dates are seconds since 1970 with a fraction (AWS JSON 1.1, timestamp format epoch-seconds). */
 export function seconds(milliseconds: number): number;
 export function seconds(milliseconds: number | undefined): number | undefined;
 export function seconds(milliseconds: number | undefined): number | undefined {
@@ -95,12 +98,12 @@ export interface Page<Item> {
 }
 
 interface PageRequest<Item> {
-  /** Unique for each entry; entries are listed in the order of their keys. */
+  /** Unique for each entry; the sort key. */
   readonly keyOf: (item: Item) => string;
   readonly descending?: boolean;
   readonly size: number;
   readonly token: string | undefined;
-  /** What the list is of; a token of another list, or of other filters, is refused. */
+  /** Identifies the list and its filters; a token of another list is rejected. */
   readonly list: unknown;
 }
 
@@ -143,7 +146,7 @@ function readToken(token: string, list: string): string {
     const [tokenList, key] = v.parse(tokenSchema, JSON.parse(Buffer.from(token, 'base64url').toString()));
     if (tokenList === list) return key;
   } catch {
-    // Not one of ours; the same answer as for one of another list.
+    // Invalid token: same error as for another list.
   }
   throw new AwsError('InvalidNextTokenException', 'The NextToken value is invalid.');
 }

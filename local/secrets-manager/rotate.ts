@@ -69,13 +69,13 @@ function functionNotFound(): AwsError {
 /** User Guide, "Lambda rotation functions". */
 const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
 
-/** How long after each failed run the next one begins; with the last of them they come to an end. AWS tells no figures. */
+/** Delays before the retries of a failed run; no retry after the last one. AWS does not document its delays. */
 const retryDelaysMs: readonly number[] = [1_000, 5_000, 30_000];
 
-/** No timer is set for longer: Node's wait 24 days at most, and the clock may be set meanwhile. */
+/** The longest timer: Node's maximum is 24 days, and the clock can change. */
 const longestWaitMs = 3_600_000;
-/** After a start that could not be written down. */
-const waitAfterTrouble = 60_000;
+/** After a start that could not be stored. */
+const waitAfterErrorMs = 60_000;
 
 export interface RotationsOptions {
   readonly context: Omit<Context, 'wakeRotations'>;
@@ -87,13 +87,13 @@ export interface RotationsOptions {
 export type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
 
 export interface Rotations {
-  /** To be called when a secret has changed. */
+  /** Call it when a secret has changed. */
   wake(): void;
-  /** Begins no further step and waits for those under way; what is unfinished is gone on with at the next start. */
+  /** Starts no further step and waits for those in progress. The next start continues unfinished rotations. */
   close(): Promise<void>;
 }
 
-/** Goes on at once with what an earlier process left unfinished. */
+/** Continues at once the unfinished rotations of an earlier process. */
 export function startRotations({
   context,
   delaysMs = retryDelaysMs,
@@ -121,12 +121,12 @@ export function startRotations({
     return !sleeper.signal.aborted;
   }
 
-  async function keepWatch(): Promise<void> {
+  async function watchSchedules(): Promise<void> {
     while (!isClosing) {
       isChanged = false;
       const isWritten = await beginDue();
       for (const { name } of store.all()) if (runOf(name) && !running.has(name) && !isClosing) begin(name);
-      const ms = isWritten ? earliestStart() - now() : waitAfterTrouble;
+      const ms = isWritten ? earliestStart() - now() : waitAfterErrorMs;
       if (!isChanged) await sleep(Math.min(Math.max(ms, 0), longestWaitMs));
     }
   }
@@ -135,7 +135,7 @@ export function startRotations({
     return Math.min(...[...store.all()].map(startOf));
   }
 
-  /** @returns whether all of it is on the disk */
+  /** @returns whether all changes are stored */
   async function beginDue(): Promise<boolean> {
     const due = [...store.all()].filter((secret) => startOf(secret) <= now());
     const begun = await Promise.allSettled(
@@ -165,11 +165,11 @@ export function startRotations({
       const end = { isFailed: outcome === 'failed', maxFailures, now: now() };
       await store
         .update(name, (secret) => secret && withRunEnded(secret, made, end))
-        .catch(() => sleep(waitAfterTrouble));
+        .catch(() => sleep(waitAfterErrorMs));
     }
   }
 
-  /** @returns false when the run is cancelled, or begun anew, before the time has come */
+  /** @returns false if the run is cancelled or restarted before its time */
   async function retryTime(name: string, run: RotationRun): Promise<boolean> {
     const delay = delaysMs[run.failures - 1] ?? 0;
     const until = now() + delay;
@@ -193,7 +193,7 @@ export function startRotations({
     return 'finished';
   }
 
-  /** What is still to be run; nothing of a secret that is scheduled for deletion. */
+  /** The run in progress; undefined for a secret scheduled for deletion. */
   function runOf(name: string): RotationRun | undefined {
     const secret = store.get(name);
     return secret?.deletionAt === undefined ? secret?.rotation?.run : undefined;
@@ -204,7 +204,7 @@ export function startRotations({
     return !isClosing && latest?.token === token && latest.failures === failures;
   }
 
-  const watch = keepWatch();
+  const watch = watchSchedules();
   return {
     wake,
     async close() {

@@ -1,7 +1,7 @@
-// When a secret is to be rotated next: rate() and cron() expressions and the length of the window, in UTC.
+// Parses rotation schedules (rate() and cron() expressions, window lengths) and computes the next window, in UTC.
 import { AwsError } from '../aws-protocol/aws-error.ts';
 
-/** RotationRules in AWS's own words, as they were given. */
+/** RotationRules as given, with AWS's field names. */
 export interface RotationRules {
   readonly AutomaticallyAfterDays?: number;
   readonly ScheduleExpression?: string;
@@ -18,10 +18,10 @@ const hour = 3_600_000;
 const day = 24 * hour;
 /** User Guide, "Rotation schedules". */
 const limits = { minHoursBetween: 4, maxRateDays: 999 } as const;
-/** The 29th of February comes after eight years at the latest; a day that has not come by then never does. */
+/** A 29 February occurs within eight years; a date that does not occur within them never does. */
 const searchedDays = 8 * 366 + 1;
 
-/** Throws InvalidParameterException for what AWS's documents do not allow, and for a cron() that never comes. */
+/** Throws InvalidParameterException for rules that AWS does not allow, and for a cron() without any date. */
 export function checkRules(rules: RotationRules, now: number): void {
   if (rules.AutomaticallyAfterDays !== undefined && rules.ScheduleExpression !== undefined) {
     throw invalid("You can't specify both AutomaticallyAfterDays and ScheduleExpression.");
@@ -32,8 +32,8 @@ export function checkRules(rules: RotationRules, now: number): void {
 }
 
 /**
- * The first window that opens after `base`, the time of the last rotation; undefined without a schedule. Days are counted
- * from midnight to midnight, hours from the full hour.
+ * The first window that opens after `base`, the time of the last rotation; undefined without a schedule. Days are
+ * counted from midnight to midnight, hours from the full hour.
  */
 export function windowAfter(rules: RotationRules, base: number): RotationWindow | undefined {
   const schedule = scheduleOf(rules);
@@ -71,7 +71,7 @@ function rateOf(count: number, inHours: boolean, given?: number, maxDays: number
   if (given !== undefined && given > count) throw windowTooLong();
   return {
     opensAfter: (base) => startOf(hour, base) + count * hour,
-    // It must not reach into the next day, wherever in the day it comes to open.
+    // The window must not extend into the next day.
     windowHours: (opensAt) => Math.min(given ?? 1, 24 - new Date(opensAt).getUTCHours()),
   };
 }

@@ -1,10 +1,11 @@
-// What RotateSecret, CancelRotateSecret and the end of a run do to a secret; pure, a change makes a new record.
+// State changes of a secret by RotateSecret, CancelRotateSecret and the end of a run. Pure: a change makes a new
+// record.
 import { AwsError } from '../aws-protocol/aws-error.ts';
 import { checkRules, type RotationRules, type RotationWindow, windowAfter } from './rotation-schedule.ts';
 import type { Rotation, RotationRun } from './secret.ts';
 import { current, holderOf, pending, type Secret, withPendingVersion } from './secret.ts';
 
-/** What a rotation function is called with, once for each step (User Guide, "Lambda rotation functions"). */
+/** The event of a rotation function, once per step (User Guide, "Lambda rotation functions"). */
 export interface RotationEvent {
   readonly Step: 'createSecret' | 'setSecret' | 'testSecret' | 'finishSecret';
   /** The ARN. */
@@ -15,7 +16,7 @@ export interface RotationEvent {
 /** Rejects when the step failed. */
 export type RotationFunction = (event: RotationEvent) => Promise<void>;
 
-/** The function of this ARN; undefined when there is none. */
+/** The function with this ARN, if any. */
 export type RotationFunctions = (arn: string) => RotationFunction | undefined;
 
 export interface RotationRequest {
@@ -26,9 +27,8 @@ export interface RotationRequest {
 }
 
 /**
- * The secret with rotation turned on and a run to be made. The token of a version that exists is the same request again.
- * A rotation that did not come to its end is to be seen to by the caller (`unfinished`).
- * Rules: AWS API reference, RotateSecret.
+ * The secret with rotation enabled and a run to make. The token of an existing version means a repeated request. The
+ * caller must handle an unfinished rotation (`unfinished`). Rules: AWS API reference, RotateSecret.
  */
 export function withRotationBegun(secret: Secret, request: RotationRequest, now: number): Secret {
   const { token, isImmediate } = request;
@@ -51,12 +51,12 @@ export function withRotationBegun(secret: Secret, request: RotationRequest, now:
 }
 
 /**
- * The secret with rotation turned off; a run that has begun makes no further step, and its AWSPENDING version stays.
- * Rules: AWS API reference, CancelRotateSecret.
+ * The secret with rotation disabled. A run in progress makes no further step, and its AWSPENDING version stays. Rules:
+ * AWS API reference, CancelRotateSecret.
  */
 export function withRotationCancelled(secret: Secret, now: number): Secret {
   if (!secret.rotation) {
-    // AWS's words for a secret that was never set up to rotate, though they speak of the other action.
+    // AWS's message for a secret without rotation, although it names the other action.
     throw new AwsError(
       'InvalidRequestException',
       "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN configured " +
@@ -67,13 +67,13 @@ export function withRotationCancelled(secret: Secret, now: number): Secret {
   return { ...secret, changedAt: now, rotation: { ...rotation, isEnabled: false } };
 }
 
-/** Id of the version that holds AWSPENDING without being the current one: a rotation that did not come to its end. */
+/** Id of the version with AWSPENDING but not AWSCURRENT: an unfinished rotation. */
 export function unfinished(secret: Secret): string | undefined {
   const holder = holderOf(secret.versions, pending);
   return holder && !holder.stages.includes(current) ? holder.id : undefined;
 }
 
-/** The rotation that did not come to its end is run again from its first step; one that was cancelled stays so. */
+/** Restarts an unfinished rotation from its first step; a cancelled one stays cancelled. */
 export function withRotationReattempted(secret: Secret): Secret {
   const token = unfinished(secret);
   const { rotation } = secret;
@@ -81,7 +81,7 @@ export function withRotationReattempted(secret: Secret): Secret {
   return { ...secret, rotation: { ...rotation, run: { token, isTest: false, failures: 0 } } };
 }
 
-/** What the schedule does when a window opens. */
+/** The secret when a window of its schedule opens. */
 export function withScheduledRotation(secret: Secret, token: string, now: number): Secret {
   const { rotation } = secret;
   if (!rotation?.isEnabled || rotation.run) return secret;
@@ -94,9 +94,9 @@ export function withScheduledRotation(secret: Secret, token: string, now: number
 }
 
 /**
- * The secret after one run. A run counts as failed, and is to be made again up to `maxFailures` times, when a step failed or
- * its version holds AWSPENDING and has not become the current one; after the last failure AWSPENDING stays where it is. Without
- * the label there is nothing left to rotate to. The version of a test goes in any case.
+ * The secret after one run. A run has failed if a step failed, or its version has AWSPENDING and is not current; it is
+ * repeated up to `maxFailures` times, then AWSPENDING stays. Without AWSPENDING nothing is left to do. The version of a
+ * test is always removed.
  */
 export function withRunEnded(
   secret: Secret,
@@ -104,7 +104,7 @@ export function withRunEnded(
   { isFailed, maxFailures, now }: { readonly isFailed: boolean; readonly maxFailures: number; readonly now: number },
 ): Secret {
   const { rotation } = secret;
-  // Cancelled meanwhile, or begun anew.
+  // Cancelled or restarted meanwhile.
   if (rotation?.run?.token !== token) return secret;
   const isOut = failures + 1 >= maxFailures;
   const { run: _, ...over } = rotation;
@@ -118,12 +118,12 @@ export function withRunEnded(
   return { ...secret, rotation: isRotated ? { ...over, lastRotatedAt: now } : over };
 }
 
-/** When the secret is rotated next, after the last time that it was; the window may be over (API reference, NextRotationDate). */
+/** The next window after the last rotation, which can be in the past (API reference, NextRotationDate). */
 export function nextRotation(secret: Secret): RotationWindow | undefined {
   return windowFrom(secret, 0);
 }
 
-/** When the schedule begins the next run: as the window opens, and once for each window, whatever becomes of the run. */
+/** When the schedule starts the next run: at the opening of the window, once per window. */
 export function nextStart(secret: Secret): number | undefined {
   const { rotation, deletionAt } = secret;
   if (rotation?.run || deletionAt !== undefined) return undefined;
@@ -133,7 +133,7 @@ export function nextStart(secret: Secret): number | undefined {
 function windowFrom({ rotation, versions }: Secret, notBefore: number): RotationWindow | undefined {
   if (!rotation?.isEnabled) return undefined;
   const { rules, configuredAt, lastRotatedAt = 0 } = rotation;
-  // A new value put in by hand counts as a rotation, for this rule (API reference, RotationRulesType).
+  // For this rule, a manually stored value counts as a rotation (API reference, RotationRulesType).
   const valued = rules.AutomaticallyAfterDays === undefined ? 0 : (holderOf(versions, current)?.createdAt ?? 0);
   return windowAfter(rules, Math.max(notBefore, configuredAt, lastRotatedAt, valued));
 }

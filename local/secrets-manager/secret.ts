@@ -1,8 +1,9 @@
-// A secret and its rotation as stored, with AWS's rules for versions and staging labels. Pure: a change makes a new record.
+// A secret and its rotation as stored, with AWS's rules for versions and staging labels. Pure: a change makes a new
+// record.
 import { AwsError } from '../aws-protocol/aws-error.ts';
 import type { RotationRules } from './rotation-schedule.ts';
 
-/** Text as it came, or bytes as base64. */
+/** Text as received, or bytes as base64. */
 export type SecretValue = { readonly string: string } | { readonly binary: string };
 
 export interface Tag {
@@ -16,9 +17,9 @@ export interface Version {
   /** Staging labels, sorted, as AWS lists them. Without one the version is deprecated. */
   readonly stages: readonly string[];
   readonly createdAt: number;
-  /** The start of the day (UTC) on which it was read last; AWS keeps the day alone. */
+  /** Start of the day (UTC) of the last read; AWS stores only the day. */
   readonly accessedOn?: number;
-  /** Absent in a version that RotateSecret has made, until the rotation function puts one in. */
+  /** Absent in a version from RotateSecret until the rotation function stores one. */
   readonly value?: SecretValue;
 }
 
@@ -27,12 +28,12 @@ export interface Secret {
   readonly arn: string;
   readonly description?: string;
   readonly kmsKeyId?: string;
-  /** Absent until the first tag, empty after the last one: AWS tells the two apart. */
+  /** Absent until the first tag, empty after the last one is removed: AWS distinguishes them. */
   readonly tags?: readonly Tag[];
   readonly createdAt: number;
   readonly changedAt: number;
   readonly accessedOn?: number;
-  /** The end of the recovery window, once the secret is scheduled for deletion. */
+  /** End of the recovery window, if scheduled for deletion. */
   readonly deletionAt?: number;
   /** Absent until the first RotateSecret. */
   readonly rotation?: Rotation;
@@ -55,9 +56,8 @@ export function sameValue(one: SecretValue | undefined, other: SecretValue): boo
 }
 
 /**
- * The secret with one version more, its labels taken from the versions that had them. The id of a version that exists
- * with the same value changes nothing: that is what makes a repeated request harmless. The id of one that has no value yet
- * (RotateSecret made it) gives it this value.
+ * Adds a version and moves its labels to it. An existing id with the same value changes nothing, so requests can be
+ * repeated. An existing id without a value (from RotateSecret) gets this value.
  */
 export function withVersion(
   secret: Secret,
@@ -72,21 +72,20 @@ export function withVersion(
   }
   if (existing && sameValue(existing.value, version.value)) return secret;
   if (existing) throw tokenInUse(secret, version.id);
-  // The first version is the current one, whatever labels it was given (AWS API reference, PutSecretValue).
+  // The first version is always current (AWS API reference, PutSecretValue).
   const stages = holderOf(secret.versions, current) ? wanted : [...wanted, current];
   const added = [...secret.versions, { id: version.id, stages: [], createdAt: now, value: version.value }];
   return { ...secret, changedAt: now, versions: withinQuotas(attach(added, version.id, stages), now) };
 }
 
-/** The secret with an AWSPENDING version more that has no value, as RotateSecret makes it. */
+/** Adds an AWSPENDING version without a value, as RotateSecret does. */
 export function withPendingVersion(secret: Secret, id: string, now: number): Secret {
   const added = [...secret.versions, { id, stages: [], createdAt: now }];
   return { ...secret, changedAt: now, versions: withinQuotas(attach(added, id, [pending]), now) };
 }
 
 /**
- * One label moved to a version, or taken off one (without `moveTo`).
- * Rules: AWS API reference, UpdateSecretVersionStage.
+ * Moves one label to a version, or removes it (without `moveTo`). Rules: AWS API reference, UpdateSecretVersionStage.
  */
 export function withStageMoved(
   secret: Secret,
@@ -126,8 +125,7 @@ export function withStageMoved(
 }
 
 /**
- * The version a reader means; without id and stage it is the current one. Throws as GetSecretValue does: one without a
- * value is not found either.
+ * The requested version; by default the current one. Throws as GetSecretValue does, also for a version without a value.
  */
 export function versionOf(secret: Secret, id: string | undefined, stage: string | undefined): ValuedVersion {
   if (id === undefined) {
@@ -153,7 +151,7 @@ function hasValue(version: Version): version is ValuedVersion {
   return version.value !== undefined;
 }
 
-/** The secret with the day of its last reading; the same record when that is noted already. */
+/** Sets the day of the last read; returns the same record if it is set already. */
 export function withAccess(secret: Secret, id: string, now: number): Secret {
   const accessedOn = now - (now % day);
   const version = secret.versions.find((candidate) => candidate.id === id);
@@ -162,7 +160,7 @@ export function withAccess(secret: Secret, id: string, now: number): Secret {
   return { ...secret, accessedOn, versions };
 }
 
-/** Throws when the secret is scheduled for deletion: then only DescribeSecret, RestoreSecret and the like go on. */
+/** Throws if the secret is scheduled for deletion. */
 export function mustBeActive(secret: Secret): void {
   if (secret.deletionAt === undefined) return;
   throw new AwsError(
@@ -182,7 +180,7 @@ export function holderOf(versions: readonly Version[], stage: string): Version |
   return versions.find((version) => version.stages.includes(stage));
 }
 
-/** AWSPREVIOUS follows AWSCURRENT: it goes to the version that AWSCURRENT is taken from. */
+/** AWSPREVIOUS moves to the version that loses AWSCURRENT. */
 function attach(versions: readonly Version[], id: string, stages: readonly string[]): readonly Version[] {
   const replaced = stages.includes(current) ? holderOf(versions, current) : undefined;
   const attached = detach(versions, stages).map((version) => (version.id === id ? labelled(version, stages) : version));
@@ -201,8 +199,8 @@ function detach(versions: readonly Version[], stages: readonly string[]): readon
 }
 
 /**
- * Old deprecated versions make room for new ones, but none of the last 24 hours, so that too many writes in a day come
- * to an end (AWS API reference, PutSecretValue).
+ * Removes old deprecated versions over the quota, but not those of the last 24 hours, so that too many writes per day
+ * fail (AWS API reference, PutSecretValue).
  */
 function withinQuotas(versions: readonly Version[], now: number): readonly Version[] {
   let surplus = versions.length - quotas.versions;
@@ -233,18 +231,18 @@ export interface Rotation {
   readonly rules: RotationRules;
   readonly configuredAt: number;
   readonly lastRotatedAt?: number;
-  /** When the schedule began a run last, whatever became of it. */
+  /** When the schedule last started a run. */
   readonly lastStartedAt?: number;
-  /** What the function is still to be called for. */
+  /** The run in progress. */
   readonly run?: RotationRun;
 }
 
 export interface RotationRun {
   /** Id of the version that holds AWSPENDING. */
   readonly token: string;
-  /** testSecret alone, of a version that is removed afterwards. */
+  /** Runs only testSecret, for a version that is removed afterwards. */
   readonly isTest: boolean;
-  /** Whole runs that a failed step has ended. */
+  /** Number of failed runs. */
   readonly failures: number;
 }
 

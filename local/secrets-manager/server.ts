@@ -46,44 +46,42 @@ import {
 } from './write.ts';
 
 export interface SecretsManagerOptions {
-  /** Made when it is not there; private to the user (0700, files 0600), and to one server at a time. */
+  /** Created if absent; private (0700, files 0600), for one server at a time. */
   readonly folder: string;
   /** 0 for any free one. */
   readonly port: number;
-  /** Must be loopback: whoever can connect can read every secret. */
+  /** Must be loopback: callers are not authenticated. */
   readonly host?: string;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** Goes into the ARNs of new secrets. */
   readonly region?: string;
-  /** Absent: there are none. */
+  /** Absent: no functions. */
   readonly rotationFunctions?: RotationFunctions;
-  /** How rotations are timed; tests pass theirs. */
+  /** Delays of rotations; tests pass their own. */
   readonly rotationTiming?: Pick<RotationsOptions, 'delaysMs' | 'wait'>;
 }
 
 export interface SecretsManager {
   /** For AWS_ENDPOINT_URL_SECRETS_MANAGER and `aws --endpoint-url`. */
   readonly url: string;
-  /** Begins no further step of a rotation, and waits for the one under way; `close` does so too. */
+  /** Starts no further step of a rotation, and waits for the one in progress; `close` does so too. */
   endRotations(): Promise<void>;
-  /** Finishes what was begun, then lets go of the port and the folder. */
+  /** Finishes requests in progress, then releases the port and the folder. */
   close(): Promise<void>;
 }
 
-/** How often expired secrets are looked for. */
+/** Interval for the removal of expired secrets. */
 const sweepMs = 60_000;
 
-/** A value of 64 KiB, each byte escaped as six characters, fits with room to spare. */
+/** Fits a value of 64 KiB with each byte escaped as six characters. */
 const maxBodyBytes = 1024 * 1024;
 
 /**
- * Starts it, or throws an Error of one sentence for whoever started it: a folder or a state file that cannot be used, a
- * folder or a port that is taken.
+ * Starts the server. Throws a one-sentence Error if the folder, a state file or the port cannot be used.
  *
- * What it is not: it verifies no signature (requests must carry one of the right form, any credentials will do), knows
- * one account, encrypts nothing (the key of a file's encryption would lie beside it) and has no replicas and no
- * resource policies. It logs nothing.
+ * Limits: it verifies no signatures (requests need one of the right form), has one account, does not encrypt files (the
+ * key would be stored beside them), and has no replicas, resource policies or log.
  */
 export async function startSecretsManager(options: SecretsManagerOptions): Promise<SecretsManager> {
   const { folder, port, host = '127.0.0.1', now = Date.now, region = 'us-east-1' } = options;
@@ -120,7 +118,7 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
     await store.close();
     throw error;
   });
-  // Not before it listens: the first step of a rotation that is taken up again calls back at once.
+  // After it listens: the first step of a continued rotation calls back at once.
   rotations = startRotations({ context, ...options.rotationTiming });
 
   async function stop(): Promise<void> {
@@ -175,7 +173,7 @@ const actions = new Map<string, Action>([
   ['UpdateSecretVersionStage', action(updateSecretVersionStageSchema, updateSecretVersionStage)],
 ]);
 
-/** Throws UnknownOperationException, also for AWS's actions that are not offered here. */
+/** Throws UnknownOperationException, also for actions of AWS that are not implemented. */
 export function actionNamed(name: string): Action {
   const found = actions.get(name);
   if (!found) throw new AwsError('UnknownOperationException', 'There is no such operation here.');

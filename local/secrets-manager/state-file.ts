@@ -1,4 +1,4 @@
-// The text of a secret's state file, and back; what is not whole is refused without a word of its content.
+// Encodes and decodes the state file of a secret. Errors never quote the content.
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { type RotationRules, windowAfter } from './rotation-schedule.ts';
@@ -63,7 +63,7 @@ function areReadable(rules: RotationRules): boolean {
   }
 }
 
-/** A name may hold slashes and be longer than a file name, and some file systems ignore case: so its digest. */
+/** The digest of the name: names can contain slashes, exceed the length of a file name, or differ only in case. */
 export function fileNameOf(secretName: string): string {
   return `${createHash('sha256').update(secretName).digest('hex')}.json`;
 }
@@ -74,7 +74,7 @@ export function encodeSecret(secret: Secret): string {
   return `${JSON.stringify({ format: 1, ...secret })}\n`;
 }
 
-/** Throws an Error whose message says what is wrong, never what is in the file. */
+/** Throws an Error that does not quote the file. */
 export function decodeSecret(text: string, fileName: string): Secret {
   const parsed = v.safeParse(fileSchema, parseJson(text));
   if (!parsed.success) throw new Error(`${v.getDotPath(parsed.issues[0]) ?? 'the whole'} is missing or malformed`);
@@ -85,7 +85,7 @@ export function decodeSecret(text: string, fileName: string): Secret {
   return secret;
 }
 
-/** JSON.parse quotes what it cannot read in its message, so that one is dropped. */
+/** The message of JSON.parse quotes the input, so it is dropped. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

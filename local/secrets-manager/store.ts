@@ -1,4 +1,5 @@
-// One file for each secret, replaced whole and flushed to the disk before a write is acknowledged; one server per folder.
+// One file for each secret, replaced whole and flushed to the disk before a write is acknowledged; one server per
+// folder.
 import { randomBytes } from 'node:crypto';
 import { chmodSync, statSync } from 'node:fs';
 import { access, chmod, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
@@ -9,27 +10,27 @@ import type { Secret } from './secret.ts';
 import { decodeSecret, encodeSecret, fileNameOf, fileNamePattern } from './state-file.ts';
 
 export interface Store {
-  /** The record on the disk: the one that was acknowledged last, or one that could not be flushed. */
+  /** The stored record: the last acknowledged one, or one that could not be flushed. */
   get(name: string): Secret | undefined;
   all(): Iterable<Secret>;
   /**
-   * Puts what `change` returns in the place of what there is; undefined removes it, the same record changes nothing.
-   * Changes of one secret run one after the other, so `change` always sees the newest record. Resolves, with what `change`
-   * returned, when it is on the disk to stay. When `change` throws or the disk refuses to write (InternalServiceError), the
-   * old record is kept. When the disk refuses to flush (the same error) the new one is already there, and a start would read
-   * it: then it counts here too, and no further change of this secret is acknowledged until the flush is made up for.
+   * Replaces the record with the result of `change`; undefined removes it, the same record changes nothing. Changes of
+   * one secret run one after the other, so `change` always sees the newest record. Resolves with the result when it is
+   * flushed to disk. If `change` throws or the write fails (InternalServiceError), the old record stays. If the flush
+   * fails (same error), the new record is already in the file and counts, and no further change of this secret is
+   * acknowledged until a flush succeeds.
    */
   update<After extends Secret | undefined>(name: string, change: (secret: Secret | undefined) => After): Promise<After>;
-  /** Waits for what is being written, then lets go of the folder. */
+  /** Waits for writes in progress, then releases the folder. */
   close(): Promise<void>;
 }
 
 const leftoverPattern = /^[0-9a-f]{64}\.json\.[0-9a-f]+\.tmp$/;
 
-/** Makes renames and removals in a folder last. */
+/** Flushes renames and removals in a folder to disk. */
 export type Flush = (folder: string) => Promise<void>;
 
-/** Throws an Error of one sentence when the folder cannot be used or holds a file that is broken; then nothing is changed. */
+/** Throws a one-sentence Error, without changes, if the folder cannot be used or contains a broken file. */
 export async function openStore(folder: string, flush: Flush = flushFolder): Promise<Store> {
   await makePrivate(folder);
   const lock = lockFolder(folder);
@@ -43,10 +44,10 @@ export async function openStore(folder: string, flush: Flush = flushFolder): Pro
 }
 
 function keep(folder: string, flush: Flush, secrets: Map<string, Secret>, lock: { release(): void }): Store {
-  /** Name, to the end of the line of changes that wait for each other. */
+  /** By name: the last pending change. */
   const lines = new Map<string, Promise<unknown>>();
 
-  /** Names whose file was renamed or removed, and may be as it was before once the power has failed. */
+  /** Names whose rename or removal is not flushed, and would be lost in a power failure. */
   const unflushed = new Set<string>();
 
   async function apply<After extends Secret | undefined>(
@@ -93,7 +94,7 @@ function keep(folder: string, flush: Flush, secrets: Map<string, Secret>, lock: 
   };
 }
 
-/** mkdir's mode passes through the umask and spares a folder that exists, so the mode is set by itself. */
+/** The mode of mkdir is reduced by the umask and not applied to an existing folder, so chmod sets it. */
 async function makePrivate(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -111,7 +112,7 @@ async function load(folder: string): Promise<Map<string, Secret>> {
     const secret = await readSecret(folder, fileName);
     secrets.set(secret.name, secret);
   }
-  // What a write that was killed left behind; it was never acknowledged. Removed last: a broken file leaves all as it is.
+  // Left by a killed write, never acknowledged. Removed last, so that a broken file causes no changes.
   for (const leftover of names.filter((name) => leftoverPattern.test(name))) await rm(join(folder, leftover));
   return secrets;
 }
@@ -132,7 +133,7 @@ async function readSecret(folder: string, fileName: string): Promise<Secret> {
   );
 }
 
-/** A reader, and a crash at any moment, finds the old file or the new one, never a part (rename(2)). */
+/** Atomic: readers and crashes find the old file or the new one, never a part (rename(2)). */
 async function replaceFile(folder: string, fileName: string, text: string): Promise<void> {
   const temporary = join(folder, `${fileName}.${randomBytes(6).toString('hex')}.tmp`);
   try {
@@ -150,7 +151,7 @@ async function replaceFile(folder: string, fileName: string, text: string): Prom
   }
 }
 
-/** An entry belongs to the folder, not to the file it names (fsync(2)). */
+/** A directory entry belongs to the folder, so the folder is flushed (fsync(2)). */
 async function flushFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
@@ -190,7 +191,7 @@ function isBroken(error: unknown, path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** The code of a system error (`ENOSPC`), or what else is safe to say of it. */
+/** The code of a system error (`ENOSPC`). */
 function reasonOf(thrown: unknown): string {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
   return typeof code === 'string' ? code : 'unknown reason';

@@ -29,7 +29,7 @@ export const createSecretSchema = v.object({
   Type: v.exactOptional(v.string()),
 });
 
-/** The same token with the same value is the same request again; any other existing secret of that name is in the way. */
+/** The same token with the same value is a repeated request; otherwise an existing secret is an error. */
 export async function createSecret(input: v.InferOutput<typeof createSecretSchema>, context: Context) {
   const name = checkName(input.Name);
   if (input.AddReplicaRegions?.length || input.Type) {
@@ -134,7 +134,7 @@ export async function updateSecretVersionStage(
   return secretAnswer(secret);
 }
 
-/** SDKs and the CLI fill it in; whoever calls without them must bring one, as at AWS. */
+/** SDKs and the CLI set it; other callers must pass one, as at AWS. */
 export function requiredToken(token: string | undefined): string {
   if (token !== undefined) return token;
   throw new AwsError(
@@ -158,7 +158,7 @@ function givenValue(input: {
   if (base64 === undefined) return undefined;
   const bytes = Buffer.from(base64, 'base64');
   const binary = bytes.toString('base64');
-  // Buffer skips what is not base64; what does not come back as it went in was not base64 throughout.
+  // Buffer ignores invalid characters: encoding again detects them.
   if (binary !== base64) {
     throw new AwsError('SerializationException', "The value at 'secretBinary' is not base64.");
   }
@@ -197,7 +197,7 @@ export async function untagResource(input: v.InferOutput<typeof untagResourceSch
   return {};
 }
 
-/** The tags there are, overwritten and extended by the new ones. Throws InvalidParameterException. */
+/** Merges tags by key. Throws InvalidParameterException. */
 export function mergedTags(tags: readonly Tag[], added: readonly Tag[]): readonly Tag[] {
   if (added.some((tag) => /^aws:/i.test(tag.Key))) throw invalid('A tag key must not begin with aws:.');
   if (new Set(added.map((tag) => tag.Key)).size < added.length) throw invalid('A tag key is given more than once.');

@@ -136,17 +136,17 @@ describe('the platform identity', () => {
     expect(await store()).toBe('kept');
   });
 
-  it('of somebody else keeps its key and its certificates, however old', async () => {
+  it('of the user keeps its key and its certificates, even old ones', async () => {
     await store();
-    const other = createAuthority({ commonName: 'Somebody' }).issue({ commonName: 'x', notAfter: inDays(1) });
+    const other = createAuthority({ commonName: 'User CA' }).issue({ commonName: 'x', notAfter: inDays(1) });
     await put({ certificate: other.certificate, privateKey: other.privateKey, rootCertificate: other.root });
     expect(await store()).toBe('updated');
     expect(await stored()).toMatchObject({ certificate: other.certificate, privateKey: other.privateKey });
   });
 
-  it('of somebody else that lists no destinations may still go to any public host', async () => {
+  it('of the user without destinations can still go to any public host', async () => {
     await store();
-    const other = createAuthority({ commonName: 'Somebody' }).issue({ commonName: 'x' });
+    const other = createAuthority({ commonName: 'User CA' }).issue({ commonName: 'x' });
     await put({ certificate: other.certificate, privateKey: other.privateKey, rootCertificate: other.root });
     const notices: string[] = [];
     expect(await store({ onNotice: (sentence: string) => notices.push(sentence) })).toBe('updated');
@@ -156,14 +156,14 @@ describe('the platform identity', () => {
     expect(await store()).toBe('kept');
   });
 
-  it("of the demo's own is no matter to speak of", async () => {
+  it('of the demo causes no notice', async () => {
     const notices: string[] = [];
     const onNotice = (sentence: string) => notices.push(sentence);
     for (const now of [inDays(0), inDays(1), inDays(61)]) await store({ onNotice, now });
     expect(notices).toEqual([]);
   });
 
-  it('that is no document is refused in one sentence, without a word of it', async () => {
+  it('that is not a document is rejected in one sentence that does not quote it', async () => {
     await store();
     await client.send(new PutSecretValueCommand({ SecretId: secretId, SecretString: 'PRIVATE' }));
     await expect(store()).rejects.toThrow(

@@ -116,7 +116,7 @@ describe('npm run demo', () => {
   });
 });
 
-describe('the environment of whoever starts it', () => {
+describe('the environment of the user', () => {
   it('reaches neither the functions nor the SDK', async () => {
     const run = start(['--demo'], {
       NO_COLOR: '1',
@@ -244,7 +244,7 @@ function secretsOf({ out }: Run): SecretsManagerClient {
   return client;
 }
 
-describe('an identity of somebody else', () => {
+describe('an identity of the user', () => {
   const secret = 'countersign/identities/platform';
 
   async function startedWith(SecretString: string): Promise<Run> {
@@ -257,7 +257,7 @@ describe('an identity of somebody else', () => {
     return startCloud();
   }
 
-  it('that is broken locks nobody out: the cloud runs, and says what is wrong', async () => {
+  it('that is broken does not stop the cloud, which reports the fault', async () => {
     mkdirSync(state);
     const { out } = await startedWith('{"privateKey": "hunter2');
     expect(out()).toContain(
@@ -267,7 +267,7 @@ describe('an identity of somebody else', () => {
     expect(out()).not.toContain('hunter2');
   });
 
-  it('that is sound is said to be refused by the demo API, and why', async () => {
+  it('that is valid causes a notice that the demo API rejects it', async () => {
     mkdirSync(state);
     const root = createAuthority({ commonName: 'My own root' });
     const { certificate, privateKey } = root.issue({ commonName: 'mine', usage: 'client' });
@@ -286,7 +286,11 @@ describe('what is in the way', () => {
   });
 
   it.each([
-    ['a lock that is none', 'secrets-manager/lock', (path: string) => writeFileSync(path, 'garbage'.repeat(1000))],
+    [
+      'a lock that is not a lock',
+      'secrets-manager/lock',
+      (path: string) => writeFileSync(path, 'garbage'.repeat(1000)),
+    ],
     ['a folder as the lock', 'secrets-manager/lock', (path: string) => mkdirSync(path)],
     ['a folder as the list of events', 'events.jsonl', (path: string) => mkdirSync(path)],
     ['a folder as the log', 'functions.log', (path: string) => mkdirSync(path)],

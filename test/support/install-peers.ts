@@ -1,4 +1,5 @@
-// First stage of `npm test`: installs the peers that are missing where apt-get can, unless COUNTERSIGN_NO_INSTALL=1 forbids it, and says what is skipped.
+// First stage of `npm test`: installs the peers that are missing where apt-get can, unless COUNTERSIGN_NO_INSTALL=1
+// forbids it, and says what is skipped.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { findLibrary, findPeer, type Library, libraryNames, type Peer, peers } from './peers.ts';

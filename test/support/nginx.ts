@@ -1,4 +1,5 @@
-// nginx as the customer's API: it completes the handshake with any client certificate and says in HTTP what it thinks of it.
+// nginx as the customer's API: it completes the handshake with any client certificate and says in HTTP what it thinks
+// of it.
 import { expect, onTestFinished } from 'vitest';
 import type { IssuedCertificate } from '../../local/authority/authority.ts';
 import { findPeer } from './peers.ts';
@@ -20,7 +21,10 @@ export interface NginxServer {
 }
 
 export interface ReloadableNginx extends NginxServer {
-  /** Other client roots, by SIGHUP; resolves when only workers that have read them are left (nginx.org: "Controlling nginx"). */
+  /**
+   * Other client roots, by SIGHUP; resolves when only workers that have read them are left (nginx.org: "Controlling
+   * nginx").
+   */
   trust(clientRoots: string): Promise<void>;
 }
 

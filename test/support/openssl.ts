@@ -1,4 +1,4 @@
-// `openssl s_server` as the customer's API: another TLS stack, which nobody here wrote.
+// `openssl s_server` as the customer's API: an independent TLS stack.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import type { Authority, IssuedCertificate } from '../../local/authority/authority.ts';
@@ -6,7 +6,10 @@ import { findPeer } from './peers.ts';
 import { type Program, privateFolder, startProgram } from './program.ts';
 
 export interface OpensslOptions {
-  /** PEM: the authorities whose client certificates it accepts. It demands one when they are there, and asks for none otherwise. */
+  /**
+   * PEM: the authorities whose client certificates it accepts. It demands one when they are there, and asks for none
+   * otherwise.
+   */
   readonly clientRoots?: string;
   /** PEM: revocation lists; each certificate of the client's chain is looked up. */
   readonly revoked?: string;
@@ -22,8 +25,8 @@ export interface OpensslServer {
 }
 
 /**
- * Answers a GET with a page about the connection. Without `-verify_return_error` s_server accepts any client certificate,
- * so it is always there.
+ * Answers a GET with a page about the connection. Without `-verify_return_error` s_server accepts any client
+ * certificate, so it is always there.
  */
 export async function startOpenssl(server: IssuedCertificate, options: OpensslOptions = {}): Promise<OpensslServer> {
   const folder = privateFolder();

@@ -1,4 +1,5 @@
-// Where the programs of other people are that the tests talk to: openssl, the servers customers run, issuers, and the AWS CLI.
+// Where the programs of other people are that the tests talk to: openssl, the servers customers run, issuers, and the
+// AWS CLI.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
@@ -42,12 +43,14 @@ export type Library = keyof typeof libraries;
 
 export const libraryNames = Object.keys(libraries) as readonly Library[];
 
-/** The path of the file; undefined when it is not there, and then the suites that need it are skipped like those above. */
+/**
+ * The path of the file; undefined when it is not there, and then the suites that need it are skipped like those above.
+ */
 export function findLibrary(name: Library): string | undefined {
   return existsSync(libraries[name]) ? libraries[name] : undefined;
 }
 
-/** Packages put programs here; nginx stands in sbin, which is not on everybody's PATH, and Tomcat's scripts by themselves. */
+/** Packages put programs here; nginx stands in sbin, which is not on every PATH, and Tomcat's scripts by themselves. */
 const packageFolders = [
   '/usr/bin',
   '/usr/sbin',

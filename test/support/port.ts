@@ -1,10 +1,13 @@
-// Ports on loopback for programs that are told theirs: one that is free, and whether somebody listens on one.
+// Loopback ports: finds a free one, and checks whether a program listens.
 import { randomInt } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 
 const given = new Set<number>();
 
-/** Below the range from which systems take the ports of outgoing connections, so that nobody takes it in between. */
+/**
+ * Below the range from which systems take the ports of outgoing connections, so that no other process takes it in
+ * between.
+ */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const port = randomInt(20_000, 32_000);

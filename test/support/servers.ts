@@ -64,8 +64,8 @@ export function serveHttps(
 }
 
 /**
- * Stands in front of another server; of what that sends, only what `pass` returns reaches the client. Once less than all
- * was passed, the connection stalls, or ends as `then` says.
+ * Stands in front of another server; of what that sends, only what `pass` returns reaches the client. Once less than
+ * all was passed, the connection stalls, or ends as `then` says.
  */
 export function serveBetween(
   port: number,

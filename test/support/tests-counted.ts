@@ -1,4 +1,4 @@
-// What vitest's report in JSON comes to: how many tests passed and failed, and the names of those that were skipped.
+// Counts passed and failed tests in vitest's JSON report, and names the skipped ones.
 
 export interface Counted {
   readonly passed: number;

@@ -44,7 +44,7 @@ const json = { 'content-type': 'application/json' };
 
 describe('a call through the gateway', () => {
   // curl sends it before bodies of a megabyte.
-  it('that waits to be told to go on (Expect: 100-continue) is told so', async () => {
+  it('with Expect: 100-continue gets 100 Continue', async () => {
     const gateway = await start((event) => ({ statusCode: 200, body: event.body }));
     const outgoing = httpRequest(`${gateway.url}/v1/things/a`, {
       method: 'POST',

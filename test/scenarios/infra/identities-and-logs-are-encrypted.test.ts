@@ -1,4 +1,4 @@
-// What the stack keeps, under which key, for how long, and what outlives it.
+// Encryption keys, retention, and the resources that outlive the stack.
 import { afterAll, describe, expect, it } from 'vitest';
 import { synthesize } from '../../support/infra/synthesize.ts';
 
@@ -15,7 +15,7 @@ describe('the key', () => {
     stack.template.resourceCountIs('AWS::KMS::Key', 1);
   });
 
-  it('serves this account by its IAM policies, CloudWatch Logs for the log groups and EventBridge for the bus of this stack, and nobody else', () => {
+  it('serves this account by its IAM policies, CloudWatch Logs for the log groups and EventBridge for the bus of this stack only', () => {
     const ofTheBus = {
       'aws:SourceAccount': '<AWS::AccountId>',
       'aws:SourceArn': 'arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:event-bus/Countersign',

@@ -1,4 +1,4 @@
-// Who may change what customers are shown: the rotation function, for secrets that name it, when Secrets Manager calls it.
+// Only the rotation function, called by Secrets Manager, can write versions of secrets that it rotates.
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Synthesized, synthesize } from '../../support/infra/synthesize.ts';
 
@@ -109,7 +109,7 @@ describe('a version', () => {
 });
 
 describe('the rotation function', () => {
-  it('is called by Secrets Manager, of this account, for a secret under the prefix, and by nobody else', () => {
+  it('is called by Secrets Manager, of this account, and only for a secret under the prefix', () => {
     const permissions = Object.values(stack.resources('AWS::Lambda::Permission'))
       .map(({ Properties }) => Properties)
       .filter(({ FunctionName }) => String(FunctionName).includes('RotateFunction'));
@@ -124,7 +124,7 @@ describe('the rotation function', () => {
     ]);
   });
 
-  it('is told how the first certificate is had, and no secret', () => {
+  it('gets the first renewal settings, and no secrets', () => {
     const { Environment } = stack.resources('AWS::Lambda::Function').RotateFunction?.Properties ?? {};
     const { Variables } = Environment as { Variables: Record<string, string> };
     expect(JSON.parse(Variables.COUNTERSIGN_RENEWALS ?? '')).toEqual({

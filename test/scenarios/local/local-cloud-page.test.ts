@@ -1,4 +1,4 @@
-// docs/local-cloud.md tells of every host of the demo what the demo checks.
+// docs/local-cloud.md lists each demo host as the demo checks it.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

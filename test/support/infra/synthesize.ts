@@ -27,7 +27,9 @@ export interface Synthesized {
   remove(): void;
 }
 
-/** With cdk.json's own settings, `context` replacing some of them. A finding of cdk-nag that is not acknowledged throws. */
+/**
+ * With cdk.json's own settings, `context` replacing some of them. A finding of cdk-nag that is not acknowledged throws.
+ */
 export function synthesize(context: Readonly<Record<string, unknown>> = {}): Synthesized {
   const file = JSON.parse(readFileSync('cdk.json', 'utf8')) as { context: Record<string, unknown> };
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-assembly-'));

@@ -1,4 +1,4 @@
-// Who can reach the functions: signed callers through the routes of the API, and nobody else.
+// Only signed callers can reach the functions, through the routes of the API.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { routes } from '../../../core/settings.ts';
@@ -27,7 +27,7 @@ describe('the API', () => {
     for (const target of targets) expect(target.PayloadFormatVersion).toBe('2.0');
   });
 
-  it('may call a function, each by its own route; beside it Secrets Manager may, and nobody else', () => {
+  it('can call each function by its own route; the only other caller is Secrets Manager', () => {
     const everyone = Object.values(stack.resources('AWS::Lambda::Permission')).map(({ Properties }) => Properties);
     const permissions = everyone.filter(({ Principal }) => Principal !== 'secretsmanager.amazonaws.com');
     expect(everyone).toHaveLength(permissions.length + 1);

@@ -64,7 +64,7 @@ async function expectWhole(client: SecretsManagerClient, name: string, acknowled
     .send(new ListSecretVersionIdsCommand({ SecretId: name, IncludeDeprecated: true }))
     .then(({ Versions = [] }) => Versions.map(({ VersionId = '' }) => Number(VersionId)).sort((a, b) => a - b))
     .catch(() => []);
-  // The write that was under way when the server died may or may not have made it; it was promised to nobody.
+  // The write that was under way when the server died can be stored or not; it was not acknowledged.
   expect([acknowledged + 1, acknowledged + 2], name).toContain(versions.length);
   expect(versions).toEqual(versions.map((_, index) => index));
   for (const n of versions) {
@@ -119,7 +119,7 @@ describe('kill -9', () => {
     expect(await later.send(new GetSecretValueCommand({ SecretId: 'a' }))).toMatchObject({ SecretString: 'S1' });
   });
 
-  it('frees the folder, which nobody else gets before', async () => {
+  it('frees the folder, which no other process gets before', async () => {
     const folder = temporaryFolder();
     const inUse = `The folder ${folder} is in use by another Secrets Manager; stop that one first.`;
     const { child, line } = await startProcess(folder);

@@ -1,4 +1,4 @@
-// The dashboard: what the page of operation promises is drawn, and each graph is of a metric that the functions emit.
+// The dashboard has the graphs of docs/operate.md, all of emitted metrics.
 import { afterAll, expect, it } from 'vitest';
 import { synthesize } from '../../support/infra/synthesize.ts';
 import { metricNames } from '../../support/telemetry/emitted.ts';

@@ -1,4 +1,4 @@
-// What wakes somebody: each alarm watches a metric that is emitted, and leads to an article that says what to do.
+// Each alarm watches an emitted metric and links an article of the runbook.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
@@ -68,7 +68,7 @@ describe('an alarm', () => {
     expect(named.sort()).toEqual([...articles.keys()].sort());
   });
 
-  it('leads to what it means, who is hurt, where to look, what to do, and when it is over', () => {
+  it('has an article with meaning, impact, checks, remedy and end', () => {
     for (const [name, text] of articles) {
       const parts = [...text.matchAll(/^\*\*(Means\.|Hurt now\.|Look\.|Do\.|Over when\b)/gm)].map(([, part]) => part);
       expect(parts, name).toEqual(['Means.', 'Hurt now.', 'Look.', 'Do.', 'Over when']);
@@ -76,7 +76,7 @@ describe('an alarm', () => {
     }
   });
 
-  it('tells the topic when it goes off and when it is over', () => {
+  it('notifies the topic of alarm and recovery', () => {
     for (const { AlarmActions, OKActions } of alarms) {
       expect(AlarmActions).toEqual([topic]);
       expect(OKActions).toEqual([topic]);
@@ -108,7 +108,7 @@ describe('the alarms for', () => {
   const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `Countersign-${name}`);
 
   it.each([30, 7])(
-    '%i days to expiry look at the least of all identities, and stay as they are while nobody looks',
+    '%i days to expiry use the minimum of all identities, and keep their state while data is missing',
     (days) => {
       expect(alarm(`certificate-expires-in-${days}-days`)).toMatchObject({
         Namespace: 'Countersign',

@@ -1,4 +1,5 @@
-// RotateSecret's own part: the AWSPENDING version without a value, what fills it, what is told of it, and what is refused.
+// RotateSecret's own part: the AWSPENDING version without a value, what fills it, how it is described, and what is
+// refused.
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// How long a function runs: API Gateway's time unless it is given its own.
+// Function timeouts: that of API Gateway by default.
 import { fileURLToPath } from 'node:url';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
@@ -24,10 +24,10 @@ function timeoutWith(props: Pick<EgressFunctionProps, 'timeout'>): unknown {
   return made?.Properties.Timeout;
 }
 
-it('answers inside the 30 s of API Gateway when nothing is said', () => {
+it('is below the 30 s of API Gateway by default', () => {
   expect(timeoutWith({})).toBe(29);
 });
 
-it('has the time that it is given', () => {
+it('is the configured timeout', () => {
   expect(timeoutWith({ timeout: Duration.minutes(5) })).toBe(300);
 });

@@ -14,7 +14,7 @@ const clientRoots = authorities.platformRoot.certificate;
 const url = ({ port }: { readonly port: number }) => `https://api.acme.example:${port}/accounts?id=1`;
 const count = (Name: string) => ({ Name, Unit: 'Count' });
 
-/** What every line of these has; the numbers nobody can know are numbers. */
+/** What every line of these has; variable numbers are only checked to be numbers. */
 function lineOf(port: number, level: string, connections: readonly string[], failedBy?: readonly string[][]) {
   const number = expect.any(Number);
   const metrics = [count('Invocations'), { Name: 'totalMs', Unit: 'Milliseconds' }, ...connections.map(count)];

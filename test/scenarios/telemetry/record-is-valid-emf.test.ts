@@ -1,4 +1,5 @@
-// The record of an invocation beside what Powertools for AWS Lambda, which CloudWatch is known to read, writes for the same values.
+// The record of an invocation beside what Powertools for AWS Lambda, which CloudWatch is known to read, writes for the
+// same values.
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';

@@ -1,4 +1,5 @@
-// The runs that RotateSecret and the schedule begin: four steps, failures and retries, tests, restarts; the clock is the test's.
+// The runs that RotateSecret and the schedule begin: four steps, failures and retries, tests, restarts; the clock is
+// the test's.
 import {
   CancelRotateSecretCommand,
   CreateSecretCommand,

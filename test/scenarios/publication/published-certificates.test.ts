@@ -1,4 +1,4 @@
-// What the route of certificates publishes of an identity, in each stage and form, and that the key is never in it.
+// The certificate route: published certificates in each stage and form, never the key.
 import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -175,7 +175,7 @@ describe('GET /v1/identities/{identity}/certificate', () => {
       await pendingIsMissing('just-begun');
     });
 
-    it('because somebody has to sign it: the request waits at a label of its own', async () => {
+    it('because it waits for a manual signature: the request has its own label', async () => {
       await create('to-be-signed', keys);
       const waiting = JSON.stringify({ for: next, certificateRequest: 'PEM', privateKey: keys.privateKey });
       const SecretId = secretName('to-be-signed');
@@ -195,7 +195,7 @@ describe('GET /v1/identities/{identity}/certificate', () => {
       await pendingIsMissing('uncertified');
     });
 
-    it('but half a chain is told as what it is', async () => {
+    it('but an incomplete chain is reported as such', async () => {
       await create('half', keys);
       const SecretString = JSON.stringify({ ...keys, rootCertificate: undefined });
       await client.send(
@@ -268,17 +268,17 @@ describe('GET /v1/identities/{identity}/certificate', () => {
 
 describe('the line of a failure', () => {
   it('says of which identity, why, and of which request', async () => {
-    await ask('nobody');
+    await ask('unknown');
     expect(lines.map((line) => JSON.parse(line))).toEqual([
       {
         timestamp: expect.any(String),
         level: 'WARN',
         message: 'certificate',
         requestId: 'request-1',
-        identity: 'nobody',
+        identity: 'unknown',
         code: 'identity-not-found',
         reason: 'ResourceNotFoundException',
-        detail: 'Secrets Manager has no secret for identity "nobody".',
+        detail: 'Secrets Manager has no secret for identity "unknown".',
       },
     ]);
   });

@@ -1,4 +1,4 @@
-// docs/operate.md tells of every line and every metric that the functions write.
+// docs/operate.md documents every log line and metric.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -31,10 +31,10 @@ describe('a state file', () => {
       (text) => JSON.stringify({ ...JSON.parse(text), [field]: undefined }),
     ]),
     ['with a version that has no value', (text) => text.replace('"string":', '"number":')],
-    ['with a time that is none', (text) => text.replace(/"createdAt":\d+/, '"createdAt":"hunter2"')],
+    ['with an invalid time', (text) => text.replace(/"createdAt":\d+/, '"createdAt":"hunter2"')],
     ...[{}, { ...rotation, isEnabled: 'yes' }, { ...rotation, rules: { ScheduleExpression: 'hunter2' } }].map(
       (broken): [string, (text: string) => string] => [
-        `with a rotation that is none: ${Object.keys(broken).length} members`,
+        `with an invalid rotation: ${Object.keys(broken).length} members`,
         (text) => JSON.stringify({ ...JSON.parse(text), rotation: broken }),
       ],
     ),
@@ -79,7 +79,7 @@ describe('a state file', () => {
     for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).mode & 0o777, name).toBe(0o600);
   });
 
-  it('of somebody else in the folder is left alone', async () => {
+  it('of another program in the folder is left unchanged', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'notes.json'), 'mine');
     const { server } = await startServer(folder);
@@ -128,7 +128,7 @@ describe('a folder', () => {
     const { client, folder } = await startServer();
     await client.send(new CreateSecretCommand({ Name: 'a', SecretString: 'S1' }));
     const path = join(folder, readdirSync(folder).find((name) => name.endsWith('.json')) as string);
-    // A folder in the file's place cannot be replaced by a file, whoever runs the test.
+    // A folder in the file's place cannot be replaced by a file, by any user.
     rmSync(path);
     mkdirSync(join(path, 'in-the-way'), { recursive: true });
     await expect(client.send(new PutSecretValueCommand({ SecretId: 'a', SecretString: 'S2' }))).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-// The bus, the hourly schedule and the queue behind both: who may use them, with which key, and what is lost without them.
+// Permissions and encryption of the bus, the hourly schedule and their dead-letter queue.
 import { afterAll, describe, expect, it } from 'vitest';
 import { synthesize } from '../../support/infra/synthesize.ts';
 

@@ -1,4 +1,4 @@
-// `npm run diagnose` shows what servers and gateways said; only our own colours may steer the terminal.
+// `npm run diagnose` escapes the text of servers and gateways; only its own colours reach the terminal.
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

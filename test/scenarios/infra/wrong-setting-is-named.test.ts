@@ -1,4 +1,4 @@
-// What cdk.json and `-c` may say: a wrong value stops the synth and names its key.
+// The settings of cdk.json and `-c`: a wrong value stops the synth with its key.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

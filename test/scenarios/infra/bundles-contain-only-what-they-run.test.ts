@@ -1,4 +1,4 @@
-// What is uploaded to Lambda: modules that load by themselves, without what they do not run.
+// The assets for Lambda load alone and contain no unused modules.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ describe.each(['invoke', 'diagnose', 'certificate', 'health', 'rotate', 'expiry'
     for (const file of files) expect(readFileSync(join(asset, file), 'utf8')).not.toContain('sourceMappingURL');
   });
 
-  it('loads by itself and exports the handler', () => {
+  it('loads alone and exports the handler', () => {
     const { href } = pathToFileURL(join(asset, 'index.mjs'));
     const script = `const { handler } = await import('${href}'); process.stdout.write(typeof handler); process.exit();`;
     // An empty folder of identities, so that nothing looks for Secrets Manager on the way.
@@ -35,7 +35,7 @@ describe.each(['invoke', 'diagnose', 'certificate', 'health', 'rotate', 'expiry'
     expect(printed.toString()).toBe('function');
   });
 
-  it('has its source maps beside the assets, for whoever reads a stack trace', () => {
+  it('has its source maps beside the assets', () => {
     const maps = readdirSync(join(stack.assembly, 'source-maps', name));
     expect(maps.sort()).toEqual(
       readdirSync(asset)

@@ -1,4 +1,4 @@
-// PutEvents of the real SDK and the AWS CLI against the local event bus: what is taken, what is refused, what is kept.
+// PutEvents of the real SDK and the AWS CLI against the local event bus: accepted, rejected and stored events.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -88,20 +88,20 @@ describe('an event', () => {
     expect((await startBus(file)).bus.events).toEqual(bus.events);
   });
 
-  it('that is none in the file stops the start, in a sentence, and the file is kept', async () => {
+  it('that is invalid in the file stops the start with one sentence and leaves the file', async () => {
     const file = join(temporaryFolder(), 'events.jsonl');
     writeFileSync(file, '{"version":"0"}\n');
-    await expect(startEventBus({ file, port: 0 })).rejects.toThrow(/^Line 1 of the file .* is no event: delete/);
+    await expect(startEventBus({ file, port: 0 })).rejects.toThrow(/^Line 1 of the file .* is not an event: delete/);
     expect(readFileSync(file, 'utf8')).toBe('{"version":"0"}\n');
   });
 });
 
-describe('an entry is refused by itself', () => {
+describe('an invalid entry does not affect the others', () => {
   it.each<[string, PutEventsRequestEntry, string]>([
     ['without a source', { DetailType: 't', Detail: '{}' }, 'InvalidArgument'],
     ['without a detail type', { Source: 's', Detail: '{}' }, 'InvalidArgument'],
     ['without a detail', { Source: 's', DetailType: 't' }, 'InvalidArgument'],
-    ['with a detail that is no JSON', { ...entry, Detail: '{hunter2' }, 'MalformedDetail'],
+    ['with a detail that is not JSON', { ...entry, Detail: '{hunter2' }, 'MalformedDetail'],
     ['with a detail that is a list', { ...entry, Detail: '["hunter2"]' }, 'MalformedDetail'],
     ['with a detail too deep', { ...entry, Detail: `{"a":${'['.repeat(1000)}${']'.repeat(1000)}}` }, 'MalformedDetail'],
     ['with a detail type too long', { ...entry, DetailType: 'x'.repeat(129) }, 'InvalidArgument'],

@@ -1,4 +1,4 @@
-// cdk-nag is alive: what it finds and nobody gave a reason for is not deployed.
+// cdk-nag runs: a finding without an acknowledged reason stops the synth.
 import type { App } from 'aws-cdk-lib';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ const clean = synthesize();
 afterAll(() => clean.remove());
 
 describe('a secret that is never rotated, added without a reason', () => {
-  it('is refused by name', () => {
+  it('is rejected by name', () => {
     const app = clean.stack.node.root as App;
     new CfnSecret(clean.stack, 'Forgotten', { name: 'forgotten' });
     expect(() => app.synth({ force: true })).toThrow(/AwsSolutions-SMG4/);

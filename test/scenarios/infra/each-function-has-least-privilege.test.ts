@@ -1,4 +1,4 @@
-// What each function may do, word for word, and how it runs.
+// The exact permissions and configuration of each function.
 import type { IConstruct } from 'constructs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { synthesize } from '../../support/infra/synthesize.ts';
@@ -90,7 +90,7 @@ describe.each(Object.keys(expected))('the function %s', (name) => {
     });
   });
 
-  it('runs on the Node that was tested, ends before nobody listens any more, logs to its own group', () => {
+  it('runs on the tested Node, times out before API Gateway, and logs to its own group', () => {
     const { Properties } = stack.resources('AWS::Lambda::Function')[`${name}Function`] ?? {};
     expect(Properties).toMatchObject({
       Runtime: `nodejs${process.versions.node.split('.')[0]}.x`,
@@ -103,7 +103,7 @@ describe.each(Object.keys(expected))('the function %s', (name) => {
     expect(Properties).not.toHaveProperty('ReservedConcurrentExecutions');
   });
 
-  it('is told where identities are if it may read them, and nothing secret', () => {
+  it('gets the location of identities only if it can read them, and no secrets', () => {
     const { Properties } = stack.resources('AWS::Lambda::Function')[`${name}Function`] ?? {};
     expect(Properties?.Environment).toEqual({
       Variables: {

@@ -1,4 +1,4 @@
-// Where the process counts by itself, the meter is told of each record, and the lines hold no metrics for CloudWatch.
+// With a meter, each record goes to it, and the lines contain no metrics for CloudWatch.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import { recordDiagnosis } from '../../../core/telemetry/diagnosis-record.ts';
@@ -40,7 +40,7 @@ function leave(telemetry: Telemetry = counted): void {
 }
 
 describe('a meter', () => {
-  it('is told of each record', () => {
+  it('receives each record', () => {
     leave();
     expect(told).toEqual([
       ['invocation', 'response-timeout', 3],

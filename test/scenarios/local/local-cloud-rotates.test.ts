@@ -1,4 +1,5 @@
-// RotateSecret in the local cloud: the deployed function, the demo's authority, the events, the calls, and the customer left behind.
+// RotateSecret in the local cloud: the deployed function, the demo's authority, the events, the calls, and the customer
+// left behind.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,7 +63,7 @@ async function clientOf(name: string) {
   return result.answered.handshake.client;
 }
 
-it('a rotation that a customer blocks fails, is told of, and changes nothing', { timeout: 60_000 }, async () => {
+it('a rotation that a customer blocks fails, is reported, and changes nothing', { timeout: 60_000 }, async () => {
   expect(await describeSecret()).toMatchObject({
     RotationEnabled: true,
     RotationLambdaARN: rotationFunctionArn,
@@ -138,7 +139,7 @@ it('a first rotation brings an identity that has no certificate its first one', 
   expect(await published.json()).toMatchObject({ version: VersionId, certificate: { subject: 'CN=second' } });
 });
 
-it('rotation is not set up again where somebody cancelled it, nor for an identity that another authority renews', async () => {
+it('rotation is not enabled again after CancelRotateSecret, nor for an identity of another authority', async () => {
   const { path } = privateFolder();
   const secrets = await startSecretsManager({ folder: path, port: 0, rotationFunctions: () => async () => {} });
   onTestFinished(() => secrets.close());

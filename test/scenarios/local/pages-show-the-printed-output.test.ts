@@ -1,4 +1,5 @@
-// README.md and docs/diagnosis.md show what `npm start` and `npm run diagnose` print today, but for times, ports and what is new in each run.
+// README.md and docs/diagnosis.md show what `npm start` and `npm run diagnose` print today, but for times, ports and
+// what is new in each run.
 import { readFileSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
 import { openly } from '../../../cli/api/access.ts';

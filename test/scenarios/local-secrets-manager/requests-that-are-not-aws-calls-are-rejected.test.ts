@@ -1,4 +1,4 @@
-// The door of the local Secrets Manager: who may ask, in which form, and what is answered to everybody else.
+// Which requests the local Secrets Manager accepts, and its errors for all others.
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { CreateSecretCommand, GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
@@ -130,7 +130,7 @@ describe('the server', () => {
     await expect(start).rejects.toThrow(/^The Secrets Manager listens on loopback only/);
   });
 
-  it('says that a port is taken, and lets go of the folder', async () => {
+  it('reports a taken port and releases the folder', async () => {
     const { server } = await startServer();
     const folder = temporaryFolder();
     const port = Number(new URL(server.url).port);
