@@ -57,7 +57,7 @@ export function checkProse(name: string, text: string, banned: readonly BannedWo
   return [...tooWide, ...words].sort((a, b) => a.line - b.line);
 }
 
-/** Tables, code blocks, link targets and URLs are exempt: they cannot be wrapped. */
+/** Tables, HTML, code blocks, link targets and URLs are exempt: they cannot be wrapped. */
 function wideProse(text: string): number[] {
   let fence: string | undefined;
   return text.split('\n').flatMap((line, index) => {
@@ -66,7 +66,7 @@ function wideProse(text: string): number[] {
       fence = fence === undefined ? mark : undefined;
       return [];
     }
-    const isExempt = fence !== undefined || /^\s*\|/.test(line) || /^\[[^\]]+\]:/.test(line);
+    const isExempt = fence !== undefined || /^\s*[|<]/.test(line) || /^\[[^\]]+\]:/.test(line);
     return !isExempt && columns(line.replaceAll(/\]\([^)]*\)/g, ']')) > maxColumns ? [index + 1] : [];
   });
 }
