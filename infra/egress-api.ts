@@ -93,7 +93,7 @@ export class EgressApi extends Construct {
   }
 }
 
-export function routeNames(): readonly RouteName[] {
+function routeNames(): readonly RouteName[] {
   return Object.keys(routes) as RouteName[];
 }
 

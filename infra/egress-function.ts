@@ -84,13 +84,13 @@ export class EgressFunction extends Construct {
 }
 
 /** Beside the assets in the cloud assembly; `cdk deploy` does not upload it. */
-export const sourceMapFolder = 'source-maps';
+const sourceMapFolder = 'source-maps';
 
 /**
  * Bundles `functions/<name>.ts`. The asset holds `index.mjs` and the chunks it imports; their source
  * maps go to `<assembly>/source-maps/<name>/`. Throws esbuild's error, which names file and line.
  */
-export function functionCode(scope: IConstruct, entry: string): Code {
+function functionCode(scope: IConstruct, entry: string): Code {
   const assembly = Stage.of(scope)?.outdir;
   if (assembly === undefined) throw new Error(`${entry} can only be bundled for a construct inside an App.`);
   const name = basename(entry, '.ts');

@@ -196,7 +196,7 @@ const scheduleForm = /^(?:rate\((?:[4-9]|[1-9]\d{1,2}) hours\)|rate\([1-9]\d{0,2
 const maxRenewalBytes = 3_000;
 
 /** A list, or its JSON text from the command line. Throws an Error that names the key and what it may be. */
-export function rotations(value: unknown, privateAuthorities: readonly string[]): readonly RotationSetting[] {
+function rotations(value: unknown, privateAuthorities: readonly string[]): readonly RotationSetting[] {
   const listed = typeof value === 'string' && value !== '' ? parsed(value) : (value ?? []);
   if (listed === '') return [];
   if (!Array.isArray(listed)) throw new Error(`${key} must be a list of {identity, schedule, window, renewal}.`);

@@ -80,10 +80,10 @@ export async function startAwsServer(options: AwsServerOptions): Promise<AwsServ
   };
 }
 
-export const contentType = 'application/x-amz-json-1.1';
+const contentType = 'application/x-amz-json-1.1';
 
 /** Identifies the requests of one service. */
-export interface Service {
+interface Service {
   /** Before the action in X-Amz-Target. */
   readonly target: string;
   /** In the scope of the credentials. */
@@ -98,7 +98,7 @@ export interface Service {
  * which is rejected by its method. A page whose name resolves to loopback (DNS rebinding) is rejected by its Host.
  * Browsers also send Origin or Sec-Fetch-Site; SDKs and the CLI do not.
  */
-export function actionNameOf(request: IncomingMessage, service: Service): string {
+function actionNameOf(request: IncomingMessage, service: Service): string {
   const { headers, method, url } = request;
   if (!isLoopbackHeader(headers.host ?? '')) {
     throw new AwsError('AccessDeniedException', 'Only requests to a loopback name or address are answered.');
@@ -156,7 +156,7 @@ function parameter(text: string): [string, string] {
 }
 
 /** The body as an object without null fields, which AWS treats as absent. Throws SerializationException. */
-export async function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<object> {
+async function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<object> {
   const collector = new ByteCollector({ maxBytes: maxBodyBytes });
   let fits = true;
   // Reads to the end without storing: a client that is still writing would not read the response.
@@ -182,11 +182,11 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-export function writeAnswer(response: ServerResponse, answer: object): void {
+function writeAnswer(response: ServerResponse, answer: object): void {
   write(response, 200, answer);
 }
 
-export function writeError(response: ServerResponse, error: AwsError): void {
+function writeError(response: ServerResponse, error: AwsError): void {
   response.setHeader('x-amzn-errortype', error.name);
   if (error.status === 405) response.setHeader('allow', 'POST');
   write(response, error.status, { __type: error.name, Message: error.message });

@@ -2,7 +2,7 @@
 import type { ErrorCode, Step } from '../../core/errors.ts';
 
 /** How a host treats connections. */
-export type Behaviour =
+type Behaviour =
   | { readonly kind: 'mutual-tls'; readonly certificate: 'sound' | 'expired' | 'untrusted' | 'misnamed' }
   /** Trusts the clients of another authority than the platform's. */
   | { readonly kind: 'rejecting'; readonly tls: 'TLSv1.2' | 'TLSv1.3' }

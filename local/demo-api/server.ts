@@ -121,7 +121,7 @@ async function closeServer(server: Server, sockets: Set<Socket>): Promise<void> 
   await closed;
 }
 
-export function serveAccounts(request: IncomingMessage, response: ServerResponse): void {
+function serveAccounts(request: IncomingMessage, response: ServerResponse): void {
   const path = (request.url ?? '/').split('?', 1)[0] as string;
   const account = /^\/v1\/accounts\/([A-Za-z0-9-]{1,32})\/balance$/.exec(path)?.[1];
   request.on('error', () => undefined);

@@ -92,7 +92,7 @@ function isFailure(made: BusEvent | EntryFailure): made is EntryFailure {
   return 'ErrorCode' in made;
 }
 
-export interface Journal {
+interface Journal {
   /** Oldest first. */
   readonly events: readonly BusEvent[];
   /** Resolves when they are in the file. Calls run one after the other. */
@@ -119,7 +119,7 @@ const eventSchema = v.looseObject({
 /**
  * Throws a one-sentence Error if the file cannot be used, and leaves it unchanged. An incomplete last line is dropped.
  */
-export async function openJournal(file: string, mostEvents: number): Promise<Journal> {
+async function openJournal(file: string, mostEvents: number): Promise<Journal> {
   const lines = (await readLines(file)).slice(-mostEvents);
   const events = lines.map(({ event }) => event);
   const sizes = lines.map(({ bytes }) => bytes);

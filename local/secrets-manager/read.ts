@@ -153,7 +153,7 @@ const sortKeys: Record<
 type Filter = NonNullable<v.InferOutput<typeof listSecretsSchema>['Filters']>[number];
 
 /** Excludes secrets scheduled for deletion by default. A secret must match every filter. */
-export function filteredSecrets(
+function filteredSecrets(
   { store, now }: Context,
   filters: readonly Filter[],
   withPlannedDeletion = false,

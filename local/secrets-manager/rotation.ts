@@ -14,7 +14,7 @@ export interface RotationEvent {
 }
 
 /** Rejects when the step failed. */
-export type RotationFunction = (event: RotationEvent) => Promise<void>;
+type RotationFunction = (event: RotationEvent) => Promise<void>;
 
 /** The function with this ARN, if any. */
 export type RotationFunctions = (arn: string) => RotationFunction | undefined;

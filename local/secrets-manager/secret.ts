@@ -47,7 +47,7 @@ const previous = 'AWSPREVIOUS';
 const day = 86_400_000;
 
 /** AWS: Secrets Manager quotas, "versions per secret" and "staging labels attached across all versions of a secret". */
-export const quotas = { versions: 100, stages: 20 } as const;
+const quotas = { versions: 100, stages: 20 } as const;
 
 export function sameValue(one: SecretValue | undefined, other: SecretValue): boolean {
   if (one === undefined) return false;

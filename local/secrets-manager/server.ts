@@ -174,7 +174,7 @@ const actions = new Map<string, Action>([
 ]);
 
 /** Throws UnknownOperationException, also for actions of AWS that are not implemented. */
-export function actionNamed(name: string): Action {
+function actionNamed(name: string): Action {
   const found = actions.get(name);
   if (!found) throw new AwsError('UnknownOperationException', 'There is no such operation here.');
   return found;

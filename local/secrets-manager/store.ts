@@ -165,7 +165,7 @@ async function flushFolder(folder: string): Promise<void> {
 const notADatabase = 26;
 
 /** Throws an Error that says why the folder cannot be taken. */
-export function lockFolder(folder: string): { release(): void } {
+function lockFolder(folder: string): { release(): void } {
   const path = join(folder, 'lock');
   try {
     const lock = lockFile(path, 0);

@@ -198,7 +198,7 @@ export async function untagResource(input: v.InferOutput<typeof untagResourceSch
 }
 
 /** Merges tags by key. Throws InvalidParameterException. */
-export function mergedTags(tags: readonly Tag[], added: readonly Tag[]): readonly Tag[] {
+function mergedTags(tags: readonly Tag[], added: readonly Tag[]): readonly Tag[] {
   if (added.some((tag) => /^aws:/i.test(tag.Key))) throw invalid('A tag key must not begin with aws:.');
   if (new Set(added.map((tag) => tag.Key)).size < added.length) throw invalid('A tag key is given more than once.');
   const merged = new Map([...tags, ...added].map((tag) => [tag.Key, tag.Value]));
