@@ -1,8 +1,10 @@
 // Each identity of a store: whether it can be used, for how long, and where it may go.
+
 import { CommanderError } from 'commander';
 import type { Destination } from '../../core/destination/destination.ts';
 import { asCountersignError } from '../../core/errors.ts';
 import { checkIdentity } from '../../core/identity/check.ts';
+import { expirySoonDays } from '../../core/x509/certificate.ts';
 import type { IdentityStore } from '../store/identity-store.ts';
 import type { Check } from './check.ts';
 
@@ -12,8 +14,6 @@ export interface ReachableFrom {
 }
 
 const dayMs = 86_400_000;
-/** As the alarm of docs/on-premises.md. */
-const warnDays = 30;
 const maxIdentities = 1_000;
 const atOnce = 8;
 
@@ -88,7 +88,7 @@ async function checkOne(store: IdentityStore, name: string, now: number): Promis
     const days = Math.floor((usableUntil - now) / dayMs);
     const until = `can be used until ${new Date(usableUntil).toISOString().slice(0, 10)}, ${counted(days, 'day')}`;
     const checks = [
-      days < warnDays
+      days < expirySoonDays
         ? one('warning', until, 'Have the next certificate signed: countersign identity rotate, or csr and complete.')
         : one('ok', until),
     ];

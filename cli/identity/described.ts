@@ -4,7 +4,7 @@ import { reportCertificate } from '../../core/diagnosis/certificate-report.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { checkIdentity } from '../../core/identity/check.ts';
 import { parseRenewal } from '../../core/identity/renewal.ts';
-import { pinOf } from '../../core/x509/certificate.ts';
+import { daysUntil, pinOf } from '../../core/x509/certificate.ts';
 import { readCertificates } from '../../core/x509/chain.ts';
 import type { StageName, StoredDocument } from '../store/identity-store.ts';
 
@@ -64,7 +64,7 @@ function describeCertificate(
     role,
     ...reportCertificate(certificate),
     serialNumber: certificate.serialNumber,
-    daysLeft: Math.floor((certificate.validToDate.getTime() - now) / 86_400_000),
+    daysLeft: daysUntil(certificate.validToDate.getTime(), now),
     pin: pinOf(certificate),
   };
 }

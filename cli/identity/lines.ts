@@ -1,16 +1,16 @@
 // An identity for people: its certificates, destinations and renewal as lines.
 
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
+import { expirySoonDays } from '../../core/x509/certificate.ts';
 import type { Paint } from '../output.ts';
 import type { CertificateView, IdentityView } from './described.ts';
 
 /** Less than that is shown in red: rotations begin before it (docs/operate.md). */
-const soonDays = 30;
 
 export function daysText(daysLeft: number, paint: Paint): string {
   // Whole days on both sides: what ended 25 hours ago has -2 days left.
   if (daysLeft < 0) return paint('red', `expired ${daysCounted(-daysLeft - 1)} ago`);
-  return paint(daysLeft < soonDays ? 'red' : 'green', `${daysCounted(daysLeft)} left`);
+  return paint(daysLeft < expirySoonDays ? 'red' : 'green', `${daysCounted(daysLeft)} left`);
 }
 
 function daysCounted(days: number): string {

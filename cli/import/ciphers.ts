@@ -66,7 +66,7 @@ function forgeDecipher(cipher: Cipher, key: Buffer, iv: Buffer, effectiveBits: n
   return decipher;
 }
 
-/** Neither node:crypto nor node-forge has it; it has no specification but the one that leaked in 1994 (RFC 6229 has its vectors). */
+/** node:crypto and node-forge do not have RC4; RFC 6229 has its test vectors. */
 function rc4(key: Buffer, bytes: Buffer): Buffer {
   const state = Uint8Array.from({ length: 256 }, (_, index) => index);
   const at = (index: number) => state[index & 0xff] as number;

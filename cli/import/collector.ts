@@ -58,7 +58,7 @@ export class Collector {
     }
   }
 
-  /** Throws `passphrase-needed` if there is none, and any error of the callback. */
+  /** Throws `passphrase-needed` without a passphrase, and any error of the callback. */
   async secret(request: PassphraseRequest, sentence: string): Promise<Secret> {
     const passphrase = await this.#ask({ ...request, name: shown(request.name) });
     if (passphrase === undefined) throw refused('passphrase-needed', request.name, sentence);

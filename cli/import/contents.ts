@@ -16,7 +16,7 @@ export interface PassphraseRequest {
   readonly kind: 'key' | 'pkcs12' | 'jks' | 'jceks' | 'store-key';
 }
 
-/** Called once for each encrypted file or entry, and not if the empty passphrase opens it. Resolves to undefined if there is none. */
+/** Called once for each encrypted file or entry, unless the empty passphrase opens it. Undefined: no passphrase. */
 export type AskPassphrase = (forWhat: PassphraseRequest) => Promise<string | undefined>;
 
 export interface FoundKey {

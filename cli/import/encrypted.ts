@@ -1,4 +1,4 @@
-// Opens what is encrypted with a passphrase: PBES2, PBES1 and PKCS#12's own schemes, by the algorithm that stands before it.
+// Decrypts with a passphrase: PBES2, PBES1 and the schemes of PKCS#12, as the AlgorithmIdentifier says.
 import { type BerElement, integerOf, octetsOf, oidOf, tag } from '../../core/x509/der.ts';
 import { type Cipher, type CipherUse, decipher } from './ciphers.ts';
 import {

@@ -1,4 +1,4 @@
-// Makes an identity document from the contents of files, or reports everything that prevents it; proves it by handshakes.
+// Makes an identity document from the contents of files, or reports all findings; proves it by handshakes.
 import * as v from 'valibot';
 import { destinationsSchema, issueSentence } from '../../core/destination/schema.ts';
 import { CountersignError } from '../../core/errors.ts';

@@ -1,4 +1,4 @@
-// Keys and certificates out of Java's own keystores, JKS and JCEKS (sun.security.provider.JavaKeyStore and com.sun.crypto.provider).
+// Reads keys and certificates from JKS and JCEKS (sun.security.provider.JavaKeyStore, com.sun.crypto.provider).
 import { createHash, hash, timingSafeEqual } from 'node:crypto';
 import { oidOf, readOnlyBer } from '../../core/x509/der.ts';
 import { decipher } from './ciphers.ts';
@@ -173,7 +173,7 @@ function openJks(bytes: Buffer, { utf16 }: Secret): Buffer | undefined {
   return timingSafeEqual(proof, bytes.subarray(-20)) ? plain : undefined;
 }
 
-/** PBEWithMD5AndTripleDES as com.sun.crypto.provider has it: each half of the salt is hashed by itself. */
+/** PBEWithMD5AndTripleDES as com.sun.crypto.provider has it: each half of the salt is hashed separately. */
 function openJceks(
   given: { salt: Buffer; iterations: number } | undefined,
   bytes: Buffer,

@@ -1,12 +1,12 @@
-// How much a file may ask for: size, objects, nesting, and the work of making a key out of a passphrase.
+// Limits of one import: size and number of files and objects, and the work of deriving keys from passphrases.
 import { refused } from './finding.ts';
 
 export const most = {
   files: 64,
   fileBytes: 1_048_576,
-  /** Keys, certificates, bags of PKCS#12 and whatever else, of all files together; the roots of a whole Java installation are about 150. */
+  /** Keys, certificates, bags of PKCS#12 and other objects, of all files; a Java installation has about 150 roots. */
   objects: 1_024,
-  /** Nobody reads more, and whoever damages files makes as many as there are bytes. */
+  /** A damaged file can cause as many findings as it has bytes. */
   findings: 100,
   /** OWASP's Password Storage Cheat Sheet asks for 1,300,000 of PBKDF2 with SHA-1, and for less of the others. */
   iterations: 5_000_000,

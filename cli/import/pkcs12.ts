@@ -1,4 +1,4 @@
-// Keys and certificates out of PKCS#12 (RFC 7292; RFC 9579 for PBMAC1), whoever wrote it and however old it is.
+// Reads keys and certificates from PKCS#12 (RFC 7292; RFC 9579 for PBMAC1), from current and old programs.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type BerElement, digests, integerOf, octetsOf, oidOf, oids, readOnlyBer, tag } from '../../core/x509/der.ts';
 import type { Collector } from './collector.ts';
@@ -62,7 +62,7 @@ function openStore(node: BerElement, where: string, collector: Collector): Store
 
 /**
  * The secret that the MAC proves, or that opens the first thing that is encrypted. The empty passphrase, in both of its
- * readings, is tried before anybody is asked.
+ * readings, is tried before the passphrase is asked for.
  */
 async function unlock(store: Store): Promise<Secret> {
   const { where, collector } = store;
