@@ -4,7 +4,7 @@ import { invocationRoute } from '../core/invocation/invoke.ts';
 import { openServices } from '../core/invocation/services.ts';
 import { platformIdentity, readSettings } from '../core/settings.ts';
 import { recordInternalError } from '../core/telemetry/events.ts';
-import { warmUp } from '../core/tls/warm-up.ts';
+import { warmUp } from '../core/tls/secure-context.ts';
 import { apiHandler } from './api-gateway/handler.ts';
 import { telemetry } from './telemetry.ts';
 

@@ -46,7 +46,7 @@ export interface EgressFunctionProps {
 
 /**
  * libuv gives half of its threads (four by default) to name lookups, and a lookup that hangs keeps its thread after the
- * call has ended. With 64 threads, the 24 lookups that core/destination/lookups.ts allows leave threads for the SDK.
+ * call has ended. With 64 threads, the 24 lookups that core/destination/resolve.ts allows leave threads for the SDK.
  */
 const threads = { UV_THREADPOOL_SIZE: '64' } as const;
 

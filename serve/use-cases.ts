@@ -10,7 +10,7 @@ import { openServices } from '../core/invocation/services.ts';
 import { certificateRoute } from '../core/publication/publish.ts';
 import { routes } from '../core/settings.ts';
 import type { Telemetry } from '../core/telemetry/telemetry.ts';
-import { warmUp } from '../core/tls/warm-up.ts';
+import { warmUp } from '../core/tls/secure-context.ts';
 import type { ServeOptions } from './options.ts';
 import { reloadIntervalMs } from './reload/identity-reloader.ts';
 

@@ -1,13 +1,10 @@
-// From a target to the addresses that may be connected to: resolved once, every one checked, so that nothing can change between.
+// Resolves a target to addresses that the destination allows; bounds the look-ups that are pending.
 import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
 import { CountersignError } from '../errors.ts';
 import type { Destination } from './destination.ts';
 import { checkAddress } from './guard.ts';
-import { type LookupAddress, type LookupFunction, lookUp, TooManyLookups } from './lookups.ts';
 import type { Target } from './target.ts';
-
-export type { LookupFunction } from './lookups.ts';
 
 export interface ResolvedAddress {
   readonly address: string;
@@ -29,7 +26,7 @@ const systemLookup: LookupFunction = (host) => dns.lookup(host, { all: true, ord
  * resolve nothing again. Throws `destination-forbidden` when a single address is not allowed: a name that mixes allowed
  * and forbidden ones is an attack or a mistake. Throws `name-resolution-failed` when there is none; `evidence.reason` is
  * the resolver's code. The system's look-up cannot be cancelled: whoever has a deadline races it, and so few may be under way
- * at once that those left behind do no harm (lookups.ts).
+ * at once that those left behind do no harm.
  */
 export async function resolveTarget(
   target: Target,
@@ -55,7 +52,7 @@ async function addressesOf(
   try {
     return await lookUp(target.host, destination, lookup);
   } catch (error) {
-    if (error instanceof TooManyLookups) throw tooManyLookups(target, error);
+    if (error instanceof TooManyLookups) throw lookupRefused(target, error);
     throw resolutionFailed(target, codeOf(error), error);
   }
 }
@@ -82,10 +79,68 @@ function resolutionFailed({ host }: Target, reason: string, cause?: unknown): Co
   });
 }
 
-function tooManyLookups({ host }: Target, { code }: TooManyLookups): CountersignError {
+function lookupRefused({ host }: Target, { code }: TooManyLookups): CountersignError {
   const detail = `${host} was not looked up: too many earlier look-ups have had no answer yet.`;
   return new CountersignError('name-resolution-failed', detail, {
     evidence: { host, reason: code },
     hint: 'Try again shortly; if it lasts, whoever calls must look for hosts whose name servers do not answer, and the platform at the resolver of its network.',
   });
+}
+
+export interface LookupAddress {
+  readonly address: string;
+}
+
+/** Rejects with an error that has a `code`, as dns.lookup does. */
+export type LookupFunction = (host: string) => Promise<readonly LookupAddress[]>;
+
+export const tooManyLookups = 'too-many-lookups';
+
+/** Its `code` ends up in `evidence.reason`. */
+export class TooManyLookups extends Error {
+  readonly code = tooManyLookups;
+}
+
+/**
+ * A look-up that nobody waits for any more goes on until the resolver gives up, and holds a thread meanwhile. libuv gives
+ * look-ups half of its threads (32 of the 64 that the stack sets): eight are left to the look-ups of the SDK.
+ */
+const mostPending = 24;
+
+/** Whoever may call `*` can name any number of hosts that do not answer: the rest is for other destinations. */
+const mostPendingOfOne = 16;
+
+interface Pending {
+  readonly byHost: Map<string, Promise<readonly LookupAddress[]>>;
+  readonly byOwner: WeakMap<object, number>;
+}
+
+const pendingOf = new WeakMap<LookupFunction, Pending>();
+
+/**
+ * One look-up for each host at a time, whoever asks. `owner` is whose share a new one is counted in: the destination,
+ * which belongs to one version of one identity. Rejects with TooManyLookups where a share or all of them are used up.
+ */
+export function lookUp(host: string, owner: object, lookup: LookupFunction): Promise<readonly LookupAddress[]> {
+  const { byHost, byOwner } = pendingLookups(lookup);
+  const shared = byHost.get(host);
+  if (shared) return shared;
+  const ofOwner = byOwner.get(owner) ?? 0;
+  if (byHost.size >= mostPending || ofOwner >= mostPendingOfOne) return Promise.reject(new TooManyLookups());
+  byOwner.set(owner, ofOwner + 1);
+  const pending = lookup(host).finally(() => {
+    byHost.delete(host);
+    byOwner.set(owner, (byOwner.get(owner) ?? 1) - 1);
+  });
+  byHost.set(host, pending);
+  return pending;
+}
+
+function pendingLookups(lookup: LookupFunction): Pending {
+  let pending = pendingOf.get(lookup);
+  if (!pending) {
+    pending = { byHost: new Map(), byOwner: new WeakMap() };
+    pendingOf.set(lookup, pending);
+  }
+  return pending;
 }

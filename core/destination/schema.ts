@@ -2,8 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import * as v from 'valibot';
-import { parseAuthority } from './host.ts';
-import { isOriginForm } from './target.ts';
+import { isOriginForm, parseAuthority } from './target.ts';
 
 const hostWords = 'must be "*", "*." and a domain, a host name, or an address in its usual form, without a port';
 const serverNameWords = 'must be a host name';

@@ -1,11 +1,10 @@
 // Step 5: what the server made of our certificate, by its alert, by how it ended the connection, or by its answer in HTTP.
 import { CountersignError } from '../errors.ts';
 import { type PageKind, refusalPage } from '../http/advice.ts';
-import type { Certainty, Finding } from './diagnosis.ts';
-import { failureOf, note, warning } from './finding.ts';
+import { type Certainty, type Finding, failureOf, note, warning } from './diagnosis.ts';
 import { hasAsked, type Observation, tookCertificate } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
-import { softwareNames, softwareOf } from './software.ts';
+import { softwareNames, softwareOf } from './server-software.ts';
 
 export interface AccessAssessment {
   readonly outcome: 'granted' | 'refused' | 'not-reached';

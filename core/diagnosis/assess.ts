@@ -1,18 +1,26 @@
-// Makes the report out of one connection: five steps, the verdict that follows from the first that failed, the remedies.
-
+// Builds the report of one connection: five steps, the verdict of the first failed step, the remedies.
 import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
+import type { CountersignError, Step } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import { roundMs } from '../tls/attempt.ts';
 import { type AccessAssessment, assessAccess } from './access-step.ts';
 import { assessClient, assessDemand, assessNeverAsked } from './client-step.ts';
-import type { Diagnosis, Finding, StepReport, TrialResult, Verdict } from './diagnosis.ts';
-import { failureOf, note, stepOf } from './finding.ts';
+import {
+  type Diagnosis,
+  type Finding,
+  failureOf,
+  note,
+  type StepReport,
+  stepOf,
+  type TrialResult,
+  type Verdict,
+} from './diagnosis.ts';
 import { askedAtOnce, hasAsked, type Observation, sentCertificate } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
 import { remediesFor } from './remedies.ts';
+import { softwareOf } from './server-software.ts';
 import { assessServer, reportServer } from './server-step.ts';
-import { softwareOf } from './software.ts';
 
 export interface AssessmentTerms {
   readonly identity: Identity;
@@ -138,4 +146,21 @@ function trial(tried: TrialResult): Finding {
     'did-not-help': 'Tried with TLS 1.2 at most: that did not help.',
   }[tried];
   return note('tls12-tried', sentence, { worked: tried === 'worked' });
+}
+
+export function unusableIdentity(error: CountersignError, identity: string): Report {
+  const steps = ([1, 2, 3, 4, 5] as const satisfies readonly Step[]).map((step) =>
+    stepOf(step, step === 4 ? [failureOf(error)] : [], 0, step === 4),
+  );
+  const remedies = remediesFor(steps, {
+    software: undefined,
+    host: '',
+    port: 0,
+    identity,
+    page: undefined,
+    nothingSent: true,
+    isGranted: false,
+    tried: undefined,
+  });
+  return { verdict: 'identity-unusable', certainty: 'observed', steps, remedies };
 }

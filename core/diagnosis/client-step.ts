@@ -12,8 +12,7 @@ import {
 } from '../tls/handshake-capture/accepted-certificates.ts';
 import { daysUntil, expiresSoon } from '../x509/certificate.ts';
 import { reportCertificate } from './certificate-report.ts';
-import type { ClientReport, Finding, RequestReport } from './diagnosis.ts';
-import { failing, failureOf, note, warning } from './finding.ts';
+import { type ClientReport, type Finding, failing, failureOf, note, type RequestReport, warning } from './diagnosis.ts';
 import { askedAtOnce, hasAsked, type Observation } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
 

@@ -13,12 +13,11 @@ import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/diagnosis-re
 import { failureFields } from '../telemetry/failure-fields.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Deadline, deadlineIn, identityBefore, refreshBefore, roundMs } from '../tls/attempt.ts';
-import { assess, type Report } from './assess.ts';
+import { assess, type Report, unusableIdentity } from './assess.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observe } from './observe.ts';
 import type { ProbeRequest } from './probe.ts';
 import { type DiagnosisRequest, parseDiagnosisRequest } from './request.ts';
-import { unusableIdentity } from './unusable-identity.ts';
 
 export interface DiagnoseServices {
   readonly telemetry: Telemetry;

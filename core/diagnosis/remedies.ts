@@ -1,10 +1,8 @@
-// The remedies of a diagnosis: each finding's entries in the table, with its names put in and the directive of the server.
+// Remedies of a diagnosis: who must do what for each finding, with names and directives filled in.
 import type { Evidence } from '../errors.ts';
 import type { PageKind } from '../http/advice.ts';
-import type { Finding, Remedy, StepReport, TrialResult } from './diagnosis.ts';
-import { directiveFor } from './directives.ts';
-import { byCode, byEvidence, type Entry, ifIntermediate, ifRoot, letIn, lookUp, trust } from './remedy-table.ts';
-import { type Software, softwareNames } from './software.ts';
+import type { Certainty, Finding, Remedy, StepReport, TrialResult, Who } from './diagnosis.ts';
+import { directiveFor, type Software, softwareNames, type Task } from './server-software.ts';
 
 export interface RemedyContext {
   readonly software: Software | undefined;
@@ -78,3 +76,216 @@ function fill(entry: Entry, evidence: Evidence, { software, host, port, identity
     ...(entry.isTried && tried ? { tried } : {}),
   };
 }
+
+export interface Entry {
+  readonly who: Who;
+  readonly do: string;
+  /** Only for a finding of that certainty. */
+  readonly when?: Certainty;
+  /** What a diagnosis tries by itself, with TLS 1.2 at most. */
+  readonly isTried?: true;
+  /** What the customer's server must be told; of one that ended the handshake it is never known which it is. */
+  readonly task?: Task | 'configure-tls';
+}
+
+export const trust: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'Add the root certificate of the platform to the authorities trusted for clients, and accept the intermediates that come with the client certificate.',
+    task: 'trust-clients',
+  },
+];
+export const lookUp: readonly Entry[] = [
+  { who: 'customer', do: 'Look up in the log of the server why it turned the client certificate away.' },
+];
+
+/** `{host}`, `{port}`, `{identity}` and what the finding's evidence names are put in. */
+export const byCode: Readonly<Record<string, readonly Entry[]>> = {
+  'name-resolution-failed': [
+    { who: 'caller', do: 'Check the spelling of {host}.' },
+    { who: 'customer', do: 'Publish an address for {host} in the DNS.' },
+  ],
+  'connection-refused': [
+    { who: 'customer', do: 'Start the API on that port, or open the port in the firewall that answers for it.' },
+  ],
+  'connection-failed': [{ who: 'network', do: 'Check the route from the platform to {host}.' }],
+  'connection-timeout': [
+    { who: 'network', do: 'Let the addresses of the platform through the firewall in front of {host}.' },
+  ],
+  'server-not-tls': [
+    { who: 'caller', do: 'Use the port on which the API serves HTTPS.' },
+    { who: 'customer', do: 'Switch TLS on for that port.' },
+  ],
+  'tls-negotiation-failed': [
+    {
+      who: 'customer',
+      do: 'Offer TLS 1.2 or 1.3 with a current cipher suite under the name {host}.',
+      task: 'configure-tls',
+    },
+  ],
+  'handshake-timeout': [
+    { who: 'customer', do: 'Find out why the server accepts the connection and does not finish the handshake.' },
+  ],
+  'server-certificate-expired': [
+    { who: 'customer', do: 'Install a certificate that is valid today, and reload the server.' },
+  ],
+  'server-certificate-expires-soon': [{ who: 'customer', do: 'Renew the certificate {subject} before it expires.' }],
+  'server-certificate-name-mismatch': [
+    {
+      who: 'customer',
+      do: 'Install a certificate whose subject alternative names include {expected}.',
+    },
+    {
+      who: 'platform',
+      do: 'Set the serverName of the destination to a name that the certificate has, if that is the right server after all.',
+    },
+  ],
+  // OpenSSL refused a chain that leads to a trusted root.
+  'server-certificate-untrusted': [
+    {
+      who: 'customer',
+      do: 'Install a certificate whose chain is valid for servers: purposes, path lengths and name constraints included.',
+    },
+  ],
+  'server-certificate-invalid': [
+    {
+      who: 'customer',
+      do: 'Install a certificate for server authentication with a key of 2048 bits (RSA) or 256 bits (EC) at least, signed with SHA-256 or better.',
+    },
+  ],
+  'server-certificate-weak': [
+    { who: 'customer', do: 'Replace the certificate {subject} by one with a current key size and signature.' },
+  ],
+  'server-certificate-pin-mismatch': [
+    {
+      who: 'platform',
+      do: 'Ask the customer whether its key changed; if so, update the serverPins of the destination.',
+    },
+    { who: 'network', do: 'If it did not, find out who answers in the place of {host}.' },
+  ],
+  'server-chain-unordered': [
+    {
+      who: 'customer',
+      do: 'Serve the chain in order: the certificate, then each issuer, each once, without the root.',
+      task: 'serve-chain',
+    },
+  ],
+  'stapled-ocsp-revoked': [{ who: 'customer', do: 'Replace the certificate: its authority has revoked it.' }],
+  'stapled-ocsp-unknown': [
+    {
+      who: 'customer',
+      do: 'Ask the authority of the certificate why it does not know it, or install one that it knows.',
+    },
+  ],
+  'stapled-ocsp-stale': [{ who: 'customer', do: 'Let the server fetch a fresh OCSP response.' }],
+  'stapled-ocsp-invalid': [
+    { who: 'customer', do: 'Correct the OCSP response that the server staples, or switch stapling off.' },
+  ],
+  'client-certificate-not-requested': [
+    { who: 'caller', do: 'Name a path of the API with the probe, and ask again.', when: 'inferred' },
+    {
+      who: 'customer',
+      do: 'Switch on client certificate verification for {host} on port {port}.',
+      task: 'trust-clients',
+    },
+  ],
+  'client-issuer-not-accepted': trust,
+  'client-signature-not-accepted': [
+    { who: 'customer', do: 'Accept a signature algorithm that the key of the client certificate can make.' },
+    { who: 'platform', do: 'Or issue the identity with another kind of key.' },
+  ],
+  'client-chain-signature-not-accepted': [
+    { who: 'customer', do: 'Accept the algorithms that the client certificates are signed with: {signatures}.' },
+    { who: 'platform', do: 'Or issue the identity from an authority that signs with one of those the server lists.' },
+  ],
+  'client-certificate-expires-soon': [{ who: 'platform', do: 'Rotate the identity {identity}.' }],
+  'response-timeout': [{ who: 'customer', do: 'Find out why the API does not answer the probe in time.' }],
+  'response-incomplete': [
+    { who: 'customer', do: 'Look up in the log of the API why it ends the connection without a whole answer.' },
+  ],
+  'response-malformed': [{ who: 'caller', do: 'Check that an API listens for HTTPS at {host} on port {port}.' }],
+  'probe-unexpected-status': [
+    { who: 'caller', do: 'Name a path with the probe that answers 2xx to whoever has access.' },
+    { who: 'platform', do: 'Or set the probe of the destination, with the status that means access.' },
+  ],
+  'identity-unusable': [
+    {
+      who: 'platform',
+      do: 'Store a corrected version of the identity {identity}; docs/identities.md lists what is checked.',
+    },
+  ],
+};
+
+/** By the alert, the page, or the reason that the evidence names; else by the code. */
+export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
+  'certificate-signature': [
+    { who: 'customer', do: 'Accept certificates that are signed with {signature}.' },
+    { who: 'platform', do: 'Or have the identity issued by an authority with another kind of key.' },
+  ],
+  'self-signed': [
+    { who: 'platform', do: 'If the certificate is the right one, add it to the serverRoots of the destination.' },
+    { who: 'customer', do: 'Or install a certificate of an authority.' },
+  ],
+  'unknown-root': [
+    { who: 'platform', do: 'Add the customer’s root {missingIssuer} to the serverRoots of the destination.' },
+    { who: 'customer', do: 'Send the platform that root certificate, or use a certificate of a public authority.' },
+  ],
+  'missing-intermediate': [
+    {
+      who: 'customer',
+      do: 'Serve the intermediate certificate {missingIssuer} behind the server’s own.',
+      task: 'serve-chain',
+    },
+  ],
+  certificate_expired: [
+    { who: 'platform', do: 'Rotate the identity {identity}.' },
+    { who: 'customer', do: 'Check the clock of the server.' },
+  ],
+  certificate_revoked: [
+    { who: 'platform', do: 'Rotate the identity {identity}: its certificate is on a revocation list.' },
+    { who: 'customer', do: 'Or correct the revocation list of the server.' },
+  ],
+  unsupported_certificate: [
+    { who: 'platform', do: 'Issue the identity with a certificate for client authentication.' },
+    { who: 'customer', do: 'Accept its key type and usage.' },
+  ],
+  // Caddy and Go, Tomcat and Java, GnuTLS: each has one alert for whatever is wrong (docs/servers.md).
+  bad_certificate: [...trust, ...lookUp],
+  certificate_unknown: [...trust, ...lookUp],
+  access_denied: [...trust, { who: 'customer', do: 'Or give the subject of the client certificate access.' }],
+  denied: [{ who: 'customer', do: 'Map the subject of the client certificate to an account that may use the API.' }],
+  'expired-or-revoked': [
+    { who: 'platform', do: 'Rotate the identity {identity}.' },
+    { who: 'customer', do: 'Check the clock and the revocation list of the server.' },
+  ],
+  'wanted-after-handshake': [
+    {
+      who: 'customer',
+      do: 'Ask for the client certificate for the whole virtual host, in the handshake.',
+      task: 'ask-in-handshake',
+    },
+    {
+      who: 'platform',
+      do: 'Set maxTlsVersion of the destination to TLSv1.2, where the server can ask again.',
+      isTried: true,
+    },
+  ],
+};
+
+/** Which of the two the missing certificate is, nobody can tell from here: whoever knows it follows one. */
+export const ifIntermediate: Entry = {
+  who: 'customer',
+  do: 'If {missingIssuer} is an intermediate: serve it behind the server’s own certificate.',
+  task: 'serve-chain',
+};
+export const ifRoot: Entry = {
+  who: 'platform',
+  do: 'If {missingIssuer} is a root: add it to the serverRoots of the destination.',
+};
+
+export const letIn: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'Check that the server verifies client certificates: it let in one whose issuer is not among those it names.',
+  },
+];

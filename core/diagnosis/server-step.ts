@@ -7,12 +7,19 @@ import { checkName, checkPins, outsideDates, type ServerChain } from '../tls/ser
 import { daysUntil, expiresSoon, inDates, subjectText } from '../x509/certificate.ts';
 import { createIssuedBy, type IssuedBy } from '../x509/trust.ts';
 import { parseCertificates, reportServerCertificate, weaknessOf } from './certificate-report.ts';
-import type { CertificateReport, Finding, ServerReport, StapledOcsp } from './diagnosis.ts';
-import { failureFrom, failureOf, warning } from './finding.ts';
+import {
+  type CertificateReport,
+  type Finding,
+  failureFrom,
+  failureOf,
+  type ServerReport,
+  type StapledOcsp,
+  warning,
+} from './diagnosis.ts';
 import type { Observation } from './observation.ts';
 import { verifyStaple } from './ocsp.ts';
 import { type BuiltChain, buildChain, type ChainEnd } from './server-chain.ts';
-import { softwareNames, softwareOf } from './software.ts';
+import { softwareNames, softwareOf } from './server-software.ts';
 
 export interface ServerAssessment {
   readonly findings: readonly Finding[];

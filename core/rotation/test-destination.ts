@@ -1,6 +1,6 @@
 // Tests the pending certificate at one destination, and compares it with the certificates that are in use.
 import type { Destination } from '../destination/destination.ts';
-import { tooManyLookups } from '../destination/lookups.ts';
+import { tooManyLookups } from '../destination/resolve.ts';
 import { parseTarget } from '../destination/target.ts';
 import { assess, type Report } from '../diagnosis/assess.ts';
 import { observe } from '../diagnosis/observe.ts';

@@ -1,4 +1,6 @@
-// What a handshake is begun with: key and chain of an identity, trust and TLS versions of a destination.
+// TLS contexts: the key and chain of an identity with the trust and TLS versions of a destination.
+
+import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Destination } from '../destination/destination.ts';
 import { CountersignError } from '../errors.ts';
@@ -40,4 +42,15 @@ function newContext(identity: Identity, destination: Destination): SecureContext
       cause,
     });
   }
+}
+
+/**
+ * Node reads its 140 bundled roots at the first context without roots of its own (2 to 5 ms), and compiles the pattern
+ * for IPv6 at the first name that could be an address (3 ms); both stay for the process. Measured on Node 24.21.
+ */
+export async function warmUp(): Promise<void> {
+  // The store's request goes out first.
+  await new Promise(setImmediate);
+  createSecureContext();
+  isIP('name.example');
 }

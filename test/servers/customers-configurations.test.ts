@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { softwareNames } from '../../core/diagnosis/software.ts';
+import { softwareNames } from '../../core/diagnosis/server-software.ts';
 import { freePort } from '../support/port.ts';
 import { createMatrixCertificates, identityOf, type MatrixCertificates } from './certificates.ts';
 import { configurations } from './configurations.ts';

@@ -1,7 +1,6 @@
 // docs/customers.md has a row for every alert of the server matrix, and the directives of every server that a remedy names.
 import { describe, expect, it } from 'vitest';
-import { directiveFor, directives } from '../../core/diagnosis/directives.ts';
-import { type Software, softwareNames } from '../../core/diagnosis/software.ts';
+import { directiveFor, directives, type Software, softwareNames } from '../../core/diagnosis/server-software.ts';
 import { expectations } from './expectations.ts';
 import { blocksOf, pageText } from './page-blocks.ts';
 

@@ -2,7 +2,6 @@
 
 import { captureLimits, type HandshakeCapture, type Stopped } from './capture.ts';
 import { messageName } from './code-points.ts';
-import { type Suite, suites } from './keys.ts';
 import {
   readCertificate12,
   readCertificate13,
@@ -15,7 +14,7 @@ import {
   readServerKeyExchange,
   type ServerHello,
 } from './messages.ts';
-import type { HandshakeMessage } from './records.ts';
+import { type HandshakeMessage, type Suite, suites } from './records.ts';
 
 /** A flight in the making. */
 export type CaptureInProgress = {

@@ -1,9 +1,7 @@
 // The handshake messages of a server, one function each: the bytes of a message in, what it says out, undefined when it is malformed.
-
 import { type DistinguishedName, readName } from '../../x509/distinguished-name.ts';
 import { type CertificateRequest, captureLimits } from './capture.ts';
 import { certificateTypeName, cipherSuiteName, groupName, signatureAlgorithmName, versionName } from './code-points.ts';
-import { Cursor } from './cursor.ts';
 
 const extension = {
   statusRequest: 5,
@@ -212,3 +210,62 @@ function bits(number: Buffer): number {
   const start = number.findIndex((byte) => byte !== 0);
   return start < 0 ? 0 : (number.length - start) * 8 - Math.clz32(number[start] ?? 0) + 24;
 }
+
+/** Shared by a cursor and every cursor taken out of it, so that one look at the outermost tells about all. */
+interface Fate {
+  malformed: boolean;
+}
+
+/**
+ * Numbers are big-endian, a vector is a length of 1 to 3 bytes and then that many bytes (RFC 8446, section 3.3 and 3.4).
+ * After the first thing that does not fit everything reads as empty or 0 and `left` is 0, so loops over it end.
+ */
+export class Cursor {
+  readonly #bytes: Buffer;
+  readonly #fate: Fate;
+  #at = 0;
+
+  constructor(bytes: Buffer, fate: Fate = { malformed: false }) {
+    this.#bytes = bytes;
+    this.#fate = fate;
+  }
+
+  get malformed(): boolean {
+    return this.#fate.malformed;
+  }
+
+  /** Bytes not yet read. */
+  get left(): number {
+    return this.#fate.malformed ? 0 : this.#bytes.length - this.#at;
+  }
+
+  /** A view, not a copy. */
+  take(length: number): Buffer {
+    if (length > this.left) {
+      this.#fate.malformed = true;
+      return empty;
+    }
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  number(size: 1 | 2 | 3): number {
+    const bytes = this.take(size);
+    return bytes.length === 0 ? 0 : bytes.readUIntBE(0, size);
+  }
+
+  vector(lengthSize: 1 | 2 | 3): Buffer {
+    return this.take(this.number(lengthSize));
+  }
+
+  inside(lengthSize: 1 | 2 | 3): Cursor {
+    return new Cursor(this.vector(lengthSize), this.#fate);
+  }
+
+  /** Bytes after the last field make a message malformed (RFC 8446, section 4: decode_error). */
+  end(): void {
+    if (this.left > 0) this.#fate.malformed = true;
+  }
+}
+
+const empty = Buffer.alloc(0);

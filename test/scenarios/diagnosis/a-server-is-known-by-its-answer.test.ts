@@ -1,6 +1,6 @@
 // Which server answered: each by what it really sends, and none where nothing is known.
 import { describe, expect, it } from 'vitest';
-import { type Software, softwareNames, softwareOf } from '../../../core/diagnosis/software.ts';
+import { type Software, softwareNames, softwareOf } from '../../../core/diagnosis/server-software.ts';
 
 type Sample = readonly [name: string, known: Software | undefined, headers: Record<string, string>, body?: string];
 

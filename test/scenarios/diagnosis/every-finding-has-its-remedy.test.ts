@@ -1,9 +1,7 @@
 // One table from what was found to who must do what, with the directive of the server where its answer tells which it is.
 import { describe, expect, it } from 'vitest';
-import type { Finding, Remedy } from '../../../core/diagnosis/diagnosis.ts';
-import { findingCodes, stepOf } from '../../../core/diagnosis/finding.ts';
-import { type RemedyContext, remediesFor } from '../../../core/diagnosis/remedies.ts';
-import { byCode, byEvidence } from '../../../core/diagnosis/remedy-table.ts';
+import { type Finding, findingCodes, type Remedy, stepOf } from '../../../core/diagnosis/diagnosis.ts';
+import { byCode, byEvidence, type RemedyContext, remediesFor } from '../../../core/diagnosis/remedies.ts';
 import { type Evidence, errorTable } from '../../../core/errors.ts';
 
 type Case = readonly [key: string, told: readonly string[], severity?: Finding['severity']];

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { openContext } from '../../../cli/context.ts';
 import { addDiagnose } from '../../../cli/verbs/diagnose.ts';
-import { findingCodes } from '../../../core/diagnosis/finding.ts';
+import { findingCodes } from '../../../core/diagnosis/diagnosis.ts';
 import { knownDiagnosisFields } from '../../../core/diagnosis/request.ts';
 
 const page = readFileSync('docs/diagnosis.md', 'utf8');

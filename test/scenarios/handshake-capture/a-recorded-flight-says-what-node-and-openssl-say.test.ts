@@ -5,8 +5,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
-import { connectRecorded } from '../../../core/tls/handshake-capture/record-socket.ts';
+import { connectRecorded, createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { type Recording, record, replay } from '../../support/handshake-capture/record.ts';
 import {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type LookupFunction, lookUp } from '../../../core/destination/lookups.ts';
+import { type LookupFunction, lookUp } from '../../../core/destination/resolve.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { type CustomerApiOptions, destinationAt, newServer, startApi } from '../../support/connections/customer-api.ts';
 import { failureOf } from '../../support/identity/identities.ts';

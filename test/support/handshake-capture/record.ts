@@ -2,8 +2,7 @@
 import { connect as connectSocket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { HandshakeCapture } from '../../../core/tls/handshake-capture/capture.ts';
-import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
-import { connectRecorded } from '../../../core/tls/handshake-capture/record-socket.ts';
+import { connectRecorded, createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
 
 export interface Recording {
   readonly capture: HandshakeCapture;
