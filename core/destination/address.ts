@@ -1,4 +1,4 @@
-// What kind of address an address is: the one place that decides it, for every way an IPv4 address hides in an IPv6 one.
+// Classifies addresses, including IPv4 addresses embedded in IPv6 addresses.
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { Network } from './destination.ts';
@@ -6,7 +6,7 @@ import { type AddressClass, type AddressRange, ipv4Ranges, ipv6Ranges } from './
 
 export interface AddressFacts {
   readonly addressClass: AddressClass;
-  /** Goes into a sentence: "10.0.0.1 is <name>". */
+  /** For a sentence: "10.0.0.1 is <name>". */
   readonly name: string;
 }
 
@@ -22,7 +22,7 @@ const classesOf: Readonly<Record<Network, readonly AddressClass[]>> = {
   loopback: ['public', 'private', 'loopback'],
 };
 
-/** Whether a destination of that network may be reached at that address. */
+/** True if a destination with this `network` can be reached at this address. */
 export function isAllowed(address: string, network: Network): boolean {
   return classesOf[network].includes(classifyAddress(address));
 }
@@ -32,7 +32,7 @@ export function classifyAddress(address: string): AddressClass {
   return describeAddress(address).addressClass;
 }
 
-/** The class, with the words for it. */
+/** The class and its name. */
 export function describeAddress(address: string): AddressFacts {
   // A zone (RFC 4007, section 11) makes sense for link-local addresses alone.
   if (address.includes('%')) return zoned;
@@ -61,8 +61,8 @@ function describeIPv6(address: ipaddr.IPv6): AddressFacts {
 }
 
 /**
- * By the last four bytes. Never `loopback`: nobody needs the loopback in such a form, and a filter that expects it
- * plain would miss it.
+ * By the last four bytes. Never `loopback`: no valid use needs it in this form, and a filter for the plain form would
+ * miss it.
  */
 function embedded(address: ipaddr.IPv6, form: string): AddressFacts {
   const inner = rangeOf(new ipaddr.IPv4(address.toByteArray().slice(12)), ipv4Ranges);
@@ -72,7 +72,9 @@ function embedded(address: ipaddr.IPv6, form: string): AddressFacts {
   };
 }
 
-/** Interface identifiers that carry an IPv4 address in their last half (RFC 5214, section 6.1; the u bit either way). */
+/**
+ * Interface identifiers that carry an IPv4 address in their last half (RFC 5214, section 6.1; the u bit either way).
+ */
 function isIsatap(address: ipaddr.IPv6): boolean {
   const [, , , , high = 0, low = 0] = address.parts;
   return low === 0x5efe && (high & ~0x0200) === 0;

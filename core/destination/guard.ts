@@ -1,11 +1,11 @@
-// The guard: lets a target through to one destination of the identity, or says why not.
+// Admits a target to one destination of the identity, or explains the refusal.
 import { CountersignError } from '../errors.ts';
 import { describeAddress, isAllowed } from './address.ts';
 import type { Destination, Network } from './destination.ts';
 import { allowedPorts, matchDestination } from './match.ts';
 import type { Target } from './target.ts';
 
-/** The destination the target falls under. Throws `destination-forbidden`; an address in the URL is checked here already. */
+/** The destination of the target. Throws `destination-forbidden`, also for an address in the URL. */
 export function admit(target: Target, destinations: readonly Destination[]): Destination {
   const destination = matchDestination(destinations, target.host, target.port);
   if (!destination) throw noDestination(target, destinations);
@@ -14,8 +14,8 @@ export function admit(target: Target, destinations: readonly Destination[]): Des
 }
 
 /**
- * Throws `destination-forbidden` when the destination may not be reached at that address. An address that the DNS gave is
- * not named: callers could map a network with it that they cannot see.
+ * Throws `destination-forbidden` if the destination cannot be reached at this address. The error omits an address from
+ * the DNS: callers could use it to map an internal network.
  */
 export function checkAddress(target: Target, address: string, destination: Destination): void {
   const { network } = destination;
@@ -26,14 +26,14 @@ export function checkAddress(target: Target, address: string, destination: Desti
   throw new CountersignError(
     'destination-forbidden',
     addressClass === 'forbidden'
-      ? `${what}; no destination may be reached there.`
+      ? `${what}; no destination can be reached there.`
       : `${what}; this destination allows ${allowances[network]}.`,
     {
       evidence: { host: target.host, ...(isResolved ? {} : { address }), addressClass, network },
       hint:
         addressClass === 'forbidden'
-          ? 'The caller must correct the URL, or whoever runs the DNS of that name must publish the address of the API server.'
-          : `If this address is meant, the platform must set the network of the destination to ${addressClass}.`,
+          ? 'The caller must correct the URL, or the operator of the DNS zone must publish the address of the API server.'
+          : `If this address is intended, the platform must set the network of the destination to ${addressClass}.`,
     },
   );
 }
@@ -44,13 +44,13 @@ const allowances: Readonly<Record<Network, string>> = {
   loopback: 'public, private and loopback addresses only',
 };
 
-/** Tells how many destinations there are and what holds for the caller's own host, never another destination's name. */
+/** Names the number of destinations and the ports of the requested host, never another destination. */
 function noDestination({ host, port }: Target, destinations: readonly Destination[]): CountersignError {
   const count = destinations.length;
   const ports = allowedPorts(destinations, host);
   const detail =
     ports.length > 0
       ? `${host} is allowed on port ${ports.join(', ')}, not on port ${port}.`
-      : `${host} is none of the destinations of this identity, which has ${count}.`;
+      : `${host} is not an allowed destination of this identity (${count} ${count === 1 ? 'destination is' : 'destinations are'} configured).`;
   return new CountersignError('destination-forbidden', detail, { evidence: { host, port, destinations: count } });
 }

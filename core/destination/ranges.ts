@@ -1,7 +1,11 @@
-// The table of address ranges that are not simply public, and why: IANA's special-purpose registries, the cloud's own addresses.
+// The table of address ranges that are not simply public, and why: IANA's special-purpose registries, the cloud's own
+// addresses.
 import ipaddr from 'ipaddr.js';
 
-/** `public` may be reached by every destination, `private` and `loopback` by those whose network says so, `forbidden` by none. */
+/**
+ * `public` may be reached by every destination, `private` and `loopback` by those whose network says so, `forbidden` by
+ * none.
+ */
 export type AddressClass = 'public' | 'private' | 'loopback' | 'forbidden';
 
 type Row = readonly [range: string, addressClass: AddressClass, name: string, source: string];
@@ -17,9 +21,9 @@ export interface AddressRange {
 }
 
 /**
- * IANA IPv4 Special-Purpose Address Registry (RFC 6890, RFC 8190) and the multicast space. The first row that holds the
- * address decides. Blocks that the registry calls globally reachable (AS112, AMT, the anycast addresses in 192.0.0.0/24)
- * are refused as well: they are infrastructure, no customer's API.
+ * IANA IPv4 Special-Purpose Address Registry (RFC 6890, RFC 8190) and the multicast space. The first row that holds
+ * the address decides. Blocks that the registry calls globally reachable (AS112, AMT, the anycast addresses in
+ * 192.0.0.0/24) are refused as well: they are infrastructure, no customer's API.
  */
 const v4: readonly Row[] = [
   ['127.0.0.0/8', 'loopback', 'a loopback address', 'RFC 1122, section 3.2.1.3'],

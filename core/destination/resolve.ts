@@ -11,7 +11,7 @@ export interface ResolvedAddress {
   readonly family: 4 | 6;
 }
 
-/** Enough to try one after the other inside any deadline; a name with more is no reason to keep more. */
+/** Enough addresses to try inside any deadline. */
 const maxAddresses = 16;
 
 /** RFC 6761, section 6.3: these names are the loopback, and the DNS is not asked. */
@@ -23,10 +23,10 @@ const systemLookup: LookupFunction = (host) => dns.lookup(host, { all: true, ord
 
 /**
  * At least one address, at most 16, each allowed by the destination, in the resolver's order. Connect to these and
- * resolve nothing again. Throws `destination-forbidden` when a single address is not allowed: a name that mixes allowed
- * and forbidden ones is an attack or a mistake. Throws `name-resolution-failed` when there is none; `evidence.reason` is
- * the resolver's code. The system's look-up cannot be cancelled: whoever has a deadline races it, and so few may be under way
- * at once that those left behind do no harm.
+ * resolve nothing again. Throws `destination-forbidden` when a single address is not allowed: a name with both allowed
+ * and forbidden addresses is an attack or a mistake. Throws `name-resolution-failed` if there is no
+ * address; `evidence.reason` is the resolver's code. The look-up of the system cannot be cancelled: callers race it
+ * against their deadline, and lookUp limits how many are pending.
  */
 export async function resolveTarget(
   target: Target,
@@ -62,7 +62,7 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : 'UNKNOWN';
 }
 
-/** getaddrinfo's outcomes: EAI_AGAIN is the resolver's own trouble, ENOTFOUND and ENODATA are the name's. */
+/** Codes of getaddrinfo: EAI_AGAIN is a fault of the resolver, ENOTFOUND and ENODATA are faults of the name. */
 function resolutionFailed({ host }: Target, reason: string, cause?: unknown): CountersignError {
   const evidence = { host, reason };
   if (reason === 'ENOTFOUND' || reason === 'ENODATA') {
@@ -75,15 +75,15 @@ function resolutionFailed({ host }: Target, reason: string, cause?: unknown): Co
   return new CountersignError('name-resolution-failed', `The DNS gave no answer for ${host} (${reason}).`, {
     evidence,
     cause,
-    hint: 'Try again shortly; if it lasts, the customer must check the name servers of the name, and the platform those of its network.',
+    hint: 'Try again shortly. If the error persists, the customer must check the name servers of the name, and the platform the resolver of its network.',
   });
 }
 
 function lookupRefused({ host }: Target, { code }: TooManyLookups): CountersignError {
-  const detail = `${host} was not looked up: too many earlier look-ups have had no answer yet.`;
+  const detail = `${host} was not looked up: too many earlier look-ups are still pending.`;
   return new CountersignError('name-resolution-failed', detail, {
     evidence: { host, reason: code },
-    hint: 'Try again shortly; if it lasts, whoever calls must look for hosts whose name servers do not answer, and the platform at the resolver of its network.',
+    hint: 'Try again shortly. If the error persists, the caller must look for hosts whose name servers do not answer, and the platform must check the resolver of its network.',
   });
 }
 
@@ -102,12 +102,12 @@ export class TooManyLookups extends Error {
 }
 
 /**
- * A look-up that nobody waits for any more goes on until the resolver gives up, and holds a thread meanwhile. libuv gives
- * look-ups half of its threads (32 of the 64 that the stack sets): eight are left to the look-ups of the SDK.
+ * An abandoned look-up continues until the resolver gives up, and holds a thread meanwhile. libuv gives look-ups half
+ * of its threads (32 of the 64 that the stack sets): eight remain for the look-ups of the SDK.
  */
 const mostPending = 24;
 
-/** Whoever may call `*` can name any number of hosts that do not answer: the rest is for other destinations. */
+/** A caller of `*` can name any number of hosts that do not answer: the rest is for other destinations. */
 const mostPendingOfOne = 16;
 
 interface Pending {
@@ -118,8 +118,8 @@ interface Pending {
 const pendingOf = new WeakMap<LookupFunction, Pending>();
 
 /**
- * One look-up for each host at a time, whoever asks. `owner` is whose share a new one is counted in: the destination,
- * which belongs to one version of one identity. Rejects with TooManyLookups where a share or all of them are used up.
+ * At most one look-up for each host at a time. `owner` is the destination, of one version of one identity; it counts
+ * the look-ups of its share. Rejects with TooManyLookups if its share or the total is used up.
  */
 export function lookUp(host: string, owner: object, lookup: LookupFunction): Promise<readonly LookupAddress[]> {
   const { byHost, byOwner } = pendingLookups(lookup);

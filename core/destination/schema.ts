@@ -18,7 +18,9 @@ const methodWords = 'must be an HTTP method other than CONNECT';
 /** RFC 9110, section 5.6.2: token. */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/;
 
-/** 43 digits of which the last carries 4 bits, and the padding: only one spelling of each hash, so pins compare as text. */
+/**
+ * 43 digits of which the last carries 4 bits, and the padding: only one spelling of each hash, so pins compare as text.
+ */
 const pin = /^sha256\/[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 
 const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
@@ -132,7 +134,7 @@ function normaliseHost(value: string): string | undefined {
   if (isIPv6(value) || (value.startsWith('[') && value.endsWith(']'))) {
     return parseAuthority(value.startsWith('[') ? value : `[${value}]`)?.host;
   }
-  // 010.0.0.1 is 8.0.0.1 to the URL standard and 10.0.0.1 to whoever wrote it: only the plain form is clear.
+  // 010.0.0.1 is 8.0.0.1 to the URL standard and 10.0.0.1 to a reader: only the plain form is clear.
   return isIPv4(value) ? value : normaliseName(value);
 }
 

@@ -8,7 +8,9 @@ export interface Target {
   /** ASCII, lower case, no trailing dot, IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
-  /** Path and query for the request line, origin-form (RFC 9112, section 3.2.1), byte for byte what the caller wrote. */
+  /**
+   * Path and query for the request line, origin-form (RFC 9112, section 3.2.1), byte for byte what the caller wrote.
+   */
   readonly path: string;
   /** Value of the Host header (RFC 9110, section 7.2); the default port is left out. */
   readonly authority: string;
@@ -38,8 +40,8 @@ export function isOriginForm(path: string): boolean {
 }
 
 /**
- * Throws `invalid-request` for what is not a URL that can be sent as it was written, `destination-forbidden` for a URL
- * that is none of ours: another scheme, or user information. No message repeats the URL: its query may be secret.
+ * Throws `invalid-request` for a URL that cannot be sent as written, `destination-forbidden` for another scheme or user
+ * information. No message repeats the URL: its query may be secret.
  *
  * The path is split off before the URL standard's parser sees the rest, so no path can shift the authority; what the
  * two could disagree on (backslashes, control characters, missing slashes) is refused.
@@ -56,7 +58,7 @@ export function parseTarget(url: string): Target {
   if (!authority) throw invalid('has no valid host and port');
   if (userInfoEnd !== -1) {
     throw new CountersignError('destination-forbidden', 'The url carries user information before its host.', {
-      hint: 'The caller must leave out everything up to the "@"; credentials belong into a header.',
+      hint: 'The caller must remove everything up to the "@"; credentials belong in a header.',
     });
   }
   // A fragment is never sent (RFC 9110, section 7.1): dropping it would lose what was meant as part of the query.
@@ -111,7 +113,7 @@ const dnsName = /^[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
 
 /**
  * `example.com`, `example.com:8443`, `[::1]:443`, and every spelling that the URL standard turns into these: other
- * scripts, percent-encoding, octal, hexadecimal and short addresses. Undefined when it is none of them, or port 0.
+ * scripts, percent-encoding, octal, hexadecimal and short addresses. Undefined for anything else, and for port 0.
  */
 export function parseAuthority(authority: string): Authority | undefined {
   const known = recent.get(authority);

@@ -1,4 +1,4 @@
-// Step 5: what the server made of our certificate, by its alert, by how it ended the connection, or by its answer in HTTP.
+// Step 5: whether the server accepted our certificate, by its alert, the end of the connection, or its HTTP answer.
 import { CountersignError } from '../errors.ts';
 import { type PageKind, refusalPage } from '../http/advice.ts';
 import { type Certainty, type Finding, failureOf, note, warning } from './diagnosis.ts';
@@ -13,7 +13,7 @@ export interface AccessAssessment {
   readonly page: PageKind | undefined;
 }
 
-/** `issuerAccepted`: whether the server names our issuer, or none; undefined when it did not ask. */
+/** `issuerAccepted`: the server names our issuer, or no issuer; undefined if it did not ask. */
 export function assessAccess(
   seen: Observation,
   probe: ProbeRequest | undefined,
@@ -30,7 +30,7 @@ export function assessAccess(
   if (!seen.isReady) return { outcome: 'not-reached', certainty: 'observed', findings: [], page: undefined };
   if (answer && probe) {
     const access = assessAnswer(answer, probe);
-    // Whom it says it does not accept it may have let in as one without a certificate.
+    // The server may have granted access as to a client without a certificate.
     return access.outcome === 'granted' && issuerAccepted === false ? { ...access, certainty: 'inferred' } : access;
   }
   const taken = tookCertificate(seen) && hasAsked(seen);
@@ -44,7 +44,7 @@ export function assessAccess(
       'not-probed',
       taken
         ? 'No request was sent; some servers complete every handshake and refuse in HTTP.'
-        : 'No request was sent; the server did not refuse the certificate, nor say that it took it.',
+        : 'No request was sent; the server neither refused nor confirmed the certificate.',
       {},
       'inferred',
     ),
@@ -52,7 +52,7 @@ export function assessAccess(
 }
 
 function accepted(): Finding {
-  return note('client-certificate-accepted', 'The server took the certificate in and completed the handshake.');
+  return note('client-certificate-accepted', 'The server accepted the certificate and completed the handshake.');
 }
 
 function granted(certainty: Certainty, findings: readonly Finding[]): AccessAssessment {
@@ -64,7 +64,7 @@ function assessAnswer(answer: NonNullable<Observation['answer']>, probe: ProbeRe
   const asked = `${probe.method} ${probe.path.split('?')[0]}`;
   const evidence = { status };
   if (probe.expectStatus === status) {
-    const finding = note('probe-answered', `${asked} was answered with HTTP ${status}, as it should be.`, evidence);
+    const finding = note('probe-answered', `${asked} was answered with HTTP ${status}, as expected.`, evidence);
     return granted('observed', [finding]);
   }
   const page = refusalPage(status, answer.bodyStart);
@@ -96,7 +96,7 @@ function assessAnswer(answer: NonNullable<Observation['answer']>, probe: ProbeRe
   return granted('inferred', [{ ...warning('probe-unexpected-status', says, evidence), certainty: 'inferred' }]);
 }
 
-/** A redirection may lead to a login, a fault may come before the certificate is looked at, 400 and 401 have many reasons. */
+/** A redirect can lead to a login, a 5xx can precede the check of the certificate, 400 and 401 have many reasons. */
 function isAnswerOfApi(status: number): boolean {
   return (status >= 200 && status < 300) || (status >= 402 && status < 500);
 }
@@ -110,6 +110,6 @@ const pageWords: Readonly<Record<PageKind, string>> = {
   'expired-or-revoked': 'the client certificate has expired or was revoked',
   denied: 'the client certificate has no access',
   'wanted-after-handshake':
-    'it wants the client certificate only after the handshake, which TLS 1.3 clients need not support',
-  'none-received': 'it got no client certificate',
+    'it requests the client certificate only after the handshake, which TLS 1.3 clients need not support',
+  'none-received': 'it received no client certificate',
 };

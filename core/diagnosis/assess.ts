@@ -29,29 +29,29 @@ export interface AssessmentTerms {
   readonly probe: ProbeRequest | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** What came of a second connection, with the remedy that an operator of ours can take at once. */
+  /** Result of a second connection with a remedy that the platform can apply at once. */
   readonly tried?: TrialResult;
 }
 
-/** Without what only the story knows: the URL, the name of the identity, the whole time. */
+/** Without the URL, the name of the identity and the total time, which the use case adds. */
 export type Report = Omit<Diagnosis, 'url' | 'identity' | 'totalMs'>;
 
 export interface Assessment {
   readonly report: Report;
-  /** Step 5 in the words of this room: a page may call for a second connection. */
+  /** Step 5: a page can require a second connection. */
   readonly access: AccessAssessment;
 }
 
 export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const { identity, destination, target, probe, now, tried } = terms;
   const { capture, failure, attempt } = seen;
-  const startedJudging = performance.now();
+  const verificationStartedAt = performance.now();
   const server = assessServer(seen, destination, target, now);
   const client = assessClient(seen, identity, now);
   const access = assessAccess(seen, probe, client.client.issuerAccepted);
   const isBarred = destination.requireMutual === true && seen.isReady && askedAtOnce(seen) === false;
   const neverAsked = isBarred ? assessDemand(seen) : assessNeverAsked(seen, target, probe, access.page);
-  const judgedMs = performance.now() - startedJudging;
+  const verificationMs = performance.now() - verificationStartedAt;
 
   const early = failure?.step === 1 || failure?.step === 2 ? failureOf(failure) : undefined;
   const isServed = capture.certificates.length > 0 || server.chain.length > 0;
@@ -72,7 +72,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
       isConnected ? roundMs(endOfServing - seen.connectedAt) : 0,
       isConnected,
     ),
-    stepOf(3, server.findings, isServed ? roundMs(judgedMs) : 0, isServed || failure?.step === 3),
+    stepOf(3, server.findings, isServed ? roundMs(verificationMs) : 0, isServed || failure?.step === 3),
     stepOf(
       4,
       [...client.findings, ...(neverAsked ? [neverAsked] : [])],
@@ -131,19 +131,19 @@ function certaintyOf(verdict: Verdict, steps: readonly StepReport[], access: Acc
   if (verdict === 'access-granted' || verdict === 'access-refused') return access.certainty;
   const failed = steps.find(({ status }) => status === 'failed');
   const reason = failed?.findings.find(({ severity }) => severity === 'failure');
-  // That the server is not trusted is certain, whatever certificate is missing for it.
+  // That the server is not trusted is certain, whichever certificate is missing.
   return verdict === 'server-not-trusted' ? 'observed' : (reason?.certainty ?? 'observed');
 }
 
 function oldProtocol(protocol: string | undefined): Finding[] {
   if (!protocol || protocol === 'TLSv1.2' || protocol === 'TLSv1.3') return [];
-  return [note('server-protocol-old', `The server insists on ${protocol}, which is no longer safe.`, { protocol })];
+  return [note('server-protocol-old', `The server requires ${protocol}, which is not secure.`, { protocol })];
 }
 
 function trial(tried: TrialResult): Finding {
   const sentence = {
-    worked: 'Tried with TLS 1.2 at most: the server asked for the certificate again, took it, and granted access.',
-    'did-not-help': 'Tried with TLS 1.2 at most: that did not help.',
+    worked: 'Tried with TLS 1.2: the server asked for the certificate, accepted it, and granted access.',
+    'did-not-help': 'Tried with TLS 1.2: the server still refused.',
   }[tried];
   return note('tls12-tried', sentence, { worked: tried === 'worked' });
 }

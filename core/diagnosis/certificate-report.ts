@@ -37,7 +37,10 @@ function keyText(certificate: X509Certificate): string {
   return type ?? 'unknown';
 }
 
-/** What makes a key or a signature weak by today's rules (NIST SP 800-57 part 1; CA/Browser Forum, section 6.1.5 and 7.1.3.2). */
+/**
+ * What makes a key or a signature weak by today's rules (NIST SP 800-57 part 1; CA/Browser Forum, section 6.1.5 and
+ * 7.1.3.2).
+ */
 export function weaknessOf(
   certificate: X509Certificate,
   isSelfSigned: boolean,

@@ -1,4 +1,4 @@
-// Step 4: whether the server asked for our certificate, and whether what we have satisfies what it asked for.
+// Step 4: whether the server asked for our certificate, and whether ours matches what it accepts.
 import { X509Certificate } from 'node:crypto';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
@@ -63,7 +63,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
     findings.push(
       failing(
         'client-signature-not-accepted',
-        `The server accepts none of the signatures that our key can make, so no certificate could be sent: it wants ${listed(wanted, 0)}.`,
+        `No certificate could be sent: the server accepts no signature algorithm of our key. It accepts ${listed(wanted, 0)}.`,
         { wanted },
       ),
     );
@@ -73,7 +73,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
     findings.push(
       failing(
         'client-signature-not-accepted',
-        `Our certificate is signed with ${leafSignature}, which the server does not accept for certificates, so none could be sent: it wants ${listed(wanted, 0)}.`,
+        `No certificate could be sent: ours is signed with ${leafSignature}, which the server does not accept for certificates. It accepts ${listed(wanted, 0)}.`,
         { reason: 'certificate-signature', signature: leafSignature, wanted },
       ),
     );
@@ -88,11 +88,11 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       ),
     );
   }
-  // The end of the reading that comes with every answer is none of these.
+  // The stop that comes with every HTTP answer does not count.
   const isUnread = seen.isReady && (capture.asked === undefined || (capture.asked && !request));
   if (isUnread && capture.stopped) {
     const { stopped } = capture;
-    const detail = `The handshake is complete, and what the server asks for in it could not be read (${stopped}).`;
+    const detail = `The handshake is complete, but the request for the client certificate could not be read (${stopped}).`;
     findings.push(note('handshake-not-read', detail, { stopped }));
   }
   const isLate = seen.askedLate;
@@ -100,7 +100,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
     findings.push(
       note(
         'client-certificate-asked-late',
-        'The server asked for the client certificate only after the request, by renegotiation; what it accepts cannot be read there.',
+        'The server asked for the client certificate only after the request, by renegotiation; a diagnosis cannot read what it accepts there.',
       ),
     );
   }
@@ -123,8 +123,8 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
 }
 
 /**
- * The server did not ask in the handshake, nor by renegotiation. `page`: what its answer says of certificates, if anything:
- * then it asks in its own way, and that is no failure of this step. Observed only where the caller's path was tried.
+ * The server asked neither in the handshake nor by renegotiation. `page`: what its answer says about certificates, if
+ * anything; then this step has a warning, not a failure. Observed only if the caller's path was tried.
  */
 export function assessNeverAsked(
   seen: Observation,
@@ -137,7 +137,7 @@ export function assessNeverAsked(
   const asked = probe && answer ? `${probe.method} ${pathOf(probe.path)}` : undefined;
   const isProbed = asked !== undefined && [pathOf(probe?.path ?? ''), '/'].includes(pathOf(target.path));
   const detail = page
-    ? `The server did not ask for a client certificate in the handshake; only its answer to ${asked} is about one.`
+    ? `The server did not ask for a client certificate in the handshake; only its answer to ${asked} mentions one.`
     : `The server did not ask for a client certificate in the handshake${asked ? `, nor for ${asked}` : ''}. Some servers ask only for some paths: name one with the probe.`;
   const error = new CountersignError('client-certificate-not-requested', detail, {
     evidence: {
@@ -149,16 +149,16 @@ export function assessNeverAsked(
   return page ? { ...finding, severity: 'warning' } : finding;
 }
 
-/** A call that demands mutual TLS ends before its request, so it never comes to a renegotiation or a page. */
+/** A call with requireMutual ends before its request, so a renegotiation or a page never occurs. */
 export function assessDemand({ capture }: Observation): Finding {
   const detail =
-    'The server did not ask for a client certificate in the handshake, and the destination demands that it does (requireMutual): every call ends here, whatever the server asks for later.';
+    'The server did not ask for a client certificate in the handshake, and the destination requires it (requireMutual): every call ends here, even if the server asks later.';
   const certainty = capture.asked === false ? {} : { certainty: 'inferred' };
   const evidence = { protocol: capture.protocol ?? '', ...certainty };
   return failureOf(new CountersignError('client-certificate-not-requested', detail, { evidence }));
 }
 
-/** Without its query, which may be secret. */
+/** Without the query, which can be secret. */
 function pathOf(path: string): string {
   return path.split('?')[0] ?? '';
 }
@@ -170,7 +170,7 @@ const anything = {
   certificateTypes: [],
 };
 
-/** Written by checkIdentity, so they parse. */
+/** checkIdentity wrote them, so they parse. */
 function certificatesOf(pem: string): X509Certificate[] {
   return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
     (block) => new X509Certificate(block),

@@ -1,4 +1,5 @@
-// The use case of a diagnosis: find the identity, pass the destination guard, make one connection, report what it showed.
+// The use case of a diagnosis: find the identity, pass the destination guard, make one connection, report what it
+// showed.
 import { type ApiCall, type ApiRoute, jsonResponse } from '../api.ts';
 import type { Destination } from '../destination/destination.ts';
 import { admit } from '../destination/guard.ts';

@@ -5,7 +5,7 @@ export type Verdict =
   | 'access-granted'
   /** Step 5. */
   | 'access-refused'
-  /** The server never asked for the client certificate, or never got it. */
+  /** The server never asked for the client certificate, or never received it. */
   | 'not-mutual'
   /** Step 3. */
   | 'server-not-trusted'
@@ -13,7 +13,7 @@ export type Verdict =
   | 'unreachable'
   | 'identity-unusable';
 
-/** `observed`: the server said it; `inferred`: it follows from what it did, and something else may be the reason. */
+/** `observed`: the server said so. `inferred`: it follows from its behaviour and can have another reason. */
 export type Certainty = 'observed' | 'inferred';
 
 export type StepStatus = 'passed' | 'failed' | 'warning' | 'skipped';
@@ -32,7 +32,7 @@ export interface StepReport {
   readonly step: Step;
   readonly name: string;
   readonly status: StepStatus;
-  /** Milliseconds; 0 for what did not take place. */
+  /** Milliseconds; 0 if the step did not take place. */
   readonly durationMs: number;
   readonly findings: readonly Finding[];
 }
@@ -68,12 +68,12 @@ export interface ServerReport {
   readonly keyExchange?: string;
   readonly signatureAlgorithm?: string;
   readonly stapledOcsp: StapledOcsp;
-  /** `nginx`, `Apache httpd`, … when its answer tells. */
+  /** `nginx`, `Apache httpd`, … if its answer identifies it. */
   readonly software?: string;
 }
 
 export interface RequestReport {
-  /** Undefined when the handshake did not come so far. */
+  /** Undefined if the handshake ended earlier. */
   readonly asked?: boolean;
   /** True when it asked by renegotiation, after the request (TLS 1.2). */
   readonly afterRequest?: boolean;
@@ -107,10 +107,10 @@ export type TrialResult = 'worked' | 'did-not-help';
 export interface Remedy {
   readonly who: Who;
   readonly do: string;
-  /** A line of the server's configuration, when the server can be told. */
+  /** Configuration of the server, if its answer identifies it. */
   readonly directive?: string;
   readonly server?: string;
-  /** What came of trying it here and now. */
+  /** The result of trying the remedy in this diagnosis. */
   readonly tried?: TrialResult;
 }
 
@@ -137,7 +137,7 @@ export const stepNames: Readonly<Record<Step, string>> = {
   5: 'server verifies the client',
 };
 
-/** Codes that are no errors of an invocation; docs/diagnosis.md has a line for each. */
+/** Codes that no invocation has; docs/diagnosis.md lists each. */
 export const findingCodes = [
   'server-protocol-old',
   'server-chain-unordered',
@@ -186,7 +186,7 @@ export function warning(code: FindingCode, detail: string, evidence: Evidence = 
   return withEvidence({ code, severity: 'warning', detail, certainty: 'observed' }, evidence);
 }
 
-/** A failure that is none of an invocation. */
+/** A failure that no invocation has. */
 export function failing(code: FindingCode, detail: string, evidence: Evidence = {}): Finding {
   return withEvidence({ code, severity: 'failure', detail, certainty: 'observed' }, evidence);
 }
@@ -204,7 +204,7 @@ function withEvidence(finding: Finding, evidence: Evidence): Finding {
   return Object.keys(evidence).length > 0 ? { ...finding, evidence } : finding;
 }
 
-/** The status follows from the findings, unless the step was not reached. */
+/** The findings decide the status, unless the step was not reached. */
 export function stepOf(step: Step, findings: readonly Finding[], durationMs: number, reached = true): StepReport {
   return { step, name: stepNames[step], status: reached ? statusOf(findings) : 'skipped', durationMs, findings };
 }

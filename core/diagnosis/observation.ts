@@ -1,4 +1,4 @@
-// What one connection showed: how far it came, what the server said on the way, and how it ended.
+// The observation of one connection: how far it got, what the server sent, and how it ended.
 
 import type { CountersignError } from '../errors.ts';
 import { requestFailure } from '../http/exchange-failure.ts';
@@ -11,13 +11,13 @@ export interface ProbeAnswer {
   readonly status: number;
   /** Lower-case names; never leaves the diagnosis. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** As much as tells one page from another. */
+  /** Enough bytes to recognise a page. */
   readonly bodyStart: Buffer;
 }
 
 /**
- * Filled while the connection goes on. `asked` is what Node knows of the first handshake, for a capture that could not be
- * read as far as the CertificateRequest.
+ * Filled while the connection goes on. `asked` is what Node knows of the first handshake, for a capture that could not
+ * be read as far as the CertificateRequest.
  */
 export interface Observation extends HandshakeProgress {
   readonly attempt: RequestAttempt;
@@ -37,19 +37,19 @@ export interface Observation extends HandshakeProgress {
   endedAt: number;
 }
 
-/** True when the server has proven that it took in our certificate and went on. */
+/** True if the server proved that it read our certificate and continued. */
 export function tookCertificate(seen: Pick<Observation, 'capture' | 'isReady' | 'askedLate'>): boolean {
-  // TLS 1.2: its Finished comes after it has read ours. TLS 1.3: a server that asked cannot make a ticket before it has read
-  // our Finished, because the ticket's secret covers that (RFC 8446, section 4.6.1).
-  // Of a renegotiation only the answer tells.
+  // TLS 1.2: its Finished comes after it has read ours. TLS 1.3: a server that asked cannot make a ticket before it has
+  // read our Finished, because the ticket's secret covers that (RFC 8446, section 4.6.1). After a renegotiation only
+  // the answer shows it.
   if (!seen.isReady || seen.askedLate) return false;
   return seen.capture.protocol === 'TLSv1.2' || seen.capture.messages.includes('new_session_ticket');
 }
 
-/** An alert is all that a client without a certificate to send would say: a record of 31 bytes at most, and a ChangeCipherSpec of 6. */
+/** Bytes. A client without a certificate sends at most an alert record of 31 and a ChangeCipherSpec of 6. */
 const shortestAnswer = 64;
 
-/** True when our answer to the server's question left, whatever the server made of it. Node closes some connections before. */
+/** True if our Certificate message was sent. Node closes some connections before. */
 export function sentCertificate({
   capture,
   sentBehindServer,
@@ -57,20 +57,21 @@ export function sentCertificate({
   return capture.asked === true && sentBehindServer >= shortestAnswer;
 }
 
-/** Asked before a request could be sent; undefined while that is not known. */
+/** The server asked before a request could be sent; undefined while unknown. */
 export function askedAtOnce(seen: Pick<Observation, 'capture' | 'asked'>): boolean | undefined {
   return seen.capture.asked ?? seen.asked;
 }
 
 /**
- * Asked in the handshake, or by a renegotiation that the request set off. That a renegotiation began says nothing: anybody
- * on the way may put a HelloRequest in the clear before the handshake, and a server may renegotiate without asking.
+ * The server asked in the handshake, or in a renegotiation that the request started. The start of a renegotiation
+ * proves nothing: an attacker on the path can send a HelloRequest in the clear, and a server can renegotiate without
+ * asking.
  */
 export function hasAsked(seen: Pick<Observation, 'capture' | 'asked' | 'askedLate'>): boolean {
   return askedAtOnce(seen) === true || seen.askedLate;
 }
 
-/** What an invocation would have ended with, had this error met it in the same place. */
+/** The error of an invocation that had met this error in the same place. */
 export function failureBehindHandshake(
   error: NodeJS.ErrnoException,
   seen: Observation,
@@ -82,7 +83,7 @@ export function failureBehindHandshake(
       cipher: seen.capture.cipher ?? '',
       resumed: false,
       asked: hasAsked(seen),
-      // Whether the probe was processed is nothing to anybody.
+      // No one retries a probe, so it does not matter whether it was processed.
       isFinished: true,
       server: { subject: '', issuer: '', fingerprint256: '', validTo: '' },
     },
@@ -93,11 +94,11 @@ export function failureBehindHandshake(
   }).error;
 }
 
-/** Node swallows an alert for whose number OpenSSL has no name, and tells the close behind it: the flight has both. */
+/** Node hides an alert whose number OpenSSL has no name for and reports the close after it; the capture has both. */
 export function withAlert(error: NodeJS.ErrnoException, capture: HandshakeCapture): NodeJS.ErrnoException {
   if (alertIn(error)) return error;
-  // A warning in the clear ends nothing, and anybody may have put it there. Under the keys of TLS 1.3 the level says
-  // nothing (RFC 8446, section 6): only close_notify and user_canceled are no failure.
+  // A warning in the clear ends nothing, and an attacker on the path can insert it. Under the keys of TLS 1.3 the level
+  // has no meaning (RFC 8446, section 6): only close_notify and user_canceled are not failures.
   const alert = capture.alerts.findLast(
     ({ code, level, encrypted }) => (encrypted || level === 'fatal') && code !== 0 && code !== 90,
   );

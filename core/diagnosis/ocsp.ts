@@ -1,4 +1,4 @@
-// The OCSP response that a server staples to its handshake, verified (RFC 6960): what its authority says of its certificate.
+// Verifies the OCSP response that a server staples to its handshake (RFC 6960).
 import { createHash, type KeyObject, verify, X509Certificate } from 'node:crypto';
 import { readCertificateFields } from '../x509/certificate.ts';
 import { type DerElement, digests, oidOf, oids, readElements, readInside, signatureDigests, tag } from '../x509/der.ts';
@@ -8,7 +8,7 @@ import type { StapledOcsp } from './diagnosis.ts';
 
 export interface OcspVerdict {
   readonly status: Exclude<StapledOcsp, 'none'>;
-  /** Goes behind "the staple": why it counts for nothing, or what it says. */
+  /** Predicate of a sentence about the OCSP response. */
   readonly says: string;
   /** ISO 8601. */
   readonly thisUpdate?: string;
@@ -46,7 +46,7 @@ function verdictOn(
   const basic = basicResponse(der);
   if (typeof basic === 'string') return invalid(basic);
   const signer = signerOf(basic, issuer, now, isIssuedBy);
-  if (!signer) return invalid('is signed neither by the issuer of the certificate nor by a responder that it named');
+  if (!signer) return invalid('is signed neither by the issuer of the certificate nor by its OCSP responder');
   const single = singleFor(basic.responses, certificate, issuer);
   if (!single) return invalid('is about another certificate');
   const thisUpdate = timeOf(single[2]);
@@ -58,10 +58,10 @@ function verdictOn(
   };
   if (thisUpdate > now + clockSkewMs) return { ...invalid('is not valid yet'), ...times };
   const state = states[(single[1]?.tag ?? 0) & 0x1f];
-  // Revoked stays revoked, however old the news.
+  // A revoked certificate stays revoked, however old the response.
   if (state === 'revoked') return { status: state, says: 'says that the certificate is revoked', ...times };
   if (nextUpdate !== undefined && nextUpdate < now - clockSkewMs) {
-    return { status: 'stale', says: `was to be renewed by ${times.nextUpdate}`, ...times };
+    return { status: 'stale', says: `expired on ${times.nextUpdate}`, ...times };
   }
   if (state === 'good') return { status: state, says: 'says that the certificate is good', ...times };
   return { status: 'unknown', says: 'says that its authority does not know the certificate', ...times };
@@ -122,7 +122,7 @@ function signerOf(
       if (!usages.includes(oids.ocspSigning) || !inDates || !isIssuedBy(responder, issuer)) continue;
       if (isSignedWith(response, responder.publicKey)) return responder;
     } catch {
-      // What cannot be parsed signed nothing.
+      // A certificate that cannot be parsed is not the signer.
     }
   }
   return undefined;

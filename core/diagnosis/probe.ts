@@ -1,4 +1,4 @@
-// After the handshake: one harmless request that makes the server speak, or a wait for what it says by itself.
+// After the handshake: sends one read-only request, or waits for what the server sends without one.
 import { request as httpsRequest } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { ByteCollector } from '../byte-collector.ts';
@@ -14,25 +14,25 @@ import {
 export interface ProbeRequest {
   readonly method: string;
   readonly path: string;
-  /** When the destination says what a granted access answers. */
+  /** The status of a granted access, if the destination defines it. */
   readonly expectStatus?: number;
 }
 
 const most = { bodyBytes: 8 * 1024, headBytes: 64 * 1024 } as const;
 
-/** The page that refuses a certificate comes with its head; a body that drips is not waited for. */
-const bodyPatienceMs = 1_000;
+/** Milliseconds. A page that refuses a certificate comes with its head; a slow body is cut. */
+const bodyTimeoutMs = 1_000;
 
 /**
- * A server that says nothing by itself for so long has, as far as can be told, taken the certificate: its verdict needs
- * one way over the network and a signature check. With its own first ticket or TLS 1.2's Finished there is no doubt.
+ * Milliseconds. A server that stays silent for this long has probably accepted the certificate: its verdict needs one
+ * way over the network and a signature check. A ticket, or Finished in TLS 1.2, confirms it.
  */
 const quietMs = { undecided: 1_000, decided: 100 } as const;
 
-/** Most servers send their first ticket at once and cost no wait; a busy one that sends none must still find the time. */
+/** Milliseconds. Most servers send a ticket at once, which ends the wait. */
 const verdictMs = 300;
 
-/** Resolves with the head and the beginning of the body; rejects with what an invocation would have ended with. */
+/** Resolves with the head and the start of the body; rejects with the error of an invocation. */
 export function sendProbe(
   tls: TLSSocket,
   target: Target,
@@ -65,7 +65,7 @@ export function sendProbe(
         resolve({ status: response.statusCode ?? 0, headers: response.headers, bodyStart: body.bytes });
         response.destroy();
       };
-      const timer = setTimeout(done, bodyPatienceMs);
+      const timer = setTimeout(done, bodyTimeoutMs);
       response.on('data', (chunk: Buffer) => {
         body.add(chunk);
         if (body.size === most.bodyBytes) done();
@@ -79,9 +79,9 @@ export function sendProbe(
 }
 
 /**
- * Before a request: gives the server the time for its verdict, and lets what it said come in: a write that meets a reset
- * closes the socket, and an alert in front of the reset that was not read yet is lost (stunnel, TLS 1.3). Nothing is
- * read from the stream: what a server says before it is asked is the beginning of its answer.
+ * Before a request: gives the server time for its verdict and reads it. A write that meets a reset closes the socket
+ * and loses an unread alert before the reset (stunnel, TLS 1.3). Nothing is read from the stream: early bytes of a
+ * server are the start of its answer.
  */
 export function waitForVerdict(tls: TLSSocket, seen: Observation): Promise<void> {
   if (!hasAsked(seen)) return Promise.resolve();
@@ -91,13 +91,13 @@ export function waitForVerdict(tls: TLSSocket, seen: Observation): Promise<void>
   });
 }
 
-/** Without a request: until the server takes the certificate, refuses it, or has been quiet for long enough. */
+/** Without a request: waits until the server accepts or refuses the certificate, or has been silent long enough. */
 export function waitQuietly(tls: TLSSocket, seen: Observation): Promise<void> {
   tls.resume();
   return watch(tls, seen, (waitedMs) => waitedMs > (tookCertificate(seen) ? quietMs.decided : quietMs.undecided));
 }
 
-/** Until it is enough; rejects when the server ends the connection before. */
+/** Polls `isEnough`; rejects if the server ends the connection before. */
 function watch(tls: TLSSocket, seen: Observation, isEnough: (waitedMs: number) => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const since = performance.now();
@@ -107,10 +107,10 @@ function watch(tls: TLSSocket, seen: Observation, isEnough: (waitedMs: number) =
       tls.off('end', over);
       tls.off('close', over);
     };
-    const look = () => {
+    const check = () => {
       if (!isEnough(performance.now() - since)) return;
       clearInterval(timer);
-      // A busy loop runs late timers before it looks at its sockets; between two turns lies a poll, and what it finds counts.
+      // A busy event loop runs late timers before it polls sockets: two turns guarantee a poll.
       setImmediate(() => setImmediate(finish));
     };
     const finish = () => {
@@ -123,10 +123,10 @@ function watch(tls: TLSSocket, seen: Observation, isEnough: (waitedMs: number) =
       const closed = Object.assign(new Error('The server closed the connection.'), { code: 'EPIPE' });
       reject(failureBehindHandshake(error instanceof Error ? error : closed, seen, false));
     };
-    const timer = setInterval(look, 5);
+    const timer = setInterval(check, 5);
     tls.on('error', over);
     tls.on('end', over);
     tls.on('close', over);
-    look();
+    check();
   });
 }

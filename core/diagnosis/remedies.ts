@@ -12,17 +12,17 @@ export interface RemedyContext {
   readonly page: PageKind | undefined;
   /** No certificate could be sent, so nothing was wrong with the one that was not. */
   readonly nothingSent: boolean;
-  /** What it did not like did not keep it from letting us in. */
+  /** The server granted access despite its findings. */
   readonly isGranted: boolean;
-  /** What came of trying what can be tried. */
+  /** The result of a remedy that the diagnosis tried. */
   readonly tried: TrialResult | undefined;
 }
 
-/** For whoever runs the server, where nobody can tell which it is. The customer has the page, and no right to call the API. */
+/** For the operator of a server that is not identified. The customer has the page, but no right to call the API. */
 const onThePage =
   'The page docs/customers.md has the configuration for nginx, Apache httpd, HAProxy, Caddy, lighttpd, Tomcat, IIS and others.';
 
-/** In the order of the steps, but what is merely unwell with the server's own certificate comes last: it kept nobody out. */
+/** In the order of the steps; warnings about the server's certificate come last, because they prevented nothing. */
 export function remediesFor(steps: readonly StepReport[], context: RemedyContext): readonly Remedy[] {
   const remedies = new Map<string, Remedy>();
   const findings = steps.flatMap(({ step, findings }) => findings.map((finding) => ({ step, finding })));
@@ -82,9 +82,9 @@ export interface Entry {
   readonly do: string;
   /** Only for a finding of that certainty. */
   readonly when?: Certainty;
-  /** What a diagnosis tries by itself, with TLS 1.2 at most. */
+  /** A diagnosis tries this remedy, with TLS 1.2. */
   readonly isTried?: true;
-  /** What the customer's server must be told; of one that ended the handshake it is never known which it is. */
+  /** The configuration that the customer's server needs. */
   readonly task?: Task | 'configure-tls';
 }
 
@@ -96,7 +96,7 @@ export const trust: readonly Entry[] = [
   },
 ];
 export const lookUp: readonly Entry[] = [
-  { who: 'customer', do: 'Look up in the log of the server why it turned the client certificate away.' },
+  { who: 'customer', do: 'Check in the log of the server why it refused the client certificate.' },
 ];
 
 /** `{host}`, `{port}`, `{identity}` and what the finding's evidence names are put in. */
@@ -105,16 +105,14 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
     { who: 'caller', do: 'Check the spelling of {host}.' },
     { who: 'customer', do: 'Publish an address for {host} in the DNS.' },
   ],
-  'connection-refused': [
-    { who: 'customer', do: 'Start the API on that port, or open the port in the firewall that answers for it.' },
-  ],
+  'connection-refused': [{ who: 'customer', do: 'Start the API on that port, or open the port in the firewall.' }],
   'connection-failed': [{ who: 'network', do: 'Check the route from the platform to {host}.' }],
   'connection-timeout': [
     { who: 'network', do: 'Let the addresses of the platform through the firewall in front of {host}.' },
   ],
   'server-not-tls': [
     { who: 'caller', do: 'Use the port on which the API serves HTTPS.' },
-    { who: 'customer', do: 'Switch TLS on for that port.' },
+    { who: 'customer', do: 'Enable TLS on that port.' },
   ],
   'tls-negotiation-failed': [
     {
@@ -124,7 +122,7 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
     },
   ],
   'handshake-timeout': [
-    { who: 'customer', do: 'Find out why the server accepts the connection and does not finish the handshake.' },
+    { who: 'customer', do: 'Check why the server accepts the connection but does not finish the handshake.' },
   ],
   'server-certificate-expired': [
     { who: 'customer', do: 'Install a certificate that is valid today, and reload the server.' },
@@ -137,20 +135,20 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
     },
     {
       who: 'platform',
-      do: 'Set the serverName of the destination to a name that the certificate has, if that is the right server after all.',
+      do: 'Set the serverName of the destination to a name that the certificate has, if it is the right server.',
     },
   ],
   // OpenSSL refused a chain that leads to a trusted root.
   'server-certificate-untrusted': [
     {
       who: 'customer',
-      do: 'Install a certificate whose chain is valid for servers: purposes, path lengths and name constraints included.',
+      do: 'Install a certificate whose chain is valid for servers, including purposes, path lengths and name constraints.',
     },
   ],
   'server-certificate-invalid': [
     {
       who: 'customer',
-      do: 'Install a certificate for server authentication with a key of 2048 bits (RSA) or 256 bits (EC) at least, signed with SHA-256 or better.',
+      do: 'Install a certificate for server authentication with a key of at least 2048 bits (RSA) or 256 bits (EC), signed with SHA-256 or better.',
     },
   ],
   'server-certificate-weak': [
@@ -161,7 +159,7 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
       who: 'platform',
       do: 'Ask the customer whether its key changed; if so, update the serverPins of the destination.',
     },
-    { who: 'network', do: 'If it did not, find out who answers in the place of {host}.' },
+    { who: 'network', do: 'If the key did not change, find out which server answers in place of {host}.' },
   ],
   'server-chain-unordered': [
     {
@@ -174,44 +172,47 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
   'stapled-ocsp-unknown': [
     {
       who: 'customer',
-      do: 'Ask the authority of the certificate why it does not know it, or install one that it knows.',
+      do: 'Ask the authority why it does not know the certificate, or install another certificate.',
     },
   ],
-  'stapled-ocsp-stale': [{ who: 'customer', do: 'Let the server fetch a fresh OCSP response.' }],
+  'stapled-ocsp-stale': [{ who: 'customer', do: 'Make the server fetch a new OCSP response.' }],
   'stapled-ocsp-invalid': [
-    { who: 'customer', do: 'Correct the OCSP response that the server staples, or switch stapling off.' },
+    { who: 'customer', do: 'Correct the OCSP response that the server staples, or disable stapling.' },
   ],
   'client-certificate-not-requested': [
-    { who: 'caller', do: 'Name a path of the API with the probe, and ask again.', when: 'inferred' },
+    { who: 'caller', do: 'Run the diagnosis again with a path of the API as the probe.', when: 'inferred' },
     {
       who: 'customer',
-      do: 'Switch on client certificate verification for {host} on port {port}.',
+      do: 'Enable client certificate verification for {host} on port {port}.',
       task: 'trust-clients',
     },
   ],
   'client-issuer-not-accepted': trust,
   'client-signature-not-accepted': [
-    { who: 'customer', do: 'Accept a signature algorithm that the key of the client certificate can make.' },
+    { who: 'customer', do: 'Accept a signature algorithm of the client key.' },
     { who: 'platform', do: 'Or issue the identity with another kind of key.' },
   ],
   'client-chain-signature-not-accepted': [
     { who: 'customer', do: 'Accept the algorithms that the client certificates are signed with: {signatures}.' },
-    { who: 'platform', do: 'Or issue the identity from an authority that signs with one of those the server lists.' },
+    {
+      who: 'platform',
+      do: 'Or issue the identity from an authority that signs with an algorithm that the server lists.',
+    },
   ],
   'client-certificate-expires-soon': [{ who: 'platform', do: 'Rotate the identity {identity}.' }],
-  'response-timeout': [{ who: 'customer', do: 'Find out why the API does not answer the probe in time.' }],
+  'response-timeout': [{ who: 'customer', do: 'Check why the API does not answer the probe in time.' }],
   'response-incomplete': [
-    { who: 'customer', do: 'Look up in the log of the API why it ends the connection without a whole answer.' },
+    { who: 'customer', do: 'Check in the log of the API why it ends the connection without a complete answer.' },
   ],
   'response-malformed': [{ who: 'caller', do: 'Check that an API listens for HTTPS at {host} on port {port}.' }],
   'probe-unexpected-status': [
-    { who: 'caller', do: 'Name a path with the probe that answers 2xx to whoever has access.' },
+    { who: 'caller', do: 'Use a probe path that answers 2xx to clients with access.' },
     { who: 'platform', do: 'Or set the probe of the destination, with the status that means access.' },
   ],
   'identity-unusable': [
     {
       who: 'platform',
-      do: 'Store a corrected version of the identity {identity}; docs/identities.md lists what is checked.',
+      do: 'Store a corrected version of the identity {identity}; docs/identities.md lists the checks.',
     },
   ],
 };
@@ -233,7 +234,7 @@ export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
   'missing-intermediate': [
     {
       who: 'customer',
-      do: 'Serve the intermediate certificate {missingIssuer} behind the server’s own.',
+      do: 'Serve the intermediate certificate {missingIssuer} after the server’s own.',
       task: 'serve-chain',
     },
   ],
@@ -249,11 +250,11 @@ export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
     { who: 'platform', do: 'Issue the identity with a certificate for client authentication.' },
     { who: 'customer', do: 'Accept its key type and usage.' },
   ],
-  // Caddy and Go, Tomcat and Java, GnuTLS: each has one alert for whatever is wrong (docs/servers.md).
+  // Caddy and Go, Tomcat and Java, GnuTLS: each has one alert for every fault (docs/servers.md).
   bad_certificate: [...trust, ...lookUp],
   certificate_unknown: [...trust, ...lookUp],
-  access_denied: [...trust, { who: 'customer', do: 'Or give the subject of the client certificate access.' }],
-  denied: [{ who: 'customer', do: 'Map the subject of the client certificate to an account that may use the API.' }],
+  access_denied: [...trust, { who: 'customer', do: 'Or grant the subject of the client certificate access.' }],
+  denied: [{ who: 'customer', do: 'Map the subject of the client certificate to an account that can use the API.' }],
   'expired-or-revoked': [
     { who: 'platform', do: 'Rotate the identity {identity}.' },
     { who: 'customer', do: 'Check the clock and the revocation list of the server.' },
@@ -272,10 +273,10 @@ export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
   ],
 };
 
-/** Which of the two the missing certificate is, nobody can tell from here: whoever knows it follows one. */
+/** The diagnosis cannot tell which of the two the missing certificate is; the reader applies one. */
 export const ifIntermediate: Entry = {
   who: 'customer',
-  do: 'If {missingIssuer} is an intermediate: serve it behind the server’s own certificate.',
+  do: 'If {missingIssuer} is an intermediate: serve it after the server’s own certificate.',
   task: 'serve-chain',
 };
 export const ifRoot: Entry = {

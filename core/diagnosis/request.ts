@@ -2,7 +2,9 @@
 import { isOriginForm } from '../destination/target.ts';
 import { checkMembers, invalidRequest, parseFields, readTimeout, readUrl } from '../json-request.ts';
 
-/** Read-only and repeatable (RFC 9110, sections 9.2.1 and 9.2.2): a diagnosis may be asked for at any time, by anybody. */
+/**
+ * Read-only and repeatable (RFC 9110, sections 9.2.1 and 9.2.2): a diagnosis may be asked for at any time, by anybody.
+ */
 const harmlessMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export interface RequestedProbe {
@@ -41,7 +43,10 @@ export function parseDiagnosisRequest(
   return checkDiagnosisRequest(identity, fields, remainingMs, probe && text.slice(probe.start, probe.end));
 }
 
-/** Checks fields that are values already. `probeText` is the JSON of the field `probe`, if there is one. Throws as above. */
+/**
+ * Checks fields that are values already. `probeText` is the JSON of the field `probe`, if there is one. Throws as
+ * above.
+ */
 export function checkDiagnosisRequest(
   identity: string,
   { url, probe, timeoutMs }: Readonly<Record<string, unknown>>,

@@ -11,9 +11,9 @@ export type ChainEnd =
   | { readonly kind: 'trusted' }
   /** The server's own certificate signed itself. */
   | { readonly kind: 'self-signed' }
-  /** `issuer` stands for an authority that nobody here trusts: it was served itself, or is the root that was left out. */
+  /** `issuer` is an authority that is not trusted: the server sent its certificate, or omitted this root. */
   | { readonly kind: 'unknown-root'; readonly issuer: string; readonly certainty: Certainty }
-  /** `issuer` should have been served between the last certificate and the root. */
+  /** The server must send the certificate of `issuer`, between the last certificate and the root. */
   | { readonly kind: 'missing-intermediate'; readonly issuer: string; readonly certainty: Certainty };
 
 export interface BuiltChain {
@@ -27,9 +27,9 @@ export function buildChain(served: ServerChain, roots: string | undefined, isIss
   const trusted = trustedRoots(roots);
   let current = served[0];
   const certificates: [X509Certificate, ...X509Certificate[]] = [current];
-  // Many a server sends its own certificate twice: once by itself, once at the head of its chain's file.
+  // Some servers send their own certificate twice: alone, and at the head of the chain file.
   const distinct = new Map(served.map((certificate) => [certificate.fingerprint256, certificate]));
-  // Each one is used once at most, so it ends.
+  // Each certificate is used once at most, so the loop ends.
   const rest = new Set([...distinct.values()].slice(1));
   for (;;) {
     if (trusted.some((root) => root.raw.equals(current.raw))) return { certificates, end: { kind: 'trusted' } };
@@ -69,10 +69,11 @@ function endBelow(last: X509Certificate, depth: number, served: number, hasOwnRo
   return { kind: pointsToRoot() ? 'unknown-root' : 'missing-intermediate', issuer, certainty: 'inferred' };
 
   function pointsToRoot(): boolean {
-    // What was served beyond the gap is its other side.
+    // A served certificate beyond the gap shows that one is missing.
     if (served > depth) return false;
     if (depth > 1 || /\broot\b/i.test(issuer)) return true;
-    // Public authorities say where their intermediate can be had, and a customer's own root is configured with its chain in mind.
+    // Public authorities name the address of their intermediate; own roots of a destination are configured for its
+    // chain.
     return !hasOwnRoots && !last.infoAccess?.includes('CA Issuers');
   }
 }

@@ -18,7 +18,7 @@ export const softwareNames = {
 
 export type Software = keyof typeof softwareNames;
 
-/** In this order: what stands in front comes before what it may have passed on. */
+/** In this order: a proxy comes before the server behind it. */
 const servers: readonly (readonly [RegExp, Software])[] = [
   [/^awselb\//i, 'alb'],
   [/^cloudflare/i, 'cloudflare'],
@@ -36,7 +36,7 @@ export function softwareOf(answer: ProbeAnswer | undefined): Software | undefine
   if (!answer) return undefined;
   const { headers, bodyStart } = answer;
   if ('apigw-requestid' in headers || 'x-amz-apigw-id' in headers) return 'apigateway';
-  // It adds itself to whatever answers behind it.
+  // It adds itself to the answer of the server behind it.
   if (/(^|, )1\.1 google$/.test(String(headers.via ?? ''))) return 'google';
   const server = String(headers.server ?? '');
   const known = servers.find(([pattern]) => pattern.test(server))?.[1];
@@ -48,7 +48,7 @@ export function softwareOf(answer: ProbeAnswer | undefined): Software | undefine
   return undefined;
 }
 
-/** Only what a server can be told that answered in HTTP: of one that ended the handshake nobody knows which it is. */
+/** Only for servers that answered in HTTP: a server that ended the handshake is not identified. */
 export type Task =
   /** Demand client certificates, and trust the platform's root for them. */
   | 'trust-clients'
@@ -58,7 +58,10 @@ export type Task =
   | 'ask-in-handshake';
 
 export interface Directive {
-  /** Each as it stands in the configuration of that server in docs/customers.md, or in what the page has from its manual. */
+  /**
+   * Each as it stands in the configuration of that server in docs/customers.md, or in what the page has from its
+   * manual.
+   */
   readonly lines: readonly string[];
   /** Where in the configuration. */
   readonly place?: string;
@@ -88,7 +91,7 @@ export const directives: Readonly<Record<Task, Readonly<Partial<Record<Software,
         'ssl.verifyclient.ca-file = "/etc/ssl/api/platform-root.pem"',
       ],
     },
-    // caCertificateFile is read by its OpenSSL alone; with Java's TLS it lets nobody in.
+    // caCertificateFile is read by its OpenSSL alone; with Java's TLS every client is refused.
     tomcat: {
       lines: [
         'certificateVerification="required"',

@@ -1,4 +1,4 @@
-// Step 3: everything that is wrong, or soon will be, with what the server presented.
+// Step 3: faults of the server's certificates, and faults that are near.
 import type { X509Certificate } from 'node:crypto';
 import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
@@ -29,8 +29,8 @@ export interface ServerAssessment {
 }
 
 /**
- * What OpenSSL found stands. It names one fault and only when the handshake was complete; the others, and what it would
- * have found in a handshake that the server ended before, are found here.
+ * OpenSSL reports one fault, and only for a complete handshake. This adds its other faults, and those of a handshake
+ * that the server ended early.
  */
 export function assessServer(
   seen: Observation,
@@ -59,7 +59,7 @@ export function assessServer(
         ? [
             warning(
               `stapled-ocsp-${staple.status}`,
-              `The OCSP response that the server staples ${staple.says}. Calls do not look at it; other clients may refuse the server for it.`,
+              `The OCSP response that the server staples ${staple.says}. Calls ignore it; other clients can refuse the server.`,
               { ...(staple.nextUpdate ? { nextUpdate: staple.nextUpdate } : {}) },
             ),
           ]
@@ -71,7 +71,7 @@ export function assessServer(
   };
 }
 
-/** Undefined when nobody was there. */
+/** Undefined if no server answered. */
 export function reportServer(
   { address, capture, answer }: Observation,
   { chain, builtChain, stapledOcsp }: ServerAssessment,
@@ -92,7 +92,7 @@ export function reportServer(
   };
 }
 
-/** None when the first cannot be read: the next is nobody's to judge as the server's own. What OpenSSL went by, where the handshake was not read. */
+/** Empty if the first cannot be read. The chain of OpenSSL if the handshake was not captured. */
 function servedIn({ capture, chain }: Observation): readonly X509Certificate[] {
   const [leaf, ...others] = capture.certificates;
   if (!leaf) return chain ? [chain[0]] : [];
@@ -131,9 +131,9 @@ function untrusted(leaf: X509Certificate, end: ChainEnd, verdict: CountersignErr
   const says = {
     trusted: () => 'its authority is not trusted',
     'self-signed': () => 'it is self-signed',
-    'unknown-root': (issuer: string) => `its chain leads to ${issuer}, which is not among the trusted authorities`,
+    'unknown-root': (issuer: string) => `its chain leads to ${issuer}, which is not a trusted authority`,
     'missing-intermediate': (issuer: string) =>
-      `its issuer, ${issuer}, was not served, and is none of the trusted authorities`,
+      `the server did not send the certificate of its issuer, ${issuer}, which is not a trusted authority`,
   }[end.kind];
   const issuer = 'issuer' in end ? end.issuer : '';
   const certainty = 'certainty' in end ? end.certainty : 'observed';
@@ -181,7 +181,7 @@ function warnings(
     }
     const weakness = weaknessOf(certificate, isIssuedBy(certificate, certificate));
     if (weakness) {
-      const what = weakness === 'weak-key' ? 'has a key that is too short' : 'is signed with a hash that is broken';
+      const what = weakness === 'weak-key' ? 'has a key that is too short' : 'is signed with a broken hash';
       found.push(
         warning('server-certificate-weak', `The certificate ${subject} of the server's chain ${what}.`, {
           subject,
@@ -192,14 +192,14 @@ function warnings(
   }
   const distinct = new Map(served.map((certificate) => [certificate.fingerprint256, certificate]));
   const isTwice = distinct.size < served.length;
-  // In the order in which each came first: what is there twice may be all that is amiss.
+  // In the order of first appearance: the repetition may be the only fault.
   if (isTwice || isUnordered(served, isIssuedBy)) {
     found.push(
       warning(
         'server-chain-unordered',
         isTwice && !isUnordered([...distinct.values()], isIssuedBy)
-          ? 'The server sends one of its certificates twice; some clients refuse that.'
-          : 'The server sends its chain in another order than leaf, intermediates, or with certificates that do not belong to it; some clients refuse that.',
+          ? 'The server sends a certificate twice; some clients refuse that.'
+          : 'The server sends its chain in the wrong order, or with certificates that do not belong to it; some clients refuse that.',
         { served: served.length },
       ),
     );

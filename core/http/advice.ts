@@ -1,15 +1,15 @@
-// Recognises the pages with which web servers turn a client certificate down in HTTP, after a handshake that succeeded.
+// Recognises the pages with which web servers refuse a client certificate in HTTP, after a complete handshake.
 
 /** The statuses such pages have; 495 and 496 are nginx's own, seen where an error_page keeps them. */
 const statuses = new Set([400, 401, 403, 495, 496]);
 
-/** As many bytes as any of the pages needs to name its reason. */
+/** Bytes that any of the pages needs to name its reason. */
 const windowBytes = 4096;
 
 const trustUs =
   'the customer must trust the root of the platform and accept its intermediates; GET /v1/identities/{identity}/certificate has both.';
 
-/** What a page says of the client certificate. */
+/** What a page says about the client certificate. */
 export type PageKind = 'untrusted' | 'expired-or-revoked' | 'denied' | 'wanted-after-handshake' | 'none-received';
 
 export interface RefusalPage {
@@ -18,18 +18,18 @@ export interface RefusalPage {
 }
 
 /**
- * The first that matches speaks. Each pattern takes linear time: it is anchored at the start, or its repetitions
- * are bounded. Each is the server's own wording, as it stands in its source or was seen; IIS's, Kong's
- * and Azure's are known by their documentation alone. What an API says of certificates in its own words is no such page.
+ * The first match wins. Each pattern takes linear time: it is anchored at the start, or its repetitions are bounded.
+ * Each is the server's own wording from its source or as measured; those of IIS, Kong and Azure are from documentation
+ * only. An API's own words about certificates do not count.
  *
- * - IIS: "HTTP 1.0, HTTP 1.1: the HTTP status code in IIS 7 and later" (learn.microsoft.com), the custom pages of IIS 5 to 10
- *   (inetpub/custerr) and KB 294305, KB 248075.
+ * - IIS: "HTTP 1.0, HTTP 1.1: the HTTP status code in IIS 7 and later" (learn.microsoft.com), the custom pages of IIS
+ *   5 to 10 (inetpub/custerr) and KB 294305, KB 248075.
  * - Kong: kong.conf and the mtls-auth plugin (developer.konghq.com), whole bodies in JSON.
- * - Azure Application Gateway: nginx's pages under its own name, as others show them; each refusal is a 400, its manual says
- *   (mutual-authentication-troubleshooting).
- * - AWS's load balancer verifies in the handshake, and Google's closes the connection ("Logged errors for closed connections");
- *   API Gateway (`{"message":"Forbidden"}`, 403) and Cloudflare (the page of
- *   the rule that blocked, 403) do not say that the certificate is the reason.
+ * - Azure Application Gateway: nginx's pages under its own name, as others show them; each refusal is a 400, its
+ *   manual says (mutual-authentication-troubleshooting).
+ * - AWS's load balancer verifies in the handshake, and Google's closes the connection ("Logged errors for closed
+ *   connections"); API Gateway (`{"message":"Forbidden"}`, 403) and Cloudflare (the page of the rule that blocked,
+ *   403) do not say that the certificate is the reason.
  */
 export const refusalPages: readonly (RefusalPage & { readonly pattern: RegExp })[] = [
   {
@@ -53,7 +53,7 @@ export const refusalPages: readonly (RefusalPage & { readonly pattern: RegExp })
     pattern:
       /403[.]12\b.{0,60}(?:denied access by the server certificate mapper|mapper denied access)|to which your client certificate is mapped on the web server has been denied/is,
     advice:
-      'The API server knows the client certificate and gives it no access (step 5): the customer must map its subject to an account that may use the API.',
+      'The API server knows the client certificate but grants it no access (step 5): the customer must map its subject to an account that may use the API.',
   },
   {
     kind: 'wanted-after-handshake',
@@ -72,8 +72,8 @@ export const refusalPages: readonly (RefusalPage & { readonly pattern: RegExp })
 ];
 
 /**
- * `bodyStart` is the decoded body, or its beginning. Nothing of it is in the outcome. A page that is not known says nothing:
- * a 403 has many reasons.
+ * `bodyStart` is the decoded body, or its start; the result contains no part of it. An unknown page proves nothing: a
+ * 403 has many reasons.
  */
 export function refusalPage(status: number, bodyStart: Buffer): RefusalPage | undefined {
   if (!statuses.has(status)) return undefined;
@@ -82,9 +82,9 @@ export function refusalPage(status: number, bodyStart: Buffer): RefusalPage | un
 }
 
 const unprovenEnd =
-  'The API ended its answer by closing the connection alone, so whether the body is whole cannot be proven: the caller must check it, and the customer should send a Content-Length or chunks.';
+  'The API ended its answer by closing the connection only, so the body may be incomplete: the caller must check it, and the customer should send a Content-Length or chunks.';
 
-/** One sentence of advice, or undefined. `endIsUnproven` as collectBody has it. */
+/** One sentence of advice, or undefined. `endIsUnproven`: see collectBody. */
 export function adviceFor(status: number, bodyStart: Buffer, endIsUnproven = false): string | undefined {
   return refusalPage(status, bodyStart)?.advice ?? (endIsUnproven ? unprovenEnd : undefined);
 }

@@ -1,4 +1,4 @@
-// An error of a request, told apart by how far it got: what it means, and whether the request can have been processed.
+// Classifies the error of a request by how far it got, and says whether the request can have been processed.
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate } from '../tls/alerts.ts';
@@ -13,36 +13,36 @@ import {
 
 export interface Failure {
   readonly error: CountersignError;
-  /** `no` only where it is proven: no byte went out, or the server never finished the handshake. */
+  /** `no` only if proven: no byte was sent, or the server never finished the handshake. */
   readonly processed: 'no' | 'maybe';
-  /** A kept-alive connection had died; a fresh one may do. */
+  /** A kept-alive connection had died; a new one can succeed. */
   readonly stale: boolean;
 }
 
 export interface ExchangeState {
   readonly handshake: Handshake | undefined;
   readonly reused: boolean;
-  /** Bytes of an answer came, though not a whole head: nobody answers whom it rejected. */
+  /** Part of an answer arrived: a server does not answer a client that it rejected. */
   readonly answerBegan: boolean;
-  /** The whole request goes to the kernel in one write: if that fails, nothing of it left. */
+  /** The whole request goes to the kernel in one write: if it fails, nothing was sent. */
   readonly singleWrite: boolean;
-  /** How the socket under it ended, where somebody watched. */
+  /** How the underlying socket ended, if it was observed. */
   readonly ended?: ConnectionEnd | undefined;
 }
 
 /** Before the head of the answer was complete. */
 export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeState): Failure {
-  // The connection phases throw what they mean.
+  // The connection phases throw their own errors.
   if (error instanceof CountersignError) return { error, processed: 'no', stale: false };
   if (error.code?.startsWith('HPE_')) return { error: malformedAnswer(error), processed: 'maybe', stale: false };
   if (state.answerBegan) return { error: answerCutShort(error), processed: 'maybe', stale: false };
   const alert = alertIn(error);
   const fresh = !state.reused;
   if (alert && fresh && (state.handshake?.asked || isAboutCertificate(alert.name))) {
-    // TLS 1.3: the server verifies after our Finished, so its verdict may come behind the request. It has not finished
-    // the handshake then, and reads no request (RFC 8446, section 4.4.4), unless a ticket has shown that it had. Of another
-    // alert that is only likely. In TLS 1.2 the server has finished before the request goes out, and may have read it before
-    // it asked for the certificate again.
+    // TLS 1.3: the server verifies after our Finished, so its verdict can arrive after the request. Until a ticket
+    // proves otherwise it has not finished the handshake and read no request (RFC 8446, section 4.4.4); for other
+    // alerts this is only likely. A TLS 1.2 server finishes before the request is sent, and can read it before a
+    // renegotiation.
     const isUnfinished = state.handshake?.isFinished === false;
     const processed = isUnfinished && isAboutCertificate(alert.name) ? 'no' : 'maybe';
     return { error: rejectedByAlert(alert, error), processed, stale: false };
@@ -59,7 +59,7 @@ export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeStat
   return {
     error: new CountersignError(
       'response-incomplete',
-      `The connection failed before an answer came (${error.code ?? 'unknown'}).`,
+      `The connection failed before an answer arrived (${error.code ?? 'unknown'}).`,
       {
         evidence: { reason: error.code ?? 'unknown' },
         cause: error,
@@ -90,17 +90,17 @@ function noAnswer(cause: NodeJS.ErrnoException, reused: boolean, alert: Alert | 
   });
 }
 
-/** llhttp's verdicts; its reason is words of the parser, not of the peer. */
+/** Errors of llhttp: the text is the parser's, not the peer's. */
 function malformedAnswer(error: NodeJS.ErrnoException): CountersignError {
   const reason = error.code ?? 'unknown';
   const detail =
     reason === 'HPE_HEADER_OVERFLOW'
       ? 'The head of the answer is larger than 64 KB.'
-      : `What the API sent is not an HTTP answer (${reason}).`;
+      : `The API sent something that is not an HTTP answer (${reason}).`;
   return new CountersignError('response-malformed', detail, { evidence: { reason }, cause: error });
 }
 
-/** The one deadline has passed: the phase it found says what was too slow. */
+/** The phase at the deadline decides the error. */
 export function deadlineFailure(attempt: RequestAttempt, deadline: Deadline, target: Target): Failure {
   const within = `within ${deadline.timeoutMs} ms`;
   const { code, detail } = overdue[attempt.phase];

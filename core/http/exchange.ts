@@ -1,4 +1,4 @@
-// One request and its answer over a agent, inside one deadline; a failure says whether the request can have been processed.
+// Sends one request and reads its answer before a deadline; a failure says whether the request can be processed.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Target } from '../destination/target.ts';
@@ -28,21 +28,21 @@ export interface HttpResponse {
   readonly body: Buffer;
   /** True when a content coding was taken off the body. */
   readonly decoded: boolean;
-  /** True when the body may have been cut off: only the close of the connection ended it. */
+  /** True if the body may be truncated: only the close of the connection ended it. */
   readonly endIsUnproven: boolean;
 }
 
 interface Exchanged {
   readonly attempt: RequestAttempt;
-  /** Absent when no connection stood. */
+  /** Absent if no connection was established. */
   readonly handshake: Handshake | undefined;
   readonly connection: ConnectionKind;
 }
 
-/** A full handshake, a resumed one, or none. */
+/** A full handshake, a resumed one, or no handshake. */
 export type ConnectionKind = 'new' | 'resumed' | 'reused';
 
-/** What a request may go out reuse: whatever there is, a new connection, or one with a full handshake. */
+/** The connection a request can use: any, a new one, or a new one with a full handshake. */
 export type ConnectionReuse = 'any connection' | 'a new connection' | 'a full handshake';
 
 export type ExchangeResult =
@@ -53,8 +53,8 @@ export type ExchangeResult =
 const maxHeadBytes = 64 * 1024;
 
 /**
- * Never rejects. A new connection closes the idle ones first: what one died of, the others may have too. What is sent is
- * the request's own method, headers and body, with Host, Content-Length and Connection in front of them.
+ * Never rejects. A new connection first closes the idle ones, which can have died for the same reason. Sends the
+ * method, headers and body of the request, after Host, Content-Length and Connection.
  */
 export async function exchange(
   agent: EndpointAgent,
@@ -69,9 +69,9 @@ export async function exchange(
   try {
     if (reuse === 'a full handshake') agent.clearTickets();
     if (reuse !== 'any connection') agent.closeIdle();
-    else if (agent.prune(repeatable)) {
+    else if (agent.closeStale(repeatable)) {
       await settle();
-      agent.prune(repeatable);
+      agent.closeStale(repeatable);
     }
     return await send(agent, target, request, deadline, attempt);
   } finally {
@@ -103,13 +103,16 @@ function send(
     try {
       outgoing = httpsRequest(options);
     } catch (error) {
-      // Node refuses what it cannot write: what parseInvocation let through must not end as a crash.
-      resolve({ ...none(attempt), failure: { error: asCountersignError(error), processed: 'no', stale: false } });
+      // Node throws for a request it cannot write; that must not crash the process.
+      resolve({
+        ...notConnected(attempt),
+        failure: { error: asCountersignError(error), processed: 'no', stale: false },
+      });
       return;
     }
     let incoming: IncomingMessage | undefined;
     let settled = false;
-    /** Of a kept connection's earlier answers. */
+    /** Bytes of earlier answers on a reused connection. */
     let bytesBefore = 0;
 
     const handshakeNow = () => (outgoing.socket ? agent.handshakeOf(outgoing.socket) : undefined);
@@ -147,19 +150,19 @@ function send(
       bytesBefore = socket.bytesRead;
       attempt.readyAt = performance.now();
     });
-    // A second error (a reset behind an alert) finds the matter settled.
+    // A second error, such as a reset after an alert, has no effect.
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       if (!incoming) fail(requestFailure(error, state()));
     });
-    const switched = () => malformed('The API switched to another protocol, which it was not asked to.');
+    const switched = () => malformed('The API switched to another protocol without a request for it.');
     outgoing.on('upgrade', (_response, socket) => {
       socket.destroy();
       fail(switched());
     });
     outgoing.on('response', (response) => {
-      // Without an Upgrade header Node takes a 101 for an answer.
+      // Without an Upgrade header Node reports a 101 as an answer.
       if (response.statusCode === 101) return fail(switched());
-      // The parser takes any three digits; 600 to 999 are nobody's, and handed on (RFC 9110, section 15).
+      // The parser accepts any three digits; 600 to 999 are undefined and passed on (RFC 9110, section 15).
       if ((response.statusCode ?? 0) < 100) return fail(malformed('The answer has a status below 100.'));
       incoming = response;
       attempt.phase = 'response';
@@ -182,21 +185,21 @@ function send(
 }
 
 /**
- * A server may answer before it has the whole request, and read no further; what is left to send is pointless then
- * (RFC 9112, section 9.5). Called a turn after the answer: that a write is done is told late.
+ * A server can answer before it has the whole request and stop reading: then sending the rest is useless (RFC 9112,
+ * section 9.5). Called one turn after the answer, because Node reports a finished write late.
  */
 function stopSending(outgoing: ClientRequest): void {
   if (!outgoing.writableFinished) outgoing.destroy();
 }
 
-/** One TLS record, and so one write to the kernel, carries a request of 16 KB (RFC 8446, section 5.1). */
+/** One TLS record, and so one write, carries up to 16 KB (RFC 8446, section 5.1). */
 function isSingleWrite(target: Target, request: HttpRequest): boolean {
   let bytes = target.path.length + (request.body?.length ?? 0);
   for (const part of request.headers) bytes += part.length + 2;
   return bytes < 12 * 1024;
 }
 
-function none(attempt: RequestAttempt): Exchanged {
+function notConnected(attempt: RequestAttempt): Exchanged {
   return { attempt, handshake: undefined, connection: 'new' };
 }
 
@@ -219,14 +222,14 @@ function wireHeaders(target: Target, request: HttpRequest): string[] {
 
 const bodyless = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS']);
 
-/** RFC 9110, section 9.2.2. Methods are case-sensitive; one that is not known is not. */
+/** RFC 9110, section 9.2.2. Methods are case-sensitive; an unknown method is not idempotent. */
 export function isIdempotent(method: string): boolean {
   return idempotent.has(method);
 }
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
-/** Two turns of the event loop, so that a poll lies between: what came while the function was frozen is read in it. */
+/** Two turns of the event loop include a poll, which reads what arrived while the function was frozen. */
 function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }

@@ -69,7 +69,7 @@ export function alertName(number: number): string {
   return names[number] ?? `alert_${number}`;
 }
 
-/** What a server means by an alert it sends after it has seen the client's certificate, and who must do what. */
+/** The meaning of an alert after the client certificate, and who must act. */
 const rejections: Readonly<Record<string, { readonly means: string; readonly hint: string }>> = {
   unknown_ca: {
     means: 'it does not know the authority that issued the client certificate',
@@ -114,8 +114,8 @@ const rejections: Readonly<Record<string, { readonly means: string; readonly hin
 };
 
 /**
- * Alerts that speak of the client certificate by themselves (RFC 8446, section 6.2). The other two of the table have more
- * than one meaning: that they are about the certificate is inferred from the moment at which they come.
+ * Alerts that speak of the client certificate by themselves (RFC 8446, section 6.2). The other two of the table have
+ * more than one meaning: that they are about the certificate is inferred from the moment at which they come.
  */
 export function isAboutCertificate(name: string): boolean {
   if (name === 'handshake_failure' || name === 'decrypt_error') return false;

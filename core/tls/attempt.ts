@@ -1,4 +1,4 @@
-// One attempt at a call: which phase it is in, how long each took, how to stop it, and by when all must have ended.
+// One attempt at a request: its phase, the time of each phase, how to stop it, and the deadline.
 import { CountersignError } from '../errors.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -8,15 +8,15 @@ export type Phase = 'resolve' | 'connect' | 'handshake' | 'request' | 'response'
 
 export interface RequestAttempt {
   phase: Phase;
-  /** Milliseconds; 0 where the phase did not take place. */
+  /** Milliseconds; 0 if the phase did not take place. */
   dnsMs: number;
   connectMs: number;
   tlsMs: number;
   /** performance.now() when the connection was ready for the request. */
   readyAt: number;
-  /** Ends what is under way in the connection phases; set by whoever is working. */
+  /** Ends the current connection phase, which sets it. */
   stop: (() => void) | undefined;
-  /** True once nobody waits for the outcome any more. */
+  /** True once the caller has stopped waiting. */
   abandoned: boolean;
 }
 
@@ -24,7 +24,7 @@ export function newRequestAttempt(): RequestAttempt {
   return { phase: 'request', dnsMs: 0, connectMs: 0, tlsMs: 0, readyAt: 0, stop: undefined, abandoned: false };
 }
 
-/** The one point in time by which a call must have ended, on performance.now()'s clock, in milliseconds. */
+/** When a call must have ended: performance.now() in milliseconds. */
 export interface Deadline {
   readonly at: number;
   readonly timeoutMs: number;
@@ -34,17 +34,17 @@ export function deadlineIn(timeoutMs: number, startedAt = performance.now()): De
   return { at: startedAt + timeoutMs, timeoutMs };
 }
 
-/** Hundredths of a millisecond are as much as a reader can use. */
+/** Two decimals, never negative. */
 export function roundMs(ms: number): number {
   return Math.max(0, Math.round(ms * 100) / 100);
 }
 
-/** Never negative, which Node's timers warn of in the log: a busy process may come to its timer late. */
+/** Never negative, because Node's timers log a warning then. */
 export function remainingMs(deadline: Deadline): number {
   return Math.max(0, deadline.at - performance.now());
 }
 
-/** What `work` comes to, if it does by the deadline (and within `mostMs`); else what `late` gives or throws. */
+/** The result of `work`, or of `late` once the deadline or `mostMs` milliseconds have passed. */
 export async function settleBefore<T, L>(
   deadline: Deadline,
   work: Promise<T>,
@@ -62,7 +62,7 @@ export async function settleBefore<T, L>(
   }
 }
 
-/** A store that is slow does not get more time than the call has. */
+/** Throws `identity-unavailable` at the deadline. */
 export function identityBefore(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
   return settleBefore(deadline, loading, () => {
     const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
@@ -74,8 +74,8 @@ export function identityBefore(deadline: Deadline, loading: Promise<Identity>): 
 const mostRefreshMs = 500;
 
 /**
- * To be awaited, when there is anything, before an answer is returned: Lambda stops the process then, and a read that is
- * still under way stops with it. A read that was waited for in vain once is left alone: a store that hangs costs one call.
+ * Awaited before an answer is returned: Lambda freezes the process then, and a pending read with it. A read that timed
+ * out once is not awaited again: a store that hangs delays one call only.
  */
 export function refreshBefore(
   deadline: Deadline,
@@ -83,11 +83,11 @@ export function refreshBefore(
   name: string,
 ): Promise<void> | undefined {
   const refreshing = identities.refreshing(name);
-  if (refreshing === undefined || givenUp.has(refreshing)) return undefined;
+  if (refreshing === undefined || timedOut.has(refreshing)) return undefined;
   const late = () => {
-    if (remainingMs(deadline) > 0) givenUp.add(refreshing);
+    if (remainingMs(deadline) > 0) timedOut.add(refreshing);
   };
   return settleBefore(deadline, refreshing, late, mostRefreshMs);
 }
 
-const givenUp = new WeakSet<Promise<void>>();
+const timedOut = new WeakSet<Promise<void>>();

@@ -1,4 +1,4 @@
-// The agents in use: found by identity version and endpoint, let go when idle, bounded in what they keep open.
+// Agents by identity version and endpoint; closes idle ones and bounds the open connections.
 import { readFileSync } from 'node:fs';
 import type { Destination } from '../destination/destination.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
@@ -9,13 +9,13 @@ import { contextOf } from './secure-context.ts';
 
 export interface Pool {
   /**
-   * The agent of this identity version to this endpoint. The endpoint with and without a demand for mutual TLS are two
-   * agents, so that the demand is met by the handshake and costs nothing afterwards.
+   * The agent of this identity version for this endpoint. Calls with requireMutual have their own agent, so that the
+   * handshake meets the requirement and later calls need no check.
    */
   agent(identity: Identity, destination: Destination, target: Target, requireMutual: boolean): EndpointAgent;
-  /** A version that was replaced or let go: its calls finish, its connections close, and none is kept for it again. */
+  /** For a replaced or evicted version: its calls finish, its connections close, and no new one is kept. */
   retire(identity: Identity): void;
-  /** Closes every idle connection, the others after their call, and stops the sweeping. */
+  /** Closes idle connections now and others after their call, and stops the sweep. */
   close(): void;
   readonly openConnections: number;
   readonly agents: number;
@@ -24,16 +24,16 @@ export interface Pool {
 export interface PoolLimits {
   /** Connections kept open, idle ones included. */
   readonly maxConnections: number;
-  /** Agents kept: a caller whose identity may go anywhere can name any number of hosts. */
+  /** A caller whose identity can go anywhere can name any number of hosts. */
   readonly maxAgents: number;
-  /** A agent that had no call for so long is let go, in milliseconds. */
+  /** Milliseconds without a call after which an agent is evicted. */
   readonly maxIdleMs: number;
   readonly sweepEveryMs: number;
 }
 
 export interface PoolOptions {
   readonly limits?: PoolLimits;
-  /** Milliseconds since 1970: what the dates of certificates and the age of idle connections are held against. */
+  /** Milliseconds since 1970; compared with certificate dates and the age of idle connections. */
   readonly now?: () => number;
   /** Instead of the system's resolver. */
   readonly lookup?: LookupFunction;
@@ -42,15 +42,15 @@ export interface PoolOptions {
 export function createPool({ limits = defaultLimits(), now = Date.now, lookup }: PoolOptions = {}): Pool {
   const agents = new Map<Identity, Map<string, EndpointAgent>>();
   let agentCount = 0;
-  /** A call may still hold a version that was let go; what it opens must not outlive it. */
+  /** A call can still use a retired version; its connections must not outlive the call. */
   const retired = new WeakSet<Identity>();
-  /** Every agent that may have idle connections, the least recently used first. */
+  /** Agents that can have idle connections, least recently used first. */
   const byUse = new Set<EndpointAgent>();
   let open = 0;
   let isClosed = false;
   let sweptTo = now();
 
-  const forget = (identity: Identity, key: string, agent: EndpointAgent) => {
+  const evict = (identity: Identity, key: string, agent: EndpointAgent) => {
     const ofIdentity = agents.get(identity);
     if (ofIdentity?.delete(key)) agentCount--;
     if (ofIdentity?.size === 0) agents.delete(identity);
@@ -61,24 +61,24 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
     sweptTo = now();
     for (const [identity, ofIdentity] of agents) {
       for (const [key, agent] of ofIdentity) {
-        if (agent.inUse === 0 && sweptTo - agent.lastUsed > limits.maxIdleMs) forget(identity, key, agent);
+        if (agent.inUse === 0 && sweptTo - agent.lastUsed > limits.maxIdleMs) evict(identity, key, agent);
       }
     }
   };
-  /** The tenth that was not used for longest goes at once, so that the search for it is rare. */
+  /** Evicts the least recently used tenth at once, so that the search is rare. */
   const evictUnusedAgents = () => {
     const unused = [...agents].flatMap(([identity, ofIdentity]) =>
       [...ofIdentity].filter(([, agent]) => agent.inUse === 0).map(([key, agent]) => ({ identity, key, agent })),
     );
     unused.sort((one, other) => one.agent.lastUsed - other.agent.lastUsed);
     for (const { identity, key, agent } of unused.slice(0, Math.ceil(limits.maxAgents / 10)))
-      forget(identity, key, agent);
+      evict(identity, key, agent);
   };
   const closeExcess = () => {
     if (open <= limits.maxConnections) return;
     for (const agent of byUse) {
       const closed = agent.closeIdle();
-      // It comes back with its next call; until then it has nothing left to close.
+      // Its next call adds it again; until then it has no idle connection.
       if (agent.inUse === 0) byUse.delete(agent);
       if (closed > 0) return;
     }
@@ -89,7 +89,7 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
       closeExcess();
     },
     idle(agent) {
-      // Connections that were all in use when they opened are too many only now.
+      // The limit counts only once a connection is idle.
       closeExcess();
       byUse.add(agent);
     },
@@ -97,7 +97,7 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
       open--;
     },
   };
-  // Timers stand still in a frozen function, so a call that comes late sweeps as well.
+  // Timers do not run in a frozen function, so a late call sweeps as well.
   const sweeper = setInterval(sweep, limits.sweepEveryMs).unref();
 
   const newAgent = (identity: Identity, destination: Destination, target: Target, requireMutual: boolean) => {
@@ -116,9 +116,9 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
       if (time - sweptTo > limits.sweepEveryMs * 2) sweep();
       const key = `${target.host}:${target.port}${requireMutual ? ' mutual' : ''}`;
       let agent = agents.get(identity)?.get(key);
-      // A previous version is presented on the terms of the current one, which may change beside it.
+      // A previous version uses the destinations of the current one, which can change.
       if (agent && agent.destination !== destination) {
-        forget(identity, key, agent);
+        evict(identity, key, agent);
         agent = undefined;
       }
       if (!agent) {
@@ -135,12 +135,12 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
     },
     retire(identity) {
       retired.add(identity);
-      for (const [key, agent] of agents.get(identity) ?? []) forget(identity, key, agent);
+      for (const [key, agent] of agents.get(identity) ?? []) evict(identity, key, agent);
     },
     close() {
       isClosed = true;
       clearInterval(sweeper);
-      for (const [identity, ofIdentity] of agents) for (const [key, agent] of ofIdentity) forget(identity, key, agent);
+      for (const [identity, ofIdentity] of agents) for (const [key, agent] of ofIdentity) evict(identity, key, agent);
     },
     get openConnections() {
       return open;
@@ -151,7 +151,7 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
   };
 }
 
-/** Three quarters of what the process may open are for connections: Lambda gives a function 1,024 file descriptors (AWS: Lambda quotas). */
+/** Connections use three quarters of the file descriptors; Lambda allows 1,024 (AWS: Lambda quotas). */
 function defaultLimits(): PoolLimits {
   return {
     maxConnections: Math.floor(openFilesLimit() * 0.75),

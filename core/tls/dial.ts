@@ -30,15 +30,15 @@ export async function dialTarget(
   return socket;
 }
 
-/** RFC 8305, section 5: how long one address is waited for before the next is tried beside it. */
+/** Milliseconds before the next address is tried in parallel (RFC 8305, section 5). */
 const attemptDelayMs = 250;
 
-/** The first connection that stands; the others are closed. */
+/** Resolves with the first open connection and closes the others. */
 export function dial(addresses: readonly ResolvedAddress[], port: number, attempt: RequestAttempt): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const open = new Set<Socket>();
     let next = 0;
-    let telling: NodeJS.ErrnoException | undefined;
+    let firstError: NodeJS.ErrnoException | undefined;
     let timer: NodeJS.Timeout | undefined;
 
     const finish = (winner: Socket | undefined) => {
@@ -60,12 +60,12 @@ export function dial(addresses: readonly ResolvedAddress[], port: number, attemp
       });
       socket.once('error', (error: NodeJS.ErrnoException) => {
         open.delete(socket);
-        // A refusal comes from the server itself; no route to one of its addresses says less.
-        if (!telling || error.code === 'ECONNREFUSED') telling = error;
+        // A refusal comes from the server itself, so it says more than a missing route.
+        if (!firstError || error.code === 'ECONNREFUSED') firstError = error;
         if (next < addresses.length) tryNext();
         else if (open.size === 0) {
           finish(undefined);
-          reject(dialFailure(telling, port));
+          reject(dialFailure(firstError, port));
         }
       });
       if (next < addresses.length) timer = setTimeout(tryNext, attemptDelayMs);
@@ -101,7 +101,7 @@ function dialFailure(error: NodeJS.ErrnoException, port: number): CountersignErr
     evidence,
     cause: error,
     ...(localReasons.has(reason)
-      ? { hint: 'The platform ran out of sockets or memory; it must look at its own load.' }
+      ? { hint: 'The platform ran out of sockets or memory and must reduce its load.' }
       : {}),
   });
 }

@@ -1,4 +1,4 @@
-// A agent: how one version of one identity reaches one endpoint. Its connections and TLS sessions are shared with nobody else.
+// The agent of one identity version for one endpoint. It never shares connections or TLS sessions.
 import { Agent, type AgentOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -16,29 +16,29 @@ export interface EndpointAgentOptions extends HandshakeOptions {
 }
 
 /**
- * How long a connection may have been idle, in milliseconds by the wall clock (timers stand still while a function is
- * frozen). A request that cannot be repeated takes only one that is fresher than the shortest keep-alive in common use:
- * 5 s in Node's and Apache's defaults.
+ * Milliseconds a connection can have been idle, by the wall clock, because timers do not run in a frozen function. A
+ * request that cannot be repeated uses only connections below the shortest common keep-alive: 5 s, the default of Node
+ * and Apache.
  */
 const maxIdleMs = { repeatable: 60_000, unrepeatable: 4_000 } as const;
 
 /**
- * After that long, in milliseconds, what the kernel holds back (a FIN, an answer to nothing) is read before a connection is
- * used again. Calls that follow each other directly are spared: of no more than that the loop was busy meanwhile.
+ * Milliseconds idle after which pending input, such as a FIN, is read before a connection is used again. Calls in
+ * direct succession skip this.
  */
 const settleAfterMs = 10;
 
-/** A connection is not used in the last second of what the server promised: the request has a way to go. */
+/** A connection is not used in the last second of its keep-alive: the request needs time to arrive. */
 const keepAliveMarginMs = 1_000;
 
-/** The request options that Node hands through to createConnection. */
+/** Request options that Node passes to createConnection. */
 export interface AgentRequestOptions {
   readonly attempt: RequestAttempt;
 }
 
 export interface EndpointAgentEvents {
   opened(): void;
-  /** A connection is about to be kept for the next call. */
+  /** A connection becomes idle and is kept for the next call. */
   idle(agent: EndpointAgent): void;
   closed(): void;
 }
@@ -66,7 +66,7 @@ export class EndpointAgent extends Agent {
     this.lastUsed = options.now();
   }
 
-  /** The terms it was made for. */
+  /** The destination it was created for. */
   get destination(): Destination {
     return this.#options.destination;
   }
@@ -75,17 +75,17 @@ export class EndpointAgent extends Agent {
     return this.#handshakes.get(socket);
   }
 
-  /** What the server said of its own patience: `Keep-Alive: timeout=5` (RFC 2068, section 19.7.1.1; not in RFC 9112, yet sent). */
+  /** Parses the server's Keep-Alive timeout: `timeout=5` (RFC 2068, section 19.7.1.1; not in RFC 9112, but in use). */
   applyKeepAliveTimeout(socket: Duplex, header: string): void {
     const seconds = /\btimeout=(\d{1,6})\b/.exec(header)?.[1];
     if (seconds) this.#keepAliveMs.set(socket, Number(seconds) * 1000 - keepAliveMarginMs);
   }
 
   /**
-   * Closes the idle connections that ended, have been idle for too long to carry this request, or on which something came
-   * since, which would be taken for the answer to it; true when one is left that needs settling.
+   * Closes idle connections that ended, were idle too long for this request, or received bytes, which Node would take
+   * for its answer. Returns true if a remaining one needs a poll first.
    */
-  prune(repeatable: boolean): boolean {
+  closeStale(repeatable: boolean): boolean {
     const now = this.#options.now();
     const max = repeatable ? maxIdleMs.repeatable : maxIdleMs.unrepeatable;
     const idle = this.freeSockets[socketsKey] ?? [];
@@ -94,38 +94,37 @@ export class EndpointAgent extends Agent {
       const socket = idle[index] as Socket;
       const idleMs = now - (this.#idleSince.get(socket) ?? 0);
       const limit = Math.min(max, this.#keepAliveMs.get(socket) ?? max);
-      // A clock that went backwards tells nothing: the connection is not trusted.
+      // After a clock step backwards the age is unknown: the connection is closed.
       const isFresh = idleMs <= limit && idleMs >= 0;
-      if (isFresh && socket.writable && socket.readable && !this.#spokeSince(socket)) {
+      if (isFresh && socket.writable && socket.readable && !this.#receivedSince(socket)) {
         if (idleMs > settleAfterMs) needsSettling = true;
         continue;
       }
       this.#discard(socket);
-      // Until its `close` comes, Node's agent would hand it out all the same: it looks for destroyed ones at the other end.
+      // Until its `close` event, Node's agent would still return it: it skips destroyed sockets at the other end only.
       idle.splice(index, 1);
     }
     return needsSettling;
   }
 
-  /** A TLS socket counts what was inside the records: a session ticket is nothing that was said. */
-  #spokeSince(socket: Socket): boolean {
+  /** A TLS socket counts application data only, so session tickets do not count. */
+  #receivedSince(socket: Socket): boolean {
     return socket.bytesRead !== this.#readBefore.get(socket) || socket.readableLength > 0;
   }
 
-  /** The next connection shakes hands in full, whoever shakes it. */
+  /** The next connection performs a full handshake. */
   clearTickets(): void {
     this.#tickets.clear();
   }
 
-  /** How many connections it closed. */
-
+  /** Returns the number of closed connections. */
   closeIdle(): number {
     const idle = this.freeSockets[socketsKey]?.splice(0) ?? [];
     for (const socket of idle) this.#discard(socket);
     return idle.length;
   }
 
-  /** Counted as closed at once: its `close` comes a few turns later, and whoever makes room would close more meanwhile. */
+  /** Counts the socket as closed at once; its `close` event comes too late for the limit of the pool. */
   #discard(socket: Socket): void {
     this.#countClosed(socket);
     socket.destroy();
@@ -135,14 +134,14 @@ export class EndpointAgent extends Agent {
     if (this.#counted.delete(socket)) this.#events.closed();
   }
 
-  /** Lets calls in flight finish; their connections close after them, and no new one is kept. */
+  /** Calls in flight finish; then their connections close, and no new one is kept. */
   retire(): void {
     this.#retired = true;
     this.#tickets.clear();
     this.closeIdle();
   }
 
-  /** One agent is one endpoint: Node's long key of options is not needed. */
+  /** One agent has one endpoint: Node's long key of options is not needed. */
   override getName(): string {
     return socketsKey;
   }
@@ -150,7 +149,7 @@ export class EndpointAgent extends Agent {
   override keepSocketAlive(socket: Duplex): boolean {
     this.#idleSince.set(socket, this.#options.now());
     this.#readBefore.set(socket, (socket as Socket).bytesRead);
-    // Node's types leave out that the hook answers whether the socket is kept.
+    // Node's types omit that this hook returns whether the socket is kept.
     if (this.#retired || !(super.keepSocketAlive(socket) as unknown as boolean)) return false;
     this.#events.idle(this);
     return true;
@@ -161,7 +160,8 @@ export class EndpointAgent extends Agent {
     callback?: (error: Error | null, socket: Duplex) => void,
   ): Duplex | null | undefined {
     const { attempt } = options;
-    if (!attempt || !callback) throw new CountersignError('internal-error', 'A agent was used without an attempt.');
+    if (!attempt || !callback)
+      throw new CountersignError('internal-error', 'An EndpointAgent was used without an attempt.');
     this.#open(attempt).then(
       (socket) => callback(null, socket),
       (error: Error) => (callback as (error: Error) => void)(error),
@@ -178,10 +178,10 @@ export class EndpointAgent extends Agent {
     attempt.tlsMs = performance.now() - connectedAt;
     attempt.phase = 'request';
 
-    // It may have ended since; its `close` would be waited for in vain.
+    // If it has ended already, no `close` event follows.
     if (attempt.abandoned || socket.destroyed) {
       socket.destroy();
-      throw new CountersignError('connection-failed', 'The connection ended as soon as it stood.');
+      throw new CountersignError('connection-failed', 'The connection ended right after the handshake.');
     }
     this.#handshakes.set(socket, handshake);
     this.#counted.add(socket);

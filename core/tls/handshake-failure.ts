@@ -1,4 +1,4 @@
-// An error in the handshake, told apart: which step it was, what it means, and who must act.
+// Classifies a handshake error: the step, the meaning, and who must act.
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate, rejectionBy } from './alerts.ts';
 import { type ServerChain, verificationFailure } from './server-certificate.ts';
@@ -32,7 +32,7 @@ export function newHandshakeProgress(): HandshakeProgress {
   };
 }
 
-/** Called from an event of the socket: what a hostile server makes us stumble over must end its call, not the process. */
+/** Called from a socket event: a defect that a hostile server triggers must end the call, not the process. */
 export function handshakeFailure(
   error: NodeJS.ErrnoException,
   progress: HandshakeProgress,
@@ -60,7 +60,7 @@ function classify(
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_HTTP_REQUEST') {
     return new CountersignError(
       'server-not-tls',
-      'What the server sent is not TLS; plain HTTP on that port looks like this.',
+      'The server did not answer with TLS; the port may serve plain HTTP.',
       { evidence: { reason: code }, cause: error },
     );
   }
@@ -70,7 +70,7 @@ function classify(
   });
 }
 
-/** The peer is gone, by a close or a reset. */
+/** The peer closed or reset the connection. */
 export function isDisconnection(error: NodeJS.ErrnoException): boolean {
   return error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.code === 'ECONNABORTED';
 }
@@ -87,7 +87,7 @@ function alertFailure(
   if (alert.name === 'certificate_required') return rejectedByAlert(alert, cause);
   const evidence = { alert: alert.name, certainty: 'observed' };
   if (alert.name === 'unrecognized_name') {
-    return new CountersignError('tls-negotiation-failed', `The API server has no site of the name ${serverName}.`, {
+    return new CountersignError('tls-negotiation-failed', `The API server has no site named ${serverName}.`, {
       evidence,
       cause,
       hint: 'The caller must check the host; the customer must configure that server name, or the platform must set the serverName of the destination.',
@@ -96,11 +96,11 @@ function alertFailure(
   if (alert.name === 'protocol_version') {
     return new CountersignError(
       'tls-negotiation-failed',
-      'The API server speaks none of the TLS versions allowed here.',
+      'The API server supports no TLS version that the destination allows.',
       {
         evidence,
         cause,
-        hint: 'The customer must switch on TLS 1.2 or 1.3; the platform must check minTlsVersion and maxTlsVersion of the destination.',
+        hint: 'The customer must enable TLS 1.2 or 1.3; the platform must check minTlsVersion and maxTlsVersion of the destination.',
       },
     );
   }
@@ -114,7 +114,7 @@ function alertFailure(
   );
 }
 
-/** An alert that came once the server had our certificate. */
+/** An alert after the server had our certificate. */
 export function rejectedByAlert(alert: Alert, cause: unknown): CountersignError {
   const { means, hint } = rejectionBy(alert.name);
   return new CountersignError(
@@ -128,7 +128,7 @@ export function rejectedByAlert(alert: Alert, cause: unknown): CountersignError 
   );
 }
 
-/** A close or a reset after our certificate went out says what an alert would have said, but only by inference. */
+/** A close or a reset after our certificate was sent means a refusal, but only by inference. */
 export function rejectedByDisconnection(cause: unknown, ended: ConnectionEnd | undefined): CountersignError {
   // Node has one code for both.
   const unwatched = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET' ? 'reset or closed' : 'closed';
@@ -139,7 +139,7 @@ export function rejectedByDisconnection(cause: unknown, ended: ConnectionEnd | u
     {
       evidence: { certainty: 'inferred' },
       cause,
-      hint: 'The customer must look up in the log of its API whether it refused the client certificate; it does not say so on the wire.',
+      hint: 'The customer must check in the log of its API whether it refused the client certificate; TLS does not show it.',
     },
   );
 }
@@ -148,12 +148,12 @@ function disconnected(error: NodeJS.ErrnoException, progress: HandshakeProgress)
   if (progress.answered && progress.asked) return rejectedByDisconnection(error, progress.ended);
   return new CountersignError(
     'tls-negotiation-failed',
-    'The API server closed the connection in the middle of the handshake, without saying why.',
+    'The API server closed the connection during the handshake without a reason.',
     { evidence: { reason: error.code ?? 'unknown' }, cause: error },
   );
 }
 
-/** OpenSSL's reason in words; the message itself carries addresses of memory and files of the build. */
+/** OpenSSL's reason; the message itself has memory addresses and build paths. */
 function reasonOf(error: NodeJS.ErrnoException): string {
   const { reason } = error as { reason?: unknown };
   return typeof reason === 'string' && /^[\w /.,:-]{1,80}$/.test(reason) ? reason : (error.code ?? 'no reason given');

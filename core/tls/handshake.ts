@@ -148,8 +148,8 @@ function hasSharedAlgorithm(tls: TLSSocket): boolean {
 }
 
 /**
- * Apache with SSLVerifyClient on a location asks in a renegotiation that the request starts; a failure after it is about
- * the certificate. The new keys are logged once our answer is complete, before the server verifies it.
+ * Apache with SSLVerifyClient on a location asks in a renegotiation that the request starts; a failure after it is
+ * about the certificate. The new keys are logged once our answer is complete, before the server verifies it.
  */
 function trackRenegotiation(tls: TLSSocket, handshake: Handshake, progress: HandshakeProgress): void {
   tls.on('keylog', () => {

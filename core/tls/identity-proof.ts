@@ -1,4 +1,4 @@
-// Shows an identity to OpenSSL as a server sees it that trusts the root: what no rule of ours looks for is found before a customer finds it.
+// Presents an identity to an OpenSSL server that trusts its root, to find faults that our own rules do not check.
 import { X509Certificate } from 'node:crypto';
 import { duplexPair } from 'node:stream';
 import { connect, createServer, type SecureVersion, type TLSSocket } from 'node:tls';
@@ -17,17 +17,16 @@ export interface ServerRefusal {
   readonly sentence: string;
 }
 
-/** Nothing waits for a network; what takes longer is a defect. */
+/** Milliseconds. No network is involved, so a longer handshake is a defect. */
 const deadlineMs = 10_000;
 const greeting = 'countersign';
 
-/** Judged by checkIdentity, by a clock that is passed in; OpenSSL's is the machine's. */
+/** checkIdentity checks dates with the clock that is passed in; OpenSSL uses that of the machine. */
 const datesAlone = new Set(['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED']);
 
 /**
- * One handshake in memory over TLS 1.2 and one over TLS 1.3, no port opened: name constraints, extensions and purposes are
- * judged as every server that is built on OpenSSL judges them. Undefined when both are finished and a word went there and
- * back. Some 10 ms with EC keys.
+ * One handshake in memory over TLS 1.2 and one over TLS 1.3, without a port: OpenSSL checks name constraints,
+ * extensions and purposes as a server does. Undefined if both finish and echo a word. About 10 ms with EC keys.
  */
 export async function serverRefusal(identity: PresentedIdentity): Promise<ServerRefusal | undefined> {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -48,12 +47,12 @@ async function handshakeIn(identity: PresentedIdentity, version: SecureVersion):
   let client: TLSSocket | undefined;
   try {
     const server = createServer({
-      // It is the client that is tried: the server borrows its key and certificate, and the client does not look.
+      // Only the client is tested: the server uses the same key and certificate, and the client does not verify it.
       key: privateKey,
       cert: certificate,
       ca: rootCertificate,
       requestCert: true,
-      rejectUnauthorized: false, // reason: judged in refusalOf, which says why
+      rejectUnauthorized: false, // reason: refusalOf verifies and gives the reason
       ...versions,
     });
     server.once('tlsClientError', failed);
@@ -68,13 +67,13 @@ async function handshakeIn(identity: PresentedIdentity, version: SecureVersion):
       socket: clientEnd,
       key: privateKey,
       cert,
-      rejectUnauthorized: false, // reason: the other end is ours, and shows the identity's own certificate
+      rejectUnauthorized: false, // reason: the other end is ours, with the identity's own certificate
       ...versions,
     });
     client.on('error', failed);
     client.once('close', () => resolve('the connection was closed'));
     client.once('data', (data: Buffer) =>
-      resolve(data.toString() === greeting ? undefined : 'what came back was not what was sent'),
+      resolve(data.toString() === greeting ? undefined : 'the echo differs from the sent text'),
     );
     client.write(greeting);
     server.emit('connection', serverEnd);
@@ -98,12 +97,14 @@ function refusalOf(socket: TLSSocket, certificate: string): string | undefined {
     : 'another certificate was presented';
 }
 
-/** Node has names for the errors of OpenSSL's verification that it knew when it was written; name constraints are not among them. */
+/** Node has no name for some of OpenSSL's errors, name constraints among them. */
 function wordsFor(code: string): string {
-  return code === 'UNSPECIFIED' ? 'it breaks a rule of X.509 that Node has no name for, name constraints say' : code;
+  return code === 'UNSPECIFIED'
+    ? 'it breaks a rule of X.509 that Node has no name for, such as name constraints'
+    : code;
 }
 
-/** OpenSSL's words without its place in the source; they name no value of the identity. */
+/** OpenSSL's reason without its source location; it contains no value of the identity. */
 function reasonOf(thrown: unknown): string {
   const { reason, code } = thrown as { readonly reason?: string; readonly code?: string };
   return reason ?? code ?? 'unknown';

@@ -8,7 +8,7 @@ import type { Identity } from '../identity/identity.ts';
 
 /**
  * One context for each version of an identity and each of its destinations: key and chain are parsed once for all hosts
- * and handshakes. Client sessions are kept by link, not by context, so nothing is shared through it.
+ * and handshakes. Client sessions are kept by agent, not by context, so nothing is shared through it.
  */
 export function contextOf(identity: Identity, destination: Destination): SecureContext {
   let ofIdentity = contexts.get(identity);
@@ -26,7 +26,7 @@ export function contextOf(identity: Identity, destination: Destination): SecureC
 
 const contexts = new WeakMap<Identity, Map<Destination, SecureContext>>();
 
-/** Key and chain are parsed once for all handshakes of a link. The root is never sent; the server has it or does not trust us. */
+/** The root is never sent: the server has it or does not trust us. */
 function newContext(identity: Identity, destination: Destination): SecureContext {
   try {
     return createSecureContext({
@@ -49,7 +49,7 @@ function newContext(identity: Identity, destination: Destination): SecureContext
  * for IPv6 at the first name that could be an address (3 ms); both stay for the process. Measured on Node 24.21.
  */
 export async function warmUp(): Promise<void> {
-  // The store's request goes out first.
+  // The request to the identity store goes first.
   await new Promise(setImmediate);
   createSecureContext();
   isIP('name.example');

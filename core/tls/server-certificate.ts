@@ -7,7 +7,7 @@ import { shownAlternativeNames } from '../x509/alternative-names.ts';
 import { inDates, issuerText, pinOf, subjectText } from '../x509/certificate.ts';
 import { isIssuedBy, trustedRoots } from '../x509/trust.ts';
 
-/** What the server must prove to be. */
+/** The expected identity of the server. */
 export interface ServerExpectation {
   /** Name or address the certificate must carry. */
   readonly name: string;
@@ -18,10 +18,10 @@ export interface ServerExpectation {
 export type ServerChain = readonly [X509Certificate, ...X509Certificate[]];
 
 /**
- * The chain of a full handshake. Node links the certificates a server sends by name alone, so that a server could slip a
- * pinned one in: each link's signature is verified here, and the chain ends where one does not hold. It also ends with
- * the first certificate outside its dates: the key in it did sign the one below, but what signed it counts no longer.
- * A root is seldom sent; `withRoot` looks it up among the trusted ones, for pins and reports.
+ * The chain of a full handshake. Node links the certificates a server sends by name alone, so that a server could slip
+ * a pinned one in: each link's signature is verified here, and the chain ends where one does not hold. It also ends
+ * with the first certificate outside its dates: the key in it did sign the one below, but what signed it counts no
+ * longer. A root is seldom sent; `withRoot` looks it up among the trusted ones, for pins and reports.
  */
 export function chainOf(
   socket: TLSSocket,
@@ -51,7 +51,8 @@ export function chainOf(
 
 /**
  * The first moment at which a verified chain is no longer valid, in milliseconds since 1970. A certificate that was
- * outside its dates from the start is not among what OpenSSL went by: servers still send cross-signed roots that expired.
+ * outside its dates from the start is not among what OpenSSL went by: servers still send cross-signed roots that
+ * expired.
  */
 export function validUntil(chain: ServerChain, now: number): number {
   return Math.min(...chain.filter((one) => inDates(one, now)).map((one) => one.validToDate.getTime()));
@@ -78,7 +79,7 @@ export function checkPins(chain: readonly X509Certificate[], pins: readonly stri
   if (!pins?.length || chain.some((certificate) => pins.includes(pinOf(certificate)))) return;
   throw new CountersignError(
     'server-certificate-pin-mismatch',
-    `None of the ${chain.length} certificates of the server's chain matches the pins of the destination.`,
+    `No certificate of the server's chain (${chain.length}) matches the pins of the destination.`,
     { evidence: { served: chain.map(pinOf), pinned: pins } },
   );
 }
@@ -165,8 +166,8 @@ export function outsideDates(certificate: X509Certificate | undefined, now: numb
 }
 
 /**
- * Undefined also for a date that cannot be read: certificates come from anybody. Of such a date Node 24.21 makes a Date of
- * whatever lies in memory, but its text is sound.
+ * Undefined also for an unreadable date of an untrusted certificate. Node 24.21 makes a Date of uninitialised memory
+ * then, but its text is correct.
  */
 function dateText(text: string | undefined): string | undefined {
   const time = Date.parse(text ?? '');

@@ -1,10 +1,10 @@
-// Session tickets of one link, each with the server chain that was verified when its session began.
+// Session tickets of one agent, each with the server chain that was verified when its session began.
 import type { ServerChain } from './server-certificate.ts';
 
 export interface Ticket {
   readonly session: Buffer;
   readonly chain: ServerChain;
-  /** When the chain is no longer valid, in milliseconds since 1970: then the server must show what it has by now. */
+  /** Milliseconds since 1970 when the chain expires; then a full handshake is needed. */
   readonly validUntil: number;
   /** True when the server asked for a client certificate in the full handshake. */
   readonly asked: boolean;
@@ -17,7 +17,7 @@ export interface TicketStore {
   clear(): void;
 }
 
-/** Servers send two at most in a handshake; a few more serve a burst of new connections. */
+/** Servers send at most two in a handshake; more serve a burst of new connections. */
 const most = 4;
 
 export function ticketStore(): TicketStore {

@@ -1,4 +1,5 @@
-// Apache httpd: a virtual host for each listener, asking for the certificate in the handshake or, per location, behind it.
+// Apache httpd: a virtual host for each listener, asking for the certificate in the handshake or, per location, behind
+// it.
 import {
   ciphersOf,
   filesOf,

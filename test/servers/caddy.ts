@@ -11,7 +11,9 @@ export const caddy: RealServer = {
   },
 };
 
-/** One process each: Caddy keeps all certificates in one place and picks by their names, which here are all the same. */
+/**
+ * One process each: Caddy keeps all certificates in one place and picks by their names, which here are all the same.
+ */
 async function startOne(listener: Listener, resources: Resources): Promise<void> {
   const folder = resources.folder();
   const configuration = `{

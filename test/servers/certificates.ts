@@ -93,7 +93,8 @@ export function createMatrixCertificates(resources: Resources): MatrixCertificat
 
 /**
  * The identity as if it had been found usable. Countersign's own check refuses most defects before a packet is sent
- * (see the first table of docs/servers.md); what a server says to such a certificate is measured by passing the check by.
+ * (see the first table of docs/servers.md); what a server says to such a certificate is measured by passing the check
+ * by.
  */
 export function identityOf(
   name: string,

@@ -1,4 +1,5 @@
-// docs/customers.md: no caller can name itself in X-Client-Subject, and the line that lets in one subject alone keeps others of the same root out.
+// docs/customers.md: no caller can name itself in X-Client-Subject, and the line that lets in one subject alone keeps
+// others of the same root out.
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type SubjectForms, subjectForms } from '../../cli/trust-pack/subject-forms.ts';

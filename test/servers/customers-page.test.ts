@@ -1,4 +1,5 @@
-// docs/customers.md has a row for every alert of the server matrix, and the directives of every server that a remedy names.
+// docs/customers.md has a row for every alert of the server matrix, and the directives of every server that a remedy
+// names.
 import { describe, expect, it } from 'vitest';
 import { directiveFor, directives, type Software, softwareNames } from '../../core/diagnosis/server-software.ts';
 import { expectations } from './expectations.ts';

@@ -75,7 +75,9 @@ export function versionOf(peer: Peer, args: readonly string[], pattern = /\d+(?:
   return pattern.exec(stdout + stderr)?.[0] ?? 'unknown';
 }
 
-/** What is missing for this server to run here, in words; undefined when nothing is. The revocation lists need openssl. */
+/**
+ * What is missing for this server to run here, in words; undefined when nothing is. The revocation lists need openssl.
+ */
 export function missingFor({ needs, missing }: Pick<RealServer, 'needs' | 'missing'>): string | undefined {
   const absent = [...new Set<Peer>([...needs, 'openssl'])].filter((peer) => !findPeer(peer));
   return absent.length > 0 ? absent.join(', ') : missing?.();

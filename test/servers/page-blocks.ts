@@ -10,7 +10,10 @@ export interface Place {
   readonly port: number;
   /** Where the API behind the server answers in plain HTTP. */
   readonly behind: number;
-  /** Whether the lines that let in one subject alone, which are comments on the page, are to be none; or what stands in their place. */
+  /**
+   * Whether the lines that let in one subject alone, which are comments on the page, are to be none; or what stands in
+   * their place.
+   */
   readonly compares?: boolean | string;
 }
 

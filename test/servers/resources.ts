@@ -75,7 +75,9 @@ export function openResources(): Resources {
   };
 }
 
-/** Resolves when something accepts connections on every one; throws with the program's own words when it ended instead. */
+/**
+ * Resolves when something accepts connections on every one; throws with the program's own words when it ended instead.
+ */
 export async function accepting(program: Program, ports: readonly number[]): Promise<void> {
   const until = Date.now() + 60_000;
   for (const port of ports) {

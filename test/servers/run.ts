@@ -1,4 +1,5 @@
-// `npm run test:servers`: measures every server that is installed, says what is not as written down, and writes docs/servers.md.
+// `npm run test:servers`: measures every server that is installed, says what is not as written down, and writes
+// docs/servers.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expectations, type ServerName } from './expectations.ts';

@@ -1,4 +1,5 @@
-// The truth, measured: every cell of every real server must come to what was written down by hand, diagnosis and call alike.
+// The truth, measured: every cell of every real server must come to what was written down by hand, diagnosis and call
+// alike.
 import { describe, expect, it } from 'vitest';
 import { expectations, type ServerName } from './expectations.ts';
 import { missingFor } from './listener.ts';

@@ -22,7 +22,9 @@ export interface MatrixServer extends RealServer {
   readonly clients?: Readonly<Partial<Record<CellName, ClientName>>>;
 }
 
-/** Go has no setting for the signatures it takes; Ed448 is not among them (crypto/tls, supportedSignatureAlgorithms). */
+/**
+ * Go has no setting for the signatures it takes; Ed448 is not among them (crypto/tls, supportedSignatureAlgorithms).
+ */
 const goClients = { absent: 'ed448' } as const;
 
 export const servers: Readonly<Record<ServerName, MatrixServer>> = {

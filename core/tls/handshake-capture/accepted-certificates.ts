@@ -12,9 +12,9 @@ export interface IssuerVerdict {
 }
 
 /**
- * A server that names issuers accepts a chain in which one of them issued a certificate (RFC 8446, section 4.2.4; RFC 5246,
- * section 7.4.4); one that names none accepts any. Names are compared as RFC 5280, section 7.1 says.
- * `chain`: DER, leaf first, as sent; the root may be there or not.
+ * A server that names issuers accepts a chain in which one of them issued a certificate (RFC 8446, section 4.2.4; RFC
+ * 5246, section 7.4.4); one that names none accepts any. Names are compared as RFC 5280, section 7.1 says. `chain`:
+ * DER, leaf first, as sent; the root may be there or not.
  */
 export function acceptsIssuer(request: CertificateRequest, chain: readonly Buffer[]): IssuerVerdict {
   const issuers = chain.flatMap((certificate) => readCertificateFields(certificate)?.issuer ?? []);
@@ -28,8 +28,8 @@ export function acceptsIssuer(request: CertificateRequest, chain: readonly Buffe
 }
 
 /**
- * Whether the key can make a CertificateVerify that the server accepts (RFC 8446, sections 4.2.3 and 4.4.3; RFC 5246, section
- * 7.4.8). An empty list accepts any. `key`: the public key of our certificate.
+ * Whether the key can make a CertificateVerify that the server accepts (RFC 8446, sections 4.2.3 and 4.4.3; RFC 5246,
+ * section 7.4.8). An empty list accepts any. `key`: the public key of our certificate.
  */
 export function acceptsSignature(
   request: CertificateRequest,
@@ -72,9 +72,9 @@ function fits(key: KeyObject, algorithm: string): boolean {
 }
 
 /**
- * The algorithms that our certificates are signed with and that the server does not list, leaf first; empty when all are
- * accepted (RFC 8446, section 4.2.3: `signature_algorithms_cert`, or without it the one list for both). Servers seldom
- * enforce it: a warning, not a verdict. `chain`: as in `acceptsIssuer`; what is self-signed is trusted, not verified, and left out.
+ * The algorithms that our certificates are signed with and that the server does not list, leaf first; empty when all
+ * are accepted (RFC 8446, section 4.2.3: `signature_algorithms_cert`, or without it the one list for both). Servers
+ * seldom enforce it: a warning, not a verdict. `chain`: as in `acceptsIssuer`; self-signed certificates are skipped.
  */
 export function unacceptedChainSignatures(request: CertificateRequest, chain: readonly Buffer[]): readonly string[] {
   const own = request.certificateSignatureAlgorithms;
@@ -85,16 +85,16 @@ export function unacceptedChainSignatures(request: CertificateRequest, chain: re
     const fields = readCertificateFields(certificate);
     if (!fields || fields.issuer.equals(fields.subject)) continue;
     const algorithm = signatures[fields.signature];
-    // Unknown ones are nobody's to judge.
+    // Unknown algorithms are skipped.
     if (algorithm && !covers(accepted, algorithm)) unaccepted.add(algorithm);
   }
   return [...unaccepted];
 }
 
 /**
- * What our own certificate is signed with, when `signature_algorithms_cert` leaves that out. Unlike a server, our OpenSSL
- * does enforce it: it sends an empty Certificate then (check_cert_usable in ssl/t1_lib.c). A server that sends no such
- * list is not held to the one for the handshake. `leaf`: DER.
+ * What our own certificate is signed with, when `signature_algorithms_cert` leaves that out. Unlike a server, our
+ * OpenSSL does enforce it: it sends an empty Certificate then (check_cert_usable in ssl/t1_lib.c). A server that sends
+ * no such list is not held to the one for the handshake. `leaf`: DER.
  */
 export function unacceptedLeafSignature(request: CertificateRequest, leaf: Buffer): string | undefined {
   const accepted = request.certificateSignatureAlgorithms;
@@ -107,7 +107,9 @@ function covers(accepted: readonly string[], algorithm: string): boolean {
   return accepted.some((name) => name === algorithm || name.startsWith(`${algorithm}_`));
 }
 
-/** RFC 4055, section 5; RFC 5758, section 3.2; RFC 8410, section 3. For ECDSA the name of TLS goes by the hash alone. */
+/**
+ * RFC 4055, section 5; RFC 5758, section 3.2; RFC 8410, section 3. For ECDSA the name of TLS goes by the hash alone.
+ */
 const signatures: Readonly<Record<string, string>> = {
   [oids.md5WithRsa]: 'rsa_md5',
   [oids.sha1WithRsa]: 'rsa_pkcs1_sha1',

@@ -22,7 +22,9 @@ import {
 export interface CaptureReader {
   /** Bytes that the client received, in order, in chunks of any size. Never throws; copies what it needs. */
   push(bytes: Buffer): void;
-  /** A line of Node's `keylog` event. Lines may come before or after the bytes they open; those not needed are ignored. */
+  /**
+   * A line of Node's `keylog` event. Lines may come before or after the bytes they open; those not needed are ignored.
+   */
   secret(line: Buffer): void;
   /** Zeroes the secrets and forgets what was not read yet. The flight stays as it is. */
   close(): void;
@@ -30,7 +32,9 @@ export interface CaptureReader {
   readonly capture: HandshakeCapture;
 }
 
-/** TLS 1.3 protects the flight with the one secret up to Finished, and with the other after it (RFC 8446, section 7.1). */
+/**
+ * TLS 1.3 protects the flight with the one secret up to Finished, and with the other after it (RFC 8446, section 7.1).
+ */
 const labels = { handshake: 'SERVER_HANDSHAKE_TRAFFIC_SECRET', application: 'SERVER_TRAFFIC_SECRET_0' } as const;
 type Epoch = keyof typeof labels;
 
@@ -211,9 +215,9 @@ export function createCaptureReader(): CaptureReader {
 }
 
 /**
- * `tls.connect` over that socket, connected or connecting, with the reader shown what comes in and the secrets that open
- * it; Node's copy of each key log line is zeroed after. The reader closes with the connection: a flight that is complete
- * enough may be closed earlier. The TLS socket owns the socket under it.
+ * `tls.connect` over that socket, connected or connecting, with the reader shown what comes in and the secrets that
+ * open it; Node's copy of each key log line is zeroed after. The reader closes with the connection: a flight that is
+ * complete enough may be closed earlier. The TLS socket owns the socket under it.
  */
 export function connectRecorded(socket: Socket, options: ConnectionOptions, reader: CaptureReader): TLSSocket {
   const tap = tapSocket(socket, (bytes) => reader.push(bytes));
@@ -229,9 +233,10 @@ export function connectRecorded(socket: Socket, options: ConnectionOptions, read
 }
 
 /**
- * A stream that passes everything through and shows each inbound chunk to `onBytes` first, which must neither change it nor
- * throw. ConnectionEnd, failing or destroying the stream does so to the socket, and the other way round; data is taken from
- * the socket only as fast as it is read. It stays half open: after the peer's end there may still be something to write.
+ * A stream that passes everything through and shows each inbound chunk to `onBytes` first, which must neither change
+ * it nor throw. ConnectionEnd, failing or destroying the stream does so to the socket, and the other way round; data
+ * is taken from the socket only as fast as it is read. It stays half open: after the peer's end there may still be
+ * something to write.
  */
 export function tapSocket(socket: Socket, onBytes: (bytes: Buffer) => void): Duplex {
   let peerEnded = false;

@@ -1,4 +1,5 @@
-// Fills a flight from the messages of the handshake, in the order they come, and says what each means for the records after it.
+// Fills a flight from the messages of the handshake, in the order they come, and says what each means for the records
+// after it.
 
 import { captureLimits, type HandshakeCapture, type Stopped } from './capture.ts';
 import { messageName } from './code-points.ts';
@@ -113,7 +114,8 @@ function takeMessage13(capture: CaptureInProgress, type: number, body: Buffer): 
       capture.asked ??= false;
       return fill(capture, readCertificate13(body));
     case message.compressedCertificate:
-      // OpenSSL in Node is built without compression and never offers it (RFC 8879); the rest of the flight still reads.
+      // OpenSSL in Node is built without compression and never offers it (RFC 8879); the rest of the flight still
+      // reads.
       capture.asked ??= false;
       return undefined;
     case message.certificateVerify:

@@ -1,4 +1,5 @@
-// The handshake messages of a server, one function each: the bytes of a message in, what it says out, undefined when it is malformed.
+// The handshake messages of a server, one function each: the bytes of a message in, what it says out, undefined when it
+// is malformed.
 import { type DistinguishedName, readName } from '../../x509/distinguished-name.ts';
 import { type CertificateRequest, captureLimits } from './capture.ts';
 import { certificateTypeName, cipherSuiteName, groupName, signatureAlgorithmName, versionName } from './code-points.ts';
@@ -109,7 +110,10 @@ export function readCertificateStatus(body: Buffer): { readonly stapledOcsp: Buf
   return cursor.malformed ? undefined : { stapledOcsp };
 }
 
-/** RFC 8446, section 4.3.2: everything is an extension. OID filters (4.2.5) are not read: OpenSSL's clients ignore them too. */
+/**
+ * RFC 8446, section 4.3.2: everything is an extension. OID filters (4.2.5) are not read: OpenSSL's clients ignore them
+ * too.
+ */
 export function readCertificateRequest13(body: Buffer): CertificateRequest | 'too-long' | undefined {
   const cursor = new Cursor(body);
   cursor.inside(1);
@@ -217,8 +221,8 @@ interface Fate {
 }
 
 /**
- * Numbers are big-endian, a vector is a length of 1 to 3 bytes and then that many bytes (RFC 8446, section 3.3 and 3.4).
- * After the first thing that does not fit everything reads as empty or 0 and `left` is 0, so loops over it end.
+ * Numbers are big-endian, a vector is a length of 1 to 3 bytes and then that many bytes (RFC 8446, section 3.3 and
+ * 3.4). After the first thing that does not fit everything reads as empty or 0 and `left` is 0, so loops over it end.
  */
 export class Cursor {
   readonly #bytes: Buffer;

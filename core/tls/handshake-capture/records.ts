@@ -150,7 +150,8 @@ export function createRecordOpener(suite: Suite, secret: Buffer): RecordOpener {
   return {
     open(header, body) {
       if (body.length < suite.tagLength) return undefined;
-      // The sequence number, padded to 12 bytes on the left, XOR the iv. 32 bits are more than the reader's limits allow.
+      // The sequence number, padded to 12 bytes on the left, XOR the iv. 32 bits are more than the reader's limits
+      // allow.
       iv.copy(nonce);
       nonce.writeUInt32BE((iv.readUInt32BE(8) ^ sequence++) >>> 0, 8);
       const sealed = body.subarray(0, body.length - suite.tagLength);
@@ -180,7 +181,10 @@ export function nextSecret(suite: Suite, secret: Buffer): Buffer {
   return expandLabel(suite, secret, 'traffic upd', suite.secretLength);
 }
 
-/** HKDF-Expand-Label with an empty context (RFC 8446, section 7.1); one block of HKDF-Expand (RFC 5869, 2.3) is enough for all. */
+/**
+ * HKDF-Expand-Label with an empty context (RFC 8446, section 7.1); one block of HKDF-Expand (RFC 5869, 2.3) is enough
+ * for all.
+ */
 function expandLabel(suite: Suite, secret: Buffer, label: string, length: number): Buffer {
   const name = `tls13 ${label}`;
   const info = Buffer.concat([Buffer.from([0, length, name.length]), Buffer.from(name), Buffer.from([0, 1])]);
@@ -191,8 +195,9 @@ function expandLabel(suite: Suite, secret: Buffer, label: string, length: number
 }
 
 /**
- * The secret of one line of NSS's key log format (`<label> <client random> <secret>`, both in hex), which is what Node's
- * `keylog` event hands out, when the label is the one asked for. Never goes through a string, so that it can be zeroed.
+ * The secret of one line of NSS's key log format (`<label> <client random> <secret>`, both in hex), which is what
+ * Node's `keylog` event hands out, when the label is the one asked for. Never goes through a string, so that it can be
+ * zeroed.
  */
 export function secretOfLine(line: Buffer, label: string): Buffer | undefined {
   const randomAt = label.length + 1;

@@ -33,7 +33,7 @@ describe('the guard', () => {
     expect(error).toMatchObject({
       code: 'destination-forbidden',
       status: 403,
-      message: 'evil.example is none of the destinations of this identity, which has 2.',
+      message: 'evil.example is not an allowed destination of this identity (2 destinations are configured).',
       evidence: { host: 'evil.example', port: 443, destinations: 2 },
     });
   });
@@ -57,7 +57,7 @@ describe('the guard', () => {
     [
       '169.254.169.254',
       'loopback',
-      '169.254.169.254 is a link-local address; no destination may be reached there.',
+      '169.254.169.254 is a link-local address; no destination can be reached there.',
       'forbidden',
     ],
   ] as const)('refuses %s on a %s network', (host, network, message, addressClass) => {

@@ -1,4 +1,5 @@
-// Lambda freezes a function between two calls: what was kept open may be gone when it thaws, and nothing has said so yet.
+// Lambda freezes a function between two calls: what was kept open may be gone when it thaws, and nothing has said so
+// yet.
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { startApiInAThread } from '../../support/connections/api-in-a-thread.ts';

@@ -1,4 +1,5 @@
-// The customer no longer trusts the certificate in use: perhaps the identity was rotated, and the store has one that it trusts.
+// The customer no longer trusts the certificate in use: perhaps the identity was rotated, and the store has one that it
+// trusts.
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
@@ -169,8 +170,8 @@ describe('the new version is applied whole', () => {
 
 describe('a dead connection and a rejection in one call', () => {
   /**
-   * A call under v1 that is rejected once v2 has been taken up and has a connection, which dies under the repeated call.
-   * `before` says what the rejection comes after.
+   * A call under v1 that is rejected once v2 has been taken up and has a connection, which dies under the repeated
+   * call. `before` says what the rejection comes after.
    */
   async function overtaken(before: 'nothing' | 'a dead connection') {
     const api = await startApi(authorities);

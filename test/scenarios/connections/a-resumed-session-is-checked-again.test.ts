@@ -1,4 +1,5 @@
-// Nothing of a server is on the wire when a session is resumed: dates, name and pins are checked against what it began with.
+// Nothing of a server is on the wire when a session is resumed: dates, name and pins are checked against what it began
+// with.
 import { X509Certificate } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';

@@ -1,4 +1,5 @@
-// A version that is let go, for a newer one or for good: its calls finish, its connections close, its sessions are dropped.
+// A version that is let go, for a newer one or for good: its calls finish, its connections close, its sessions are
+// dropped.
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { createIdentityCache } from '../../../core/identity/cache.ts';

@@ -52,7 +52,7 @@ it('what one caller lets hang is refused to that one alone', async () => {
   expect(error).toMatchObject({
     code: 'name-resolution-failed',
     retryable: true,
-    message: 'slow16.example was not looked up: too many earlier look-ups have had no answer yet.',
+    message: 'slow16.example was not looked up: too many earlier look-ups are still pending.',
     evidence: { host: 'slow16.example', reason: 'too-many-lookups' },
   });
   expect(asked).toHaveLength(16);

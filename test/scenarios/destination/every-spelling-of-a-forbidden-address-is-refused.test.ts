@@ -1,4 +1,5 @@
-// Octal, hexadecimal, short, in other digits, percent-encoded, inside IPv6: a forbidden address is refused in every spelling.
+// Octal, hexadecimal, short, in other digits, percent-encoded, inside IPv6: a forbidden address is refused in every
+// spelling.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Destination } from '../../../core/destination/destination.ts';

@@ -1,4 +1,5 @@
-// A second opinion on every address: Node's BlockList, filled row by row from the IANA registries, must agree everywhere.
+// A second opinion on every address: Node's BlockList, filled row by row from the IANA registries, must agree
+// everywhere.
 import { BlockList } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

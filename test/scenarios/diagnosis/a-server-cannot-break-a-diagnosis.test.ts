@@ -1,4 +1,5 @@
-// Hostile and broken servers: no diagnosis crashes, hangs past its deadline, grows without bound, or leaves a connection open.
+// Hostile and broken servers: no diagnosis crashes, hangs past its deadline, grows without bound, or leaves a
+// connection open.
 import { describe, expect, it } from 'vitest';
 import { diagnosisLines } from '../../../cli/diagnosis-text.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';

@@ -4,7 +4,10 @@ import { type Software, softwareNames, softwareOf } from '../../../core/diagnosi
 
 type Sample = readonly [name: string, known: Software | undefined, headers: Record<string, string>, body?: string];
 
-/** Of the servers of the matrix as they answered there (docs/servers.md has the versions); of the others as their manuals say. */
+/**
+ * Of the servers of the matrix as they answered there (docs/servers.md has the versions); of the others as their
+ * manuals say.
+ */
 const samples: readonly Sample[] = [
   ['nginx', 'nginx', { server: 'nginx/1.22.1' }],
   ['nginx, its name cut off by a proxy', 'nginx', {}, '<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n'],
@@ -24,7 +27,8 @@ const samples: readonly Sample[] = [
   // learn.microsoft.com, HTTP.sys and IIS: removeServerHeader.
   ['IIS', 'iis', { server: 'Microsoft-IIS/10.0' }],
   ['http.sys', 'iis', { server: 'Microsoft-HTTPAPI/2.0' }],
-  // envoyproxy.io, HttpConnectionManager.server_name: "envoy" where nothing else is set; Istio's gateway sets istio-envoy.
+  // envoyproxy.io, HttpConnectionManager.server_name: "envoy" where nothing else is set; Istio's gateway sets
+  // istio-envoy.
   ['Envoy', 'envoy', { server: 'envoy', 'x-envoy-upstream-service-time': '3' }],
   ['Istio', 'envoy', { server: 'istio-envoy' }],
   // AWS, load balancer attribute routing.http.response.server.enabled.

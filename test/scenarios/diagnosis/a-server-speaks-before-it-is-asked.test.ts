@@ -1,4 +1,5 @@
-// Some servers answer before a request came; what they say then is heard, on TLS 1.3 too, where it comes with the tickets.
+// Some servers answer before a request came; what they say then is heard, on TLS 1.3 too, where it comes with the
+// tickets.
 import { describe, expect, it } from 'vitest';
 import { codes, findings, statuses, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { serveTls } from '../../support/servers.ts';

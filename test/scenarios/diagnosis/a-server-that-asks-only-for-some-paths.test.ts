@@ -93,7 +93,7 @@ describe.skipIf(!findPeer('apache2'))('Apache httpd, asking for /v1 alone (needs
     if (verdict === 'access-granted')
       expect(codes(diagnosis)).toEqual(['client-certificate-asked-late', 'probe-answered']);
     else {
-      expect(findings(diagnosis)[0]?.detail).toContain('only its answer to GET /v1/orders is about one');
+      expect(findings(diagnosis)[0]?.detail).toContain('only its answer to GET /v1/orders mentions one');
       expect(diagnosis.remedies.find(({ tried }) => tried)).toMatchObject({ who: 'platform', tried: 'worked' });
     }
   });

@@ -1,4 +1,5 @@
-// The OCSP response that a server staples, made by openssl: who signed it, for which certificate, when, and what it says.
+// The OCSP response that a server staples, made by openssl: who signed it, for which certificate, when, and what it
+// says.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// One table from what was found to who must do what, with the directive of the server where its answer tells which it is.
+// One table from what was found to who must do what, with the directive of the server where its answer tells which it
+// is.
 import { describe, expect, it } from 'vitest';
 import { type Finding, findingCodes, type Remedy, stepOf } from '../../../core/diagnosis/diagnosis.ts';
 import { byCode, byEvidence, type RemedyContext, remediesFor } from '../../../core/diagnosis/remedies.ts';
@@ -8,7 +9,7 @@ type Case = readonly [key: string, told: readonly string[], severity?: Finding['
 
 const page = ' The page docs/customers.md has the configuration for';
 const trust = `customer: Add the root certificate of the platform to the authorities trusted for clients, and accept the intermediates that come with the client certificate.${page}`;
-const log = 'customer: Look up in the log of the server why it turned the client certificate away.';
+const log = 'customer: Check in the log of the server why it refused the client certificate.';
 
 const byTheCode: readonly Case[] = [
   ['name-resolution-failed', ['caller: Check the spelling of api.test.', 'customer: Publish an address']],
@@ -36,7 +37,7 @@ const byTheCode: readonly Case[] = [
   ['stapled-ocsp-invalid', ['customer: Correct the OCSP response'], 'warning'],
   [
     'client-certificate-not-requested',
-    [`customer: Switch on client certificate verification for api.test on port 443.${page}`],
+    [`customer: Enable client certificate verification for api.test on port 443.${page}`],
   ],
   ['client-issuer-not-accepted', [trust], 'warning'],
   ['client-signature-not-accepted', ['customer: Accept a signature algorithm', 'platform: Or issue the identity']],
@@ -119,7 +120,7 @@ describe('the remedy of', () => {
     const code = 'server-certificate-untrusted';
     expectTold(remedies({ code, certainty: 'inferred', evidence }), [
       'platform: If CN=Issuer is a root: add it to the serverRoots of the destination.',
-      `customer: If CN=Issuer is an intermediate: serve it behind the server’s own certificate.${page}`,
+      `customer: If CN=Issuer is an intermediate: serve it after the server’s own certificate.${page}`,
     ]);
   });
 

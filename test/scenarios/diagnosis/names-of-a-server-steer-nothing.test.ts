@@ -1,4 +1,5 @@
-// A server chooses the names in its certificates: no character of theirs steers a terminal, and none of any length fills an answer.
+// A server chooses the names in its certificates: no character of theirs steers a terminal, and none of any length
+// fills an answer.
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { asCountersignError, type CountersignError } from '../../../core/errors.ts';

@@ -1,4 +1,5 @@
-// What a diagnosis cannot be made of is a problem document; what is wrong with the identity is a verdict; each leaves a line.
+// What a diagnosis cannot be made of is a problem document; what is wrong with the identity is a verdict; each leaves a
+// line.
 import { describe, expect, it } from 'vitest';
 import { useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { serveHttps } from '../../support/servers.ts';

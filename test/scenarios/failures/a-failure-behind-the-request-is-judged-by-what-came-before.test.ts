@@ -1,4 +1,5 @@
-// The judgement on an error after the request, case by case: what it is called, and whether the request may be repeated.
+// The judgement on an error after the request, case by case: what it is called, and whether the request may be
+// repeated.
 import { describe, expect, it } from 'vitest';
 import { type ExchangeState, requestFailure } from '../../../core/http/exchange-failure.ts';
 

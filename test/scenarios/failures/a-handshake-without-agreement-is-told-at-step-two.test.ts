@@ -18,7 +18,7 @@ describe.skipIf(!findPeer('openssl'))('no agreement with openssl (needs openssl)
     const server = await startOpenssl(trial.server, { args: [serverVersion] });
     const destination = { minTlsVersion: ours, maxTlsVersion: ours };
     const problem = await trial.fails('tls-negotiation-failed', server.port, { destination });
-    expect(problem.detail).toBe('The API server speaks none of the TLS versions allowed here.');
+    expect(problem.detail).toBe('The API server supports no TLS version that the destination allows.');
     expect(problem.evidence).toEqual({ alert: 'protocol_version', certainty: 'observed' });
   });
 
@@ -26,7 +26,7 @@ describe.skipIf(!findPeer('openssl'))('no agreement with openssl (needs openssl)
     const args = ['-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'];
     const server = await startOpenssl(trial.server, { args });
     const problem = await trial.fails('tls-negotiation-failed', server.port);
-    expect(problem.detail).toBe('The API server speaks none of the TLS versions allowed here.');
+    expect(problem.detail).toBe('The API server supports no TLS version that the destination allows.');
   });
 
   it.each([
@@ -49,7 +49,7 @@ describe.skipIf(!findPeer('openssl'))('no agreement with openssl (needs openssl)
       args: [...args, '-cert2', 'server.pem', '-key2', 'key.pem'],
     });
     const problem = await trial.fails('tls-negotiation-failed', server.port);
-    expect(problem.detail).toBe('The API server has no site of the name localhost.');
+    expect(problem.detail).toBe('The API server has no site named localhost.');
     expect(problem.evidence).toEqual({ alert: 'unrecognized_name', certainty: 'observed' });
   });
 

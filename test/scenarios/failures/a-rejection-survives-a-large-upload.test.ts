@@ -1,4 +1,5 @@
-// Step 5, raced: the server refuses and closes while the body is still being written. It must not look like anything else.
+// Step 5, raced: the server refuses and closes while the body is still being written. It must not look like anything
+// else.
 import { describe, expect, it } from 'vitest';
 import { startNginx } from '../../support/nginx.ts';
 import { startOpenssl } from '../../support/openssl.ts';

@@ -172,7 +172,9 @@ const cases: readonly (readonly [ErrorCode, string, () => Promise<Reply>])[] = [
   ],
 ];
 
-/** What no call of the function ends in. Of rotations and of `countersign serve`, the files named have the same promise. */
+/**
+ * What no call of the function ends in. Of rotations and of `countersign serve`, the files named have the same promise.
+ */
 const elsewhere: ReadonlySet<string> = new Set([
   // test/scenarios/rotation/the-door-throws-nothing-secret.test.ts
   'rotation-refused',

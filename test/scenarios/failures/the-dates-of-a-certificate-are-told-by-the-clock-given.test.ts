@@ -1,4 +1,5 @@
-// OpenSSL refuses by the clock of the machine; what is then said of the dates is said by the clock that decides all else.
+// OpenSSL refuses by the clock of the machine; what is then said of the dates is said by the clock that decides all
+// else.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createSecureContext } from 'node:tls';

@@ -1,4 +1,5 @@
-// One flight, cut into records in every way that RFC 8446 allows, under every cipher suite: what it says does not change.
+// One flight, cut into records in every way that RFC 8446 allows, under every cipher suite: what it says does not
+// change.
 import { describe, expect, it } from 'vitest';
 import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
 import { replay } from '../../support/handshake-capture/record.ts';

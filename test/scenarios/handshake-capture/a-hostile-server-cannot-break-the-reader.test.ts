@@ -1,4 +1,5 @@
-// Bytes that no honest server sends: the reader stops and says why; it neither throws, nor hangs, nor keeps more than its limits.
+// Bytes that no honest server sends: the reader stops and says why; it neither throws, nor hangs, nor keeps more than
+// its limits.
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -205,7 +206,10 @@ describe('fuzzed', () => {
   const authority = createAuthority({ commonName: 'Root' });
   const server = authority.issue({ commonName: 'localhost' });
   const seeds: { readonly bytes: Buffer; readonly lines: readonly Buffer[] }[] = [];
-  /** The messages of a sealed flight, to be changed before they are sealed: behind the protection is where the parsers are. */
+  /**
+   * The messages of a sealed flight, to be changed before they are sealed: behind the protection is where the parsers
+   * are.
+   */
   const plain = [
     message(8, vector(2, extension(16, vector(2, vector(1, Buffer.from('h2')))))),
     request(extension(13, vector(2, number(0x0403, 2))), extension(47, vector(2, vector(2, subject())))),

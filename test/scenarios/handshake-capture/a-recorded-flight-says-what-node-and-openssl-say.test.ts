@@ -252,7 +252,9 @@ describe('Node', () => {
   });
 });
 
-/** The words of `openssl s_client` for signature algorithms and certificate types, and ours cut down to what they say. */
+/**
+ * The words of `openssl s_client` for signature algorithms and certificate types, and ours cut down to what they say.
+ */
 function inOurWords(word: string): string {
   const [kind = '', hash = ''] = word.toLowerCase().split('+');
   return hash ? `${kind.replace('rsa-pss', 'rsa_pss_rsae')}_${hash}` : kind;

@@ -1,4 +1,5 @@
-// TLS over a tapped socket ends, fails, waits and carries data as TLS over the socket itself does; the secrets do not stay.
+// TLS over a tapped socket ends, fails, waits and carries data as TLS over the socket itself does; the secrets do not
+// stay.
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket, createServer as createSocketServer, type Socket } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';

@@ -1,4 +1,5 @@
-// One handshake under every cipher suite and every group that Node can negotiate; Node's own words are the other opinion.
+// One handshake under every cipher suite and every group that Node can negotiate; Node's own words are the other
+// opinion.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { connect, getCiphers } from 'node:tls';

@@ -1,4 +1,5 @@
-// What `requireMutual` may rely on: a Node client's getSharedSigalgs is not empty when a CertificateRequest came, and empty when none did.
+// What `requireMutual` may rely on: a Node client's getSharedSigalgs is not empty when a CertificateRequest came, and
+// empty when none did.
 import { afterAll, describe, expect, it } from 'vitest';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { record } from '../../support/handshake-capture/record.ts';

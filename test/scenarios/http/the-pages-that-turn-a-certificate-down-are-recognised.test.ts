@@ -90,7 +90,7 @@ describe.skipIf(!nginx)('the page of a real nginx (needs nginx)', () => {
   it('for no certificate says that it got none', async () => {
     const [status, words] = await advice('/');
     expect(status).toBe(400);
-    expect(words).toMatch(/^The API server says that it got no client certificate/);
+    expect(words).toMatch(/^The API server says that it received no client certificate/);
   });
 
   it('for another reason says nothing', async () => {

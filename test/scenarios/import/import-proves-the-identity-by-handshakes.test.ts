@@ -111,7 +111,7 @@ describe.skipIf(!findPeer('openssl'))('what only a server finds (needs openssl)'
       severity: 'error',
       where: 'TLSv1.2',
       sentence:
-        'A server that trusts the root refuses the identity in TLSv1.2: it breaks a rule of X.509 that Node has no name for, name constraints say.',
+        'A server that trusts the root refuses the identity in TLSv1.2: it breaks a rule of X.509 that Node has no name for, such as name constraints.',
     });
   });
 });

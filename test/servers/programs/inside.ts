@@ -1,4 +1,5 @@
-// Runs inside a network namespace: brings its loopback up, starts the servers, and hands on what comes through Unix sockets.
+// Runs inside a network namespace: brings its loopback up, starts the servers, and hands on what comes through Unix
+// sockets.
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';

@@ -37,7 +37,9 @@ export async function tap(port: number): Promise<Tap> {
   return { port: (server.address() as AddressInfo).port, hellos };
 }
 
-/** RFC 8446, section 4.1.2, behind a record header of 5 bytes and a handshake header of 4; it comes in one piece here. */
+/**
+ * RFC 8446, section 4.1.2, behind a record header of 5 bytes and a handshake header of 4; it comes in one piece here.
+ */
 function readClientHello(record: Buffer): ClientHello {
   let at = 5 + 4 + 2 + 32;
   at += 1 + record.readUInt8(at);
@@ -50,7 +52,8 @@ function readClientHello(record: Buffer): ClientHello {
     extensions.set(record.readUInt16BE(at), record.subarray(at + 4, at + 4 + length));
     at += 4 + length;
   }
-  // server_name (0): list, type, name (RFC 6066, section 3); pre_shared_key (41): identities, identity (section 4.2.11).
+  // server_name (0): list, type, name (RFC 6066, section 3); pre_shared_key (41): identities, identity (section
+  // 4.2.11).
   const name = extensions.get(0)?.subarray(5).toString();
   const psk = extensions.get(41);
   const ticket = psk ? psk.subarray(4, 4 + psk.readUInt16BE(2)) : extensions.get(35);

@@ -1,4 +1,5 @@
-// The customer's API: an HTTPS server of Node that demands a client certificate and remembers what it saw of each connection.
+// The customer's API: an HTTPS server of Node that demands a client certificate and remembers what it saw of each
+// connection.
 import { randomBytes, X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type ServerOptions } from 'node:https';
@@ -24,7 +25,10 @@ export interface CustomerApi {
   readonly arrived: number;
   /** Open now; those in the middle of a handshake included. */
   readonly openSockets: number;
-  /** Ends each connection that is open, or resets it, which libuv refuses (and never closes it) while it is being shut down. */
+  /**
+   * Ends each connection that is open, or resets it, which libuv refuses (and never closes it) while it is being shut
+   * down.
+   */
   closeConnections(how?: 'end' | 'reset'): Promise<void>;
   /** From now on its port refuses connections; those that stand go on. */
   stopListening(): void;

@@ -1,4 +1,5 @@
-// What the tests of diagnoses share: the door of the function around a store in memory, and one diagnosis of one server.
+// What the tests of diagnoses share: the door of the function around a store in memory, and one diagnosis of one
+// server.
 import { afterEach, expect } from 'vitest';
 import { diagnosisRoute } from '../../../core/diagnosis/diagnose.ts';
 import type { Diagnosis, Finding } from '../../../core/diagnosis/diagnosis.ts';

@@ -1,4 +1,5 @@
-// Records real handshakes: Node's client over a tapped socket, the bytes and key log lines kept, and what Node itself says beside it.
+// Records real handshakes: Node's client over a tapped socket, the bytes and key log lines kept, and what Node itself
+// says beside it.
 import { connect as connectSocket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { HandshakeCapture } from '../../../core/tls/handshake-capture/capture.ts';

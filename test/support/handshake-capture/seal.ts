@@ -1,4 +1,5 @@
-// A server's flight made by hand: TLS 1.3 records sealed with a chosen secret, in any shape; shares no code with the reader.
+// A server's flight made by hand: TLS 1.3 records sealed with a chosen secret, in any shape; shares no code with the
+// reader.
 import { type CipherGCM, createCipheriv, createHmac } from 'node:crypto';
 
 export const suites = {
