@@ -67,7 +67,7 @@ export const refusalPages: readonly (RefusalPage & { readonly pattern: RegExp })
     kind: 'none-received',
     pattern:
       /requires your browser to have a .{0,40}client certificate|<(?:title|center|h1)>(?:\d{3} )?No required SSL certificate was sent<|^\s*\{"message":\s*"No required TLS certificate was sent"[^{}]*\}\s*$|<[^<>]{1,200}>[^<]{0,60}No client certificate chain in this request|403[.]7\b.{0,60}client certificate (?:is )?required|403 - Forbidden: SSL client certificate is required/is,
-    advice: `The API server says that it got no client certificate (step 4 or 5), as servers do that did not ask for one under this name or know none of its issuers: the customer must ask for it in the virtual host that answers, and ${trustUs}`,
+    advice: `The API server says that it received no client certificate (step 4 or 5). Either it did not ask for one under this name, or it does not know the issuers. The customer must request it in the virtual host that answers, and ${trustUs}`,
   },
 ];
 

@@ -16,12 +16,12 @@ const byTheCode: readonly Case[] = [
   ['connection-refused', ['customer: Start the API on that port']],
   ['connection-failed', ['network: Check the route from the platform to api.test.']],
   ['connection-timeout', ['network: Let the addresses of the platform through']],
-  ['server-not-tls', ['caller: Use the port', 'customer: Switch TLS on']],
+  ['server-not-tls', ['caller: Use the port', 'customer: Enable TLS']],
   [
     'tls-negotiation-failed',
     [`customer: Offer TLS 1.2 or 1.3 with a current cipher suite under the name api.test.${page}`],
   ],
-  ['handshake-timeout', ['customer: Find out why']],
+  ['handshake-timeout', ['customer: Check why']],
   ['server-certificate-expired', ['customer: Install a certificate that is valid today']],
   ['server-certificate-expires-soon', ['customer: Renew the certificate CN=a before'], 'warning'],
   [
@@ -30,10 +30,10 @@ const byTheCode: readonly Case[] = [
   ],
   ['server-certificate-invalid', ['customer: Install a certificate for server authentication']],
   ['server-certificate-weak', ['customer: Replace the certificate CN=a by one'], 'warning'],
-  ['server-certificate-pin-mismatch', ['platform: Ask the customer', 'network: If it did not']],
+  ['server-certificate-pin-mismatch', ['platform: Ask the customer', 'network: If the key did not change']],
   ['server-chain-unordered', [`customer: Serve the chain in order`], 'warning'],
   ['stapled-ocsp-revoked', ['customer: Replace the certificate'], 'warning'],
-  ['stapled-ocsp-stale', ['customer: Let the server fetch'], 'warning'],
+  ['stapled-ocsp-stale', ['customer: Make the server fetch'], 'warning'],
   ['stapled-ocsp-invalid', ['customer: Correct the OCSP response'], 'warning'],
   [
     'client-certificate-not-requested',
@@ -49,10 +49,10 @@ const byTheCode: readonly Case[] = [
     ['customer: Accept the algorithms that the client certificates are signed with: rsa_pss.', 'platform: Or issue'],
     'warning',
   ],
-  ['response-timeout', ['customer: Find out why the API does not answer'], 'warning'],
-  ['response-incomplete', ['customer: Look up in the log of the API'], 'warning'],
+  ['response-timeout', ['customer: Check why the API does not answer'], 'warning'],
+  ['response-incomplete', ['customer: Check in the log of the API'], 'warning'],
   ['response-malformed', ['caller: Check that an API listens for HTTPS at api.test on port 443.'], 'warning'],
-  ['probe-unexpected-status', ['caller: Name a path with the probe', 'platform: Or set the probe'], 'warning'],
+  ['probe-unexpected-status', ['caller: Use a probe path that answers 2xx', 'platform: Or set the probe'], 'warning'],
   ['identity-unusable', ['platform: Store a corrected version of the identity robot']],
 ];
 
@@ -66,13 +66,13 @@ const byTheEvidence: readonly Case[] = [
     'unknown-root',
     ['platform: Add the customer’s root CN=Issuer to the serverRoots', 'customer: Send the platform that root'],
   ],
-  ['missing-intermediate', [`customer: Serve the intermediate certificate CN=Issuer behind the server’s own.${page}`]],
+  ['missing-intermediate', [`customer: Serve the intermediate certificate CN=Issuer after the server’s own.${page}`]],
   ['bad_certificate', [trust, log]],
   ['certificate_unknown', [trust, log]],
   ['certificate_expired', ['platform: Rotate the identity robot.', 'customer: Check the clock']],
   ['certificate_revoked', ['platform: Rotate the identity robot: ', 'customer: Or correct the revocation list']],
   ['unsupported_certificate', ['platform: Issue the identity', 'customer: Accept its key type']],
-  ['access_denied', [trust, 'customer: Or give the subject']],
+  ['access_denied', [trust, 'customer: Or grant the subject']],
   ['denied', ['customer: Map the subject']],
   ['expired-or-revoked', ['platform: Rotate the identity robot.', 'customer: Check the clock and']],
   [
@@ -161,7 +161,7 @@ describe('every finding', () => {
 
   it('a server that never asked, at a path that was not tried, has one for the caller', () => {
     const code = 'client-certificate-not-requested';
-    expectTold(remedies({ code, certainty: 'inferred' }), ['caller: Name a path', 'customer: Switch on']);
+    expectTold(remedies({ code, certainty: 'inferred' }), ['caller: Run the diagnosis again', 'customer: Enable']);
   });
 });
 

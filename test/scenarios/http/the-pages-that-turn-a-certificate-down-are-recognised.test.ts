@@ -101,8 +101,8 @@ describe.skipIf(!nginx)('the page of a real nginx (needs nginx)', () => {
 
 describe('the words of other servers', () => {
   it.each([
-    [403, 'HTTP Error 403.7 - Forbidden<p>403.7 Forbidden: Client certificate required', /got no client certificate/],
-    [403, '403 - Forbidden: SSL client certificate is required.', /got no client certificate/],
+    [403, 'HTTP Error 403.7 - Forbidden<p>403.7 Forbidden: Client certificate required', /received no client certificate/],
+    [403, '403 - Forbidden: SSL client certificate is required.', /received no client certificate/],
     [
       403,
       'HTTP Error 403.16 - Forbidden. Your client certificate is either not trusted or is invalid.',
@@ -119,22 +119,22 @@ describe('the words of other servers', () => {
       /expired or was revoked/,
     ],
     // IIS 5 (KB 248075) and its custom page since.
-    [403, 'HTTP 403.12 - Access Forbidden: Mapper denied access', /gives it no access/],
+    [403, 'HTTP 403.12 - Access Forbidden: Mapper denied access', /grants it no access/],
     [
       403,
       '403.12 - Forbidden: Client certificate is denied access by the server certificate mapper.',
-      /gives it no access/,
+      /grants it no access/,
     ],
     [
       403,
       'The account to which your client certificate is mapped on the Web server has been denied access to this Web site.',
-      /gives it no access/,
+      /grants it no access/,
     ],
     // Azure Application Gateway: nginx's pages under its own name.
     [
       400,
       '<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n<center>No required SSL certificate was sent</center>\r\n<hr><center>Microsoft-Azure-Application-Gateway/v2</center>\r\n</body>\r\n</html>\r\n',
-      /got no client certificate/,
+      /received no client certificate/,
     ],
     [
       400,
@@ -142,9 +142,9 @@ describe('the words of other servers', () => {
       /refused the client/,
     ],
     [403, 'Reason: Cannot perform Post-Handshake Authentication.<br />', /only after the handshake/],
-    [401, '{"message":"No required TLS certificate was sent"}', /got no client certificate/],
+    [401, '{"message":"No required TLS certificate was sent"}', /received no client certificate/],
     [401, '{"message":"TLS certificate failed verification"}', /refused the client/],
-    [401, '<h1>HTTP Status 401 - No client certificate chain in this request</h1>', /got no client certificate/],
+    [401, '<h1>HTTP Status 401 - No client certificate chain in this request</h1>', /received no client certificate/],
     [495, '<center>The SSL certificate error</center>', /refused the client/],
   ])('%d %s', (status, page, words) => {
     const advice = adviceFor(status, Buffer.from(page));
