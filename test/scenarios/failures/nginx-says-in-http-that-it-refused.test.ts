@@ -52,7 +52,7 @@ describe.skipIf(!findPeer('nginx') || !findPeer('openssl'))('nginx (needs nginx 
         directives: 'ssl_conf_command ClientSignatureAlgorithms RSA-PSS+SHA256:RSA+SHA256;',
       });
       expect(answer).toMatchObject({ status: 400 });
-      expect(answer.advice).toMatch(/got no client certificate/);
+      expect(answer.advice).toMatch(/received no client certificate/);
     });
   });
 });
