@@ -14,7 +14,7 @@ describe('a server that does not speak TLS', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     const problem = await trial.fails('server-not-tls', (server.address() as AddressInfo).port);
-    expect(problem.detail).toContain('is not TLS');
+    expect(problem.detail).toContain('did not answer with TLS');
   });
 
   it.each([
@@ -79,7 +79,7 @@ describe('a server that goes away', () => {
   ])('in the handshake, %s, by a close', async (_when, bytes) => {
     const server = await serveTcp((socket) => socket.once('data', () => socket.end(bytes, 'latin1')));
     const problem = await trial.fails('tls-negotiation-failed', server.port);
-    expect(problem.detail).toContain('closed the connection in the middle of the handshake');
+    expect(problem.detail).toContain('closed the connection during the handshake');
   });
 
   it('in the handshake, by a reset', async () => {
