@@ -101,7 +101,11 @@ describe.skipIf(!nginx)('the page of a real nginx (needs nginx)', () => {
 
 describe('the words of other servers', () => {
   it.each([
-    [403, 'HTTP Error 403.7 - Forbidden<p>403.7 Forbidden: Client certificate required', /received no client certificate/],
+    [
+      403,
+      'HTTP Error 403.7 - Forbidden<p>403.7 Forbidden: Client certificate required',
+      /received no client certificate/,
+    ],
     [403, '403 - Forbidden: SSL client certificate is required.', /received no client certificate/],
     [
       403,
