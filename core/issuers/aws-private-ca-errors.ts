@@ -1,4 +1,4 @@
-// What AWS Private CA or the way to it says, in this project's words.
+// Maps the errors of AWS Private CA and its SDK to errors of Countersign.
 import { networkCodeOf, quotableCause } from '../aws/client.ts';
 import { CountersignError, type ErrorCode } from '../errors.ts';
 
@@ -21,7 +21,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   },
   ResourceNotFoundException: {
     code: refused,
-    detail: 'AWS Private CA has no authority, or no certificate, of that ARN.',
+    detail: 'AWS Private CA has no authority, or no certificate, with that ARN.',
     hint: 'The platform must correct issuer.certificateAuthorityArn; a deleted authority cannot sign.',
   },
   InvalidArnException: {
@@ -30,7 +30,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   },
   InvalidStateException: {
     code: refused,
-    detail: 'The private CA is not active: it is disabled, expired, deleted or not set up yet.',
+    detail: 'The private CA is not active: it is disabled, expired, deleted or not set up.',
     hint: 'The platform must enable the private CA, or name another in issuer.certificateAuthorityArn.',
   },
   MalformedCSRException: { code: refused, detail: 'AWS Private CA does not accept the certificate request.' },
@@ -47,16 +47,16 @@ const explanations: Readonly<Record<string, Explanation>> = {
   LimitExceededException: {
     code: refused,
     detail: 'A quota of AWS Private CA is used up.',
-    hint: 'The platform must have the quota raised; how many certificates an authority may issue is one.',
+    hint: 'The platform must have the quota raised, for example that of certificates per authority.',
   },
   RequestFailedException: {
     code: refused,
-    detail: 'AWS Private CA failed to issue the certificate, and does not say why.',
+    detail: 'AWS Private CA failed to issue the certificate without a reason.',
   },
   ThrottlingException: { code: unavailable, detail: 'AWS Private CA throttles its calls.' },
   CredentialsProviderError: {
     code: unavailable,
-    detail: 'There are no AWS credentials to call AWS Private CA with.',
+    detail: 'There are no AWS credentials for AWS Private CA.',
     hint: 'The platform must give the function a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
     retryable: false,
   },
@@ -69,23 +69,23 @@ const explanations: Readonly<Record<string, Explanation>> = {
   ExpiredTokenException: { code: unavailable, detail: 'The AWS credentials have expired.' },
   timeout: {
     code: unavailable,
-    detail: 'AWS Private CA did not answer, or did not finish the certificate, in time.',
-    hint: 'The rotation is tried again, with the same token: within five minutes that asks for the same certificate.',
+    detail: 'AWS Private CA did not issue the certificate in time.',
+    hint: 'The rotation is tried again with the same token, which within five minutes returns the same certificate.',
   },
 };
 
-/** True while the certificate is being made (API reference, GetCertificate). */
+/** The certificate is not issued yet (API reference, GetCertificate). */
 export function isInProgress(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.name === 'RequestInProgressException';
 }
 
-/** Anything that was thrown on the way; what is a CountersignError already stays. */
+/** A CountersignError is returned as it is. */
 export function explainPrivateCa(thrown: unknown): CountersignError {
   if (thrown instanceof CountersignError) return thrown;
   const reason = reasonOf(thrown);
   const { code, detail, ...more } = explanations[reason] ?? {
     code: unavailable,
-    detail: 'AWS Private CA could not be asked for the certificate.',
+    detail: 'The request to AWS Private CA failed.',
   };
   const cause = quotableCause(thrown);
   return new CountersignError(code, detail, {
@@ -95,10 +95,10 @@ export function explainPrivateCa(thrown: unknown): CountersignError {
   });
 }
 
-/** The name AWS gives the error; `timeout` for an attempt's and the whole rotation's; ECONNREFUSED and its like for the network's. */
+/** AWS's error name, `timeout`, or a network code such as ECONNREFUSED. */
 function reasonOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return 'Error';
-  // First: the SDK calls a connection that was reset a TimeoutError too.
+  // First: the SDK also names a connection reset TimeoutError.
   const network = networkCodeOf(thrown);
   if (network !== undefined) return network;
   return thrown.name === 'TimeoutError' || thrown.name === 'AbortError' ? 'timeout' : thrown.name;

@@ -1,4 +1,4 @@
-// AWS Private CA as an issuer: IssueCertificate with a token that makes it one certificate, then GetCertificate until it is there.
+// AWS Private CA as an issuer: IssueCertificate with an idempotency token, then GetCertificate until it is issued.
 import { createHash } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
@@ -18,23 +18,23 @@ import type { Issuer, SigningOrder } from './issuer.ts';
 export type PrivateCaSettings = Extract<IssuerSettings, { kind: 'aws-private-ca' }>;
 
 export interface PrivateCaOptions {
-  /** For each of three attempts. */
+  /** Milliseconds for each of three attempts. Default 5,000. */
   readonly attemptTimeoutMs?: number;
-  /** Before GetCertificate is asked for the second time; twice as long each time after that, at most 3 s. */
+  /** Milliseconds before the second GetCertificate; doubled each time, at most 3,000. Default 250. */
   readonly pollMs?: number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
 
 const maxAttempts = 3;
-const mostPollMs = 3_000;
+const maxPollMs = 3_000;
 const day = 86_400_000;
-/** For the first certificate; later ones are asked to be valid as long as the one before. */
+/** For the first certificate; later ones get the lifetime of the current one. */
 const firstValidityDays = 90;
 
 /**
- * Credentials and endpoint are the SDK's own settings (AWS_ENDPOINT_URL_ACM_PCA, …); the region is that of the authority.
- * Throws `renewal-unusable` for what is not the ARN of an authority.
+ * Credentials and endpoint come from the SDK's own settings (AWS_ENDPOINT_URL_ACM_PCA, …), the region from the ARN. Throws
+ * `renewal-unusable` if that is not the ARN of an authority.
  */
 export function awsPrivateCaIssuer(settings: PrivateCaSettings, options: PrivateCaOptions = {}): Issuer {
   const { attemptTimeoutMs = 5_000, pollMs = 250, now = Date.now } = options;
@@ -45,25 +45,25 @@ export function awsPrivateCaIssuer(settings: PrivateCaSettings, options: Private
     abortSignal: AbortSignal.any([signal, AbortSignal.timeout(maxAttempts * attemptTimeoutMs)]),
   });
 
-  /** The family must be that of the authority's key (API reference, IssueCertificate); the hash is as strong as the key. */
+  /** Of the family of the authority's key (API reference, IssueCertificate), with a hash as strong as the key. */
   async function algorithmFor(days: number, signal: AbortSignal): Promise<SigningAlgorithm> {
     if (signingAlgorithm !== undefined) return signingAlgorithm;
     const command = new DescribeCertificateAuthorityCommand({ CertificateAuthorityArn });
     const { CertificateAuthority: authority } = await client.send(command, within(signal));
     const key = authority?.CertificateAuthorityConfiguration?.KeyAlgorithm ?? '';
     if (authority?.Status !== undefined && authority.Status !== 'ACTIVE') {
-      const sentence = `The private CA is ${authority.Status}; only an active one signs.`;
+      const sentence = `The private CA is ${authority.Status}; it must be ACTIVE to sign.`;
       throw refused(sentence, `status-${authority.Status}`, enableHint);
     }
     const end = authority?.NotAfter?.getTime();
     if (end !== undefined && end < now() + days * day) {
-      const sentence = `The private CA ends on ${new Date(end).toISOString()}, before a certificate of ${days} days would.`;
+      const sentence = `The private CA ends on ${new Date(end).toISOString()}, before a certificate of ${days} days.`;
       throw refused(sentence, 'authority-ends-first', renewHint);
     }
     const found = algorithms[key] ?? (key.startsWith('RSA_') ? 'SHA256WITHRSA' : undefined);
     if (found !== undefined) return found;
     throw refused(
-      'The private CA has a key of a kind that no chain of an identity can have.',
+      'The private CA has a key of a type that an identity cannot have in its chain.',
       'key-algorithm',
       otherHint,
     );
@@ -76,10 +76,10 @@ export function awsPrivateCaIssuer(settings: PrivateCaSettings, options: Private
         CertificateAuthorityArn,
         Csr: Buffer.from(order.certificateRequest),
         SigningAlgorithm: await algorithmFor(days, order.signal),
-        // It takes subject and subject alternative names from the request (User Guide, "Template definitions").
+        // Takes subject and subject alternative names from the request (User Guide, "Template definitions").
         TemplateArn: templateArn ?? `arn:${partition}:acm-pca:::template/EndEntityClientAuthCertificate/V1`,
         Validity: { Type: 'DAYS', Value: days },
-        // 36 characters at most (API reference): a digest has the room, whatever the token is.
+        // At most 36 characters (API reference), so a digest of the token.
         IdempotencyToken: createHash('sha256').update(order.idempotencyToken).digest('hex').slice(0, 32),
       }),
       within(order.signal),
@@ -88,7 +88,7 @@ export function awsPrivateCaIssuer(settings: PrivateCaSettings, options: Private
   }
 
   async function fetchIssued(CertificateArn: string, signal: AbortSignal): Promise<string> {
-    for (let pause = pollMs; ; pause = Math.min(2 * pause, mostPollMs)) {
+    for (let pause = pollMs; ; pause = Math.min(2 * pause, maxPollMs)) {
       try {
         const command = new GetCertificateCommand({ CertificateAuthorityArn, CertificateArn });
         const { Certificate, CertificateChain } = await client.send(command, within(signal));

@@ -1,4 +1,4 @@
-// Makes the key and the request that an issuer signs: PKCS#10 (RFC 2986), with the names that the next certificate is to bear.
+// Creates the key and the certificate request for an issuer: PKCS#10 (RFC 2986).
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeyAlgorithm } from '../identity/renewal.ts';
@@ -12,11 +12,11 @@ import { writePem } from '../x509/pem.ts';
 export interface RequestedCertificate {
   /** PEM, RSA or EC. */
   readonly privateKey: string;
-  /** RFC 4514 text; absent: the subject of `like`, byte for byte. */
+  /** RFC 4514 text. Default: the subject of `like`, byte for byte. */
   readonly subject?: string | undefined;
-  /** `dns:…`, `uri:…`, `email:…`, `ip:…`; absent: those of `like`, as they stand there. An empty list asks for none. */
+  /** `dns:…`, `uri:…`, `email:…`, `ip:…`. Default: those of `like`. An empty list requests none. */
   readonly names?: readonly string[] | undefined;
-  /** PEM of the certificate that is to be replaced. */
+  /** PEM of the certificate that is replaced. */
   readonly like?: string | undefined;
 }
 
@@ -24,7 +24,7 @@ const generate = promisify(generateKeyPair);
 const curves = { EC_P256: 'prime256v1', EC_P384: 'secp384r1' } as const;
 const sizes = { RSA_2048: 2048, RSA_3072: 3072, RSA_4096: 4096 } as const;
 
-/** PEM, PKCS#8. On a thread of its own: an RSA key of 4096 bits takes a second and more. */
+/** PEM, PKCS#8. Generated in the thread pool: an RSA key of 4096 bits takes more than a second. */
 export async function newPrivateKey(algorithm: KeyAlgorithm): Promise<string> {
   const { privateKey } =
     algorithm === 'EC_P256' || algorithm === 'EC_P384'
@@ -33,7 +33,7 @@ export async function newPrivateKey(algorithm: KeyAlgorithm): Promise<string> {
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-/** Undefined for what cannot be read, and for keys that no new one would be made like (P-521, RSA of another size). */
+/** Undefined if the key cannot be read, or is not one of the algorithms (P-521, RSA of another size). */
 export function keyAlgorithmOf(privateKeyPem: string): KeyAlgorithm | undefined {
   try {
     const { asymmetricKeyType, asymmetricKeyDetails: details } = createPrivateKey(privateKeyPem);
@@ -122,7 +122,7 @@ function readKey(privateKey: string) {
   throw renewalUnusable('key-unusable', 'renewal: the private key of the identity is neither an RSA nor an EC key.');
 }
 
-/** Undefined for what is no certificate. */
+/** Undefined if it is not a certificate. */
 function readModel(pem: string): CertificateNames | undefined {
   try {
     return namesOfCertificate(new X509Certificate(pem).raw);

@@ -1,15 +1,18 @@
-// What an issuer is to a rotation: a certificate signing request goes in, certificates come out.
+// The interface of an issuer: a certificate request goes in, certificates come out.
+import { type KeyObject, X509Certificate } from 'node:crypto';
+import { settingUnusable } from '../identity/unusable.ts';
+import { type CertificateNames, namesOfCertificate, readCertificateRequest } from '../x509/certificate.ts';
 
 export interface SigningOrder {
   /** Name of the identity. */
   readonly identity: string;
-  /** PEM, PKCS#10 (RFC 2986). The same text whenever the same order is made again. */
+  /** PEM, PKCS#10 (RFC 2986). A repeated order has the same text. */
   readonly certificateRequest: string;
-  /** The same for the same request: letters, digits and hyphens, 32 to 64 of them. */
+  /** 32 to 64 letters, digits and hyphens; a repeated order has the same token. */
   readonly idempotencyToken: string;
-  /** Days that the current certificate was issued for, rounded: issuers date back by minutes or an hour. Absent at the first one. */
+  /** Days for which the current certificate was issued, rounded, as issuers backdate. Undefined for the first one. */
   readonly currentLifetimeDays: number | undefined;
-  /** What the identity presents today, for issuers that renew over mutual TLS; absent at the first one. PEM. */
+  /** PEM, for issuers that renew over mutual TLS. Undefined if the identity has no usable certificate. */
   readonly current:
     | {
         readonly privateKey: string;
@@ -18,11 +21,11 @@ export interface SigningOrder {
         readonly rootCertificate: string;
       }
     | undefined;
-  /** Aborts when the rotation's time is over. */
+  /** Aborts when the time of the step is over. */
   readonly signal: AbortSignal;
 }
 
-/** PEM, in whatever order they came; none of it is trusted before it has been put in order and checked. */
+/** PEM in any order, unchecked. */
 export interface Issued {
   readonly certificates: string;
 }
@@ -33,4 +36,28 @@ export interface Issued {
  */
 export interface Issuer {
   issue(order: SigningOrder): Promise<Issued>;
+}
+
+/** The names and the key of a certificate or a certificate request. */
+export interface NamedKey extends CertificateNames {
+  readonly publicKey: KeyObject;
+}
+
+/** What the order asks for. Throws `renewal-unusable`. */
+export function requestedNames({ certificateRequest }: Pick<SigningOrder, 'certificateRequest'>): NamedKey {
+  const requested = readCertificateRequest(certificateRequest);
+  if (requested) return requested;
+  throw settingUnusable('The certificate request cannot be read.');
+}
+
+/** Those of the current certificate, which issuers copy in a renewal. Throws `renewal-unusable`. */
+export function currentNames({ certificate }: NonNullable<SigningOrder['current']>): NamedKey {
+  try {
+    const { raw, publicKey } = new X509Certificate(certificate);
+    const names = namesOfCertificate(raw);
+    if (names) return { ...names, publicKey };
+  } catch {
+    // Reported below.
+  }
+  throw settingUnusable('The current certificate cannot be read.');
 }

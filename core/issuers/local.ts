@@ -1,4 +1,4 @@
-// The authority of the local cloud as an issuer: the request goes in over loopback HTTP, PEM certificates come out.
+// The authority of the local cloud as an issuer, over HTTP on loopback.
 import { collectBytes } from '../byte-collector.ts';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
@@ -7,12 +7,12 @@ import type { Issuer, SigningOrder } from './issuer.ts';
 
 export type LocalSettings = Extract<IssuerSettings, { kind: 'local' }>;
 
-const mostBytes = 65_536;
+const maxBytes = 65_536;
 const attemptMs = 10_000;
-/** For the first certificate; later ones are asked to be valid as long as the one before. */
+/** For the first certificate; later ones get the lifetime of the current one. */
 const firstValidityDays = 90;
 
-/** Throws `renewal-unusable` for an address that is not http on loopback: what answers there is trusted with no proof. */
+/** Throws `renewal-unusable` for a URL other than http on loopback: the server is not authenticated. */
 export function localIssuer(settings: LocalSettings): Issuer {
   const url = loopbackUrl(settings.url);
   return {
@@ -40,7 +40,7 @@ export function localIssuer(settings: LocalSettings): Issuer {
 function loopbackUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isPlain = url?.protocol === 'http:' && url.username === '' && url.password === '';
-  // Names are resolved by whoever is asked: only what says of itself that it is this machine is taken.
+  // Other names could resolve to another machine.
   if (url && isPlain && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)) return url;
   throw renewalUnusable(
     'not-loopback',
@@ -59,13 +59,13 @@ async function ask(url: URL, asked: Asked, signal: AbortSignal): Promise<{ statu
       redirect: 'error',
       signal,
     });
-    const body = response.body ? await collectBytes(response.body, mostBytes) : Buffer.alloc(0);
+    const body = response.body ? await collectBytes(response.body, maxBytes) : Buffer.alloc(0);
     if (body !== undefined) return { status: response.status, text: body.toString() };
   } catch (thrown) {
     const reason = signal.aborted ? 'timeout' : networkCodeOf(thrown);
     throw unavailable(signal.aborted ? 'did not answer in time' : 'cannot be reached', reason);
   }
-  throw new CountersignError('issued-certificate-unusable', `The local authority sent more than ${mostBytes} bytes.`, {
+  throw new CountersignError('issued-certificate-unusable', `The local authority sent more than ${maxBytes} bytes.`, {
     evidence: { reason: 'answer-too-large' },
   });
 }
@@ -75,9 +75,9 @@ function networkCodeOf(thrown: unknown): string {
   return typeof cause?.code === 'string' ? cause.code : 'Error';
 }
 
-function unavailable(what: string, reason: string): CountersignError {
-  return new CountersignError('issuer-unavailable', `The local authority ${what}.`, {
+function unavailable(fault: string, reason: string): CountersignError {
+  return new CountersignError('issuer-unavailable', `The local authority ${fault}.`, {
     evidence: { reason },
-    hint: 'Whoever runs the local cloud must start it: its authority signs the next certificate.',
+    hint: 'The operator of the local cloud must start it: its authority signs the next certificate.',
   });
 }

@@ -1,26 +1,26 @@
-// The one-time token with which step-ca signs a first certificate: a JWT, signed with the key of a JWK provisioner.
+// The one-time token for the first certificate of step-ca: a JWT, signed with the key of a JWK provisioner.
 import { randomBytes } from 'node:crypto';
 import { calculateJwkThumbprint, compactDecrypt, importJWK, type JWK, SignJWT } from 'jose';
 import { settingUnusable } from '../identity/unusable.ts';
 
 export interface Provisioner {
   readonly name: string;
-  /** Private JWK (RFC 7517) as JSON, or the `encryptedKey` of the provisioner as step-ca keeps it (RFC 7516, compact). */
+  /** Private JWK (RFC 7517) as JSON, or the `encryptedKey` of the provisioner in ca.json (RFC 7516, compact). */
   readonly key: string;
-  /** For the encrypted form. */
+  /** For `encryptedKey`. */
   readonly password: string | undefined;
 }
 
 /** step-ca's own client gives a token five minutes. */
 const lifetimeSeconds = 300;
-/** smallstep writes 100,000 to 600,000 rounds; jose allows 10,000 unless told. */
-const mostRounds = 1_000_000;
+/** smallstep uses 100,000 to 600,000 PBES2 rounds; the default limit of jose is 10,000. */
+const maxRounds = 1_000_000;
 
 /**
- * Claims as step-ca checks them (its provisioner of type JWK): it finds the provisioner by issuer and key id, holds the
- * common name of the request against `sub` and its alternative names against `sans`, and takes each `jti` once. So the
- * `jti` is random: a token whose answer was lost could never be used again. `signUrl` must name the authority as its
- * `dnsNames` do. `now` is in milliseconds. Throws `renewal-unusable`, which never quotes the key.
+ * Claims as step-ca's JWK provisioner checks them: it finds the provisioner by issuer and key id, compares the common name of
+ * the request with `sub` and its alternative names with `sans`, and accepts each `jti` once. The `jti` is random, so that a
+ * retry is accepted. `signUrl` must use one of the authority's `dnsNames`. `now` is in milliseconds since 1970. Throws
+ * `renewal-unusable`, which never quotes the key.
  */
 export async function oneTimeToken(
   provisioner: Provisioner,
@@ -75,7 +75,7 @@ async function decrypted(text: string, password: string | undefined): Promise<st
   try {
     const { plaintext } = await compactDecrypt(text, new TextEncoder().encode(password), {
       keyManagementAlgorithms: ['PBES2-HS256+A128KW', 'PBES2-HS384+A192KW', 'PBES2-HS512+A256KW'],
-      maxPBES2Count: mostRounds,
+      maxPBES2Count: maxRounds,
     });
     return new TextDecoder().decode(plaintext);
   } catch {
@@ -83,7 +83,7 @@ async function decrypted(text: string, password: string | undefined): Promise<st
   }
 }
 
-/** RFC 7518, section 3.1, and RFC 8037: what the type of the key leaves to choose is read from its `alg`. */
+/** RFC 7518, section 3.1, and RFC 8037. For RSA, `alg` of the key decides. */
 function algorithmOf({ kty, crv, alg }: JWK): string {
   if (kty === 'EC' && crv === 'P-256') return 'ES256';
   if (kty === 'EC' && crv === 'P-384') return 'ES384';

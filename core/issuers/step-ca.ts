@@ -1,4 +1,4 @@
-// smallstep's step-ca as the issuer: a one-time token for a first certificate, mutual TLS with the current one for those after it.
+// smallstep's step-ca as the issuer: a one-time token for the first certificate, then mutual TLS with the current one.
 import { X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
 import type { IssuerSettings } from '../identity/renewal.ts';
@@ -7,11 +7,11 @@ import { plainNames } from '../x509/alternative-names.ts';
 import { hasReadableDates, hasSameNames } from '../x509/certificate.ts';
 import { commonNameOf } from '../x509/distinguished-name.ts';
 import { publicKeyIdentifier } from '../x509/keys.ts';
-import { certificatesIn, notCertificates } from './answer-certificates.ts';
-import { type ExchangeLimits, exchange, type IssuerRequest, issuerServer } from './https-exchange.ts';
-import { mayBeTheCertificate, statusFailure } from './https-failure.ts';
+import { type ExchangeLimits, exchange, type IssuerRequest, issuerServer } from './https-client.ts';
+import { mayBeClientCertificate, statusFailure } from './https-errors.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
-import { currentNames, type NamedKey, requestedNames } from './order-names.ts';
+import { currentNames, type NamedKey, requestedNames } from './issuer.ts';
+import { certificatesIn, malformedResponse } from './issuer-response.ts';
 import { oneTimeToken, type Provisioner } from './step-ca-token.ts';
 
 type StepCaSettings = Extract<IssuerSettings, { kind: 'step-ca' }>;
@@ -24,10 +24,10 @@ export interface StepCaOptions extends Partial<ExchangeLimits> {
 }
 
 const minute = 60_000;
-/** step-ca starts a certificate a minute early (`backdate`), so that two of the same days differ by as much. */
+/** step-ca backdates by a minute (`backdate`), so lifetimes of the same number of days differ. */
 const backdateAllowance = 30 * minute;
 
-/** Throws `renewal-unusable` for settings that cannot serve. step-ca has no idempotency: an order made twice may be signed twice. */
+/** Throws `renewal-unusable` for wrong settings. step-ca has no idempotency: a repeated order is signed again. */
 export function stepCaIssuer(settings: StepCaSettings, options: StepCaOptions = {}): Issuer {
   const server = issuerServer(settings);
   const provisioner = provisionerOf(settings);
@@ -44,21 +44,21 @@ export function stepCaIssuer(settings: StepCaSettings, options: StepCaOptions = 
         if (answer.status === 200 || answer.status === 201) return answer.body.toString('utf8');
         throw statusFailure(answer.status, `${request.method} ${request.path}`);
       };
-      // Before anything is signed: a certificate whose root cannot be had would be signed for nothing.
+      // First: without its root, a signed certificate would be useless.
       const roots = await rootsOf(ask, server.roots);
       const signed = await certificateFor(order, requested, ask);
       return { certificates: signed + roots };
     },
   };
 
-  /** Renewed where the current certificate is what is wanted again; anew, with a token, where it is not or is turned down. */
+  /** Renews if the current certificate has the requested names and lifetime; otherwise, or if it is rejected, uses a token. */
   async function certificateFor(order: SigningOrder, requested: NamedKey, ask: Ask): Promise<string> {
     const { current } = order;
-    if (current && (provisioner === undefined || isWantedAgain(current, requested, settings.validityDays, now()))) {
+    if (current && (provisioner === undefined || isSameCertificate(current, requested, settings.validityDays, now()))) {
       try {
         return await renew(order.certificateRequest, current, requested, ask);
       } catch (error) {
-        if (provisioner === undefined || !mayBeTheCertificate(error)) throw error;
+        if (provisioner === undefined || !mayBeClientCertificate(error)) throw error;
       }
     }
     if (provisioner === undefined) {
@@ -72,12 +72,12 @@ export function stepCaIssuer(settings: StepCaSettings, options: StepCaOptions = 
   }
 }
 
-/** `/renew` signs the key that the handshake showed, `/rekey` that of a request; both copy everything else. */
+/** `/renew` signs the key of the handshake, `/rekey` that of a request; both copy everything else. */
 function renew(certificateRequest: string, current: Current, requested: NamedKey, ask: Ask): Promise<string> {
   const before = currentNames(current);
   if (!hasSameNames(before, requested)) {
     throw settingUnusable(
-      'renewal: step-ca renews a certificate with the names it has; for others it needs issuer.provisioner and provisionerKey.',
+      'renewal: step-ca renews with the same names only; other names need issuer.provisioner and provisionerKey.',
     );
   }
   if (publicKeyIdentifier(before.publicKey) === publicKeyIdentifier(requested.publicKey))
@@ -97,12 +97,12 @@ async function post(ask: Ask, path: string, body: unknown, client?: Current): Pr
   return certificatesIn([crt, ...(certChain ?? []), ca ?? '']);
 }
 
-/** Those of the settings where the authority gives none out. */
+/** `issuer.roots` if the authority returns none. */
 async function rootsOf(ask: Ask, trusted: string): Promise<string> {
   try {
     return certificatesIn(parse(rootsSchema, await ask({ method: 'GET', path: '/1.0/roots' })).crts);
   } catch (error) {
-    if (mayBeTheCertificate(error)) return certificatesIn([trusted]);
+    if (mayBeClientCertificate(error)) return certificatesIn([trusted]);
     throw error;
   }
 }
@@ -119,38 +119,42 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, answer: string): T {
   try {
     value = JSON.parse(answer);
   } catch {
-    throw notCertificates('is not JSON', 'answer-malformed');
+    throw malformedResponse('is not JSON');
   }
   const result = v.safeParse(schema, value);
-  if (!result.success) throw notCertificates('is not what step-ca answers', 'answer-malformed');
+  if (!result.success) throw malformedResponse('is not a step-ca response');
   return result.output;
 }
 
 function provisionerOf({ provisioner, provisionerKey, provisionerPassword }: StepCaSettings): Provisioner | undefined {
   if (provisioner === undefined && provisionerKey === undefined && provisionerPassword === undefined) return undefined;
   if (provisioner === undefined || provisionerKey === undefined) {
-    throw settingUnusable('renewal: issuer.provisioner and issuer.provisionerKey must be there together.');
+    throw settingUnusable('renewal: issuer.provisioner and issuer.provisionerKey must be set together.');
   }
   return { name: provisioner, key: provisionerKey, password: provisionerPassword };
 }
 
-function isWantedAgain(current: Current, requested: NamedKey, validityDays: number | undefined, now: number): boolean {
+function isSameCertificate(
+  current: Current,
+  requested: NamedKey,
+  validityDays: number | undefined,
+  now: number,
+): boolean {
   const { validTo, lifetime } = datesOf(current);
   if (validTo <= now || !hasSameNames(currentNames(current), requested)) return false;
   return validityDays === undefined || Math.abs(lifetime - validityDays * 24 * 60 * minute) < backdateAllowance;
 }
 
 /**
- * A duration as Go writes it, from the moment of signing; undefined leaves it to the provisioner. As long as the current
- * certificate when nothing is set, but without its backdate: that would be added once more at each renewal, past the
- * longest that the provisioner allows.
+ * A Go duration from the moment of signing; undefined for the provisioner's default. Without `validityDays`, the lifetime of the
+ * current certificate minus its backdate, which would otherwise grow with each renewal and exceed the provisioner's limit.
  */
 function validityOf(
   { current, currentLifetimeDays }: SigningOrder,
   validityDays: number | undefined,
 ): string | undefined {
   if (validityDays !== undefined) return `${validityDays * 24}h`;
-  // Of one that has expired, and is not shown any more, the lifetime is still known.
+  // The lifetime of an expired certificate, which is not presented, is still known.
   const lifetime = current ? datesOf(current).lifetime : (currentLifetimeDays ?? 0) * 24 * 60 * minute;
   if (lifetime <= 0) return undefined;
   const hour = 60 * minute;

@@ -1,7 +1,7 @@
 // createSecret: has the next certificate issued, once however often the step runs, and stores it as the pending version.
 import { maxDocumentBytes } from '../identity/document.ts';
-import { usableParts } from '../issuers/issued.ts';
-import { issuedUnusable } from '../issuers/issued-unusable.ts';
+import { usableParts } from '../issuers/check-issued.ts';
+import { issuedUnusable } from '../issuers/issuer-response.ts';
 import { remainingMs } from '../tls/attempt.ts';
 import { serverRefusal } from '../tls/identity-proof.ts';
 import { idempotencyTokenOf } from '../versions/secret-ids.ts';

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { issuerKinds, parseRenewal } from '../../../core/identity/renewal.ts';
 import { renewalReasons } from '../../../core/identity/unusable.ts';
-import { issuedReasons } from '../../../core/issuers/issued-unusable.ts';
+import { issuedReasons } from '../../../core/issuers/issuer-response.ts';
 import { startAuthority } from '../../../local/authority/server.ts';
 import { failureOf } from '../../support/identity/identities.ts';
 import { findPeer } from '../../support/peers.ts';

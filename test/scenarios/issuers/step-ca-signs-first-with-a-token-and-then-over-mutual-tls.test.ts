@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { usableParts } from '../../../core/issuers/issued.ts';
+import { usableParts } from '../../../core/issuers/check-issued.ts';
 import { stepCaIssuer } from '../../../core/issuers/step-ca.ts';
 import { type Authority, createAuthority } from '../../../local/authority/authority.ts';
 import { type CurrentIdentity, failureOf, orderOf, type TestOrder } from '../../support/issuers/orders.ts';

@@ -85,7 +85,7 @@ it('is given up, and another one makes an identity with nothing of the first req
   await pipeline.create('platform', undefined);
   const first = await pipeline.rotateSecret('platform');
   const byHand = { renewals: { platform: { issuer: { kind: 'manual' } } } };
-  await expect(pipeline.run(first, byHand)).rejects.toThrow('waits for whoever holds the authority');
+  await expect(pipeline.run(first, byHand)).rejects.toThrow('waits for a signature');
   const SecretId = `${prefix}platform`;
   await pipeline.client.send(new CancelRotateSecretCommand({ SecretId }));
   const pending = { VersionStage: 'AWSPENDING', RemoveFromVersionId: first.ClientRequestToken };

@@ -5,8 +5,8 @@ import { expect } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import type { KeyAlgorithm } from '../../../core/identity/renewal.ts';
 import { certificateRequest, newPrivateKey } from '../../../core/issuers/certificate-request.ts';
+import { usableParts } from '../../../core/issuers/check-issued.ts';
 import { type EstOptions, estIssuer } from '../../../core/issuers/est.ts';
-import { usableParts } from '../../../core/issuers/issued.ts';
 import type { SigningOrder } from '../../../core/issuers/issuer.ts';
 import type { Authority } from '../../../local/authority/authority.ts';
 

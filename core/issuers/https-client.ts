@@ -1,19 +1,22 @@
-// One request to an issuer over HTTPS: trust in the roots of the settings alone, bounded in time and size, never redirected by itself.
+// One HTTPS request to an issuer: verified with the roots of the settings only, bounded in time and size, without redirects.
 import { X509Certificate } from 'node:crypto';
+import { type LookupAddress, lookup } from 'node:dns';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request as startRequest } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { collectBytes } from '../byte-collector.ts';
+import { isAllowed } from '../destination/address.ts';
+import type { CountersignError } from '../errors.ts';
 import { settingUnusable } from '../identity/unusable.ts';
 import { pemBlocks } from '../x509/pem.ts';
-import { notCertificates } from './answer-certificates.ts';
-import { exchangeFailure, protocolSwitched } from './https-failure.ts';
-import { checkIssuerHost, issuerLookup } from './issuer-address.ts';
+import { exchangeFailure, protocolSwitched } from './https-errors.ts';
+import { issuedUnusable } from './issuer-response.ts';
 
 export interface IssuerServer {
-  /** Where requests go; a private address is allowed, because the platform itself named it, one of the cloud's own is not. */
+  /** May have a private address, which the platform chose, but not one of the cloud's own. */
   readonly url: URL;
-  /** PEM; nothing else vouches for the server. */
+  /** PEM; the only certificates that verify the server. */
   readonly roots: string;
 }
 
@@ -34,26 +37,26 @@ export interface IssuerRequest {
 export interface IssuerAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Empty unless the status is 200 or 201: what an issuer says in refusing is its own, and goes nowhere. */
+  /** Empty unless the status is 200 or 201: the text of a refusal is not used. */
   readonly body: Buffer;
 }
 
 export interface ExchangeLimits {
-  /** For one request, from the look-up of the name to the last byte. */
+  /** Milliseconds for one request, from the name lookup to the last byte. */
   readonly requestTimeoutMs: number;
 }
 
-/** Certificates of 3 KB, base64 twice over, and thirty of them. */
-const mostBytes = 262_144;
+/** Thirty certificates of 3 KB, twice base64. */
+const maxBytes = 262_144;
 
-/** Throws `renewal-unusable` when the URL or the roots cannot serve. */
+/** Throws `renewal-unusable` if the URL or the roots are unusable. */
 export function issuerServer(settings: { readonly url: string; readonly roots: string }): IssuerServer {
   const url = new URL(settings.url);
   if (url.protocol !== 'https:' || url.username || url.password || url.search || url.hash) {
     throw settingUnusable('renewal: issuer.url must be an https URL without credentials, query and fragment.');
   }
   checkIssuerHost(url);
-  // Node takes an empty list of authorities for its own list, and text that is no certificate for an empty one.
+  // Node would use its own roots for an empty list, and ignores text that is not a certificate.
   if (!areCertificates(settings.roots)) {
     throw settingUnusable('renewal: issuer.roots must be PEM certificates.');
   }
@@ -71,9 +74,9 @@ function areCertificates(text: string): boolean {
 }
 
 /**
- * One answer, whatever its status. Throws `issuer-unavailable` (no connection, no trust in the server, no whole answer in
- * time), `issuer-refused` (the server turned the client certificate down with an alert), `issued-certificate-unusable`
- * (more than 256 KiB) or `renewal-unusable` (a key or certificate that OpenSSL cannot use).
+ * Sends one request; resolves with the response, whatever its status. Throws `issuer-unavailable` (no connection, server not
+ * trusted, no complete response in time), `issuer-refused` (the server rejected the client certificate with an alert),
+ * `issued-certificate-unusable` (more than 256 KiB) or `renewal-unusable` (OpenSSL cannot use a key or certificate).
  */
 export function exchange(
   server: IssuerServer,
@@ -82,14 +85,18 @@ export function exchange(
   limits: ExchangeLimits,
 ): Promise<IssuerAnswer> {
   const inTime = AbortSignal.any([signal, AbortSignal.timeout(limits.requestTimeoutMs)]);
-  // Of this request alone: a kept connection would outlive the certificate that it was opened with.
+  // For this request only: a kept connection would outlive the certificate that it was opened with.
   const agent = new Agent({ keepAlive: false, maxCachedSessions: 0 });
   return new Promise<IssuerAnswer>((resolve, reject) => {
     let outgoing: ReturnType<typeof startRequest>;
     try {
       outgoing = startRequest(optionsOf(server, request, agent, inTime));
     } catch {
-      reject(settingUnusable('OpenSSL cannot use the key and certificates that the issuer is to be shown.'));
+      reject(
+        settingUnusable(
+          'OpenSSL cannot use the key and certificates of the identity for the connection to the issuer.',
+        ),
+      );
       return;
     }
     const failed = (error: unknown) => {
@@ -100,12 +107,12 @@ export function exchange(
     let isAnswered = false;
     outgoing.on('response', (incoming) => {
       isAnswered = true;
-      // The whole body has its own way to fail: an answer that ends early is no error of the request.
+      // A response that ends early is not an error of the request.
       read(incoming).then((body) => {
         resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body });
       }, failed);
     });
-    // Node hands the connection over with it: no answer comes any more, no error, and the signal ends nothing.
+    // After an upgrade, Node emits no response or error, and the signal has no effect.
     outgoing.on('upgrade', ({ statusCode }, socket) => {
       socket.destroy();
       failed(protocolSwitched(statusCode ?? 0));
@@ -113,7 +120,7 @@ export function exchange(
     outgoing.on('close', () => {
       if (!isAnswered) failed(new Error('The connection was closed without an answer.'));
     });
-    // Not left to Node's error for it: the time of the step must not hang on what a server does to the connection.
+    // Not left to Node: the deadline must not depend on what the server does to the connection.
     inTime.addEventListener('abort', () => failed(inTime.reason), { once: true });
     outgoing.end(request.body);
   }).finally(() => agent.destroy());
@@ -137,7 +144,7 @@ function optionsOf(server: IssuerServer, request: IssuerRequest, agent: Agent, s
     lookup: issuerLookup(),
     ca: server.roots,
     minVersion: 'TLSv1.2',
-    // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off.
+    // Set here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off.
     rejectUnauthorized: true,
     ...(client
       ? { key: client.privateKey, cert: `${client.certificate.trimEnd()}\n${client.intermediateCertificates}` }
@@ -150,7 +157,45 @@ async function read(incoming: IncomingMessage): Promise<Buffer> {
     incoming.destroy();
     return Buffer.alloc(0);
   }
-  const body = await collectBytes(incoming, mostBytes);
-  if (body === undefined) throw notCertificates('is larger than 256 KiB', 'answer-too-large');
+  const body = await collectBytes(incoming, maxBytes);
+  if (body === undefined)
+    throw issuedUnusable('answer-too-large', 'The response of the issuer is larger than 256 KiB.');
   return body;
+}
+
+type Resolve = (
+  host: string,
+  options: { readonly all: true; readonly order: 'verbatim' },
+  callback: (error: Error | null, found: LookupAddress[]) => void,
+) => void;
+
+/** Throws `renewal-unusable` for an address that no issuer may have; `issuerLookup` checks names. */
+function checkIssuerHost(url: URL): void {
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) !== 0 && !isIssuerAddress(host)) throw forbidden();
+}
+
+/** For node:https. Fails with `renewal-unusable` if one address of the name is not allowed. */
+export function issuerLookup(resolve: Resolve = lookup): LookupFunction {
+  return (host, { all }, callback) => {
+    resolve(host, { all: true, order: 'verbatim' }, (error, found) => {
+      const [first] = found ?? [];
+      if (error || first === undefined) return callback(error ?? notFound(), []);
+      if (found.some(({ address }) => !isIssuerAddress(address))) return callback(forbidden(), []);
+      return all ? callback(null, found) : callback(null, first.address, first.family);
+    });
+  };
+}
+
+/** All address classes of destinations except `forbidden`: link-local, metadata, reserved, multicast. */
+function isIssuerAddress(address: string): boolean {
+  return isAllowed(address, 'loopback');
+}
+
+function forbidden(): CountersignError {
+  return settingUnusable('renewal: issuer.url leads to a link-local, metadata or reserved address.');
+}
+
+function notFound(): Error {
+  return Object.assign(new Error('No address.'), { code: 'ENOTFOUND' });
 }

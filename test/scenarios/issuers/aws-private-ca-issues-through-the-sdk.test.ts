@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
 import { awsPrivateCaIssuer, type PrivateCaSettings } from '../../../core/issuers/aws-private-ca.ts';
 import { certificateRequest, newPrivateKey } from '../../../core/issuers/certificate-request.ts';
-import { usableParts } from '../../../core/issuers/issued.ts';
+import { usableParts } from '../../../core/issuers/check-issued.ts';
 import type { SigningOrder } from '../../../core/issuers/issuer.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { failureOf } from '../../support/identity/identities.ts';

@@ -3,7 +3,7 @@ import type { LookupAddress } from 'node:dns';
 import { promisify } from 'node:util';
 import { expect, it, vi } from 'vitest';
 import { estIssuer } from '../../../core/issuers/est.ts';
-import { issuerLookup } from '../../../core/issuers/issuer-address.ts';
+import { issuerLookup } from '../../../core/issuers/https-client.ts';
 import { stepCaIssuer } from '../../../core/issuers/step-ca.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { failureOf } from '../../support/identity/identities.ts';

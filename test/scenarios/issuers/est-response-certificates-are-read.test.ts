@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
-import { certificatesOf } from '../../../core/issuers/est-response.ts';
+import { certificatesOf } from '../../../core/issuers/est.ts';
 import { readElements } from '../../../core/x509/der.ts';
 import { pemBlocks } from '../../../core/x509/pem.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
