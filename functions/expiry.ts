@@ -10,7 +10,10 @@ const settings = readSettings(process.env);
 const source = secretsManagerSource({ prefix: settings.secretPrefix });
 const secrets = secretList(settings.secretPrefix);
 
-/** Always reads Secrets Manager, whatever COUNTERSIGN_IDENTITY_SOURCE is: a directory has no rotation schedule to inspect. */
+/**
+ * Always reads Secrets Manager, whatever COUNTERSIGN_IDENTITY_SOURCE is: a directory has no rotation schedule to
+ * inspect.
+ */
 export const handler = (_event: unknown, context: Context): Promise<void> =>
   inspectIdentities({
     telemetry,

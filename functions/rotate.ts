@@ -33,8 +33,8 @@ export async function handler(event: unknown, context: Context): Promise<void> {
 }
 
 /**
- * One sentence and the code. Lambda logs name, message, stack, `cause` and other members of what a handler throws, so the
- * error that is thrown has none of the original ones.
+ * One sentence and the code. Lambda logs name, message, stack, `cause` and other members of what a handler throws, so
+ * the error that is thrown has only these.
  */
 export function rotationFailure({ message, code }: CountersignError): Error {
   const failure = new Error(`${message} (${code})`);

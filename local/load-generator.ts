@@ -1,5 +1,5 @@
-// Generates load: callers that call without a pause, or with a short one, until they are stopped. Used by the rotation demo,
-// the rotation benchmark and the tests.
+// Generates load: callers that call without a pause, or with a short one, until they are stopped. Used by the rotation
+// demo, the rotation benchmark and the tests.
 import { setTimeout as wait } from 'node:timers/promises';
 
 export interface LoadOptions<Result> {

@@ -1,8 +1,11 @@
-// Findings of a rotation benchmark: failed calls, late uses of an old certificate, connections that outlived it, and times.
+// Findings of a rotation benchmark: failed calls, late uses of an old certificate, connections that outlived it, and
+// times.
 import { percentile } from '../table.ts';
 import type { RotationLoad } from './rotate-under-load.ts';
 
-/** Milliseconds after the switch and the time to live: for the read of the new version and the handshakes that follow. */
+/**
+ * Milliseconds after the switch and the time to live: for the read of the new version and the handshakes that follow.
+ */
 export const settledMs = 500;
 
 export interface Findings {
@@ -11,21 +14,27 @@ export interface Findings {
   /** Calls that presented an older certificate although they began after the switch, the time to live and the read. */
   readonly late: number;
   /**
-   * Calls that presented an older certificate although they began after the next rotation began, or after the last one had
-   * settled. As `late`, but by the order of events: a busy machine stretches times.
+   * Calls that presented an older certificate although they began after the next rotation began, or after the last one
+   * had settled. As `late`, but by the order of events: a busy machine stretches times.
    */
   readonly behind: number;
   /** All calls that began after such a moment. */
   readonly afterSettling: number;
   /** Calls that presented an older certificate although they began after a response to a call with a newer one. */
   readonly backwards: number;
-  /** Milliseconds from the switch and the time to live to the start of the last call with an older certificate; may be negative. */
+  /**
+   * Milliseconds from the switch and the time to live to the start of the last call with an older certificate; may be
+   * negative.
+   */
   readonly latestMs: number;
   /** With a certificate that was replaced. */
   readonly oldConnections: number;
   /** Of those, open at the end. */
   readonly stillOpen: number;
-  /** Milliseconds: the longest that one stayed open after its last response and the first call with the next certificate. */
+  /**
+   * Milliseconds: the longest that one stayed open after its last response and the first call with the next
+   * certificate.
+   */
   readonly longestOpenMs: number;
   /** Milliseconds of a call: from RotateSecret until the rotation has settled, and otherwise. */
   readonly rotating: { readonly calls: number; readonly p50: number; readonly p99: number };

@@ -1,4 +1,5 @@
-// Rotates the identity several times, RSA to EC and back, while callers call without a pause, and records every call and connection.
+// Rotates the identity several times, RSA to EC and back, while callers call without a pause, and records every call
+// and connection.
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';

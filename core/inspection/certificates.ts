@@ -20,7 +20,9 @@ export interface CertificateSet {
   readonly isOfPublicAuthority: boolean;
 }
 
-/** `publicKeys` comes from `publicAuthorityKeys`. Never throws: checkIdentity decides whether the document is usable. */
+/**
+ * `publicKeys` comes from `publicAuthorityKeys`. Never throws: checkIdentity decides whether the document is usable.
+ */
 export function readCertificateSet(document: string, publicKeys: ReadonlySet<string>): CertificateSet {
   const keys = attempt(() => parseCertificateKeys(document));
   if (keys === undefined) return { leaf: undefined, issuer: undefined, isOfPublicAuthority: false };
@@ -38,9 +40,9 @@ export function readCertificateSet(document: string, publicKeys: ReadonlySet<str
 }
 
 /**
- * The keys of the public web roots that Node bundles (Mozilla's list). A leaf that such a root issues after March 2027 must not
- * allow client authentication (Chrome Root Program Policy 1.8), so the identity needs another issuer by then. Compared by key,
- * because a cross-signed root is a different certificate.
+ * The keys of the public web roots that Node bundles (Mozilla's list). A leaf that such a root issues after March 2027
+ * must not allow client authentication (Chrome Root Program Policy 1.8), so the identity needs another issuer by then.
+ * Compared by key, because a cross-signed root is a different certificate.
  */
 export function publicAuthorityKeys(roots: readonly string[] = publicRoots): ReadonlySet<string> {
   return new Set(roots.map((root) => publicKeyIdentifier(new X509Certificate(root).publicKey)));

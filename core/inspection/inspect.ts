@@ -31,8 +31,8 @@ const reserveMs = 15_000;
 const day = 86_400_000;
 
 /**
- * Throws if the secrets cannot be listed, and then writes nothing: the metrics must not look like those of a good inspection.
- * An identity that cannot be read, or for which no time is left, is reported as `unread`.
+ * Throws if the secrets cannot be listed, and then writes nothing: the metrics must not look like those of a good
+ * inspection. An identity that cannot be read, or for which no time is left, is reported as `unread`.
  */
 export async function inspectIdentities(options: InspectionOptions): Promise<void> {
   const { telemetry, secrets, now } = options;
@@ -80,8 +80,8 @@ async function inspect(
 }
 
 /**
- * Also `empty` if AWSCURRENT is the certificate request of a first rotation: the first value of a secret becomes current.
- * Decided by the content, not by labels: labels can be moved, and must not hide a certificate that expires.
+ * Also `empty` if AWSCURRENT is the certificate request of a first rotation: the first value of a secret becomes
+ * current. Decided by the content, not by labels: labels can be moved, and must not hide a certificate that expires.
  */
 async function readCurrent(source: IdentitySource, name: string): Promise<StoredIdentity | 'empty' | 'gone'> {
   try {
@@ -103,7 +103,10 @@ function failureOf(name: string, stored: StoredIdentity, now: number): Countersi
   }
 }
 
-/** `broken` for a document that cannot be used, such as a binary secret, otherwise `unread`. A defect gets its own log line. */
+/**
+ * `broken` for a document that cannot be used, such as a binary secret, otherwise `unread`. A defect gets its own log
+ * line.
+ */
 function failedRecordOf(
   secret: IdentitySecret,
   { telemetry, requestId }: InspectionOptions,

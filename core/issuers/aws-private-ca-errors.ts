@@ -12,7 +12,10 @@ interface Explanation {
 const refused = 'issuer-refused';
 const unavailable = 'issuer-unavailable';
 
-/** Error names: AWS Private CA API reference, IssueCertificate, GetCertificate, DescribeCertificateAuthority and Common Errors. */
+/**
+ * Error names: AWS Private CA API reference, IssueCertificate, GetCertificate, DescribeCertificateAuthority and Common
+ * Errors.
+ */
 const explanations: Readonly<Record<string, Explanation>> = {
   AccessDeniedException: {
     code: refused,

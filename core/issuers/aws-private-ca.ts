@@ -33,8 +33,8 @@ const day = 86_400_000;
 const firstValidityDays = 90;
 
 /**
- * Credentials and endpoint come from the SDK's own settings (AWS_ENDPOINT_URL_ACM_PCA, …), the region from the ARN. Throws
- * `renewal-unusable` if that is not the ARN of an authority.
+ * Credentials and endpoint come from the SDK's own settings (AWS_ENDPOINT_URL_ACM_PCA, …), the region from the ARN.
+ * Throws `renewal-unusable` if that is not the ARN of an authority.
  */
 export function awsPrivateCaIssuer(settings: PrivateCaSettings, options: PrivateCaOptions = {}): Issuer {
   const { attemptTimeoutMs = 5_000, pollMs = 250, now = Date.now } = options;

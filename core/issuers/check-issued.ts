@@ -37,14 +37,15 @@ export interface UsableParts {
 
 const max = { bytes: 65_536, certificates: 64 } as const;
 /**
- * How far the clock of an issuer may run ahead. The certificate is stored, and the later steps are retried until it is valid.
- * Some issuers backdate (AWS Private CA by an hour, step-ca by a minute), others do not.
+ * How far the clock of an issuer may run ahead. The certificate is stored, and the later steps are retried until it is
+ * valid. Some issuers backdate (AWS Private CA by an hour, step-ca by a minute), others do not.
  */
 const clockSkewMs = 60_000;
 
 /**
- * Orders and checks what an issuer sent. Throws `issued-certificate-unusable` with `evidence.reason` for the first fault in
- * this order: size and form, key, chain, the checks of checkIdentity, client authentication, no authority, subject, names, end.
+ * Orders and checks what an issuer sent. Throws `issued-certificate-unusable` with `evidence.reason` for the first
+ * fault in this order: size and form, key, chain, the checks of checkIdentity, client authentication, no authority,
+ * subject, names, end.
  */
 export function usableParts(issued: Issued, expected: ExpectedCertificate): UsableParts {
   const parts = assembled(issued, expected);
@@ -181,8 +182,8 @@ export interface EndingChain {
 const dueAfter = 2 / 3;
 
 /**
- * An identity is usable as long as all its certificates are valid. Throws `issued-certificate-unusable`: `not-renewed` for the
- * current certificate; `valid-shorter` if the new chain ends before the current one; without a current one,
+ * An identity is usable as long as all its certificates are valid. Throws `issued-certificate-unusable`: `not-renewed`
+ * for the current certificate; `valid-shorter` if the new chain ends before the current one; without a current one,
  * `issuer-ends-first` if an issuer ends before the renewal is due. An expired current chain sets no minimum.
  */
 function checkEnd(issued: EndingChain, current: EndingChain | undefined): void {

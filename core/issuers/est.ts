@@ -1,4 +1,5 @@
-// An EST server as the issuer (RFC 7030): enrolment with a password, renewal over mutual TLS with the current certificate.
+// An EST server as the issuer (RFC 7030): enrolment with a password, renewal over mutual TLS with the current
+// certificate.
 import { setTimeout as wait } from 'node:timers/promises';
 import { CountersignError } from '../errors.ts';
 import type { IssuerSettings } from '../identity/renewal.ts';
@@ -137,8 +138,8 @@ function offersDigestAlone({ headers }: IssuerAnswer): boolean {
 }
 
 /**
- * Section 3.2.1: redirects to another origin need a user's consent, so only those within the origin are followed. Method and
- * body stay the same; 303 would change them and is not followed.
+ * Section 3.2.1: redirects to another origin need a user's consent, so only those within the origin are followed.
+ * Method and body stay the same; 303 would change them and is not followed.
  */
 async function followed(origin: string, path: string, ask: (path: string) => Promise<IssuerAnswer>) {
   let at = path;
@@ -197,8 +198,9 @@ function basicOf({ username, password }: EstSettings): string | undefined {
 }
 
 /**
- * The certificates of a certs-only PKCS#7 in base64 (RFC 7030, section 4.1.3; RFC 5652, section 5), as PEM, unverified. White space in the base64 and Content-Transfer-Encoding are
- * ignored (RFC 8951, section 3.1). Some servers write BER. Throws `issued-certificate-unusable`.
+ * The certificates of a certs-only PKCS#7 in base64 (RFC 7030, section 4.1.3; RFC 5652, section 5), as PEM, unverified.
+ * White space in the base64 and Content-Transfer-Encoding are ignored (RFC 8951, section 3.1). Some servers write BER.
+ * Throws `issued-certificate-unusable`.
  */
 export function certificatesOf(body: Buffer): string {
   const ber = decodeBase64(body.toString('latin1'));
@@ -221,7 +223,10 @@ function signedCertificates(ber: Buffer): readonly Buffer[] {
 const httpDate =
   /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
-/** Retry-After in milliseconds (RFC 9110, section 10.2.3): 0 for a past date, undefined if malformed. `now` is in milliseconds since 1970. */
+/**
+ * Retry-After in milliseconds (RFC 9110, section 10.2.3): 0 for a past date, undefined if malformed. `now` is in
+ * milliseconds since 1970.
+ */
 function retryAfterMs(header: string | undefined, now: number): number | undefined {
   const text = header?.trim() ?? '';
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;

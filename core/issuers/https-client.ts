@@ -1,4 +1,5 @@
-// One HTTPS request to an issuer: verified with the roots of the settings only, bounded in time and size, without redirects.
+// One HTTPS request to an issuer: verified with the roots of the settings only, bounded in time and size, without
+// redirects.
 import { X509Certificate } from 'node:crypto';
 import { type LookupAddress, lookup } from 'node:dns';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
@@ -74,9 +75,10 @@ function areCertificates(text: string): boolean {
 }
 
 /**
- * Sends one request; resolves with the response, whatever its status. Throws `issuer-unavailable` (no connection, server not
- * trusted, no complete response in time), `issuer-refused` (the server rejected the client certificate with an alert),
- * `issued-certificate-unusable` (more than 256 KiB) or `renewal-unusable` (OpenSSL cannot use a key or certificate).
+ * Sends one request; resolves with the response, whatever its status. Throws `issuer-unavailable` (no connection,
+ * server not trusted, no complete response in time), `issuer-refused` (the server rejected the client certificate with
+ * an alert), `issued-certificate-unusable` (more than 256 KiB) or `renewal-unusable` (OpenSSL cannot use a key or
+ * certificate).
  */
 export function exchange(
   server: IssuerServer,

@@ -31,8 +31,8 @@ export function issuedUnusable(reason: string, sentence: string, more: Evidence 
 const maxCertificates = 64;
 
 /**
- * The PEM certificates in `texts` as one PEM text; other PEM blocks are ignored. Throws `issued-certificate-unusable` if
- * there are none, or if one cannot be parsed.
+ * The PEM certificates in `texts` as one PEM text; other PEM blocks are ignored. Throws `issued-certificate-unusable`
+ * if there is no certificate, or if one cannot be parsed.
  */
 export function certificatesIn(texts: readonly string[]): string {
   const blocks = texts.flatMap(certificateBlocks);

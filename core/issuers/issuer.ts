@@ -31,8 +31,8 @@ export interface Issued {
 }
 
 /**
- * Throws `issuer-unavailable`, `issuer-refused`, `issued-certificate-unusable` (an answer that is not certificates), `renewal-unusable` or
- * `signature-awaited`; none quotes a key, a password, a token or the issuer's answer.
+ * Throws `issuer-unavailable`, `issuer-refused`, `issued-certificate-unusable` (an answer that is not certificates),
+ * `renewal-unusable` or `signature-awaited`; none quotes a key, a password, a token or the issuer's answer.
  */
 export interface Issuer {
   issue(order: SigningOrder): Promise<Issued>;

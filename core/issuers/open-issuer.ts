@@ -27,8 +27,8 @@ export async function openIssuer(
 }
 
 /**
- * Always throws `signature-awaited`: a person signs the request, which the rotation stores at COUNTERSIGN_REQUEST. Once the
- * certificate is stored, the rotation no longer asks the issuer.
+ * Always throws `signature-awaited`: a person signs the request, which the rotation stores at COUNTERSIGN_REQUEST. Once
+ * the certificate is stored, the rotation no longer asks the issuer.
  */
 export function manualIssuer(): Issuer {
   return {

@@ -17,10 +17,10 @@ const lifetimeSeconds = 300;
 const maxRounds = 1_000_000;
 
 /**
- * Claims as step-ca's JWK provisioner checks them: it finds the provisioner by issuer and key id, compares the common name of
- * the request with `sub` and its alternative names with `sans`, and accepts each `jti` once. The `jti` is random, so that a
- * retry is accepted. `signUrl` must use one of the authority's `dnsNames`. `now` is in milliseconds since 1970. Throws
- * `renewal-unusable`, which never quotes the key.
+ * Claims as step-ca's JWK provisioner checks them: it finds the provisioner by issuer and key id, compares the common
+ * name of the request with `sub` and its alternative names with `sans`, and accepts each `jti` once. The `jti` is
+ * random, so that a retry is accepted. `signUrl` must use one of the authority's `dnsNames`. `now` is in milliseconds
+ * since 1970. Throws `renewal-unusable`, which never quotes the key.
  */
 export async function oneTimeToken(
   provisioner: Provisioner,

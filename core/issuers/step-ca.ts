@@ -51,7 +51,10 @@ export function stepCaIssuer(settings: StepCaSettings, options: StepCaOptions = 
     },
   };
 
-  /** Renews if the current certificate has the requested names and lifetime; otherwise, or if it is rejected, uses a token. */
+  /**
+   * Renews if the current certificate has the requested names and lifetime; otherwise, or if it is rejected, uses a
+   * token.
+   */
   async function certificateFor(order: SigningOrder, requested: NamedKey, ask: Ask): Promise<string> {
     const { current } = order;
     if (current && (provisioner === undefined || isSameCertificate(current, requested, settings.validityDays, now()))) {
@@ -146,8 +149,9 @@ function isSameCertificate(
 }
 
 /**
- * A Go duration from the moment of signing; undefined for the provisioner's default. Without `validityDays`, the lifetime of the
- * current certificate minus its backdate, which would otherwise grow with each renewal and exceed the provisioner's limit.
+ * A Go duration from the moment of signing; undefined for the provisioner's default. Without `validityDays`, the
+ * lifetime of the current certificate minus its backdate, which would otherwise grow with each renewal and exceed the
+ * provisioner's limit.
  */
 function validityOf(
   { current, currentLifetimeDays }: SigningOrder,

@@ -1,4 +1,5 @@
-// createSecret: has the next certificate issued, once however often the step runs, and stores it as the pending version.
+// createSecret: has the next certificate issued, once however often the step runs, and stores it as the pending
+// version.
 import { maxDocumentBytes } from '../identity/document.ts';
 import { usableParts } from '../issuers/check-issued.ts';
 import { issuedUnusable } from '../issuers/issuer-response.ts';
@@ -22,8 +23,8 @@ import { getOrCreateRequest, type StoredRequest } from './stored-request.ts';
 const reserveMs = 10_000;
 
 /**
- * Throws what `usableParts`, the issuer and the parser of the current document throw. Then nothing has changed except for
- * the stored request, and the next run continues with that.
+ * Throws what `usableParts`, the issuer and the parser of the current document throw. Then nothing has changed except
+ * for the stored request, and the next run continues with that.
  */
 export async function createSecret(rotation: Rotation): Promise<void> {
   const { services, secretArn, token, record } = rotation;
@@ -98,8 +99,8 @@ function chainOf({ certificate, members }: CurrentDocument) {
 }
 
 /**
- * The issuer may have taken minutes, and storing the value moves AWSPENDING to it: a rotation that was cancelled meanwhile
- * must not take the label from the next one.
+ * The issuer may have taken minutes, and storing the value moves AWSPENDING to it: a rotation that was cancelled
+ * meanwhile must not take the label from the next one.
  */
 async function requireStillInProgress({ services, secretArn, token }: Rotation): Promise<void> {
   const state = await pollWithBackoff(

@@ -29,8 +29,8 @@ export interface CurrentDocument {
 const day = 86_400_000;
 
 /**
- * Throws `renewal-unusable`, and `identity-unusable` if the destinations of the current document cannot be read: the next
- * document would otherwise have the default ones, which allow every public host.
+ * Throws `renewal-unusable`, and `identity-unusable` if the destinations of the current document cannot be read: the
+ * next document would otherwise have the default ones, which allow every public host.
  */
 export function currentDocument(rotation: Rotation, stored: StoredVersion | undefined): CurrentDocument {
   const members = stored === undefined ? {} : withStage(stagingLabels.current, () => membersOf(stored.document));

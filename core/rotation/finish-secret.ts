@@ -47,8 +47,9 @@ async function activate(rotation: Rotation, pending: StoredVersion): Promise<voi
 }
 
 /**
- * The labels go last, AWSPENDING after the others: while one is left, the next run knows that the event may not have been
- * published. AWSPREVIOUS also goes if it is on a certificate request, which the first rotation of a secret made current.
+ * The labels go last, AWSPENDING after the others: while one is left, the next run knows that the event may not have
+ * been published. AWSPREVIOUS also goes if it is on a certificate request, which the first rotation of a secret made
+ * current.
  */
 async function publishAndRemoveLabels(rotation: Rotation): Promise<void> {
   const { services, secretArn, token, requestVersion } = rotation;
@@ -90,8 +91,8 @@ function hasLabel(state: SecretState, version: string, label: string): boolean {
 }
 
 /**
- * Versions that store a certificate request, with its private key: that of this rotation, and those of a rotation that was
- * cancelled or whose certificate was stored under another version. Not that of another rotation in progress.
+ * Versions that store a certificate request, with its private key: that of this rotation, and those of a rotation that
+ * was cancelled or whose certificate was stored under another version. Not that of another rotation in progress.
  */
 function remainingRequests({ state, token, requestVersion }: Rotation): readonly string[] {
   const isOtherInProgress = [...state.stages].some(

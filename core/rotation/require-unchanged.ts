@@ -7,8 +7,8 @@ import { cancelAndRestartHint, rotationRefused, withStage } from './rotation-err
 import { replacedCertificate } from './stored-request.ts';
 
 /**
- * `currentVersion` has AWSCURRENT, `pending` is to get it. finishSecret then moves the label away from that same version
- * (`moveStage`, `from`), so no change goes unnoticed in between. Throws `rotation-refused` with the reason
+ * `currentVersion` has AWSCURRENT, `pending` is to get it. finishSecret then moves the label away from that same
+ * version (`moveStage`, `from`), so no change goes unnoticed in between. Throws `rotation-refused` with the reason
  * - `not-renewed`: both have the same certificate. Promoting it would replace AWSPREVIOUS and renew nothing.
  * - `document-changed`: they differ in more than key and certificates.
  * - `certificate-replaced`: the current certificate is not the one that was current when the request was created.

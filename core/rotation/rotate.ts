@@ -70,8 +70,8 @@ const eventSchema = v.object({
 });
 
 /**
- * Throws `rotation-refused`; the sentence names the member that is wrong and never quotes its value. Unknown members are
- * allowed: AWS added RotationToken that way.
+ * Throws `rotation-refused`; the sentence names the member that is wrong and never quotes its value. Unknown members
+ * are allowed: AWS added RotationToken that way.
  */
 export function parseRotationEvent(event: unknown) {
   const result = v.safeParse(eventSchema, event, { abortEarly: true });

@@ -12,8 +12,8 @@ export interface RotationInProgress {
 }
 
 /**
- * Throws `rotation-refused`. RotateSecret wrote the labels just before the event, so the secret is read again, for 3.1 s,
- * before a label counts as missing.
+ * Throws `rotation-refused`. RotateSecret wrote the labels just before the event, so the secret is read again, for 3.1
+ * s, before a label counts as missing.
  */
 export async function requireRotationInProgress(
   { versions, prefix, sleep }: Pick<RotationServices, 'versions' | 'prefix' | 'sleep'>,
@@ -44,8 +44,8 @@ export async function requireRotationInProgress(
   if (!labels.includes(stagingLabels.pending)) {
     throw refuse('not-pending', 'The version of that token does not have AWSPENDING: another rotation replaced it.');
   }
-  // AWSPREVIOUS is the version that AWSCURRENT was moved from (AWS API reference, UpdateSecretVersionStage): this version
-  // was promoted, and rolled back before its labels were removed.
+  // AWSPREVIOUS is the version that AWSCURRENT was moved from (AWS API reference, UpdateSecretVersionStage): this
+  // version was promoted, and rolled back before its labels were removed.
   if (labels.includes(stagingLabels.previous)) {
     throw refuse(
       'moved-back',

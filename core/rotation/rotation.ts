@@ -70,8 +70,8 @@ export async function readCurrent({ services, secretArn }: Rotation): Promise<St
 }
 
 /**
- * AWSPREVIOUS if calls would present it (docs/rotation.md, "When a customer does not trust it yet"): it is usable, and has
- * another certificate than `current`. Throws `identity-unavailable`.
+ * AWSPREVIOUS if calls would present it (docs/rotation.md, "When a customer does not trust it yet"): it is usable, and
+ * has another certificate than `current`. Throws `identity-unavailable`.
  */
 export async function readPreviousIdentity(rotation: Rotation, current: Identity): Promise<Identity | undefined> {
   const stored = await rotation.services.versions

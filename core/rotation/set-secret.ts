@@ -13,7 +13,10 @@ export async function setSecret(rotation: Rotation): Promise<void> {
   rotation.record.outcome = 'announced';
 }
 
-/** The member of the event detail for the other certificate: the current one until it is replaced, then the previous one. */
+/**
+ * The member of the event detail for the other certificate: the current one until it is replaced, then the previous
+ * one.
+ */
 const otherMember: Readonly<Record<DetailType, 'current' | 'previous'>> = {
   'Certificate Pending': 'current',
   'Certificate Rejected': 'current',
@@ -21,8 +24,8 @@ const otherMember: Readonly<Record<DetailType, 'current' | 'previous'>> = {
 };
 
 /**
- * Publishes the certificate of `identity`; `more` is added to the detail. The detail has `newRoot` if the root differs from
- * that of `other`: customers who trust the root must then trust the new root first. Throws `announcement-failed`.
+ * Publishes the certificate of `identity`; `more` is added to the detail. The detail has `newRoot` if the root differs
+ * from that of `other`: customers who trust the root must then trust the new root first. Throws `announcement-failed`.
  */
 export function publishCertificate(
   { services, secretArn, record }: Rotation,

@@ -1,5 +1,5 @@
-// The key and certificate request of a rotation. They are stored in Secrets Manager before the issuer is asked, so that a
-// step that is run again asks for the same certificate.
+// The key and certificate request of a rotation. They are stored in Secrets Manager before the issuer is asked, so that
+// a step that is run again asks for the same certificate.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import * as v from 'valibot';
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../issuers/certificate-request.ts';
@@ -30,9 +30,10 @@ const storedRequestSchema = v.object({
 });
 
 /**
- * Reads the request of this rotation, or creates and stores it. Of two runs at the same time, the first to store it wins,
- * and both continue with its request. Throws `renewal-unusable`, and `rotation-refused` if the stored value is not what
- * this rotation would store: otherwise who may write versions could get another key or name signed for this identity.
+ * Reads the request of this rotation, or creates and stores it. Of two runs at the same time, the first to store it
+ * wins, and both continue with its request. Throws `renewal-unusable`, and `rotation-refused` if the stored value is
+ * not what this rotation would store: otherwise who may write versions could get another key or name signed for this
+ * identity.
  */
 export async function getOrCreateRequest(rotation: Rotation, current: CurrentDocument): Promise<StoredRequest> {
   const { services, secretArn, token, requestVersion, rotationToken, state } = rotation;

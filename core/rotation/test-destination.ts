@@ -96,7 +96,8 @@ export async function testDestination(
     };
     try {
       const observation = await observe(options);
-      // Lookups of other destinations hang. No certificate was presented, which must not count as "neither is accepted".
+      // Lookups of other destinations hang. No certificate was presented, which must not count as "neither is
+      // accepted".
       if (observation.failure?.evidence?.reason === tooManyLookups) return undefined;
       const { report } = assess(observation, { ...options, now: services.now() });
       // Ended by the deadline of the step, not by a slow server.
@@ -137,9 +138,9 @@ function isNotReached({ verdict }: Report): boolean {
 const bestRank = 3;
 
 /**
- * How far the certificate gets: 0 rejected, 1 not requested, 2 accepted in the handshake only, 3 accepted. The response to
- * the probe counts, as an API may know its clients by certificate. Without a probe, so do the authorities that the server
- * names: nginx completes every handshake and rejects the request.
+ * How far the certificate gets: 0 rejected, 1 not requested, 2 accepted in the handshake only, 3 accepted. The response
+ * to the probe counts, as an API may know its clients by certificate. Without a probe, so do the authorities that the
+ * server names: nginx completes every handshake and rejects the request.
  */
 function rankOf({ verdict, probe, client }: Report): number {
   if (verdict !== 'access-granted') return verdict === 'not-mutual' ? 1 : 0;

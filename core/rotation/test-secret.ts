@@ -1,5 +1,5 @@
-// testSecret: presents the pending certificate to every destination with an exact host, and stops the rotation if one of
-// them rejects it.
+// testSecret: presents the pending certificate to every destination with an exact host, and stops the rotation if one
+// of them rejects it.
 import type { Destination } from '../destination/destination.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -27,7 +27,10 @@ const concurrency = 8;
 /** Of the time of the step, kept for reporting the result. */
 const reserveMs = 5_000;
 const maxNamedDestinations = 20;
-/** An EventBridge entry has at most 256 KB (EventBridge quotas), and each sentence can contain names that a server chose. */
+/**
+ * An EventBridge entry has at most 256 KB (EventBridge quotas), and each sentence can contain names that a server
+ * chose.
+ */
 const maxPublishedRejections = 100;
 const maxDetailLength = 300;
 

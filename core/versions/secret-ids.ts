@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto';
 import { identityNamePattern } from '../settings.ts';
 
-/** The ARN ends with a hyphen and six characters (Secrets Manager User Guide, "What's in a Secrets Manager secret?"). */
+/**
+ * The ARN ends with a hyphen and six characters (Secrets Manager User Guide, "What's in a Secrets Manager secret?").
+ */
 const secretArn = /^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:(.+?)(?:-[A-Za-z0-9]{6})?$/;
 
 /** The identity of a secret's name; undefined if the name is not that of an identity. */

@@ -1,4 +1,5 @@
-// Lists the secrets of all identities, with what Secrets Manager knows of their versions and their rotation, and no value.
+// Lists the secrets of all identities, with what Secrets Manager knows of their versions and their rotation, and no
+// value.
 import {
   ListSecretsCommand,
   ListSecretVersionIdsCommand,

@@ -161,8 +161,9 @@ export function openVersions(settings: VersionsSettings): SecretVersions {
 }
 
 /**
- * RemoveFromVersionId must be the version that has the label (AWS API reference, UpdateSecretVersionStage). The reference
- * does not say which of the two errors is returned otherwise. `explain` recognises an error about a deleted secret.
+ * RemoveFromVersionId must be the version that has the label (AWS API reference, UpdateSecretVersionStage). The
+ * reference does not say which of the two errors is returned otherwise. `explain` recognises an error about a deleted
+ * secret.
  */
 const labelConflicts = new Set(['InvalidParameterException', 'InvalidRequestException']);
 
@@ -182,8 +183,8 @@ export function versionWithLabel({ stages }: Pick<SecretState, 'stages'>, label:
 }
 
 /**
- * Whether the value is a certificate request that a rotation stores (core/rotation/stored-request.ts) and not an identity.
- * Decided by the content, because labels can be moved.
+ * Whether the value is a certificate request that a rotation stores (core/rotation/stored-request.ts) and not an
+ * identity. Decided by the content, because labels can be moved.
  */
 export function isStoredRequest({ document }: Pick<StoredVersion, 'document'>): boolean {
   try {
@@ -200,7 +201,9 @@ export type Sleep = (ms: number) => Promise<void>;
 /** 3.1 s in total. */
 const pollPausesMs = [100, 200, 400, 800, 1_600];
 
-/** Reads until `isSettled`, at most six times: what was just written may not be visible yet. Returns the last result. */
+/**
+ * Reads until `isSettled`, at most six times: what was just written may not be visible yet. Returns the last result.
+ */
 export async function pollWithBackoff<T>(
   read: () => Promise<T>,
   isSettled: (result: T) => boolean,

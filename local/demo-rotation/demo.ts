@@ -118,7 +118,10 @@ export async function demonstrate({ folder, print, progress, paint, signal }: De
     return cloud.openConnections(healthyHost, fingerprint256);
   }
 
-  /** The healthy host gets the new certificate and has no connection with the old one; the pinning host gets AWSPREVIOUS. */
+  /**
+   * The healthy host gets the new certificate and has no connection with the old one; the pinning host gets
+   * AWSPREVIOUS.
+   */
   function isSwitched(before: { readonly fingerprint256: string }): boolean {
     if (failure !== undefined) throw failure instanceof Error ? failure : new Error(String(failure));
     const isNew = clientAt(healthyHost).fingerprint256 !== before.fingerprint256 && openWith(before) === 0;

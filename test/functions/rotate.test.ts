@@ -1,4 +1,4 @@
-// The function as deployed: what it throws is what Lambda logs, and what Secrets Manager takes for a failure.
+// The deployed handler: what it throws, and what Lambda logs of it.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { CountersignError } from '../../core/errors.ts';
 import { rotationFailure } from '../../functions/rotate.ts';
 import { openPipeline } from '../support/rotation/rotation-pipeline.ts';
 
-it('says what happened and its code, without stack and cause', () => {
+it('throws one sentence and the code, without stack and cause', () => {
   const error = new CountersignError('issuer-refused', 'The issuer refused.', {
     cause: new Error('s3cr3t'),
     evidence: { reason: 's3cr3t' },
@@ -44,7 +44,7 @@ async function startFunction(env: NodeJS.ProcessEnv) {
   return { child, output: () => output };
 }
 
-it('fails a step that it cannot do, after its line', async () => {
+it('fails a step after it has written its log line', async () => {
   const pipeline = await openPipeline();
   const renewals = { platform: { issuer: { kind: 'local', url: pipeline.authority.url }, reuseKey: 'pa55word' } };
   await pipeline.create('platform', undefined);
@@ -69,7 +69,7 @@ it('fails a step that it cannot do, after its line', async () => {
   expect(output() + failure).not.toContain('pa55word');
 });
 
-it('asks no local authority where it runs on Lambda: what listens on loopback there is the runtime', async () => {
+it('does not call a local authority on Lambda, where the runtime listens on loopback', async () => {
   const pipeline = await openPipeline();
   await pipeline.create('platform', pipeline.document());
   const event = await pipeline.rotateSecret('platform');
@@ -93,7 +93,7 @@ it.each([
   ['COUNTERSIGN_RENEWALS', '{"Platform/..": {}}', 'must give an object for each name'],
   ['COUNTERSIGN_RENEWALS', '{"platform": "pa55word"}', 'must give an object for each name'],
   ['COUNTERSIGN_EVENT_BUS', 'no bus at all', 'must be the name or the ARN'],
-])('does not begin with %s=%s', async (name, value, words) => {
+])('does not start with %s=%s', async (name, value, words) => {
   const { child, output } = await startFunction({ [name]: value });
   await once(child, 'exit');
   expect(output()).toContain(`${name} ${words}`);

@@ -1,4 +1,5 @@
-// An identity that the store refuses or throttles, or for which no time is left, is `unread`. If listing fails, so does the inspection.
+// An identity that the store refuses or throttles, or for which no time is left, is `unread`. If listing fails, so does
+// the inspection.
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { secretsManagerSource } from '../../../core/identity/secrets-manager.ts';

@@ -204,7 +204,7 @@ describe('an issuer that ends client authentication', () => {
 
   it('is found among the roots that Node bundles', async () => {
     const { put } = await openStore();
-    // Nobody here has such a root's key, so the chain under it does not hold: it is told of all the same.
+    // The test has no key of such a root, so the chain is broken; the root is reported all the same.
     await put('bought', { ...makeKeys(makeChain()), rootCertificate: rootCertificates[0] });
     expect(lineOf(await inspect(), 'bought')).toMatchObject({ clientAuthenticationEnding: true, state: 'broken' });
   });

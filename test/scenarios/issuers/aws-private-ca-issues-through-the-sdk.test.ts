@@ -1,4 +1,5 @@
-// The real SDK over HTTP against a stand-in of AWS Private CA: what is sent, one certificate for one order, and what each fault is called.
+// The real SDK over HTTP against a stand-in of AWS Private CA: what is sent, one certificate for one order, and what
+// each fault is called.
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
 import { awsPrivateCaIssuer, type PrivateCaSettings } from '../../../core/issuers/aws-private-ca.ts';
@@ -194,7 +195,7 @@ describe('what goes wrong has a name', () => {
     expect(ca.signed()).toBe(1);
   });
 
-  it('an answer that is no JSON is not quoted', async () => {
+  it('a response that is not JSON is not quoted', async () => {
     const { ca, issuer } = await start();
     ca.failNext('GetCertificate', 'garbage');
     const failure = await failureOf(() => issuer.issue(orderOf()));
@@ -233,7 +234,7 @@ describe('what goes wrong has a name', () => {
     `${authorityArn}/certificate/1`,
     authorityArn.replace('eu-central-1', 'evil.example#'),
     authorityArn.replace('aws', 'awful.'),
-  ])('what is no ARN of an authority: %j', async (certificateAuthorityArn) => {
+  ])('not the ARN of an authority: %j', async (certificateAuthorityArn) => {
     const failure = await failureOf(() => awsPrivateCaIssuer({ kind: 'aws-private-ca', certificateAuthorityArn }));
     expect([failure.code, failure.evidence]).toEqual(['renewal-unusable', { reason: 'authority-arn' }]);
   });

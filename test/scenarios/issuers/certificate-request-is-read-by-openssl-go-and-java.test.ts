@@ -1,4 +1,4 @@
-// Certificate requests are written byte by byte: three readers that nobody here wrote must agree on every one.
+// Certificate requests are written byte by byte: OpenSSL, Go and Java must all read them.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
@@ -65,7 +65,7 @@ describe('a request', () => {
     expect(out).toContain('Signature Algorithm: ecdsa-with-SHA512');
   });
 
-  it('asks for no names when there are none, and is a request all the same', () => {
+  it('without names is a valid request', () => {
     const request = certificateRequest({ privateKey: ecKey, subject: 'CN=bot', names: [] });
     const { out } = openssl(['req', '-verify', '-noout', '-text'], request);
     expect(out).not.toContain('Alternative Name');
@@ -166,7 +166,7 @@ describe('a request is not taken for signed', () => {
     expect(readCertificateRequest(pemOf(renamed))?.isSigned).toBe(false);
   });
 
-  it('when it holds the key of somebody else', async () => {
+  it('when it has another key', async () => {
     const other = await newPrivateKey('EC_P256');
     const spki = (key: string) =>
       readCertificateRequest(certificateRequest({ privateKey: key, subject: 'CN=bot' }))?.publicKey.export({

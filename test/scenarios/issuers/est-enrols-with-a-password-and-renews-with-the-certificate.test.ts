@@ -107,7 +107,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
       await enrolled(server, order, user);
     });
 
-    it('at a server that lets nobody in without a certificate shows it for the authorities as well', async () => {
+    it('presents the certificate for the authorities too if the server requires it', async () => {
       const server = await startEstServer({ demandsCertificate: true });
       const current = madeBy(server.issuer, { notBefore: new Date(), notAfter: new Date(Date.now() + 30 * day) });
       await enrolled(server, await orderOf({ current }));
@@ -141,7 +141,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
     it.each([
       ['a day', '86400', 86_400],
       ['nothing', undefined, undefined],
-      ['what is no time', 'soon', undefined],
+      ['not a time', 'soon', undefined],
       ['less than nothing', '-5', undefined],
     ])('with Retry-After of %s leaves the request to be signed', async (_, retryAfter, retryAfterSeconds) => {
       const server = await startEstServer({ user, firstAnswers: [pending(retryAfter)] });

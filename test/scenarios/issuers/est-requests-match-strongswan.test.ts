@@ -1,4 +1,4 @@
-// The stand-in EST server enrols strongSwan's client, which nobody here wrote; ours sends what that sends.
+// The stand-in EST server enrols strongSwan's client, and our client sends the same requests.
 import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';

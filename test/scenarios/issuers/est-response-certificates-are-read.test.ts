@@ -55,7 +55,7 @@ describe.skipIf(!findPeer('openssl'))('the certificates of an EST answer (needs 
     expect(fingerprints(certificatesOf(base64(signed)))).toEqual(fingerprints(signer.certificate));
   });
 
-  it('are not looked for in what is no PKCS#7 of certificates', () => {
+  it('are rejected if the response is not a PKCS#7 of certificates', () => {
     writeFileSync(join(folder, 'empty'), '');
     const none = run(['cms', '-data_create', '-in', 'empty', '-outform', 'der']);
     const leaf = Buffer.from(new X509Certificate(chain).raw);

@@ -1,4 +1,5 @@
-// Of an issuer's answer nothing is trusted: each way in which it can be wrong has its reason, and a chain out of order is put in order.
+// Of an issuer's answer nothing is trusted: each way in which it can be wrong has its reason, and a chain out of order
+// is put in order.
 import { execFileSync } from 'node:child_process';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
@@ -132,7 +133,7 @@ describe('what is sound is used', () => {
     expect(use(sign({ subject: encodeName('CN=#1303424F54,O=acme') }) + above)).toBeDefined();
   });
 
-  it('with more names than were asked for, and host names in another case', () => {
+  it('with additional names, and host names in another case', () => {
     const more = ['dns:also.acme.example', 'ip:127.0.0.1', 'dns:BOT.Acme.example'];
     const fields = readCertificateRequest(certificateRequest({ privateKey, subject: 'CN=x', names: more }));
     expect(use(sign({ alternativeNames: fields?.alternativeNames }) + above)).toBeDefined();
@@ -168,7 +169,7 @@ function signedWithOpenssl(basicConstraints: string): string {
   return execFileSync('openssl', ['x509', '-req', ...files, ...more], { encoding: 'utf8', stdio: 'pipe' });
 }
 
-it('takes the certificate of OpenSSL that is refused below as that of an authority, where it is none', () => {
+it('accepts a client certificate of OpenSSL that is not an authority', () => {
   expect(use(signedWithOpenssl('CA:FALSE') + root.certificate).rootCertificate).toBe(root.certificate);
 });
 
@@ -259,7 +260,7 @@ describe('what is not is refused', () => {
     ],
     nothing: [() => '', 'answer-malformed'],
     'a page': [() => '<html>Sign in</html>', 'answer-malformed'],
-    'a block that is no certificate': [
+    'a block that is not a certificate': [
       () => '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
       'answer-malformed',
     ],

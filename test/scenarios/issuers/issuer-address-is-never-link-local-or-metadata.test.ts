@@ -1,4 +1,5 @@
-// The url of an issuer may be private and on loopback; link-local and metadata addresses are refused, by number and by name.
+// The url of an issuer may be private and on loopback; link-local and metadata addresses are refused, by number and by
+// name.
 import type { LookupAddress } from 'node:dns';
 import { promisify } from 'node:util';
 import { expect, it, vi } from 'vitest';

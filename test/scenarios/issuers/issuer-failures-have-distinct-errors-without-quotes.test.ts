@@ -1,4 +1,5 @@
-// Every way in which a server of step-ca or EST can fail, with its code; no key, password or token and no answer is quoted.
+// Every way in which a server of step-ca or EST can fail, with its code; no key, password or token and no answer is
+// quoted.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -133,7 +134,7 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
       expect(error).toMatchObject({ code: 'issuer-unavailable', evidence: { reason: 'http-101' } });
     });
 
-    it('it says again and again that it goes on', async () => {
+    it('it sends 1xx responses endlessly', async () => {
       const error = await failed((socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n'.repeat(50)), {
         requestTimeoutMs: 300,
       });
@@ -211,7 +212,7 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
     expect((await failureOf(issue(way, { port: plain.port }), secrets())).code).toBe('issuer-unavailable');
   });
 
-  it('nobody listens', async () => {
+  it('no server listens', async () => {
     const error = await failureOf(issue(way, { port: 1 }), secrets());
     expect(error).toMatchObject({ code: 'issuer-unavailable', evidence: { reason: 'ECONNREFUSED' }, retryable: true });
   });

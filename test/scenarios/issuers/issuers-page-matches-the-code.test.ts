@@ -1,4 +1,5 @@
-// docs/issuers.md: its examples are renewals, its reasons are all there, and its commands for signing by hand work as written.
+// docs/issuers.md: its examples are renewals, its reasons are all there, and its commands for signing by hand work as
+// written.
 import { execFile } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -98,7 +99,7 @@ describe.skipIf(!findPeer('aws') || !findPeer('jq'))('signing by hand (needs the
     const forServers = commands.replace('extendedKeyUsage=clientAuth', 'extendedKeyUsage=serverAuth');
     await expect(shell(forServers)).rejects.toThrow('unsuitable certificate purpose');
     expect(await pipeline.stages('acme')).toMatchObject({ [event.ClientRequestToken]: ['AWSPENDING'] });
-    // Nobody looked.
+    // Without the check.
     const unlooked = forServers.replace(/^openssl verify .*$/m, 'true');
     await shell(unlooked);
     expect((await failureOf(() => pipeline.run(event))).code).toBe('identity-unusable');

@@ -105,7 +105,7 @@ describe('the local authority', () => {
   });
 });
 
-/** fetch sets Host by itself. */
+/** fetch sets the Host header. */
 function statusOf(url: string, host: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const request = httpRequest(url, { method: 'POST', headers: { host } }, (response) => {
@@ -166,7 +166,7 @@ describe('the issuer that asks it', () => {
     expect(JSON.stringify([failure.message, failure.evidence, failure.cause])).not.toContain('SECRET');
   });
 
-  it('says so when nobody answers, and when the rotation is over', async () => {
+  it('fails with issuer-unavailable if no server answers, or if the time is over', async () => {
     const server = await start();
     const issuer = localIssuer({ kind: 'local', url: server.url });
     const over = await failureOf(() => issuer.issue(orderOf({ signal: AbortSignal.abort() })));

@@ -1,4 +1,5 @@
-// `renewal.subject` and `renewal.names`: RFC 4514 and RFC 5280 as they are written, and every slip told without quoting it.
+// `renewal.subject` and `renewal.names`: RFC 4514 and RFC 5280 as they are written, and every slip told without quoting
+// it.
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// smallstep's own certificate authority signs a first certificate for a token, and renews it for whoever presents it.
+// smallstep's certificate authority signs the first certificate for a token, and renews it over mutual TLS.
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -63,7 +63,7 @@ describe('a key is refused', () => {
     expect(error.code).toBe('renewal-unusable');
   });
 
-  it('that takes more rounds to decrypt than anybody writes', async () => {
+  it('that needs more than a million rounds to decrypt', async () => {
     const provisioner = await createProvisioner();
     const [header = '', ...rest] = (await encryptedKey(provisioner, 'password')).split('.');
     const rounds = { ...JSON.parse(Buffer.from(header, 'base64url').toString()), p2c: 2_000_000_000 };

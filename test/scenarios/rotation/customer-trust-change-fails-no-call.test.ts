@@ -1,4 +1,5 @@
-// A customer that trusts the old issuer, then both, then the new one alone, while AWSCURRENT moves and calls never pause.
+// A customer that trusts the old issuer, then both, then the new one alone, while AWSCURRENT moves and calls never
+// pause.
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -23,8 +24,8 @@ const server = authorities.customerRoot.issue({ commonName: 'api', names: ['api.
 
 type Trust = (clientRoots: string) => Promise<void>;
 
-/** First with a time in which both are trusted, then without one. */
-async function rotateThere(traffic: Traffic, trust: Trust): Promise<void> {
+/** With a period in which both are trusted. */
+async function rotateWithOverlap(traffic: Traffic, trust: Trust): Promise<void> {
   await traffic.answered(20, 'AWSCURRENT');
 
   await traffic.rotate(newIssuer.issue({ ...client, keyAlgorithm: 'RSA_2048' }));
@@ -40,7 +41,7 @@ async function rotateThere(traffic: Traffic, trust: Trust): Promise<void> {
   await traffic.answered(20, 'AWSCURRENT');
 }
 
-async function andBackAtOnce(traffic: Traffic, trust: Trust): Promise<void> {
+async function rotateBackAtOnce(traffic: Traffic, trust: Trust): Promise<void> {
   await traffic.rotate(oldIssuer.issue(client));
   traffic.goAhead(ttlMs + 1);
   await traffic.answered(20, 'AWSPREVIOUS');
@@ -48,7 +49,7 @@ async function andBackAtOnce(traffic: Traffic, trust: Trust): Promise<void> {
   await traffic.answered(20, 'AWSCURRENT');
 }
 
-describe.skipIf(!findPeer('nginx'))('nginx, which says in HTTP whom it does not trust (needs nginx)', () => {
+describe.skipIf(!findPeer('nginx'))('nginx, which rejects in HTTP (needs nginx)', () => {
   it('is called without a failure', async () => {
     const nginx = await startReloadableNginx(server, { clientRoots: oldRoot });
     const methods = ['GET', 'PUT', 'DELETE', 'OPTIONS'];
@@ -59,8 +60,8 @@ describe.skipIf(!findPeer('nginx'))('nginx, which says in HTTP whom it does not 
       atOnce: 4,
       request: (n) => ({ method: methods[n % methods.length] }),
     });
-    await rotateThere(traffic, nginx.trust);
-    await andBackAtOnce(traffic, nginx.trust);
+    await rotateWithOverlap(traffic, nginx.trust);
+    await rotateBackAtOnce(traffic, nginx.trust);
     const { failed, calls, stages } = await traffic.end();
     expect(failed).toEqual([]);
     expect(calls).toBeGreaterThan(140);
@@ -68,7 +69,7 @@ describe.skipIf(!findPeer('nginx'))('nginx, which says in HTTP whom it does not 
   }, 120_000);
 });
 
-describe.skipIf(!findPeer('haproxy'))('HAProxy, which says by an alert whom it does not trust (needs haproxy)', () => {
+describe.skipIf(!findPeer('haproxy'))('HAProxy, which rejects with an alert (needs haproxy)', () => {
   it('is called without a failure, and each POST is processed once', async () => {
     const processed: string[] = [];
     const { port, trust } = await startHaproxy((path) => processed.push(path));
@@ -79,8 +80,8 @@ describe.skipIf(!findPeer('haproxy'))('HAProxy, which says by an alert whom it d
       atOnce: 4,
       request: (n) => ({ method: n % 2 ? 'POST' : 'GET', ...(n % 2 ? { body: `payment ${n}` } : {}) }),
     });
-    await rotateThere(traffic, trust);
-    await andBackAtOnce(traffic, trust);
+    await rotateWithOverlap(traffic, trust);
+    await rotateBackAtOnce(traffic, trust);
     const { failed, calls, stages } = await traffic.end();
     expect(failed).toEqual([]);
     expect(stages.AWSPREVIOUS).toBeGreaterThan(40);
@@ -91,8 +92,8 @@ describe.skipIf(!findPeer('haproxy'))('HAProxy, which says by an alert whom it d
 });
 
 /**
- * One HAProxy that trusts one, both or the other, each on a port of its own; new connections go to one of them. In front
- * of a plain HTTP server, which tells what was processed.
+ * One HAProxy that trusts one, both or the other, each on a port of its own; new connections go to one of them. In
+ * front of a plain HTTP server, which tells what was processed.
  */
 async function startHaproxy(onRequest: (what: string) => void): Promise<{ port: number; trust: Trust }> {
   const backend = createServer((request, response) => {

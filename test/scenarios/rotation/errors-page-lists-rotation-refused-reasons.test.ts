@@ -1,4 +1,4 @@
-// docs/errors.md has each reason for which a rotation is refused, and no other.
+// docs/errors.md lists exactly the reasons of rotation-refused.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

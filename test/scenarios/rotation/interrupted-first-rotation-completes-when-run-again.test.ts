@@ -1,4 +1,5 @@
-// A secret without any value: its first rotation broken off before and after each call, then run again; no request is left as an identity.
+// A secret without any value: its first rotation broken off before and after each call, then run again; no request is
+// left as an identity.
 import { CancelRotateSecretCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from 'vitest';
 import { openEventPublisher } from '../../../core/events/event-publisher.ts';

@@ -1,4 +1,5 @@
-// Issuers that are slow, refuse, answer garbage or sign something else: each fails by its code, and the current certificate stays.
+// Issuers that are slow, refuse, answer garbage or sign something else: each fails by its code, and the current
+// certificate stays.
 import { execFileSync } from 'node:child_process';
 import { createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -60,8 +61,8 @@ const wrong: Record<string, [Signing, string]> = {
   'one with a weak signature': [sign({ signatureHash: 'sha1' }), 'weak-signature'],
   'one of an authority whose chain is not there': [
     ({ subject, publicKey }) =>
-      createAuthority({ commonName: 'Root of somebody' })
-        .intermediate({ commonName: 'Issuer of somebody' })
+      createAuthority({ commonName: 'Unrelated Root' })
+        .intermediate({ commonName: 'Unrelated Issuer' })
         .certify({ subject, publicKey, usage: 'client' }).certificate,
     'chain-incomplete',
   ],

@@ -1,4 +1,5 @@
-// The function as deployed, killed before and after each call it makes, in every step; then run again as Secrets Manager does.
+// The function as deployed, killed before and after each call it makes, in every step; then run again as Secrets
+// Manager does.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -30,7 +30,7 @@ async function putCurrent(pipeline: Pipeline, change: object): Promise<void> {
 
 async function holderOf(pipeline: Pipeline, label: string): Promise<string> {
   const found = Object.entries(await pipeline.stages('platform')).find(([, labels]) => labels.includes(label));
-  return found?.[0] ?? 'nobody';
+  return found?.[0] ?? 'no version';
 }
 
 async function moveBack(pipeline: Pipeline): Promise<string> {
@@ -84,7 +84,7 @@ describe('a change of the current document', () => {
     expect((await failureOf(() => step('finishSecret'))).evidence?.reason).toBe('document-changed');
   });
 
-  it('of its form alone is none', async () => {
+  it('of its form alone is not a change', async () => {
     const { pipeline, event, step } = await begun();
     for (const Step of rotationSteps.slice(0, 3)) await step(Step);
     const { destinations, ...others } = await pipeline.value('platform');

@@ -53,7 +53,7 @@ async function changingRoots(renewal: object = {}) {
       await pipeline.create('platform', pipeline.document(document, notAfter && { notAfter }));
       return goOn();
     },
-    /** Signed by an authority that nobody knows: what is current becomes AWSPREVIOUS. */
+    /** Signed by an unknown authority; the current certificate becomes AWSPREVIOUS. */
     async replaceCurrent(): Promise<void> {
       const stranger = createAuthority({ commonName: 'Unknown Platform Root' });
       const issued = stranger.issue({ commonName: 'bot-platform', usage: 'client' });
@@ -287,7 +287,7 @@ describe('a destination that is served with AWSPREVIOUS', () => {
     });
   });
 
-  it('and takes the new one lets it through; one that takes none of the three says nothing', async () => {
+  it('and accepts the new one does not block; one that rejects all three is inconclusive', async () => {
     const { pipeline, goOn, test } = await servedWithPrevious({}, ['both', 'neither']);
     await test(await goOn());
     expect(pipeline.lines.at(-1)).toMatchObject({ outcome: 'tested', accepted: 1, rejected: 0, sayNothing: 1 });
@@ -313,7 +313,7 @@ describe.skipIf(!findPeer('nginx'))('a real nginx (needs nginx)', () => {
     ['with a probe, by the page that it answers', { probe: { path: '/' } }, 5, 'client-certificate-rejected'],
     ['without a probe, by the authorities that it accepts', {}, 4, 'client-issuer-not-accepted'],
   ])(
-    'that trusts the old issuer only is told %s; one that trusts both lets the new one through',
+    'that trusts only the old issuer is reported as %s; one that trusts both does not block',
     async (_, probe, step, reason) => {
       const { pipeline, at, begin, test, trusts } = await changingRoots();
       const [old, both] = [

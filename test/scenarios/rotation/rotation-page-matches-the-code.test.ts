@@ -1,4 +1,4 @@
-// docs/rotation.md: its events have the members of real ones, and its commands do what it says, as they stand there.
+// docs/rotation.md: its events have the members of real ones, and its commands work as written.
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const page = readFileSync(join(import.meta.dirname, '../../../docs/rotation.md')
 const blocks = (language: string) =>
   [...page.matchAll(new RegExp(`^ *\`\`\`${language}\n([\\s\\S]*?)^ *\`\`\``, 'gm'))].map(([, text]) => text as string);
 
-it('shows events with every member that one has', async () => {
+it('shows events with all their members', async () => {
   const [pendingExample, rejectedExample] = blocks('json').map((text) => JSON.parse(text));
   const pipeline = await openPipeline();
   const api = await startApi(pipeline.authorities);
@@ -87,7 +87,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     };
   }
 
-  it('begin a rotation, give it up, clear its label, switch the schedule on again, and say where nothing is left to clear', {
+  it('start a rotation, cancel it, remove its label, switch the schedule on again, and report when no label is left', {
     timeout: 120_000,
   }, async () => {
     const { pipeline, shell, labels } = await openShell();
@@ -105,7 +105,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     expect(state).toMatchObject({ RotationEnabled: true, RotationRules: { ScheduleExpression: 'rate(50 days)' } });
   });
 
-  it('take a change over into a rotation that has its certificate, and roll back', { timeout: 120_000 }, async () => {
+  it('copy the pending certificate into the changed document, and roll back', { timeout: 120_000 }, async () => {
     const { pipeline, shell, put } = await openShell();
     const begun = await pipeline.rotateSecret('acme');
     await pipeline.rotate()({ Step: 'createSecret', ...begun }, call());
@@ -123,7 +123,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     expect(await pipeline.stages('acme')).toEqual({ [first]: ['AWSCURRENT'], [next]: ['AWSPREVIOUS'] });
   });
 
-  it('take nothing over into one that has none, in a terminal too, where each line is begun', {
+  it('copy nothing without a pending certificate, also line by line in a terminal', {
     timeout: 120_000,
   }, async () => {
     const { pipeline, shell } = await openShell();
@@ -134,7 +134,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     expect(await pipeline.stages('acme')).toEqual(before);
   });
 
-  it('change the document and leave AWSPREVIOUS on the certificate before', { timeout: 120_000 }, async () => {
+  it('change the document and keep AWSPREVIOUS', { timeout: 120_000 }, async () => {
     const { pipeline, shell, put } = await openShell();
     const { AWSCURRENT: old } = await holders(pipeline);
     await put(pipeline.document());
@@ -143,7 +143,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     expect((await holders(pipeline)).AWSPREVIOUS).toBe(old);
   });
 
-  it('leave no stolen key where calls and a rollback would find it', { timeout: 120_000 }, async () => {
+  it('remove a stolen key from AWSPREVIOUS', { timeout: 120_000 }, async () => {
     const { pipeline, shell, labels } = await openShell();
     const stolen = await pipeline.value('acme');
     await pipeline.run(await pipeline.rotateSecret('acme'));
@@ -153,7 +153,7 @@ describe.skipIf(!aws || !findPeer('jq'))('the commands (needs the AWS CLI and jq
     expect((await pipeline.value('acme')).privateKey).not.toBe(stolen.privateKey);
   });
 
-  it('do nothing where it is not said which secret they are about', { timeout: 120_000 }, async () => {
+  it('do nothing if the secret is not set', { timeout: 120_000 }, async () => {
     const { pipeline, withoutSecret } = await openShell();
     await pipeline.rotateSecret('acme');
     const before = await pipeline.stages('acme');

@@ -251,7 +251,7 @@ it('passes the test that Secrets Manager runs when a schedule is set without rot
   expect(pipeline.bus.events).toEqual([]);
 });
 
-it('passes that test for the empty secret of a new stack too, and fails it where its settings have a renewal that is none', async () => {
+it('passes that test for the empty secret of a new stack, and fails it if its settings have an invalid renewal', async () => {
   const pipeline = await openPipeline();
   await pipeline.create('platform', undefined);
   const event = await pipeline.rotateSecret('platform', { testOnly: true });

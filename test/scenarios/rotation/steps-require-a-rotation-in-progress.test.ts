@@ -1,4 +1,4 @@
-// The guard: what is no event, no rotation of ours, or not at its turn, is refused, and nothing is written.
+// Before each step: a malformed event, a foreign secret or a rotation not in progress is refused, and nothing is written.
 import {
   CancelRotateSecretCommand,
   CreateSecretCommand,
@@ -44,7 +44,7 @@ describe('an event', () => {
     { ...event, ClientRequestToken: `${'x'.repeat(31)}/` },
     { ...event, RotationToken: {} },
     { ...event, RotationToken: 'secret'.repeat(100) },
-  ])('of anybody else is refused without being quoted: %j', async (given) => {
+  ])('that is malformed is refused without being quoted: %j', async (given) => {
     const error = await failureOf(() => parseRotationEvent(given));
     expect(error).toMatchObject({ code: 'rotation-refused', evidence: { reason: 'event-malformed' } });
     expect(error.message).not.toMatch(/short|secretsecret|xxx|deleteSecret/);
@@ -94,7 +94,7 @@ describe('a step', () => {
     expect(await reasonOf({})).toBe('not-pending');
   });
 
-  it('of a secret that is no identity is refused', async () => {
+  it('of a secret that is not an identity is refused', async () => {
     const { pipeline } = await refusing();
     const { ARN = '' } = await pipeline.client.send(
       new CreateSecretCommand({ Name: 'database/main', SecretString: '{}' }),
@@ -130,7 +130,7 @@ describe('a step', () => {
     expect(failure.message).toContain('"platform"');
   });
 
-  it('leaves a pending version alone that is not usable, whoever put it there', async () => {
+  it('leaves an unusable pending version unchanged', async () => {
     const { pipeline, begun } = await refusing();
     const document = { ...(pipeline.document() as object), privateKey: 'none' };
     await openVersions({ prefix }).put(begun.SecretId, {

@@ -1,4 +1,5 @@
-// A stand-in for an EST server, after the letter of RFC 7030 and RFC 8951: it is ours, so a client that is not holds it to them.
+// A stand-in for an EST server, after the letter of RFC 7030 and RFC 8951: it is ours, so a client that is not holds it
+// to them.
 import { execFileSync } from 'node:child_process';
 import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:https';
@@ -34,7 +35,7 @@ export interface EstServerOptions {
   readonly firstAnswers?: EstAnswer[];
   /** Base64 in lines of 64 characters (RFC 7030 has it so), or in one (RFC 8951 allows it). */
   readonly lines?: boolean;
-  /** Whoever comes without a trusted client certificate is turned away in the handshake. */
+  /** The handshake requires a trusted client certificate. */
   readonly demandsCertificate?: boolean;
   /** Further certificates in the answers to cacerts, PEM. */
   readonly furtherAuthorities?: string;
@@ -113,7 +114,7 @@ function answer(request: EstRequest, isTrusted: boolean, service: Service): EstA
   const asked = options.label === undefined ? operation : operation.replace(`${options.label}/`, '');
   if (options.label !== undefined && asked === operation) return { status: 404 };
   if (asked === 'cacerts') {
-    // Section 4.1: a GET, and nobody has to say who he is.
+    // Section 4.1: a GET without authentication.
     if (request.method !== 'GET') return { status: 405 };
     return pkcs7(service, issuer.certificate + root.certificate + (options.furtherAuthorities ?? ''));
   }

@@ -1,4 +1,5 @@
-// A stand-in for AWS Private CA, written after its API reference: it checks what the SDK sends it, and signs with a real authority.
+// A stand-in for AWS Private CA, written after its API reference: it checks what the SDK sends it, and signs with a
+// real authority.
 import { X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +10,10 @@ import type { Authority } from '../../../local/authority/authority.ts';
 export const authorityArn =
   'arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/11223344-1234-1122-2233-112233445566';
 
-/** A fault to answer with in the place of the operation: an error name of the API reference, a status, or no answer at all; `lost` does it first. */
+/**
+ * A fault to answer with in the place of the operation: an error name of the API reference, a status, or no answer at
+ * all; `lost` does it first.
+ */
 export type Fault = { readonly error: string; readonly status?: number } | 'hang' | 'garbage' | 'cut' | 'lost';
 
 export interface PrivateCa {

@@ -19,7 +19,10 @@ export interface BuiltStepCa {
   remove(): void;
 }
 
-/** 15 to 30 s on two idle cores where Go's cache is empty, 1 to 2 s where it is not. Without cgo: there may be no C compiler. */
+/**
+ * 15 to 30 s on two idle cores where Go's cache is empty, 1 to 2 s where it is not. Without cgo: there may be no C
+ * compiler.
+ */
 export async function buildStepCa(): Promise<BuiltStepCa> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-step-ca-'));
   const path = join(folder, 'step-ca');

@@ -1,4 +1,4 @@
-// A bus on loopback that speaks EventBridge's PutEvents to the real SDK and keeps what it was given.
+// A stand-in for EventBridge's PutEvents on loopback, which stores the events.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,7 +18,7 @@ export interface BusEvent {
 export interface EventBus {
   readonly url: string;
   readonly events: BusEvent[];
-  /** From now on: the name of an error for every request, or for the entry of a request that is taken. */
+  /** The error name for every further request, or for the entry of a successful request. */
   refuse: { readonly request?: string; readonly entry?: string } | undefined;
 }
 

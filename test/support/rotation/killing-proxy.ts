@@ -1,4 +1,4 @@
-// Stands before everything that a step calls, counts the calls, and kills the calling process at the one it is told.
+// Proxies to everything that a step calls. They count the calls, and kill the calling process at a given one.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';

@@ -1,4 +1,5 @@
-// A rotation pipeline on loopback: the local Secrets Manager, the authority that signs, the bus, and the function's own story.
+// A rotation pipeline on loopback: the local Secrets Manager, the authority that signs, the bus, and the function's own
+// story.
 import { createPrivateKey, randomUUID, X509Certificate } from 'node:crypto';
 import {
   CreateSecretCommand,
@@ -40,16 +41,16 @@ export interface Pipeline {
   readonly client: SecretsManagerClient;
   readonly secretsUrl: string;
   readonly lines: Record<string, unknown>[];
-  /** The document of an identity that the platform's issuer signed, and that renews with `local`. */
+  /** The document of an identity of the platform's issuer, renewed with `local`. */
   document(
     more?: object,
     certificate?: { readonly keyAlgorithm?: 'EC_P256' | 'RSA_2048'; readonly notAfter?: Date },
   ): object;
   create(identity: string, document: object | undefined): Promise<void>;
-  /** As an operator begins it; the local Secrets Manager leaves the steps to the test. */
+  /** Starts a rotation; the test runs the steps. */
   rotateSecret(identity: string, options?: { readonly testOnly?: boolean }): Promise<StepEvent>;
   rotate(services?: Partial<RotationServices>): ReturnType<typeof createRotate>;
-  /** The four, one after the other. */
+  /** Runs the four steps. */
   run(event: StepEvent, services?: Partial<RotationServices>): Promise<void>;
   stages(identity: string): Promise<Record<string, readonly string[]>>;
   // biome-ignore lint/suspicious/noExplicitAny: each test asserts on the members it is about
@@ -60,15 +61,15 @@ export async function openPipeline(): Promise<Pipeline> {
   const authorities = createAuthorities();
   const authority = await startAuthority({ authority: authorities.platformIssuer, port: 0 });
   const bus = await startBus();
-  let letGo = (_: Error) => {};
+  let endRotations = (_: Error) => {};
   const held = new Promise<void>((_, reject) => {
-    letGo = reject;
+    endRotations = reject;
   });
   held.catch(() => {});
   const secrets = await startSecretsManager({
     folder: privateFolder().path,
     port: 0,
-    // RotateSecret makes what a rotation begins with; then its own run stands still, and the test runs the steps.
+    // RotateSecret creates the pending version; then its own run waits, and the test runs the steps.
     rotationFunctions: () => () => held,
     rotationTiming: { delaysMs: [] },
   });
@@ -81,7 +82,7 @@ export async function openPipeline(): Promise<Pipeline> {
   onTestFinished(async () => {
     client.destroy();
     vi.unstubAllEnvs();
-    letGo(new Error('The test is over.'));
+    endRotations(new Error('The test has ended.'));
     await secrets.close();
     await authority.close();
   });
@@ -169,7 +170,7 @@ export function call(remainingMs = 60_000): RotationCall {
   return { requestId: 'request-1', remainingMs };
 }
 
-/** An issuer that answers with what the test makes of the request. */
+/** An issuer with the given `issue`. */
 export function issuerThat(issue: Issuer['issue']): Pick<RotationServices, 'openIssuer'> {
   return { openIssuer: async () => ({ issue }) };
 }
@@ -179,7 +180,7 @@ export function expectUsable(document: { certificate: string; privateKey: string
   expect(certificate.checkPrivateKey(createPrivateKey(document.privateKey))).toBe(true);
 }
 
-/** Signs what is asked for, as an authority does that forgets at once whom it has signed for. */
+/** Signs the requested names, without idempotency. */
 export function signedBy({ certify }: Pick<Authority, 'certify'>): Issuer['issue'] {
   return async ({ certificateRequest }) => {
     const asked = readCertificateRequest(certificateRequest);

@@ -1,4 +1,4 @@
-// Before the local Secrets Manager, a door that a test makes throttle, show old answers, or wait.
+// A proxy to the local Secrets Manager that throttles, returns stale responses, or waits.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,8 +20,8 @@ export interface SecretsManagerProxy {
 }
 
 /**
- * What a read was answered with before the last write is answered again: Secrets Manager's reads lag behind in the same way,
- * each of them by itself.
+ * What a read was answered with before the last write is answered again: Secrets Manager's reads lag behind in the same
+ * way, each of them by itself.
  */
 export async function startSecretsManagerProxy(upstream: string): Promise<SecretsManagerProxy> {
   const store: SecretsManagerProxy & { url: string } = {

@@ -1,4 +1,5 @@
-// Calls without a pause through the invocation use case, while the store rotates the identity and the test moves the clock.
+// Calls without a pause through the invocation use case, while the store rotates the identity and the test moves the
+// clock.
 import { CreateSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { expect, onTestFinished, vi } from 'vitest';
 import { secretsManagerSource } from '../../../core/identity/secrets-manager.ts';
