@@ -70,7 +70,7 @@ describe.skipIf(!findPeer('nginx'))('nginx, which rejects in HTTP (needs nginx)'
 });
 
 describe.skipIf(!findPeer('haproxy'))('HAProxy, which rejects with an alert (needs haproxy)', () => {
-  it('is called without a failure, and each POST is processed once', async () => {
+  it('gets no failed call, and processes each POST once', async () => {
     const processed: string[] = [];
     const { port, trust } = await startHaproxy((path) => processed.push(path));
     const traffic = await startTraffic({

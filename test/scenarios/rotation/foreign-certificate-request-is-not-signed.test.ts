@@ -94,7 +94,7 @@ it.each<[string, string, Change, object?]>([
   expect(pipeline.authority.signed).toBe(0);
 });
 
-it('that was made before the renewal was changed is not: the rotation is given up, and the next one asks anew', async () => {
+it('from before a change of the renewal is not: after cancelling, the next rotation creates another', async () => {
   const pipeline = await openPipeline();
   const document = pipeline.document() as { renewal: object };
   await pipeline.create('platform', { ...document, renewal: { issuer: { kind: 'manual' } } });

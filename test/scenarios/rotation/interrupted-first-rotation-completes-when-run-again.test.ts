@@ -80,7 +80,7 @@ it('ends with the first identity, issued once, and no label but AWSCURRENT', asy
   }
 }, 120_000);
 
-it('is given up, and another one makes an identity with nothing of the first request in it', async () => {
+it('is cancelled, and another one makes an identity with nothing of the first request', async () => {
   const pipeline = await openPipeline();
   const { renewal } = pipeline.document() as { renewal: object };
   await pipeline.create('platform', undefined);

@@ -103,10 +103,9 @@ const byConstrained: Signing = (asked, authorities) =>
   sign()(asked, { ...authorities, platformIssuer: constrained(authorities) });
 
 describe.skipIf(!findPeer('openssl'))('name constraints of an issuer (needs openssl)', () => {
-  it('that do not let the certificate through, as OpenSSL finds', () =>
-    expectUnchanged(byConstrained, 'handshake-failed'));
+  it('that exclude the certificate are found with OpenSSL', () => expectUnchanged(byConstrained, 'handshake-failed'));
 
-  it('are found in a version that was put in by hand as well, and let through what they allow', async () => {
+  it('are found in a version put in by hand too, and allow what they permit', async () => {
     const pipeline = await openPipeline();
     const issuer = constrained(pipeline.authorities);
     const signed = (subject: string) => {
@@ -235,7 +234,7 @@ it.each([
   expect(await pipeline.value('platform')).toEqual(before);
 });
 
-it('is not asked at all for a document whose destinations could not be carried over', async () => {
+it('is not called for a document with unreadable destinations', async () => {
   const pipeline = await openPipeline();
   await pipeline.create('platform', pipeline.document({ destinations: [{ host: 'https://wrong' }] }));
   const failure = await failureOf(async () => pipeline.run(await pipeline.rotateSecret('platform')));

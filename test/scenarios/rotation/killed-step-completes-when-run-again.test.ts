@@ -118,7 +118,7 @@ async function openLane(pipeline: Pipeline, api: { readonly port: number }, bund
   };
 }
 
-it('ends with one current certificate, issued once, usable all the time, and no label left', async () => {
+it('ends with one current certificate, issued once, always usable, and without other labels', async () => {
   const pipeline = await openPipeline();
   const api = await startApi(pipeline.authorities);
   const outdir = privateFolder().path;

@@ -114,7 +114,7 @@ describe('a change of the current document', () => {
     expect((await pipeline.value('platform')).destinations).toEqual(oneHost);
   });
 
-  it('is taken over into the same certificate where the page says how, and the rotation goes on', async () => {
+  it('is kept with the same certificate by the commands of the page, and the rotation continues', async () => {
     const { pipeline, event, step } = await begun();
     for (const Step of rotationSteps.slice(0, 3)) await step(Step);
     await putCurrent(pipeline, { destinations: oneHost });
@@ -143,7 +143,7 @@ describe('a change of the current document', () => {
 });
 
 describe('a certificate that was put in by hand', () => {
-  it.each(afterEachStep)('after %s stays: the next one was made to follow another', async (_, done) => {
+  it.each(afterEachStep)('after %s stays: the pending one was made to replace another', async (_, done) => {
     const { pipeline, step } = await begun();
     for (const Step of rotationSteps.slice(0, done)) await step(Step);
     const own = pipeline.document({ destinations: twoHosts }) as { certificate: string };
@@ -156,7 +156,7 @@ describe('a certificate that was put in by hand', () => {
 });
 
 describe('the certificate that is current already', () => {
-  it('put in as the next one is refused, by whichever step comes upon it', async () => {
+  it('stored as the pending one is refused by every step', async () => {
     const { pipeline, event, step } = await begun();
     const before = await pipeline.stages('platform');
     await pipeline.client.send(
@@ -192,7 +192,7 @@ describe('a rollback by hand', () => {
     expect((await failureOf(() => step('createSecret'))).code).toBe('rotation-refused');
   });
 
-  it.each(rotationSteps)('after a finishSecret that ended half-way is not undone by %s, run again', async (Step) => {
+  it.each(rotationSteps)('after an interrupted finishSecret is not undone by a repeated %s', async (Step) => {
     const { pipeline, step } = await begun();
     for (const earlier of rotationSteps.slice(0, 3)) await step(earlier);
     pipeline.bus.refuse = { entry: 'InternalFailure' };

@@ -69,7 +69,7 @@ async function changingRoots(renewal: object = {}) {
 }
 
 describe('a destination', () => {
-  it('that trusts the new certificate too lets it through, after a handshake and the probe', async () => {
+  it('that trusts the new certificate accepts it in a handshake and the probe', async () => {
     const { pipeline, api, at, begin, test } = await changingRoots();
     const customer = await api('both');
     const event = await begin([
@@ -132,7 +132,7 @@ describe('a destination', () => {
     },
   );
 
-  it('that rejects the new one does not stop a rotation that is to proceed', async () => {
+  it('that rejects the new one does not stop a rotation with onRejection proceed', async () => {
     const { pipeline, api, at, begin, test } = await changingRoots({ onRejection: 'proceed' });
     const customer = await api('old');
     const event = await begin([at(customer.port)]);
@@ -150,7 +150,7 @@ describe('a destination', () => {
     expect((await pipeline.stages('platform'))[event.ClientRequestToken]).toEqual(['AWSCURRENT']);
   });
 
-  it('that answers the probe with something else, once it gets the new one, holds it back', async () => {
+  it('that answers the probe of the new one with another status blocks it', async () => {
     const { api, at, begin, test, pipeline } = await changingRoots();
     const customer = await api('both');
     const event = await begin([at(customer.port, { probe: { path: '/' } })]);
@@ -164,7 +164,7 @@ describe('a destination', () => {
     });
   });
 
-  it('that rejects the current one as well, is not there, or is not trusted itself, says nothing', async () => {
+  it('that rejects the current one too, is down, or is not trusted is inconclusive', async () => {
     const { pipeline, api, at, begin, test } = await changingRoots();
     const [strange, gone] = [await api('neither'), await closedPort()];
     const event = await begin([
@@ -184,7 +184,7 @@ describe('a destination', () => {
     expect(pipeline.bus.events).toEqual([]);
   });
 
-  it('that rejects the new one holds nothing back that could be lost: the current one has expired', async () => {
+  it('that rejects the new one does not block if the current one has expired', async () => {
     const { pipeline, api, at, begin, test } = await changingRoots();
     const event = await begin([at((await api('neither')).port)], {}, new Date(Date.now() - 86_400_000));
     await test(event);
@@ -196,7 +196,7 @@ describe('a destination', () => {
     await test(await begin([at((await api('new')).port)]));
   });
 
-  it('that could not be tried before the time is over holds the new one back, unless it is to proceed', async () => {
+  it('that could not be tested in time blocks the new one, unless onRejection is proceed', async () => {
     const { pipeline, api, at, begin, test } = await changingRoots();
     const customer = await api('both');
     const event = await begin([at(customer.port)]);
@@ -210,7 +210,7 @@ describe('a destination', () => {
     await test(event);
   });
 
-  it('that says nothing in its handshake to the new one, and does to the current one, is asked once more, then left untested', async () => {
+  it('that stalls in the handshake with the new one, and not with the current one, is tried again and then untested', async () => {
     const { pipeline, api, at, begin, test } = await changingRoots();
     const customer = await api('both');
     let connections = 0;
@@ -293,7 +293,7 @@ describe('a destination that is served with AWSPREVIOUS', () => {
     expect(pipeline.lines.at(-1)).toMatchObject({ outcome: 'tested', accepted: 1, rejected: 0, sayNothing: 1 });
   });
 
-  it('loses nothing where AWSPREVIOUS has expired, or holds the certificate of AWSCURRENT', async () => {
+  it('does not block if AWSPREVIOUS has expired, or has the certificate of AWSCURRENT', async () => {
     const one = await servedWithPrevious({}, ['old'], { notAfter: new Date(Date.now() - 86_400_000) });
     await one.test(await one.goOn());
     expect(one.pipeline.lines.at(-1)).toMatchObject({ outcome: 'tested', sayNothing: 1 });
@@ -330,7 +330,7 @@ describe.skipIf(!findPeer('nginx'))('a real nginx (needs nginx)', () => {
   );
 });
 
-it('is untested, and not passed over, where the names of others that hang take up all look-ups', async () => {
+it('is untested, not skipped, if hanging lookups of other names use all slots', async () => {
   const { pipeline, api, at, begin } = await changingRoots();
   const customer = await api('old');
   const lookup: LookupFunction = (host) =>
@@ -354,7 +354,7 @@ function ofLongName(index: number): string {
   return execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' });
 }
 
-it('tells of sixty that reject it in one event that the bus takes, however long the names they send are', async () => {
+it('publishes sixty rejections in one event within the size limit, however long their names are', async () => {
   const { pipeline, api, at, begin, trusts } = await changingRoots();
   const named = [...Array.from({ length: 5 }, (_, index) => ofLongName(index)), trusts.old];
   const { port } = await api('old', { ca: named, rejectUnauthorized: false });

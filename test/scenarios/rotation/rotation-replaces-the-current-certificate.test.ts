@@ -102,7 +102,7 @@ it('goes through the four steps', async () => {
   expect(told).not.toContain(next.privateKey.split('\n')[1]);
 });
 
-it('says the same identifiers for the same rotation, and others for another', () => {
+it('derives the same ids for the same rotation, and others for another', () => {
   const token = 'f5a0c3a9-6c1e-4f0a-9a1b-0d6c2a1e7b11';
   const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
   const all = [requestVersionOf(token), idempotencyTokenOf(token), requestVersionOf(`${token}1`)];
@@ -130,7 +130,7 @@ it.each([
   expect(keyOf((await pipeline.value('platform')).privateKey)).toBe(expected);
 });
 
-it('keeps the key for customers that pin it, and takes subject and names of the renewal', async () => {
+it('keeps the key with reuseKey, and uses subject and names of the renewal', async () => {
   const pipeline = await openPipeline();
   const renewal = {
     issuer: { kind: 'local', url: pipeline.authority.url },
@@ -169,7 +169,7 @@ it('is the way out of a certificate that has expired', async () => {
   expect(new X509Certificate(current.certificate).subject).toBe('CN=bot-platform');
 });
 
-it('makes the first certificate of a document that has none', async () => {
+it('makes the first certificate of a document without one', async () => {
   const pipeline = await openPipeline();
   const { renewal } = pipeline.document() as { renewal: object };
   await pipeline.create('acme', { renewal, destinations: [{ host: 'api.acme.example' }] });
@@ -182,7 +182,7 @@ it('makes the first certificate of a document that has none', async () => {
   expect(pipeline.bus.events[0]?.detail).not.toHaveProperty('current');
 });
 
-it('makes the first certificate of a secret without any value, with the renewal of the settings', async () => {
+it('makes the first certificate of an empty secret, with the renewal of the settings', async () => {
   const pipeline = await openPipeline();
   const { renewal } = pipeline.document() as { renewal: object };
   await pipeline.create('platform', undefined);
@@ -197,7 +197,7 @@ it('makes the first certificate of a secret without any value, with the renewal 
   expect(pipeline.bus.events[1]?.detail).not.toHaveProperty('previous');
 });
 
-it('waits for a person who signs, and goes on with what was put in', async () => {
+it('waits for a person to sign, and continues with the stored certificate', async () => {
   const pipeline = await openPipeline();
   const before = pipeline.document({ renewal: { issuer: { kind: 'manual' } } }) as Record<string, string>;
   await pipeline.create('platform', before);
@@ -233,7 +233,7 @@ it('waits for a person who signs, and goes on with what was put in', async () =>
   ).toEqual(['AWSCURRENT', 'AWSPREVIOUS']);
 });
 
-it('passes the test that Secrets Manager runs when a schedule is set without rotating, if a rotation could begin', async () => {
+it('passes the test of a schedule that is set without rotating, if a rotation could start', async () => {
   const pipeline = await openPipeline();
   const { renewal, ...rest } = pipeline.document() as { renewal: object };
   await pipeline.create('platform', { ...rest, renewal });

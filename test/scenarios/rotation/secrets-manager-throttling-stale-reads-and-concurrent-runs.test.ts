@@ -55,7 +55,7 @@ describe('Secrets Manager', () => {
     await expectRotated(pipeline, event.ClientRequestToken);
   });
 
-  it.each([1, 2, 4])('shows what was written only at the next read but %i', async (staleReads) => {
+  it.each([1, 2, 4])('returns the old state for %i reads after a write', async (staleReads) => {
     const { pipeline, door, versions, event } = await behindADoor();
     door.staleReads = staleReads;
     await pipeline.run(event, { versions });
@@ -64,7 +64,7 @@ describe('Secrets Manager', () => {
     await expectRotated(pipeline, event.ClientRequestToken);
   });
 
-  it('denies what the function was not granted, and says what that is', async () => {
+  it('denies access, and the error names the missing permission', async () => {
     const { pipeline, door, versions, event } = await behindADoor();
     door.throttle = { name: 'AccessDeniedException', times: 1 };
     const failure = await failureOf(() => pipeline.rotate({ versions })({ Step: 'createSecret', ...event }, call()));
@@ -73,7 +73,7 @@ describe('Secrets Manager', () => {
   });
 });
 
-it('that does not show yet what was issued is asked again before the issuer is', async () => {
+it('that does not return the issued certificate yet is read again before the issuer is asked', async () => {
   const { pipeline, versions, event } = await behindADoor();
   let signed = 0;
   const sign = signedBy(pipeline.authorities.platformIssuer);
@@ -97,7 +97,7 @@ it('that does not show yet what was issued is asked again before the issuer is',
   expect(signed).toBe(1);
 });
 
-describe('a rotation that is given up while its issuer is asked', () => {
+describe('a rotation that is cancelled while the issuer signs', () => {
   const id = { SecretId: `${prefix}platform` };
   const takeOff = (token: string) =>
     new UpdateSecretVersionStageCommand({ ...id, VersionStage: 'AWSPENDING', RemoveFromVersionId: token });
@@ -123,7 +123,7 @@ describe('a rotation that is given up while its issuer is asked', () => {
     if (reason === 'not-pending') await pipeline.run(await pipeline.rotateSecret('platform'), { versions });
   });
 
-  it('is not taken for one that was where the labels are only shown late', async () => {
+  it('is not assumed when labels are only read late', async () => {
     const { pipeline, versions, event } = await behindADoor();
     let hidden = 0;
     const lagging = {
@@ -145,7 +145,7 @@ describe('a rotation that is given up while its issuer is asked', () => {
 });
 
 describe('two rotations at once', () => {
-  it('of the same version come to the same end, step by step', async () => {
+  it('of the same version end the same way, step by step', async () => {
     const { pipeline, versions, event } = await behindADoor();
     const rotate = pipeline.rotate({ versions });
     for (const Step of rotationSteps) {
@@ -174,7 +174,7 @@ describe('two rotations at once', () => {
     expect((await pipeline.stages('platform'))[event.ClientRequestToken]).toEqual(['AWSCURRENT']);
   });
 
-  it('of the same version, each at its own pace, come to the same end', async () => {
+  it('of the same version, each at its own pace, end the same way', async () => {
     const { pipeline, door, versions, event } = await behindADoor();
     let calls = 0;
     // Every second call waits for a few others: the two overtake each other all the time.
@@ -186,7 +186,7 @@ describe('two rotations at once', () => {
     await expectRotated(pipeline, event.ClientRequestToken);
   });
 
-  it('of two versions: the one that was given up while its issuer was asked does not take the label back', async () => {
+  it('of two versions: the one that was cancelled while the issuer signed does not take the label back', async () => {
     const { pipeline, versions, event } = await behindADoor();
     const next = '33333333-3333-4333-8333-333333333333';
     const sign = signedBy(pipeline.authorities.platformIssuer);
@@ -222,7 +222,7 @@ describe('the bus', () => {
     },
   );
 
-  it('that does not hear of the activation hears of it when the step is run again', async () => {
+  it('that missed the activation gets it when the step runs again', async () => {
     const { pipeline, versions, event } = await behindADoor();
     const rotate = pipeline.rotate({ versions });
     for (const Step of rotationSteps.slice(0, 3)) await rotate({ Step, ...event }, call());
@@ -240,7 +240,7 @@ describe('the bus', () => {
     await expectRotated(pipeline, event.ClientRequestToken);
   });
 
-  it('that is not there is no hindrance, and a line says what was not announced', async () => {
+  it('is optional; without one a line says what was not announced', async () => {
     const { pipeline, versions, event } = await behindADoor();
     await pipeline.run(event, { versions, events: await openEventPublisher(undefined, pipeline.telemetry) });
     await expectRotated(pipeline, event.ClientRequestToken);

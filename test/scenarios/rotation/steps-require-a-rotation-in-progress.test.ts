@@ -70,7 +70,7 @@ async function refusing() {
 }
 
 describe('a step', () => {
-  it('of a version that the secret does not have is refused, after it was asked for again', async () => {
+  it('of a version that the secret does not have is refused after polling', async () => {
     const { reasonOf, pauses } = await refusing();
     expect(await reasonOf({ ClientRequestToken: '00000000-0000-4000-8000-000000000000' })).toBe('unknown-version');
     expect(pauses).toEqual([100, 200, 400, 800, 1_600]);
