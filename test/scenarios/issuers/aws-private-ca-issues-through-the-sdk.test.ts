@@ -33,7 +33,11 @@ function orderOf(change: Partial<SigningOrder> = {}): SigningOrder {
   };
 }
 
-async function start(options: Partial<PrivateCaOptions> = {}, settings: Partial<PrivateCaSettings> = {}) {
+async function start(
+  options: Partial<PrivateCaOptions> = {},
+  settings: Partial<PrivateCaSettings> = {},
+  attemptTimeoutMs = 5_000,
+) {
   const ca = await startPrivateCa({ authority, ...options });
   vi.stubEnv('AWS_ENDPOINT_URL_ACM_PCA', ca.url);
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
@@ -43,7 +47,7 @@ async function start(options: Partial<PrivateCaOptions> = {}, settings: Partial<
   const certificateAuthorityArn = options.arn ?? authorityArn;
   const issuer = awsPrivateCaIssuer(
     { kind: 'aws-private-ca', certificateAuthorityArn, ...settings },
-    { pollMs: 1, attemptTimeoutMs: 500, ...(options.now ? { now: options.now } : {}) },
+    { pollMs: 1, attemptTimeoutMs, ...(options.now ? { now: options.now } : {}) },
   );
   return { ca, issuer };
 }
@@ -175,7 +179,7 @@ describe('what goes wrong has a name', () => {
   });
 
   it('an authority that hangs is left', async () => {
-    const { ca, issuer } = await start();
+    const { ca, issuer } = await start({}, {}, 500);
     ca.failNext('IssueCertificate', 'hang', 'hang', 'hang');
     const failure = await failureOf(() => issuer.issue(orderOf()));
     expect([failure.code, failure.retryable, failure.evidence]).toEqual([
