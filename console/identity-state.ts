@@ -1,4 +1,5 @@
-// Builds what the console shows of one identity: its versions with their chains, its destinations with the last verdicts.
+// Builds what the console shows of one identity: its versions with their chains, its destinations with the last
+// verdicts.
 import { createHash } from 'node:crypto';
 import { BoundedMap } from '../core/bounded-map.ts';
 import type { Destination } from '../core/destination/destination.ts';
@@ -132,7 +133,9 @@ export function createVersionStatusCache(): VersionStatusCache {
   };
 }
 
-/** The next moment at which a certificate becomes valid or expires, plus one second, since `validTo` itself is valid. */
+/**
+ * The next moment at which a certificate becomes valid or expires, plus one second, since `validTo` itself is valid.
+ */
 function nextChange({ chain }: VersionState, now: number): number {
   const dates = chain.flatMap(({ validFrom, validTo }) => [Date.parse(validFrom), Date.parse(validTo)]);
   const changes = dates.flatMap((date) => [date, date + 1_000]).filter((date) => date > now);

@@ -17,7 +17,8 @@ export interface RecentVerdicts {
 }
 
 /**
- * At most `maxVerdicts` of all identities together. Above that, the identity with the most verdicts loses its oldest one:
+ * At most `maxVerdicts` of all identities together. Above that, the identity with the most verdicts loses its oldest
+ * one:
  * a caller with many diagnoses cannot evict the verdicts of other identities.
  */
 export function createRecentVerdicts(maxVerdicts = 5_000): RecentVerdicts {

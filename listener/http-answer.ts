@@ -21,8 +21,10 @@ const maxDroppedBytes = 64 * 1024 * 1024;
 const maxDroppedMs = 10_000;
 
 /**
- * `isLast`: the connection takes no further request after this one. One that is answered before it was read to its end is
- * the last, too, and the rest of it is read and dropped for a while before the connection is closed: a client that is cut
+ * `isLast`: the connection takes no further request after this one. One that is answered before it was read to its end
+ * is
+ * the last, too, and the rest of it is read and dropped for a while before the connection is closed: a client that is
+ * cut
  * off while it sends does not see the answer.
  */
 export function sendAnswer(

@@ -63,7 +63,8 @@ export function urlOf(host: string, port: number, scheme: 'http' | 'https' = 'ht
 const unusedMs = 500;
 
 /**
- * Accepts no more connections, waits for the answers in flight up to the deadline, then cuts them off. Idle connections are
+ * Accepts no more connections, waits for the answers in flight up to the deadline, then cuts them off. Idle connections
+ * are
  * closed at once, connections without a request after half a second.
  */
 export async function closeServer(server: HttpServer, deadlineMs: number): Promise<void> {

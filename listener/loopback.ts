@@ -6,7 +6,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Browsers resolve names below `localhost` to loopback (RFC 6761, section 6.3). They are not valid to listen on, because
+ * Browsers resolve names below `localhost` to loopback (RFC 6761, section 6.3). They are not valid to listen on,
+ * because
  * other resolvers can return any address.
  * @param header a Host header: a name or an address, with or without a port
  */

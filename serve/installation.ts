@@ -114,7 +114,7 @@ async function open(
     readiness,
     console,
     metrics: () => parts.metrics(metrics.snapshot),
-    onRefused(request) {
+    onRejected(request) {
       metrics.requestRejected(request.code);
       logRequest(request);
     },

@@ -1,4 +1,5 @@
-// The options of `countersign serve`: one table of names and defaults, their validation, and the limits that fit the system.
+// The options of `countersign serve`: one table of names and defaults, their validation, and the limits that fit the
+// system.
 
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -230,7 +231,9 @@ function docsUrl(value: string): string {
   return value.endsWith('/') ? value : `${value}/`;
 }
 
-/** Files that a process needs besides connections: files that it reads, pipes, the listening socket, the event loop's. */
+/**
+ * Files that a process needs besides connections: files that it reads, pipes, the listening socket, the event loop's.
+ */
 const reservedDescriptors = 48;
 
 /** RLIMIT_NOFILE, which Node raises to the hard limit (proc(5)). Undefined on systems without /proc. */
@@ -244,7 +247,8 @@ export function openFilesLimit(): number | undefined {
 }
 
 /**
- * Lowers `maxConnections` to what `openFiles` allows. A call needs a descriptor for its caller and one for the customer's
+ * Lowers `maxConnections` to what `openFiles` allows. A call needs a descriptor for its caller and one for the
+ * customer's
  * API: without the second one, an admitted call would fail.
  * @returns the limits, and a sentence for the log if they were lowered
  */

@@ -1,4 +1,5 @@
-// Whether a process is ready: the folder of identities can be read, one of them can be used, and it is not shutting down.
+// Whether a process is ready: the folder of identities can be read, one of them can be used, and it is not shutting
+// down.
 import { readdir } from 'node:fs/promises';
 import type { IdentityCache } from '../core/identity/cache.ts';
 import { identityNamePattern } from '../core/settings.ts';

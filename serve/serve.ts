@@ -1,4 +1,5 @@
-// `countersign serve`: serves the API from identities in a folder, in this process or in workers, until a signal stops it.
+// `countersign serve`: serves the API from identities in a folder, in this process or in workers, until a signal stops
+// it.
 
 import { createServer } from 'node:http';
 import { constants } from 'node:os';

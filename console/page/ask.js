@@ -19,7 +19,8 @@ const timeoutMs = 35_000;
 export class Failure extends Error {
   /**
    * @param {string} message
-   * @param {{ status?: number, code?: string, step?: number, hint?: string, retryable?: boolean, evidence?: object, requestId?: string }} more
+   * @param {{ status?: number, code?: string, step?: number, hint?: string, retryable?: boolean, evidence?: object,
+   * requestId?: string }} more
    */
   constructor(message, more = {}) {
     super(message);

@@ -1,4 +1,5 @@
-// Authenticates each request: a bearer token, or the client certificate of the connection, looked up in the callers file.
+// Authenticates each request: a bearer token, or the client certificate of the connection, looked up in the callers
+// file.
 import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,4 +1,5 @@
-// The HTTP server of one process: which connections and requests it accepts, its timeouts, and the errors that Node reports.
+// The HTTP server of one process: which connections and requests it accepts, its timeouts, and the errors that Node
+// reports.
 
 import {
   createServer,
@@ -12,7 +13,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { connectionsOf } from '../../listener/listen.ts';
 import type { ServerTrust } from '../reload/tls-files.ts';
-import { type RequestParts, serveOne } from './request.ts';
+import { type RequestParts, handleRequest } from './request.ts';
 
 export interface ListenerParts extends Omit<RequestParts, 'isTls'> {
   /** Undefined: plain HTTP. */
@@ -41,7 +42,7 @@ export function createListener(parts: ListenerParts): Server {
   const onRequest = (request: IncomingMessage, response: ServerResponse, sendContinue = () => {}) => {
     request.on('error', ignore);
     response.on('error', ignore);
-    serveOne(requestParts, server, request, response, sendContinue);
+    handleRequest(requestParts, server, request, response, sendContinue);
   };
   const server: Server = trust
     ? createTlsServer({
@@ -63,7 +64,7 @@ export function createListener(parts: ListenerParts): Server {
   server.maxHeadersCount = 0;
   server.on('clientError', (error, socket) => {
     const code = answerClientError(error, socket as Socket, connections.isAnswering(socket as Socket));
-    if (code !== undefined) parts.onRefused({ code, sourceIp: (socket as Socket).remoteAddress });
+    if (code !== undefined) parts.onRejected({ code, sourceIp: (socket as Socket).remoteAddress });
   });
   server.on('drop', parts.onConnectionRejected);
   // A connection that could not be accepted, for example without a free descriptor.
@@ -84,7 +85,8 @@ const lingerMs = 1_000;
 const answeredErrors = new WeakSet<Socket>();
 
 /**
- * Answers a request that Node rejected: malformed, too large, or too slow. Destroys the socket after a reset or a failed
+ * Answers a request that Node rejected: malformed, too large, or too slow. Destroys the socket after a reset or a
+ * failed
  * handshake.
  * @param isAnswering whether part of another answer was sent
  * @returns the status, once for each connection
@@ -120,7 +122,8 @@ const simultaneousMs = 1;
 const pauseMs = 0.05;
 
 /**
- * Spreads simultaneous connections over the workers: a worker that has just accepted one pauses before the next. Otherwise
+ * Spreads simultaneous connections over the workers: a worker that has just accepted one pauses before the next.
+ * Otherwise
  * the first worker that the kernel wakes would accept, and keep, all connections of a caller's pool.
  * libuv had UV_TCP_SINGLE_ACCEPT for the same reason. Connections that arrive one by one are not delayed.
  */

@@ -5,58 +5,58 @@ export interface LoadLimit {
   /** Includes calls whose body has not arrived. */
   readonly callsInFlight: number;
   /** @param announced Content-Length in bytes, or 0. Throws `too-busy` if the body does not fit now. */
-  take(announced: number): AdmittedCall;
+  admit(announced: number): AdmittedCall;
 }
 
 export interface AdmittedCall {
   /** Sets the bytes that are buffered for the call; announced bytes reserve nothing. Throws `too-busy`. */
-  hold(bytes: number): void;
+  setBufferedBytes(bytes: number): void;
   /**
    * Counts the call against `maxCalls`, once its body has arrived: a caller that announces a body and does not send it
    * must not take a slot from others. Throws `too-busy`.
    */
-  begin(): void;
+  start(): void;
   /** Call it once, after the answer. */
   release(): void;
 }
 
 export function createLoadLimit(maxCalls: number, maxBytes: number): LoadLimit {
   let calls = 0;
-  let begun = 0;
+  let started = 0;
   let buffered = 0;
   return {
     get callsInFlight() {
       return calls;
     },
-    take(announced) {
+    admit(announced) {
       requireSlot();
       requireBytes(announced);
       calls += 1;
       let own = 0;
-      let hasBegun = false;
-      const hold = (bytes: number) => {
+      let hasStarted = false;
+      const setBufferedBytes = (bytes: number) => {
         if (bytes > own) requireBytes(bytes - own);
         buffered += bytes - own;
         own = bytes;
       };
       return {
-        hold,
-        begin() {
+        setBufferedBytes,
+        start() {
           requireSlot();
-          begun += 1;
-          hasBegun = true;
+          started += 1;
+          hasStarted = true;
         },
         release() {
           calls -= 1;
-          if (hasBegun) begun -= 1;
-          hold(0);
+          if (hasStarted) started -= 1;
+          setBufferedBytes(0);
         },
       };
     },
   };
 
   function requireSlot(): void {
-    if (begun >= maxCalls) throw tooBusy(`This process already has ${maxCalls} calls in flight.`, 'calls');
+    if (started >= maxCalls) throw tooBusy(`This process already has ${maxCalls} calls in flight.`, 'calls');
   }
 
   function requireBytes(bytes: number): void {

@@ -1,4 +1,4 @@
-// One request, checked from the outside in (page, route, caller, load, body) and handed to its use case.
+// Handles one request: checks Host and Origin, route, caller, load and body, then calls the use case.
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -37,110 +37,112 @@ export interface RequestParts {
   readonly docsUrl: string;
   /** Whether requests come over TLS. */
   readonly isTls: boolean;
-  /** Undefined: every caller may use every identity. */
+  /** Undefined: no authentication, every request is allowed. */
   readonly authentication: Authentication | undefined;
-  /** Whether requests must be sent to a name of this machine. */
+  /** Whether `Host` must be a loopback name. */
   readonly isOnLoopback: boolean;
   readonly routes: UseCases['byRoute'];
   readonly router: Router;
   readonly load: LoadLimit;
   readonly readiness: ReadinessCheck;
-  /** Undefined: there is no page for people. */
+  /** Undefined with --no-console. */
   readonly console: ServeConsole | undefined;
-  /** Prometheus' text, of all processes. */
+  /** Prometheus text of all processes. */
   metrics(): Promise<string>;
-  onRefused(request: RejectedRequest): void;
+  onRejected(request: RejectedRequest): void;
   onIdentity(name: string): void;
 }
 
-/** Never rejects. */
-export async function serveOne(
+/**
+ * Never rejects.
+ * @param sendContinue sends 100 Continue if the client waits for it
+ */
+export async function handleRequest(
   parts: RequestParts,
   server: Server,
   request: IncomingMessage,
   response: ServerResponse,
-  goOn: () => void,
+  sendContinue: () => void,
 ) {
-  const call: { taken?: AdmittedCall } = {};
+  const slot: { call?: AdmittedCall } = {};
   try {
-    const answer = await answerTo(parts, request, call, goOn);
-    sendAnswer(request, response, answer, isLast(parts, server, request, answer));
-    if (!response.writableFinished && !response.destroyed) await read(response, parts.limits.requestMs);
+    const answer = await answerTo(parts, request, slot, sendContinue);
+    sendAnswer(request, response, answer, closesConnection(parts, server, request, answer));
+    if (!response.writableFinished && !response.destroyed) await waitUntilRead(response, parts.limits.requestMs);
   } catch (thrown) {
     recordInternalError(parts.telemetry, asCountersignError(thrown), '');
     response.destroy();
   } finally {
-    call.taken?.release();
+    slot.call?.release();
   }
 }
 
-/** With requests behind it that are in flight, too, the last of them ends the connection. */
-function isLast({ authentication }: RequestParts, server: Server, request: IncomingMessage, { status }: HttpAnswer) {
+/** Whether the connection closes after this answer. With pipelined requests, the last of them closes it. */
+function closesConnection({ authentication }: RequestParts, server: Server, request: IncomingMessage, { status }: HttpAnswer) {
   const isStale = authentication?.isStale(request.socket) === true;
   if (isStale && status === 401) return true;
   return (isStale || !server.listening) && connectionsOf(server).isLatest(request);
 }
 
-/** `goOn` tells whoever waits for that to send the body. */
 async function answerTo(
   parts: RequestParts,
   request: IncomingMessage,
-  call: { taken?: AdmittedCall },
-  goOn: () => void,
+  slot: { call?: AdmittedCall },
+  sendContinue: () => void,
 ): Promise<HttpAnswer> {
   const { method = '', url: target = '/', headers } = request;
-  const unread = unreadable(request);
-  if (unread !== undefined) return turnAway(parts, request, unread, { code: String(unread.status) });
-  const page = parts.isOnLoopback
+  const invalid = invalidRequestAnswer(request);
+  if (invalid !== undefined) return reject(parts, request, invalid, { code: String(invalid.status) });
+  const originError = parts.isOnLoopback
     ? loopbackRequestError(headers, 'this server')
     : crossOriginError(headers, parts.isTls ? 'https' : 'http', 'this server');
   const path = target.split('?', 1)[0] as string;
   const file =
-    page === undefined || isPageVisit(headers, parts.isOnLoopback)
+    originError === undefined || isPageVisit(headers, parts.isOnLoopback)
       ? parts.console?.page.file(method, path, headers)
       : undefined;
   if (file !== undefined) return file;
-  if (page !== undefined) return turnAway(parts, request, gatewayAnswer(403, page), { code: '403' });
+  if (originError !== undefined) return reject(parts, request, gatewayAnswer(403, originError), { code: '403' });
 
   let route: RouteMatch | undefined;
   try {
     route = (parts.console && consoleRouteOf(method, path)) ?? parts.router(method, path);
   } catch {
-    return turnAway(parts, request, gatewayAnswer(400, 'Bad Request'), { code: '400' });
+    return reject(parts, request, gatewayAnswer(400, 'Bad Request'), { code: '400' });
   }
   if (route?.routeKey === routes.health) return healthAnswer;
   if (route?.routeKey === serveRoutes.ready) return readinessAnswer(await parts.readiness.check());
 
   let caller: Caller | undefined;
   let body: Buffer | undefined;
-  const identity = nameIn(route);
+  const identity = identityIn(route);
   try {
-    // Before a route that is not there: what there is concerns callers alone.
+    // Before the 404: only callers may learn which routes exist.
     caller = parts.authentication?.callerOf(request);
-    if (route === undefined) return turnAway(parts, request, gatewayAnswer(404, 'Not Found'), { code: '404' });
+    if (route === undefined) return reject(parts, request, gatewayAnswer(404, 'Not Found'), { code: '404' });
     requireAllowed(caller, route);
     if (route.routeKey === serveRoutes.metrics) return metricsAnswer(await parts.metrics());
     const { maxBodyBytes } = parts.limits;
     const announced = Number(headers['content-length'] ?? 0);
-    if (announced > maxBodyBytes) return turnAway(parts, request, tooLarge, { code: '413', caller: caller?.name });
-    const taken = parts.load.take(announced);
-    call.taken = taken;
+    if (announced > maxBodyBytes) return reject(parts, request, tooLarge, { code: '413', caller: caller?.name });
+    const call = parts.load.admit(announced);
+    slot.call = call;
     if (parts.console && path.startsWith('/console/')) {
-      taken.begin();
+      call.start();
       return await parts.console.answer(route, caller);
     }
     if (identity !== undefined) parts.onIdentity(identity);
-    goOn();
-    body = await readBody(request, maxBodyBytes, taken.hold);
-    if (body !== undefined) taken.begin();
+    sendContinue();
+    body = await readBody(request, maxBodyBytes, call.setBufferedBytes);
+    if (body !== undefined) call.start();
   } catch (thrown) {
     const error = asCountersignError(thrown);
     if (error.code === 'internal-error') throw thrown;
-    // Of a body that did not fit.
-    call.taken?.hold(0);
+    // Releases the bytes of a body that did not fit.
+    slot.call?.setBufferedBytes(0);
     const { code, evidence } = error;
     const reason = evidence?.reason as string | undefined;
-    return turnAway(parts, request, problemAnswer(error, parts.docsUrl), {
+    return reject(parts, request, problemAnswer(error, parts.docsUrl), {
       code,
       reason,
       caller: caller?.name,
@@ -148,12 +150,12 @@ async function answerTo(
     });
   }
   if (body === undefined) {
-    call.taken.hold(0);
-    // What ended early has nobody left to answer.
-    if (request.complete || !request.destroyed) parts.onRefused({ code: '413', caller: caller?.name });
+    slot.call.setBufferedBytes(0);
+    // An aborted request is not counted: it has no client to answer.
+    if (request.complete || !request.destroyed) parts.onRejected({ code: '413', caller: caller?.name });
     return tooLarge;
   }
-  // Every other route has been answered.
+  // All other routes were answered above.
   const useCase = parts.routes[route.routeKey as UseCaseRoute];
   const { docsUrl, telemetry } = parts;
   const onInternalError = recordInternalError.bind(undefined, telemetry);
@@ -179,7 +181,7 @@ function apiCall(
   };
 }
 
-/** A parameter that stands twice is joined by a comma, as in API Gateway's payload format 2.0. */
+/** A repeated parameter is joined with commas, as in API Gateway's payload format 2.0. */
 function stageIn(url: string): string | undefined {
   const at = url.indexOf('?');
   if (at < 0) return undefined;
@@ -187,8 +189,8 @@ function stageIn(url: string): string | undefined {
   return query.has('stage') ? query.getAll('stage').join(',') : undefined;
 }
 
-/** RFC 9112, section 3.2: a request has a Host; RFC 9110, section 10.1.1: of what it may expect there is one thing. */
-function unreadable({ headers: { host, expect }, httpVersion }: IncomingMessage): HttpAnswer | undefined {
+/** Requires a Host (RFC 9112, section 3.2), and no Expect but 100-continue (RFC 9110, section 10.1.1). */
+function invalidRequestAnswer({ headers: { host, expect }, httpVersion }: IncomingMessage): HttpAnswer | undefined {
   if (httpVersion !== '1.1') return undefined;
   if (host === undefined) return gatewayAnswer(400, 'Bad Request');
   if (expect !== undefined && expect.toLowerCase() !== '100-continue') return gatewayAnswer(417, 'Expectation Failed');
@@ -197,29 +199,29 @@ function unreadable({ headers: { host, expect }, httpVersion }: IncomingMessage)
 
 const tooLarge = gatewayAnswer(413, 'Request Entity Too Large');
 
-function nameIn(route: RouteMatch | undefined): string | undefined {
+function identityIn(route: RouteMatch | undefined): string | undefined {
   const name = route?.pathParameters?.identity;
   return name !== undefined && identityNamePattern.test(name) ? name : undefined;
 }
 
-/** A body that is not longer is read and dropped before the answer, so that the connection can stay. */
-const readBeforeRefusalBytes = 64 * 1024;
+/** A shorter body is dropped before the answer, so that the connection can stay open. */
+const maxDroppedBytes = 64 * 1024;
 
-async function turnAway(
-  { limits, onRefused }: RequestParts,
+async function reject(
+  { limits, onRejected }: RequestParts,
   request: IncomingMessage,
   answer: HttpAnswer,
-  refused: RejectedRequest,
+  rejected: RejectedRequest,
 ): Promise<HttpAnswer> {
-  onRefused({ ...refused, sourceIp: request.socket.remoteAddress });
+  onRejected({ ...rejected, sourceIp: request.socket.remoteAddress });
   const { expect, 'content-length': announced = 0 } = request.headers;
-  const isShort = expect === undefined && Number(announced) <= readBeforeRefusalBytes;
-  if (isShort && !request.complete) await dropBody(request, readBeforeRefusalBytes, limits.requestMs);
+  const isShort = expect === undefined && Number(announced) <= maxDroppedBytes;
+  if (isShort && !request.complete) await dropBody(request, maxDroppedBytes, limits.requestMs);
   return answer;
 }
 
-/** An answer that its caller has not read yet takes as much room as a call in flight, and counts as one. */
-function read(response: ServerResponse, ms: number): Promise<void> {
+/** Until the client has read its answer, the call counts as in flight: the answer is still in memory. */
+function waitUntilRead(response: ServerResponse, ms: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => response.destroy(), ms).unref();
     response.once('close', () => {

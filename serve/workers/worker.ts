@@ -1,4 +1,5 @@
-// Entry point of a worker process: opens an installation, answers questions about it, and closes it when the primary asks.
+// Entry point of a worker process: opens an installation, answers questions about it, and closes it when the primary
+// asks.
 
 import { asCountersignError } from '../../core/errors.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';

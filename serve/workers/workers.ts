@@ -67,7 +67,8 @@ export async function startWorkers(
   inspection: IdentityInspection,
   telemetry: Telemetry,
 ): Promise<WorkerGroup> {
-  // Each worker accepts from the shared socket. With round-robin, the primary hands connections over: one that is on its way
+  // Each worker accepts from the shared socket. With round-robin, the primary hands connections over: one that is on
+  // its way
   // to a dying worker hangs, and a worker without a free descriptor is never given another.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [], execArgv: [] });

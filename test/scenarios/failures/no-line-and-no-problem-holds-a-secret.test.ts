@@ -187,7 +187,7 @@ const elsewhere: ReadonlySet<string> = new Set([
   'issuer-refused',
   'issued-certificate-unusable',
   'signature-awaited',
-  // test/scenarios/serve/who-may-do-what.test.ts
+  // test/scenarios/serve/each-credential-on-each-route.test.ts
   'not-authenticated',
   'caller-forbidden',
   'too-busy',

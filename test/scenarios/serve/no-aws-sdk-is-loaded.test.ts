@@ -1,9 +1,9 @@
-// An installation of one's own loads no module of AWS, in the first process and in its workers, whatever is asked of it.
+// `serve` loads no AWS module, in the first process and in its workers, for any request.
 import { describe, expect, it } from 'vitest';
 import { surroundings } from '../../support/serve/installation.ts';
 import { ask, invoke, startServing } from '../../support/serve/serving.ts';
 
-/** Says of each package whose files a process loads, once, that it does. */
+/** Prints each package from which a process loads a file, once. */
 const hook = `
   import { registerHooks } from 'node:module';
   const told = new Set();
@@ -16,8 +16,8 @@ const hook = `
     },
   });`;
 
-describe('what is loaded', () => {
-  it.each(['1', '2'])('with --workers %s', async (workers) => {
+describe('the loaded packages', () => {
+  it.each(['1', '2'])('include no AWS SDK with --workers %s', async (workers) => {
     const { identities, target } = await surroundings();
     const serving = await startServing(
       { identities, workers },
@@ -30,7 +30,7 @@ describe('what is loaded', () => {
       for (const path of ['/v1/identities/platform/certificate', '/v1/health', '/v1/ready', '/metrics']) {
         expect((await ask(serving.url, path)).status).toBe(200);
       }
-      // An identity that cannot be had takes the way of failures.
+      // An unusable identity runs the code of failures, too.
       expect((await invoke(serving.url, target, { identity: 'nobody' })).status).toBe(404);
     }
     serving.child.kill('SIGTERM');

@@ -1,4 +1,4 @@
-// What axe finds in a page, and what lies where it should not, in light and dark, on a desk and on a phone, and magnified.
+// Audits a page with axe, and finds misplaced elements: light and dark, desktop and phone, zoomed.
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 
@@ -19,7 +19,7 @@ async function audit(page: Page): Promise<string[]> {
   );
 }
 
-/** Fields, buttons, links and labels that lie on one another, and what is wider than the page. */
+/** Fields, buttons, links and labels that overlap, and elements wider than the page. */
 const misplaced = `(() => {
   const found = [];
   if (document.documentElement.scrollWidth > innerWidth) found.push('wider than the page: ' + document.documentElement.scrollWidth);
@@ -41,11 +41,11 @@ const looks = [
   { name: 'in light', width: 1120, height: 760, colorScheme: 'light', isAudited: true },
   { name: 'in dark', width: 1120, height: 760, colorScheme: 'dark', isAudited: true },
   { name: 'in light on a phone', width: 360, height: 780, colorScheme: 'light', isAudited: true },
-  // What is left of 1280 pixels at a zoom of 400 % (WCAG 1.4.10).
+  // 1280 pixels at a zoom of 400 % (WCAG 1.4.10).
   { name: 'magnified', width: 320, height: 256, colorScheme: 'light', isAudited: false },
 ] as const;
 
-/** Audits what is shown, in each of the looks; what is found is added to `findings`. */
+/** Audits the page in each layout; adds the violations to `findings`. */
 export async function look(page: Page, findings: string[]): Promise<void> {
   for (const { name, width, height, colorScheme, isAudited } of looks) {
     await page.setViewportSize({ width, height });

@@ -1,4 +1,4 @@
-// Debian's Chromium, without a window and without a network: names that are not this machine's lead nowhere.
+// Debian's Chromium, headless and without a network: other host names do not resolve.
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const args = [
@@ -15,7 +15,7 @@ const args = [
 
 const resolverRules = ['MAP * ~NOTFOUND', 'EXCLUDE 127.0.0.1', 'EXCLUDE localhost', 'EXCLUDE *.localhost'];
 
-/** `rules` come before its own: `MAP <name> <address>`. */
+/** @param rules extra host rules, which come first: `MAP <name> <address>` */
 export function openBrowser(executablePath: string, rules: readonly string[] = []): Promise<Browser> {
   const resolver = `--host-resolver-rules=${[...rules, ...resolverRules].join(', ')}`;
   return chromium.launch({ executablePath, headless: true, args: [...args, resolver] });
@@ -29,7 +29,7 @@ export interface Watched {
   readonly requested: string[];
 }
 
-/** A page that is listened to from its first byte. */
+/** A page whose errors and requests are recorded from the start. */
 export async function openPage(context: BrowserContext): Promise<Watched> {
   const complaints: string[] = [];
   const requested: string[] = [];

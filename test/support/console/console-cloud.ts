@@ -1,4 +1,6 @@
-// A local cloud for tests of its console, with what an operator has beside the platform's own: identities that end soon, have ended, cannot be read.
+// A local cloud for tests of its console, with more identities: one that expires soon, one that has expired, one that
+// is
+// broken.
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { defaults } from '../../../core/settings.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
@@ -17,7 +19,7 @@ export interface ConsoleCloud extends Cloud {
 
 export async function startConsoleCloud(folder: string): Promise<ConsoleCloud> {
   const ports = { gateway: 0, secrets: 0, authority: 0, events: 0, api: 0 };
-  // Rotations fail here because they are meant to.
+  // Some rotations fail on purpose.
   const onFailure = () => undefined;
   const cloud = await startCloud({ folder, ports, onFailure });
   const endpoint = cloud.secretsManagerUrl;

@@ -1,4 +1,4 @@
-// What the tests of the page share: a cloud, a browser, and for every test a watch on what the page complains of and asks for.
+// Shared by tests of the page: a cloud, a browser, and for every test a check of the page's errors and requests.
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { findPeer } from '../peers.ts';
@@ -8,10 +8,10 @@ import { temporaryFolder } from './temporary-folder.ts';
 
 export const chromium = findPeer('chromium');
 
-/** Chromium itself says so of each answer that is no success: a diagnosis' 200 is none of these. */
+/** Chromium logs every response that is not a success. */
 export const notOk = /^Failed to load resource: the server responded with a status of (4|5)\d\d/;
 
-/** The page knows what it has to show, or why it cannot. */
+/** The page has rendered its data, or an error. */
 export const settled = '#place:not(:empty), #trouble .notice, #token:visible';
 
 export interface ConsoleInChromium {
@@ -26,7 +26,7 @@ export interface ConsoleInChromium {
   ): Promise<Page>;
 }
 
-/** To be called in a `describe`. */
+/** Call it in a `describe`. */
 export function useConsoleInChromium(): ConsoleInChromium {
   let cloud: ConsoleCloud;
   let browser: Browser;
@@ -41,7 +41,7 @@ export function useConsoleInChromium(): ConsoleInChromium {
     await cloud?.close();
     folder.remove();
   });
-  /** For every test: nothing to complain of, and no request of another origin. */
+  /** Checked after every test: no errors, and no requests to other origins. */
   afterEach(async () => {
     for (const { context, watched, expected } of opened.splice(0)) {
       await context.close();
@@ -72,7 +72,7 @@ export function useConsoleInChromium(): ConsoleInChromium {
   };
 }
 
-/** What a screen reader was told last. */
+/** The last announcement to screen readers. */
 export function said(page: Page): Promise<string | null> {
   return page.locator('#said').textContent();
 }

@@ -1,4 +1,4 @@
-// The door of `npm run screenshots`: the pictures of the README and of docs/console.md, taken of the local cloud as it is today.
+// `npm run screenshots`: takes the pictures of the README and docs/console.md from the local cloud.
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { openBrowser, openPage } from './browser.ts';
 const folder = 'docs/images';
 const mostBytes = 150_000;
 const day = 86_400_000;
-/** Of demo.localhost, as `npm start` has them, so that what the pictures show can be typed. */
+/** The ports of `npm start`, so that the addresses in the pictures work. */
 const ports = { gateway: 0, secrets: 0, authority: 0, events: 0, api: 8443 };
 const desk = { width: 1120, height: 760 };
 
@@ -38,7 +38,7 @@ try {
   rmSync(state, { recursive: true, force: true });
 }
 
-/** So that the time line has something to tell. */
+/** More identities for the time line. */
 async function addIdentities({ secretsManagerUrl: endpoint, hosts: [host] }: Cloud): Promise<void> {
   const client = new SecretsManagerClient({ endpoint, region: localRegion, credentials: localCredentials });
   const authority = createAuthority({ commonName: 'Example customer CA' });

@@ -1,4 +1,4 @@
-// A folder of its own for what lives as long as a file of tests.
+// A temporary folder that is removed after the tests of a file.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

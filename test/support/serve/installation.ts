@@ -1,4 +1,4 @@
-// What most tests of a server need: authorities, a customer's API, a folder with two identities for it, and callers.
+// Shared by tests of `serve`: CAs, a customer's API, a folder with two identities, and callers.
 import { createHash, randomBytes } from 'node:crypto';
 import type { IssuedCertificate } from '../../../local/authority/authority.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
@@ -22,7 +22,7 @@ export interface Surroundings {
   readonly destinations: readonly object[];
 }
 
-/** Gone with the test. */
+/** Removed after the test. */
 export async function surroundings(): Promise<Surroundings> {
   const api = await startApi(authorities);
   const folder = privateFolder();

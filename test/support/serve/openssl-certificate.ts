@@ -1,10 +1,10 @@
-// A certificate with any subject, and the subject as OpenSSL writes it.
+// Creates a certificate with OpenSSL, and returns its subject as OpenSSL prints it.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { findPeer } from '../peers.ts';
 import { privateFolder } from '../program.ts';
 
-/** `name` as OpenSSL takes it: `/O=Acme/CN=bot`, in UTF-8. */
+/** @param name in OpenSSL's syntax, `/O=Acme/CN=bot`, in UTF-8 */
 export function opensslCertificate(name: string): { certificate: X509Certificate; subject: string } {
   const folder = privateFolder().path;
   const openssl = (...args: string[]) =>

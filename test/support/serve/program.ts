@@ -1,4 +1,4 @@
-// What serving.ts starts: `countersign serve` with raw options as JSON, and nothing of the command line around it.
+// Started by serving.ts: `countersign serve` with options as JSON, without the command line.
 import { readServeOptions } from '../../../serve/options.ts';
 import { serveUntilStopped } from '../../../serve/serve.ts';
 

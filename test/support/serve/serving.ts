@@ -1,4 +1,4 @@
-// A directory of identities, `countersign serve` in processes of its own, and requests to it.
+// Starts `countersign serve` as a child process, writes its files, and sends requests to it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { onTestFinished } from 'vitest';
 import type { IssuedCertificate } from '../../../local/authority/authority.ts';
 import type { RawServeOptions } from '../../../serve/options.ts';
 
-/** Each file is renamed over the one that is there: nobody reads half of one. */
+/** Renames each file into place, so that it is never read half-written. */
 export function writeIdentity(
   folder: string,
   name: string,
@@ -45,7 +45,7 @@ export interface Serving {
   readonly ended: Promise<number | string>;
 }
 
-/** Resolves once it serves; throws its own words when it ends instead. Ended with the test at the latest. */
+/** Resolves when it serves; rejects with its output if it exits. Ends with the test. */
 export async function startServing(
   options: RawServeOptions,
   environment?: Record<string, string>,
@@ -58,7 +58,7 @@ export async function startServing(
   return { ...serving, url: String(first.url) };
 }
 
-/** `openFiles`: how many descriptors each of its processes may have. */
+/** `openFiles`: limit of file descriptors for each process. */
 export function startProgram(
   options: RawServeOptions,
   environment: Record<string, string> = {},
@@ -116,7 +116,7 @@ export interface Reply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  // Each test asserts on the members that it is about.
+  // Each test asserts the members that it needs.
   // biome-ignore lint/suspicious/noExplicitAny: reason above
   readonly body: any;
 }
@@ -128,7 +128,7 @@ export interface Asked extends Pick<RequestOptions, 'ca' | 'cert' | 'key'> {
   readonly agent?: Agent;
 }
 
-/** Over a connection of its own unless an agent is given. Rejects when there is no whole answer. */
+/** Uses a new connection unless an agent is given. Rejects without a complete answer. */
 export function ask(url: string, path: string, asked: Asked = {}): Promise<Reply> {
   const { body, agent, method = body === undefined ? 'GET' : 'POST', ...options } = asked;
   return new Promise((resolve, reject) => {
@@ -162,13 +162,13 @@ export function invoke(
   });
 }
 
-/** The process ids of its workers. Linux alone can tell (proc(5), /proc/pid/task/tid/children). */
+/** The process ids of its workers. Linux only (proc(5), /proc/pid/task/tid/children). */
 export function workersOf({ child }: Pick<Serving, 'child'>): number[] {
   const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
   return children.split(' ').filter(Boolean).map(Number);
 }
 
-/** The connections and other sockets that a process has open (proc(5), /proc/pid/fd). */
+/** The number of open sockets of a process (proc(5), /proc/pid/fd). */
 export function socketsOf(pid: number): number {
   const folder = `/proc/${pid}/fd`;
   return readdirSync(folder).filter((name) => {
@@ -184,7 +184,7 @@ export const canListWorkers = existsSync(`/proc/${process.pid}/task/${process.pi
 
 export function isRunning(pid: number): boolean {
   try {
-    // State Z: it has ended, and nobody has asked how.
+    // State Z: the process has ended, but was not reaped.
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return false;
