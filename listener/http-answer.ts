@@ -10,22 +10,19 @@ export interface HttpAnswer {
   readonly body: string | Buffer;
 }
 
-/** What API Gateway says by itself. */
+/** An error in the format of API Gateway's own errors. */
 export function gatewayAnswer(status: number, message: string): HttpAnswer {
   const body = JSON.stringify({ message });
   return { status, headers: ['content-type', 'application/json'], body };
 }
 
-/** What a client may still send of a request that is answered already, and for how many milliseconds. */
+/** Dropped of a request that was answered before its end: bytes and milliseconds. */
 const maxDroppedBytes = 64 * 1024 * 1024;
 const maxDroppedMs = 10_000;
 
 /**
- * `isLast`: the connection takes no further request after this one. One that is answered before it was read to its end
- * is
- * the last, too, and the rest of it is read and dropped for a while before the connection is closed: a client that is
- * cut
- * off while it sends does not see the answer.
+ * @param isLast closes the connection after this answer. An answer before the end of the request does so, too: the rest
+ * of the request is dropped for a while first, because a client that is cut off while it sends does not see the answer.
  */
 export function sendAnswer(
   request: IncomingMessage,

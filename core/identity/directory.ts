@@ -1,10 +1,11 @@
 // Reads identities from a directory, one folder each, with Countersign's file names or those of a cert-manager secret.
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CountersignError } from '../errors.ts';
 import { readRegularFile, UnsuitableFile } from '../files.ts';
+import { identityNamePattern } from '../settings.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { maxDocumentBytes } from './document.ts';
 import { type IdentitySource, requireIdentityName, type StoredIdentity } from './identity.ts';
@@ -211,4 +212,10 @@ function createKnownFiles(now: () => number): KnownFiles {
       if (before) before.missing = undefined;
     },
   };
+}
+
+/** Sorted names; entries such as the `..data` of Kubernetes are left out. Rejects if the folder cannot be read. */
+export async function listIdentities(folder: string): Promise<string[]> {
+  const names = await readdir(folder);
+  return names.filter((name) => identityNamePattern.test(name)).sort();
 }

@@ -3,9 +3,16 @@ import { hash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import { consoleRoutes } from '../../console/routes.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { identityNamePattern } from '../../core/settings.ts';
+import { readCertificateFields } from '../../core/x509/certificate.ts';
+import {
+  attributeName,
+  exactKey,
+  parseName,
+  type RelativeName,
+  readRelativeNames,
+} from '../../core/x509/distinguished-name.ts';
 import type { RouteMatch } from '../../listener/route.ts';
 import { serveRoutes } from '../http/serve-routes.ts';
-import { namesOf, subjectKey } from './subject.ts';
 
 export interface Caller {
   /** For the log. */
@@ -135,4 +142,41 @@ function parseJson(text: string, file: string): unknown {
     // Without the parser's message, which quotes the file.
     throw new Error(`${file} is not JSON.`);
   }
+}
+
+/** Looks up a subject (RFC 4514); values are case-sensitive. Undefined if `text` is not a distinguished name. */
+export function subjectKey(text: string): string | undefined {
+  try {
+    return exactKey(parseName(text));
+  } catch {
+    return undefined;
+  }
+}
+
+interface SubjectNames {
+  readonly key?: string;
+  readonly commonName?: string;
+}
+
+const namesByCertificate = new WeakMap<X509Certificate, SubjectNames>();
+
+/** `key` is the subjectKey(). Computed once for each certificate: every request of a connection needs it. */
+export function namesOf(certificate: X509Certificate): SubjectNames {
+  const before = namesByCertificate.get(certificate);
+  if (before !== undefined) return before;
+  const subject = readCertificateFields(certificate.raw)?.subject;
+  const parts = (subject && readRelativeNames(subject)) ?? [];
+  const commonName = commonNameOf(parts);
+  const names = {
+    ...(parts.length > 0 && { key: exactKey(parts) }),
+    ...(commonName !== undefined && { commonName }),
+  };
+  namesByCertificate.set(certificate, names);
+  return names;
+}
+
+/** Undefined unless there is exactly one common name. */
+function commonNameOf(parts: readonly RelativeName[]): string | undefined {
+  const names = parts.flat().filter((attribute) => attributeName(attribute) === 'CN');
+  return names.length === 1 ? names[0]?.text : undefined;
 }

@@ -13,7 +13,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { connectionsOf } from '../../listener/listen.ts';
 import type { ServerTrust } from '../reload/tls-files.ts';
-import { type RequestParts, handleRequest } from './request.ts';
+import { handleRequest, type RequestParts } from './request.ts';
 
 export interface ListenerParts extends Omit<RequestParts, 'isTls'> {
   /** Undefined: plain HTTP. */

@@ -16,7 +16,6 @@ import type { RouteMatch } from '../../listener/route.ts';
 import type { Authentication } from '../auth/authentication.ts';
 import { type Caller, requireAllowed } from '../auth/callers.ts';
 import type { ServeLimits } from '../options.ts';
-import type { ReadinessCheck } from '../readiness.ts';
 import type { UseCaseRoute, UseCases } from '../use-cases.ts';
 import type { AdmittedCall, LoadLimit } from './load-limit.ts';
 import type { RejectedRequest } from './rejection-log.ts';
@@ -25,6 +24,7 @@ import {
   healthAnswer,
   metricsAnswer,
   problemAnswer,
+  type ReadinessCheck,
   type Router,
   readinessAnswer,
   serveRoutes,
@@ -78,7 +78,12 @@ export async function handleRequest(
 }
 
 /** Whether the connection closes after this answer. With pipelined requests, the last of them closes it. */
-function closesConnection({ authentication }: RequestParts, server: Server, request: IncomingMessage, { status }: HttpAnswer) {
+function closesConnection(
+  { authentication }: RequestParts,
+  server: Server,
+  request: IncomingMessage,
+  { status }: HttpAnswer,
+) {
   const isStale = authentication?.isStale(request.socket) === true;
   if (isStale && status === 401) return true;
   return (isStale || !server.listening) && connectionsOf(server).isLatest(request);

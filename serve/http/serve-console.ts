@@ -5,12 +5,12 @@ import { type ConsolePage, isVisit, openPage } from '../../console/files.ts';
 import { createRecentVerdicts, type RecordedVerdict, verdictOf } from '../../console/recent-verdicts.ts';
 import { answerConsole } from '../../console/routes.ts';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
+import { listIdentities } from '../../core/identity/directory.ts';
 import type { IdentitySource } from '../../core/identity/identity.ts';
 import type { HttpAnswer } from '../../listener/http-answer.ts';
 import { isLoopbackHeader } from '../../listener/loopback.ts';
 import type { RouteMatch } from '../../listener/route.ts';
 import { type Caller, mayUse } from '../auth/callers.ts';
-import { listIdentities } from '../readiness.ts';
 
 export interface ServeConsole {
   /** Served without authentication: it contains no data. */

@@ -1,12 +1,13 @@
-// The routes that `serve` adds to the API, and the answers that the server gives itself.
+// The routes that `serve` adds to the API (health, readiness, metrics), and the answers that the server gives itself.
 import { randomUUID } from 'node:crypto';
 import { type ApiResponse, problemResponse } from '../../core/api.ts';
 import { BoundedMap } from '../../core/bounded-map.ts';
 import type { CountersignError } from '../../core/errors.ts';
+import type { IdentityCache } from '../../core/identity/cache.ts';
+import { listIdentities } from '../../core/identity/directory.ts';
 import { routes } from '../../core/settings.ts';
 import type { HttpAnswer } from '../../listener/http-answer.ts';
 import { matchRoute, type RouteKey, type RouteMatch } from '../../listener/route.ts';
-import type { Readiness } from '../readiness.ts';
 
 export const serveRoutes = { ready: 'GET /v1/ready', metrics: 'GET /metrics' } as const;
 
@@ -62,4 +63,45 @@ export function problemAnswer(error: CountersignError, docsUrl: string): HttpAns
     headers.push('www-authenticate', `Bearer realm="countersign"${isToken ? ', error="invalid_token"' : ''}`);
   }
   return { ...answer, headers };
+}
+
+export type Readiness = 'ready' | 'shutting-down' | 'identities-unreadable' | 'no-usable-identity';
+
+/** Folders tried for one answer: with so many unusable identities, the process is not ready. */
+const maxTried = 100;
+/** The route needs no authentication, so its result is kept for this time, in milliseconds. */
+const reuseMs = 1_000;
+
+export interface ReadinessCheck {
+  check(): Promise<Readiness>;
+  shutDown(): void;
+}
+
+export function createReadinessCheck(folder: string, identities: Pick<IdentityCache, 'get'>): ReadinessCheck {
+  let isShuttingDown = false;
+  let last: { readonly at: number; readonly readiness: Promise<Readiness> } | undefined;
+  return {
+    async check() {
+      const now = performance.now();
+      if (last === undefined || now - last.at > reuseMs) last = { at: now, readiness: check(folder, identities) };
+      const readiness = await last.readiness;
+      return isShuttingDown ? 'shutting-down' : readiness;
+    },
+    shutDown() {
+      isShuttingDown = true;
+    },
+  };
+}
+
+async function check(folder: string, identities: Pick<IdentityCache, 'get'>): Promise<Readiness> {
+  const names = await listIdentities(folder).catch(() => undefined);
+  if (names === undefined) return 'identities-unreadable';
+  for (const name of names.slice(0, maxTried)) {
+    const isUsable = await Promise.resolve(identities.get(name)).then(
+      () => true,
+      () => false,
+    );
+    if (isUsable) return 'ready';
+  }
+  return 'no-usable-identity';
 }

@@ -1,9 +1,8 @@
 // Inspects every identity each minute, used or not, and counts workers: the metrics that the primary process adds.
 import { Counter, Gauge, Registry } from 'prom-client';
 import { checkIdentity } from '../../core/identity/check.ts';
-import { directorySource } from '../../core/identity/directory.ts';
+import { directorySource, listIdentities } from '../../core/identity/directory.ts';
 import type { IdentitySource } from '../../core/identity/identity.ts';
-import { listIdentities } from '../readiness.ts';
 import type { MetricsSnapshot } from './metrics.ts';
 
 export interface IdentityInspection {

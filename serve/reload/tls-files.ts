@@ -1,4 +1,4 @@
-// The files of the server itself: its certificate and key, the client CAs, and the callers. The last good ones stay in force.
+// The files of the server: its certificate and key, the client CAs, and the callers. The last good ones stay in force.
 import { createHash, type X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';

@@ -8,7 +8,7 @@ import { outsideDates } from '../../../core/tls/server-certificate.ts';
 import { assembleChain } from '../../../core/x509/assemble.ts';
 import { readCertificateRequest, subjectText } from '../../../core/x509/certificate.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
-import { namesOf, subjectKey } from '../../../serve/auth/subject.ts';
+import { namesOf, subjectKey } from '../../../serve/auth/callers.ts';
 
 it.each([
   ['one attribute in each part', 'CN=bot,OU=Bots,O=Acme', 'CN=bot, OU=Bots, O=Acme'],

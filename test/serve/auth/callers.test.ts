@@ -1,8 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createAuthority } from '../../../local/authority/authority.ts';
-import { mayUse, parseCallers, requireAllowed } from '../../../serve/auth/callers.ts';
-import { namesOf, subjectKey } from '../../../serve/auth/subject.ts';
+import { mayUse, namesOf, parseCallers, requireAllowed, subjectKey } from '../../../serve/auth/callers.ts';
 import { findPeer } from '../../support/peers.ts';
 import { opensslCertificate } from '../../support/serve/openssl-certificate.ts';
 
