@@ -26,7 +26,7 @@ describe('recent verdicts', () => {
     verdicts.add(noted('a.example', 3_000, { identity: 'acme' }));
     expect(verdicts.of('platform').map(({ port }) => port)).toEqual([8443, 443]);
     expect(verdicts.of('acme').length).toBe(1);
-    expect(verdicts.of('nobody')).toEqual([]);
+    expect(verdicts.of('unknown')).toEqual([]);
   });
 
   it('are bounded: the oldest is evicted', () => {

@@ -78,7 +78,7 @@ describe('the files', () => {
     '/console/main.js/',
     '//console/main.js',
     '/favicon.ico',
-  ])('%s is none of them', async (path) => {
+  ])('%s is not found', async (path) => {
     expect((await ask(path)).status).toBe(404);
   });
 
@@ -160,7 +160,7 @@ describe('a rotation', () => {
   });
 
   it('does not start for an unknown identity, or without rotation set up', async () => {
-    expect((await begin('nobody')).status).toBe(404);
+    expect((await begin('unknown')).status).toBe(404);
     expect((await begin('No%20Name')).status).toBe(404);
     expect([(await begin('ended')).status, (await begin('ended')).body]).toEqual([
       409,

@@ -9,7 +9,7 @@ const token = 'T'.repeat(43);
 describe.skipIf(!chromium)('a token in the console (needs chromium)', { timeout: 60_000 }, () => {
   const at = useConsoleInChromium();
 
-  /** As an installation does that knows its callers: the files are for everybody, all else wants a token. */
+  /** Like a server with --callers: the files are public, everything else needs a token. */
   async function demandToken(page: Page): Promise<void> {
     const guarded = async (route: Route) => {
       const isKnown = route.request().headers().authorization === `Bearer ${token}`;

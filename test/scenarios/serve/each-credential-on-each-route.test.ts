@@ -30,12 +30,12 @@ const stranger = 'not-authenticated' as const;
 const forbidden = 'caller-forbidden' as const;
 type Cell = 200 | 404 | typeof stranger | typeof forbidden;
 
-/** Of each route for `platform`, of an invocation for `acme`, of the metrics, of a path that is none. */
+/** Expected status of the routes for `platform`, an invocation for `acme`, the metrics, and an unknown path. */
 type Row = readonly [who: string, shown: Asked, platform: Cell, acme: Cell, metrics: Cell, nowhere: Cell];
 
 const byToken: readonly Row[] = [
-  ['nobody', {}, stranger, stranger, stranger, stranger],
-  ['a token that nobody has', bearer(tokens.unknown.token), stranger, stranger, stranger, stranger],
+  ['no credentials', {}, stranger, stranger, stranger, stranger],
+  ['an unknown token', bearer(tokens.unknown.token), stranger, stranger, stranger, stranger],
   ['a token that is too short', bearer('a'.repeat(31)), stranger, stranger, stranger, stranger],
   ['a token that is too long', bearer('a'.repeat(513)), stranger, stranger, stranger, stranger],
   ['the SHA-256 of a token', bearer(tokens.platform.tokenSha256), stranger, stranger, stranger, stranger],
@@ -57,7 +57,7 @@ const byCertificate: readonly Row[] = [
     stranger,
     stranger,
   ],
-  ['the right authority, another subject', certificate('somebody'), stranger, stranger, stranger, stranger],
+  ['the right authority, another subject', certificate('other'), stranger, stranger, stranger, stranger],
   [
     'an expired certificate',
     certificate('bot', { notBefore: new Date(0), notAfter: yesterday }),
@@ -110,7 +110,7 @@ async function cellsOf(url: string, target: string, shown: Asked): Promise<Recor
 }
 
 function expected([, , platform, acme, metrics, nowhere]: Row): Record<string, number | string> {
-  const everybody = { health: 200, ready: 200 };
+  const always = { health: 200, ready: 200 };
   return {
     invoke: platform,
     diagnose: platform,
@@ -118,7 +118,7 @@ function expected([, , platform, acme, metrics, nowhere]: Row): Record<string, n
     invokeAcme: acme,
     metrics,
     nowhere,
-    ...everybody,
+    ...always,
   };
 }
 
@@ -181,7 +181,7 @@ describe('access', () => {
   it('on loopback without callers: every request is allowed', async () => {
     const { target, identities } = await surroundings();
     const serving = await startServing({ identities, workers: '1' });
-    const row: Row = ['nobody', {}, 200, 200, 200, 404];
+    const row: Row = ['no credentials', {}, 200, 200, 200, 404];
     expect(await cellsOf(serving.url, target, {})).toEqual(expected(row));
     expect(await cellsOf(serving.url, target, bearer(tokens.unknown.token))).toEqual(expected(row));
   });
@@ -190,10 +190,10 @@ describe('access', () => {
     const { folder, identities } = await surroundings();
     const tokensOnly = JSON.stringify(JSON.parse(callers).filter((caller: object) => 'tokenSha256' in caller));
     const serving = await startServing({ identities, workers: '1', callers: folder.write('callers.json', tokensOnly) });
-    const nobody = await ask(serving.url, '/v1/identities/platform/certificate');
-    expect(nobody.headers['www-authenticate']).toBe('Bearer realm="countersign"');
-    expect(nobody.body).toMatchObject({ status: 401, code: stranger, evidence: { reason: 'no-credentials' } });
-    expect(nobody.headers['x-request-id']).toBe(nobody.body.requestId);
+    const anonymous = await ask(serving.url, '/v1/identities/platform/certificate');
+    expect(anonymous.headers['www-authenticate']).toBe('Bearer realm="countersign"');
+    expect(anonymous.body).toMatchObject({ status: 401, code: stranger, evidence: { reason: 'no-credentials' } });
+    expect(anonymous.headers['x-request-id']).toBe(anonymous.body.requestId);
     const wrong = await ask(serving.url, '/v1/identities/platform/certificate', bearer(tokens.unknown.token));
     expect(wrong.headers['www-authenticate']).toBe('Bearer realm="countersign", error="invalid_token"');
   });

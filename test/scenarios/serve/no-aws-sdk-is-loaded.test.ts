@@ -31,7 +31,7 @@ describe('the loaded packages', () => {
         expect((await ask(serving.url, path)).status).toBe(200);
       }
       // An unusable identity runs the code of failures, too.
-      expect((await invoke(serving.url, target, { identity: 'nobody' })).status).toBe(404);
+      expect((await invoke(serving.url, target, { identity: 'unknown' })).status).toBe(404);
     }
     serving.child.kill('SIGTERM');
     expect(await serving.ended).toBe(0);
