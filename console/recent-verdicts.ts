@@ -18,8 +18,7 @@ export interface RecentVerdicts {
 
 /**
  * At most `maxVerdicts` of all identities together. Above that, the identity with the most verdicts loses its oldest
- * one:
- * a caller with many diagnoses cannot evict the verdicts of other identities.
+ * one: a caller with many diagnoses cannot evict the verdicts of other identities.
  */
 export function createRecentVerdicts(maxVerdicts = 5_000): RecentVerdicts {
   /** By identity, then by host and port; the oldest first. */

@@ -64,8 +64,7 @@ const unusedMs = 500;
 
 /**
  * Accepts no more connections, waits for the answers in flight up to the deadline, then cuts them off. Idle connections
- * are
- * closed at once, connections without a request after half a second.
+ * are closed at once, connections without a request after half a second.
  */
 export async function closeServer(server: HttpServer, deadlineMs: number): Promise<void> {
   if (!server.listening) return;

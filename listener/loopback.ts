@@ -7,8 +7,7 @@ export function isLoopback(host: string): boolean {
 
 /**
  * Browsers resolve names below `localhost` to loopback (RFC 6761, section 6.3). They are not valid to listen on,
- * because
- * other resolvers can return any address.
+ * because other resolvers can return any address.
  * @param header a Host header: a name or an address, with or without a port
  */
 export function isLoopbackHeader(header: string): boolean {

@@ -86,8 +86,7 @@ const answeredErrors = new WeakSet<Socket>();
 
 /**
  * Answers a request that Node rejected: malformed, too large, or too slow. Destroys the socket after a reset or a
- * failed
- * handshake.
+ * failed handshake.
  * @param isAnswering whether part of another answer was sent
  * @returns the status, once for each connection
  */
@@ -123,9 +122,8 @@ const pauseMs = 0.05;
 
 /**
  * Spreads simultaneous connections over the workers: a worker that has just accepted one pauses before the next.
- * Otherwise
- * the first worker that the kernel wakes would accept, and keep, all connections of a caller's pool.
- * libuv had UV_TCP_SINGLE_ACCEPT for the same reason. Connections that arrive one by one are not delayed.
+ * Otherwise the first worker that the kernel wakes would accept, and keep, all connections of a caller's pool. libuv
+ * had UV_TCP_SINGLE_ACCEPT for the same reason. Connections that arrive one by one are not delayed.
  */
 export function shareConnections(server: Server): void {
   const sleepCell = new Int32Array(new SharedArrayBuffer(4));

@@ -30,9 +30,8 @@ const maxFileBytes = 1024 * 1024;
 
 /**
  * Polls the files instead of watching them: inotify misses changes on network file systems, and misses the swap of a
- * link
- * above the file, which is how Kubernetes replaces a mounted secret.
- * Throws an Error with one sentence if the first load fails and there is no `lastGood`.
+ * link above the file, which is how Kubernetes replaces a mounted secret. Throws an Error with one sentence if the
+ * first load fails and there is no `lastGood`.
  */
 export async function createFileReloader<Content>(
   options: FileReloaderOptions<Content>,

@@ -9,8 +9,7 @@ const maxNames = 10_000;
 
 /**
  * Milliseconds between two reloads, and the time to live of the identity cache. An entry that is just young enough is
- * read
- * at the next reload, so both together are at most `--identity-ttl-seconds`.
+ * read at the next reload, so both together are at most `--identity-ttl-seconds`.
  */
 export function reloadIntervalMs(identityTtlMs: number): number {
   return identityTtlMs / 2;

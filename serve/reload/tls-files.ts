@@ -19,8 +19,7 @@ export interface ServerTrust {
 
 /**
  * The last good texts, for a worker that starts while the files are broken. They contain a private key: never write
- * them
- * anywhere.
+ * them anywhere.
  */
 export interface TlsFileTexts {
   readonly trust: readonly string[] | undefined;
@@ -136,8 +135,7 @@ function requirePem(pem: string, pattern: RegExp, option: string, what: string):
 
 /**
  * OpenSSL accepts only a chain that ends in a root, and Node cannot change that for a server whose files are reloaded.
- * An
- * intermediate without its root would therefore let no client in.
+ * An intermediate without its root would therefore let no client in.
  */
 function requireCompleteChains(pem: string): void {
   const authorities = certificatesIn(pem);

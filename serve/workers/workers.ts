@@ -68,8 +68,7 @@ export async function startWorkers(
   telemetry: Telemetry,
 ): Promise<WorkerGroup> {
   // Each worker accepts from the shared socket. With round-robin, the primary hands connections over: one that is on
-  // its way
-  // to a dying worker hangs, and a worker without a free descriptor is never given another.
+  // its way to a dying worker hangs, and a worker without a free descriptor is never given another.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [], execArgv: [] });
   const files = await openTlsFiles(options, { telemetry: undefined });

@@ -1,6 +1,5 @@
 // A local cloud for tests of its console, with more identities: one that expires soon, one that has expired, one that
-// is
-// broken.
+// is broken.
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { defaults } from '../../../core/settings.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
