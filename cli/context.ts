@@ -1,28 +1,33 @@
-// What every verb is given: the environment, where to write, whether somebody can be asked, and when to stop.
-import { type ExitCode, exitCodes } from './exit-code.ts';
+// What every verb receives: environment, input, output, clock, signals and exit code.
+import { readStreamUpTo, readUpTo } from '../core/files.ts';
+import { type ExitCode, exitCodes, usageError } from './exit-code.ts';
 import { type Output, openOutput } from './output.ts';
 
 export interface CommandContext {
-  /** Of this process; the verbs read settings here and nowhere else. */
+  /** The environment of this process. Verbs read settings only here. */
   readonly environment: NodeJS.ProcessEnv;
   readonly output: Output;
-  /** Somebody sits at a terminal and can be asked. */
+  /**
+   * The first `maxBytes` bytes of a file, a pipe, or standard input for `-`, which can be read only once. Throws a usage error.
+   */
+  readInput(path: string, maxBytes: number): Promise<Buffer>;
+  /** Standard input and standard error are a terminal: the user can answer questions. */
   readonly isInteractive: boolean;
-  /** What a signal makes of a verb that did not come to its end; a result that is there stands, whatever came after it. */
+  /** The exit code of a verb that a signal ended early. A result that is complete before the signal stays valid. */
   readonly signalled: ExitCode | undefined;
   /**
-   * Aborted by Ctrl-C and SIGTERM. Until it is first read the signals end the process at once; a verb that has something
-   * to tidy up reads it before it begins. A second signal ends the process all the same.
+   * Aborted by Ctrl-C and SIGTERM. Until it is first read, these signals end the process at once. A verb with cleanup reads
+   * it before it starts. A second signal always ends the process.
    */
   readonly interrupted: AbortSignal;
   /** Milliseconds since 1970. */
   now(): number;
-  /** What the process ends with once the verb is done; 0 when nothing was said. The first one counts. */
+  /** Sets the exit code (0). The first call counts. */
   end(code: ExitCode): void;
   readonly exitCode: ExitCode;
-  /** Set by the frame before a verb begins. */
+  /** Set from --json before a verb starts. */
   isJson: boolean;
-  /** Codes of warnings that are part of the verb's answer, and are not told beside it. */
+  /** Codes of process warnings that are not printed, because they are part of the verb's answer. */
   readonly suppressedWarnings: Set<string>;
 }
 
@@ -33,6 +38,7 @@ export function openContext(streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | '
   const context: CommandContext = {
     environment: streams.env,
     output: openOutput(streams, Boolean(streams.env.NO_COLOR), () => context.isJson),
+    readInput: openInput(streams.stdin),
     isInteractive: streams.stdin.isTTY === true && streams.stderr.isTTY === true,
     get interrupted() {
       interrupted ??= abortedBySignals((code) => {
@@ -55,6 +61,29 @@ export function openContext(streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | '
   };
   return context;
 }
+
+function openInput(stdin: AsyncIterable<Buffer | string>): CommandContext['readInput'] {
+  let isStdinRead = false;
+  return async (path, maxBytes) => {
+    if (path === '-') {
+      if (isStdinRead) throw usageError('Standard input (-) can be read only once.');
+      isStdinRead = true;
+      return await readStreamUpTo(stdin, maxBytes);
+    }
+    try {
+      return (await readUpTo(path, maxBytes)).bytes;
+    } catch (thrown) {
+      const { code = 'unknown' } = thrown as NodeJS.ErrnoException;
+      throw usageError(inputErrors[code]?.(path) ?? `The file ${path} cannot be read (${code}).`);
+    }
+  };
+}
+
+const inputErrors: Readonly<Record<string, (path: string) => string>> = {
+  EISDIR: (path) => `${path} is a folder. Name the files in it.`,
+  ENOENT: (path) => `There is no file ${path}.`,
+  ETIMEDOUT: (path) => `No process writes to the pipe ${path}.`,
+};
 
 function abortedBySignals(onFirst: (code: ExitCode) => void): AbortSignal {
   const controller = new AbortController();

@@ -1,4 +1,4 @@
-// A diagnosis for a terminal: five lines that can be read at a glance, then the findings and who must do what.
+// A diagnosis as text: a line for each step, the verdict, the findings, the remedies.
 import type { Diagnosis, Finding, StepReport, StepStatus, Verdict } from '../core/diagnosis/diagnosis.ts';
 import { escapeStringsForTerminal } from '../core/escape-for-terminal.ts';
 import type { Paint, Style } from './output.ts';
@@ -19,7 +19,7 @@ const verdicts: Readonly<Record<Verdict, string>> = {
   'identity-unusable': 'The identity cannot be used.',
 };
 
-/** Names out of certificates come escaped; whatever else came from far away is kept from steering the terminal too. */
+/** Escapes all remote text. */
 export function diagnosisLines(answer: Diagnosis, paint: Paint): string[] {
   const diagnosis = escapeStringsForTerminal(answer);
   const { verdict, certainty, steps, remedies } = diagnosis;
@@ -57,7 +57,7 @@ function stepLines(diagnosis: Diagnosis, paint: Paint): string[] {
   });
 }
 
-/** What is worth knowing of each step at a glance. */
+/** One fact for each step. */
 function factsOf({ server, request, client, probe, identity, steps }: Diagnosis): string[] {
   const [leaf] = server?.chain ?? [];
   const [ours] = client?.chain ?? [];
@@ -69,7 +69,7 @@ function factsOf({ server, request, client, probe, identity, steps }: Diagnosis)
     ours && request?.asked !== undefined ? `${ours.subject}, ${identity.stage ?? ''}: ${asked}` : '',
     probe?.status === undefined ? '' : `${probe.method} ${probe.path.split('?')[0]}: HTTP ${probe.status}`,
   ];
-  // Whom the server accepts is worth knowing where nothing was sent to it, too.
+  // Step 4 keeps its fact when it is skipped: the issuers that the server accepts.
   return facts.map((fact, index) => (steps[index]?.status === 'skipped' && index !== 3 ? '' : fact.slice(0, 160)));
 }
 
@@ -78,7 +78,7 @@ function issuersOf(issuers: readonly string[]): string {
   return `issuers ${issuers.slice(0, 2).join('; ')}${issuers.length > 2 ? ` and ${issuers.length - 2} more` : ''}`;
 }
 
-/** A path of the URL is never tried by itself: it may do something. */
+/** The path of the URL is not requested unless --probe names it, because a request can have effects. */
 function hintLines({ verdict, url, probe }: Diagnosis): string[] {
   const path = URL.parse(url)?.pathname ?? '/';
   const isTried = path === '/' || path === probe?.path.split('?')[0];

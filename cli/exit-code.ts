@@ -1,18 +1,18 @@
-// What the command ends with, and the errors that say so: scripts decide by the number, people read the sentence.
+// Exit codes, and the errors that set them.
 import { CommanderError } from 'commander';
 import type { CountersignError, ErrorCode } from '../core/errors.ts';
 
-/** docs/command.md has the same table. */
+/** docs/command.md has the same table; a test compares them. */
 export const exitCodes = {
   /** Done, or the answer is yes. */
   done: 0,
-  /** The answer is no, or what was asked for was refused: nothing was changed. */
+  /** The answer is no, or the request was refused and nothing was changed. */
   refused: 1,
-  /** The command line or the environment is wrong: nothing was asked. */
+  /** The command line or the environment is wrong. Nothing was sent. */
   usage: 2,
-  /** There is no answer: who should give it could not be reached, or did not finish. */
+  /** There is no answer: the peer could not be reached, or did not finish. */
   unavailable: 3,
-  /** `invoke --fail`: the API answered with a status of 400 or more, as curl ends then. */
+  /** `invoke --fail`: the API answered with a status of 400 or more. The same code as curl's. */
   httpError: 22,
   /** A defect of Countersign (EX_SOFTWARE of sysexits.h). */
   defect: 70,
@@ -23,7 +23,7 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** The error to throw: `code` is for programs (--json), `sentence` for people; neither holds anything secret. */
+/** An error to throw. `code` is for programs (--json), `sentence` for people. Neither contains secrets. */
 export function refusal(code: string, sentence: string): CommanderError {
   return new CommanderError(exitCodes.refused, code, sentence);
 }
@@ -49,7 +49,7 @@ const byErrorCode: Partial<Record<ErrorCode, ExitCode>> = {
   'internal-error': exitCodes.defect,
 };
 
-/** An error of the table that keeps a verb from its work ends it with 1 (the answer is no), unless nobody could be asked. */
+/** The exit code for an error of core/errors.ts: 1 unless the table has another. */
 export function exitCodeOf(error: CountersignError): ExitCode {
   return byErrorCode[error.code] ?? exitCodes.refused;
 }

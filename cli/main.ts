@@ -1,34 +1,34 @@
 #!/usr/bin/env node
-// The command `countersign`: its verbs, and what it ends with.
+// The command `countersign`: parses the command line, runs a verb, sets the exit code.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { asCountersignError } from '../core/errors.ts';
 import { openContext } from './context.ts';
 import { exitCodeOf, exitCodes } from './exit-code.ts';
-import { addVerbs } from './verbs.ts';
+import { addVerbs } from './verbs/all.ts';
 
 const context = openContext(process);
 process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-  // Whoever reads the answer may have had enough of it: `countersign identity list | head -1`.
+  // The reader closed the pipe: `countersign identity list | head -1`.
   if (code === 'EPIPE') process.exit(context.exitCode);
   process.stderr.write(`The answer cannot be written (${code}).\n`);
   process.exit(exitCodes.refused);
 });
-// Nobody is left to be told.
+// The error cannot be reported anywhere.
 process.stderr.on('error', () => {});
-tellWarnings();
-/** Those of `identity`, which are easily written without it. */
+printWarnings();
+/** The verbs of `identity`, for a suggestion when `identity` was left out. */
 const identityVerbs: string[] = [];
 const code = await run(asHelpOption(process.argv));
-// Node would wait for connections that the SDK keeps open.
+// Exits now, because Node would wait for connections that the SDK keeps open.
 process.stdout.write('', (error) => {
-  // What could not be written is told above, a turn later.
+  // The handler above reports the error in the next turn.
   if (error) setImmediate(() => process.exit(exitCodes.refused));
   else process.exit(code);
 });
 
-/** Node's own way has its process id and the name of a flag of Node in it. Those with a code of ours are for whoever sits here. */
-function tellWarnings(): void {
+/** Prints process warnings without Node's process id. Only warnings with a code of Countersign, unless Node prints warnings anyway. */
+function printWarnings(): void {
   const isOn = process.listenerCount('warning') > 0;
   const told = new Set<string>();
   process.removeAllListeners('warning').on('warning', (warning: Error & { code?: string; detail?: string }) => {
@@ -52,14 +52,12 @@ async function run(words: readonly string[]): Promise<number> {
 
 function program(): Command {
   const command = new Command('countersign')
-    .description(
-      'Client certificates for mutual TLS: import them, see them, renew them, try them, serve calls with them.',
-    )
+    .description('Client certificates for mutual TLS: import, inspect, renew and test them, and serve calls with them.')
     .version(version(), '--version')
-    .helpOption('-h, --help', 'what there is, and how it is written')
+    .helpOption('-h, --help', 'print the verbs and options')
     .exitOverride()
-    .showHelpAfterError('Add --help to see what there is.')
-    .configureOutput({ outputError: (text, write) => write(explained(text)) })
+    .showHelpAfterError('Add --help to print the verbs and options.')
+    .configureOutput({ outputError: (text, write) => write(rewordCommanderError(text)) })
     .hook('preAction', (_program, verb) => {
       context.isJson = verb.opts().json === true;
     });
@@ -72,14 +70,15 @@ function program(): Command {
 
 function failed(thrown: unknown): number {
   if (context.signalled !== undefined) return context.signalled;
-  // What inquirer throws when Ctrl-C answers a question.
+  // inquirer throws this for Ctrl-C.
   if (thrown instanceof Error && thrown.name === 'ExitPromptError') return exitCodes.interrupted;
   if (thrown instanceof CommanderError) {
     const { code, message, exitCode } = thrown;
-    // Commander has said its own already, and ends with 1 where it was called wrongly.
+    // Commander has printed its own error.
     if (code.startsWith('commander.')) {
       if (exitCode === 0) return exitCodes.done;
-      const detail = code === 'commander.help' ? 'A verb is missing.' : explained(message.replace(/^error: /, ''));
+      const detail =
+        code === 'commander.help' ? 'A verb is missing.' : rewordCommanderError(message.replace(/^error: /, ''));
       context.isJson = isJsonAskedFor(process.argv);
       if (context.isJson) context.output.answer({ error: { code: 'usage', detail } }, () => []);
       return exitCodes.usage;
@@ -102,31 +101,31 @@ function failed(thrown: unknown): number {
   return exitCodeOf(error);
 }
 
-/** Commander's own `help` knows the first word alone: `help identity import`. */
+/** `help identity import`: Commander's own `help` takes only one verb. */
 function asHelpOption(words: readonly string[]): readonly string[] {
   const [node = '', file = '', help, ...verbs] = words;
   return help === 'help' && verbs.length > 1 ? [node, file, ...verbs, '--help'] : words;
 }
 
-function explained(text: string): string {
+function rewordCommanderError(text: string): string {
   return withoutValue(text).replace(
     new RegExp(`unknown command '(${identityVerbs.join('|')})'(\\n\\(Did you mean .*\\))?`),
     "unknown command '$1'\n(Did you mean countersign identity $1?)",
   );
 }
 
-/** What stands behind an option that there is not may be a password: `-uname:word`, `--token=…`. */
+/** The value of an unknown option can be a password: `-uname:word`, `--token=…`. */
 function withoutValue(text: string): string {
   return text.replace(/unknown option '(--[^=']*|-.)[^']*'/, "unknown option '$1'");
 }
 
-/** For a command line that commander did not read to its end. */
+/** For a command line that Commander rejected. */
 function isJsonAskedFor(words: readonly string[]): boolean {
   const end = words.indexOf('--');
   return words.slice(0, end === -1 ? undefined : end).includes('--json');
 }
 
-/** Of a defect: its class and where it came from, without its message, which may quote anything. */
+/** The class and the stack of a defect, without its message, which can quote secrets. */
 function placeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return 'This is a defect of Countersign.';
   const frames = (thrown.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line));

@@ -1,24 +1,25 @@
-// What the command writes: the answer on stdout, as lines or as JSON; everything else on stderr; colours on a terminal alone.
+// Output: the answer on stdout, as lines or JSON; everything else on stderr. Colours only on a terminal.
 import { styleText } from 'node:util';
 import { escapeForTerminal, escapeJsonForTerminal } from '../core/escape-for-terminal.ts';
+import type { CommandContext } from './context.ts';
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 export type Paint = (style: Style, text: string) => string;
 
 export interface Output {
-  /** For what goes to stdout. What comes from elsewhere goes through `escapeForTerminal` before it is painted. */
+  /** For text on stdout. Escape remote text with `escapeForTerminal` first. */
   readonly paint: Paint;
-  /** Stdout is one. */
+  /** Whether stdout is a terminal. */
   readonly isTerminal: boolean;
-  /** The one answer of a verb: JSON with --json, else the lines. Must hold no key and no passphrase. */
+  /** The answer of a verb, once: JSON with --json, else the lines. Must not contain keys or passphrases. */
   answer(value: unknown, lines: () => readonly string[]): void;
-  /** To stdout as it is, for a verb whose answer is a file: a certificate request, the body of an answer. */
+  /** Writes to stdout unchanged: a certificate request, the body of an answer. */
   raw(content: string | Uint8Array): void;
-  /** On stderr: what is going on. */
+  /** Progress, on stderr. */
   progress(sentence: string): void;
-  /** On stderr: what should be looked at, though it stops nothing. */
+  /** A warning, on stderr. */
   warn(sentence: string): void;
-  /** On stderr: why the verb ends without its answer; with --json also `{"error": …}` on stdout. */
+  /** The error that ends the verb, on stderr; with --json also `{"error": …}` on stdout. */
   fail(failure: Failure): void;
 }
 
@@ -28,7 +29,7 @@ export interface Failure {
   readonly hint?: string | undefined;
   /** A line above the detail. */
   readonly heading?: string;
-  /** What --json gives in place of code, detail and hint. */
+  /** Printed by --json instead of code, detail and hint. */
   readonly document?: object;
 }
 
@@ -64,7 +65,25 @@ export function openOutput({ stdout, stderr }: Streams, noColor: boolean, isJson
   };
 }
 
-/** Colours for a terminal; the same text everywhere. */
+/** Returns the text unchanged without colours. */
 export function painter(isColoured: boolean): Paint {
   return (style, text) => (isColoured ? styleText(style, text, { validateStream: false }) : text);
+}
+
+/** A message appears only after this time. */
+const progressAfterMs = 2_000;
+
+/** Prints `sentence` if the work takes longer than 2 s, only on a terminal. */
+export async function withProgress<Value>(
+  { isInteractive, output }: CommandContext,
+  sentence: string,
+  work: Promise<Value>,
+): Promise<Value> {
+  if (!isInteractive) return work;
+  const timer = setTimeout(() => output.progress(sentence), progressAfterMs);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -2,6 +2,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ByteCollector } from './byte-collector.ts';
 
 export interface RegularFile {
   readonly bytes: Buffer;
@@ -54,15 +55,12 @@ export async function readUpTo(path: string, maxBytes: number): Promise<{ bytes:
 
 /** As `readUpTo`, from a stream such as standard input. */
 export async function readStreamUpTo(stream: AsyncIterable<Buffer | string>, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const collector = new ByteCollector({ maxBytes });
   for await (const chunk of stream) {
-    const bytes = Buffer.from(chunk as Buffer);
-    chunks.push(bytes);
-    length += bytes.length;
-    if (length >= maxBytes) break;
+    collector.add(Buffer.from(chunk as Buffer));
+    if (collector.size === maxBytes) break;
   }
-  return Buffer.concat(chunks).subarray(0, maxBytes);
+  return collector.bytes;
 }
 
 function openWithoutBlocking(path: string): Promise<FileHandle> {
@@ -75,24 +73,22 @@ const chunkBytes = 65_536;
 
 /** A read without bytes is the end, unless the writer of a pipe has not opened it yet. */
 async function readAtMost(handle: FileHandle, maxBytes: number, isPipe: boolean): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const collector = new ByteCollector({ maxBytes });
   const writerUntil = performance.now() + writerWithinMs;
-  while (length < maxBytes) {
-    const buffer = Buffer.alloc(Math.min(chunkBytes, maxBytes - length));
+  while (collector.size < maxBytes) {
+    const buffer = Buffer.alloc(Math.min(chunkBytes, maxBytes - collector.size));
     const bytesRead = await handle.read(buffer).then((read) => read.bytesRead, undefinedForNoData);
     if (bytesRead) {
-      chunks.push(buffer.subarray(0, bytesRead));
-      length += bytesRead;
+      collector.add(buffer.subarray(0, bytesRead));
       continue;
     }
-    if (bytesRead === 0 && (length > 0 || !isPipe)) break;
+    if (bytesRead === 0 && (collector.size > 0 || !isPipe)) break;
     if (bytesRead === 0 && performance.now() > writerUntil) {
       throw Object.assign(new Error('No process writes to the pipe.'), { code: 'ETIMEDOUT' });
     }
     await sleep(pollMs);
   }
-  return Buffer.concat(chunks);
+  return collector.bytes;
 }
 
 /** A writer has the pipe open and has written nothing yet. */

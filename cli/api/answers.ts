@@ -1,10 +1,9 @@
-// What an API may answer, held against its shape before anything is read of it: an invocation, a diagnosis, or a problem.
+// Validates answers of an API over HTTP: an invocation, a diagnosis, or a problem.
 import * as v from 'valibot';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import type { InvocationResult } from '../../core/invocation/answer.ts';
 import { type ExitCode, exitCodes, refusal, unavailable } from '../exit-code.ts';
 import type { Api, ApiAnswer, Problem, Result } from './api.ts';
-import { parsed } from './parsed.ts';
 
 const problem = v.looseObject({
   code: v.string(),
@@ -15,9 +14,9 @@ const problem = v.looseObject({
   retryable: v.optional(v.boolean()),
 });
 
-/** A server may send some hundred certificates, each of which may be found fault with. */
+/** A server can send some hundred certificates, each with findings. */
 const mostInList = 1_000;
-/** What stands in a column of its own, which is as wide as the longest of them. */
+/** Text in a column, whose width is that of the longest text. */
 const shortText = v.pipe(v.string(), v.maxLength(200));
 
 const certificates = v.pipe(
@@ -101,12 +100,12 @@ const invocation = v.looseObject({
   advice: v.optional(v.string()),
 });
 
-/** Throws `unavailable` for what is neither a diagnosis nor a problem: a refusal is kept for what a diagnosis found. */
+/** Throws `unavailable` for an answer that is neither a diagnosis nor a problem. Exit code 1 is for findings of a diagnosis. */
 export function readDiagnosis(api: Pick<Api, 'place'>, answer: ApiAnswer): Result<Diagnosis> {
   return read(api, answer, diagnosis, exitCodes.unavailable) as Result<Diagnosis>;
 }
 
-/** Throws `unavailable` for what is neither an invocation's answer nor a problem; a refusal where the caller is turned away. */
+/** Throws `unavailable` for an answer that is neither a result nor a problem, and a refusal if the caller was rejected. */
 export function readInvocation(api: Pick<Api, 'place'>, answer: ApiAnswer): Result<InvocationResult> {
   return read(api, answer, invocation, exitCodes.refused) as Result<InvocationResult>;
 }
@@ -115,13 +114,13 @@ function read(
   api: Pick<Api, 'place'>,
   { status, body }: ApiAnswer,
   schema: v.GenericSchema,
-  turnedAway: ExitCode,
+  exitCodeOfRejection: ExitCode,
 ): Result<unknown> {
   let value: unknown;
   try {
-    value = parsed(body);
+    value = parseBoundedJson(body);
   } catch {
-    throw strange(api, status, body, turnedAway);
+    throw unexpectedAnswer(api, status, body, exitCodeOfRejection);
   }
   if (status === 200) {
     const read = v.safeParse(schema, value);
@@ -130,36 +129,74 @@ function read(
     const read = v.safeParse(problem, value);
     if (read.success) return { problem: read.output satisfies Problem };
   }
-  throw strange(api, status, body, turnedAway);
+  throw unexpectedAnswer(api, status, body, exitCodeOfRejection);
 }
 
-/** What API Gateway and proxies say by themselves is not repeated: with a wrong signature it quotes the headers that were sent. */
-function strange({ place }: Pick<Api, 'place'>, status: number, body: string, turnedAway: ExitCode): Error {
-  const sentence = `${place} answers with HTTP ${status} and nothing of Countersign's.${advice(status, body)}`;
-  return turnedAway === exitCodes.refused && (status === 401 || status === 403 || status === 413)
+/** Quotes nothing of the body: for a wrong signature API Gateway quotes the headers of the request. */
+function unexpectedAnswer(
+  { place }: Pick<Api, 'place'>,
+  status: number,
+  body: string,
+  exitCodeOfRejection: ExitCode,
+): Error {
+  const sentence = `${place} answers with HTTP ${status} and not with an answer of Countersign.${advice(status, body)}`;
+  return exitCodeOfRejection === exitCodes.refused && (status === 401 || status === 403 || status === 413)
     ? refusal('api-refused', sentence)
     : unavailable('api-strange', sentence);
 }
 
-/** In the words of nginx and Go. */
+/** The error texts of nginx and Go. */
 const wantsHttps = /plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server/;
 
 function advice(status: number, body: string): string {
-  if (status === 400 && wantsHttps.test(body)) return ' It speaks https, not http.';
-  const elsewhere = ' It leads elsewhere, and is not followed: name the API itself with --api.';
+  if (status === 400 && wantsHttps.test(body)) return ' It expects https, not http.';
+  const elsewhere = ' Redirects are not followed. Name the API itself with --api.';
   const advised: Readonly<Record<number, string>> = {
     301: elsewhere,
     302: elsewhere,
     307: elsewhere,
     308: elsewhere,
-    200: ' Something else may listen there.',
-    401: ' It does not know who asks.',
-    403: ' It does not let the caller in: check the credentials, their region, and what they are allowed.',
-    404: ' It has no such route: check the path of --api.',
-    413: ' The request is too large for it.',
-    429: ' It has too many requests: try again shortly.',
+    200: ' Another service may use that address.',
+    401: ' It does not know the caller.',
+    403: ' It rejects the caller. Check the credentials, their region and their permissions.',
+    404: ' It has no such route. Check the path of --api.',
+    413: ' The request is too large.',
+    429: ' It has too many requests. Try again shortly.',
     503: ' Try again shortly.',
     504: ' Try again shortly.',
   };
   return advised[status] ?? '';
+}
+
+/** The deepest member of a valid answer, the evidence of a finding, is seven levels deep. */
+const mostDeep = 16;
+/** The longest valid answers have a few thousand members. */
+const mostMembers = 100_000;
+
+/** Parses JSON. Throws for invalid JSON, and for JSON that is nested or long enough to exhaust memory. */
+export function parseBoundedJson(text: string): unknown {
+  if (!isWithinLimits(text)) throw new SyntaxError('Too deep or too many members.');
+  return JSON.parse(text);
+}
+
+/** Looked at before it is parseBoundedJson: 16 MiB of brackets become a gigabyte of lists. */
+function isWithinLimits(text: string): boolean {
+  let depth = 0;
+  let members = 0;
+  for (let at = 0; at < text.length; at++) {
+    const sign = text[at];
+    if (sign === '"') at = endOfString(text, at);
+    else if (sign === '[' || sign === '{') depth++;
+    else if (sign === ']' || sign === '}') depth--;
+    else if (sign === ',') members++;
+    if (depth > mostDeep || members > mostMembers) return false;
+  }
+  return true;
+}
+
+/** Index of the quotation mark that ends the string that starts at `start`. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
 }

@@ -1,7 +1,9 @@
 // The API that a verb asks: use cases in this process, or an API over HTTP.
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { InvocationResult } from '../../core/invocation/answer.ts';
 import type { routes } from '../../core/settings.ts';
+import type { CommandContext } from '../context.ts';
 
 /** docs/api.md, "The diagnosis". */
 export interface DiagnosisQuestion {
@@ -64,4 +66,17 @@ export interface ApiAnswer {
 export interface HttpApi extends Api {
   /** Throws `unavailable` of exit-code.ts when there is no answer; a problem document is one. */
   ask(question: ApiQuestion): Promise<ApiAnswer>;
+}
+
+export function reportProblem(problem: Problem, { output }: CommandContext): void {
+  const { code, title, step, detail, hint } = problem;
+  const where = step === undefined ? '' : ` at step ${step}`;
+  output.fail({
+    code,
+    // Escaping keeps each text on one line.
+    heading: escapeForTerminal(title === undefined ? `${code}${where}` : `${title} (${code}${where})`),
+    detail: escapeForTerminal(detail),
+    hint: hint && escapeForTerminal(hint),
+    document: problem,
+  });
 }

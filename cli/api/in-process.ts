@@ -6,15 +6,14 @@ import { asCountersignError, CountersignError } from '../../core/errors.ts';
 import type { IdentitySource } from '../../core/identity/identity.ts';
 import { readSettings, type Settings } from '../../core/settings.ts';
 import { usageError } from '../exit-code.ts';
-import type { ChosenStore } from '../store/chosen-store.ts';
-import { requireParent } from '../store/mistaken-folder.ts';
-import { told } from '../store/told.ts';
-import type { Api, Result } from './api.ts';
-import { ownHint } from './own-hints.ts';
+import { requireParentDirectory, unreadablePath } from '../store/directory-permissions.ts';
+import type { StoreLocation } from '../store/store-options.ts';
+import { toUserError } from '../store/user-error.ts';
+import type { Api, Problem, Result } from './api.ts';
 
 /** `environment` is that of the store (store/chosen-store.ts). Throws a usage error. Reads no identity yet. */
 export async function openInProcess(
-  store: ChosenStore,
+  store: StoreLocation,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Api> {
   const { docsUrl, ...settings } = settingsIn(environment);
@@ -47,7 +46,7 @@ export async function openInProcess(
       return { answer: await work({ requestId, caller: undefined, startedAt: performance.now() }) };
     } catch (thrown) {
       const problem: ProblemDocument = problemDocument(asCountersignError(thrown), requestId, docsUrl);
-      const hint = store.kind === 'directory' ? await ownHint(problem, identity, store.path) : undefined;
+      const hint = store.kind === 'directory' ? await directoryHint(problem, identity, store.path) : undefined;
       return { problem: hint === undefined ? problem : { ...problem, hint } };
     }
   }
@@ -69,14 +68,14 @@ interface Call {
 }
 
 /** Errors of the store in the words of the command line: those of the functions are for their operator. */
-function withStoreErrors(store: ChosenStore, source: IdentitySource): IdentitySource {
+function withStoreErrors(store: StoreLocation, source: IdentitySource): IdentitySource {
   if (store.kind === 'directory') return source;
   return {
     async read(name, stage) {
       try {
         return await source.read(name, stage);
       } catch (thrown) {
-        throw thrown instanceof CountersignError ? told(thrown, store, 'GetSecretValue') : thrown;
+        throw thrown instanceof CountersignError ? toUserError(thrown, store, 'GetSecretValue') : thrown;
       }
     },
   };
@@ -86,7 +85,7 @@ function withStoreErrors(store: ChosenStore, source: IdentitySource): IdentitySo
 async function requireDirectory(path: string): Promise<void> {
   const stats = await stat(path).catch(() => undefined);
   if (!stats?.isDirectory()) throw usageError(`There is no directory ${path}.`);
-  await requireParent(path);
+  await requireParentDirectory(path);
 }
 
 /** Here settings are part of the command line; the error names the variable. */
@@ -96,4 +95,33 @@ function settingsIn(environment: Readonly<Record<string, string | undefined>>): 
   } catch (thrown) {
     throw usageError((thrown as Error).message);
   }
+}
+
+/** A hint for the user of a directory at `path`; undefined if the usual hint applies. */
+export async function directoryHint(problem: Problem, identity: string, path: string): Promise<string | undefined> {
+  const { code, evidence } = problem as Problem & { readonly evidence?: Readonly<Record<string, unknown>> };
+  const verb = (words: string) => `countersign identity ${words} --source ${quoted(`directory:${path}`)}`;
+  switch (code) {
+    case 'destination-forbidden': {
+      const { addressClass } = evidence ?? {};
+      if (addressClass === 'forbidden') return undefined;
+      if (addressClass !== undefined) {
+        return `To allow this address, remove the destination and add it again with --network ${String(addressClass)}: ${verb(`destinations ${identity} list`)}`;
+      }
+      return `To allow this destination: ${verb(`destinations ${identity} add HOST:PORT`)}`;
+    }
+    case 'identity-not-found':
+      return `List the identities: ${verb('list')}`;
+    case 'identity-unusable':
+      return `Find out why: ${verb(`inspect ${identity}`)}`;
+    case 'identity-unavailable':
+      return await unreadablePath(path, identity);
+    default:
+      return undefined;
+  }
+}
+
+/** Quotes an argument for a shell. */
+export function quoted(text: string): string {
+  return /^[\w/:.@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,10 +1,10 @@
-// Which API a verb asks: the one that --api names, this process on a source of identities, or what listens on this machine.
+// Which API a verb uses: the one of --api, this process with a source of identities, or the one on this machine.
 import type { Command } from 'commander';
 import { identityNamePattern, platformIdentity, variables } from '../../core/settings.ts';
 import { isLoopbackHeader } from '../../listener/loopback.ts';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../exit-code.ts';
-import { chosenStore, type StoreOptions, useStore, withStore } from '../store/chosen-store.ts';
+import { applyStoreToEnvironment, resolveStore, type StoreOptions, withStoreOptions } from '../store/store-options.ts';
 import type { Api, HttpApi } from './api.ts';
 
 export interface ApiOptions extends StoreOptions {
@@ -15,19 +15,19 @@ export interface ApiOptions extends StoreOptions {
   readonly cacert?: string;
 }
 
-/** Where `npm start` and `countersign serve` listen unless they are told otherwise. */
+/** The default address of `npm start` and `countersign serve`. */
 const localApi = 'http://127.0.0.1:8080';
 
-/** The options of every verb that asks the API. */
-export function withApi(command: Command): Command {
-  withStore(command);
+/** The options of every verb that uses the API. */
+export function withApiOptions(command: Command): Command {
+  withStoreOptions(command);
   return command
-    .optionsGroup('Who is asked:')
-    .option('--api <url>', `the API there; without it and without a source: ${localApi} (npm start, countersign serve)`)
-    .option('--token-file <file>', 'shows the bearer token in it, as countersign serve takes it')
-    .option('--cert <file>', 'PEM, the client certificate to show to the API, and its intermediates')
+    .optionsGroup('API:')
+    .option('--api <url>', `URL of the API; default without a source: ${localApi} (npm start, countersign serve)`)
+    .option('--token-file <file>', 'file with the bearer token, as countersign serve accepts it')
+    .option('--cert <file>', 'PEM, the client certificate for the API, and its intermediates')
     .option('--key <file>', 'PEM, its private key, not encrypted')
-    .option('--cacert <file>', 'PEM, the authorities whose certificate the API may have (those of Node)')
+    .option('--cacert <file>', 'PEM, the roots to trust for the API (those of Node)')
     .optionsGroup('Options:');
 }
 
@@ -36,14 +36,14 @@ export function toUrl(text: string): string {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
 }
 
-/** `--identity`, for verbs that use one. Throws a usage error. */
-export function identityOf(name: string | undefined): string {
+/** Validates --identity. Throws a usage error. */
+export function identityOption(name: string | undefined): string {
   const identity = name ?? platformIdentity;
   if (!identityNamePattern.test(identity)) throw usageError('--identity must be the name of an identity.');
   return identity;
 }
 
-/** A source in the environment counts where no API is named. Throws a usage error. */
+/** Without --api a source in the environment counts. Throws a usage error. */
 export async function openApi(options: ApiOptions, context: CommandContext): Promise<Api> {
   const { api, source, prefix, endpoint, region, ...shown } = options;
   if (api !== undefined && (source ?? prefix ?? endpoint) !== undefined) {
@@ -52,11 +52,11 @@ export async function openApi(options: ApiOptions, context: CommandContext): Pro
   const { environment } = context;
   if (api === undefined && (source !== undefined || environment[variables.identitySource])) {
     if (Object.values(accessOf(shown)).some((file) => file !== undefined)) {
-      throw usageError('--token-file, --cert, --key and --cacert are for an API: name it with --api.');
+      throw usageError('--token-file, --cert, --key and --cacert need --api.');
     }
-    const store = chosenStore({ source, prefix, endpoint, region } as StoreOptions, environment);
-    useStore(store, environment);
-    if (store.kind === 'aws') await (await import('../store/effective-endpoint.ts')).withEffectiveEndpoint(store);
+    const store = resolveStore({ source, prefix, endpoint, region } as StoreOptions, environment);
+    applyStoreToEnvironment(store, environment);
+    if (store.kind === 'aws') await (await import('../store/secrets-manager-store.ts')).withEffectiveEndpoint(store);
     const { openInProcess } = await import('./in-process.ts');
     return openInProcess(store, environment);
   }
@@ -70,7 +70,7 @@ export async function openHttpApi(
 ): Promise<HttpApi> {
   const url = readUrl(api ?? localApi);
   const [{ openAccess }, { openOverHttp }] = await Promise.all([import('./access.ts'), import('./over-http.ts')]);
-  // Requests hold what bots send to customers, and what shows who asks.
+  // Requests contain payloads and credentials.
   if (url.protocol === 'http:' && !isLoopbackHeader(url.host))
     throw usageError('--api must be https, unless it is on loopback.');
   const access = await openAccess({ api: url, region, ...accessOf(shown) }, environment, {
@@ -79,7 +79,7 @@ export async function openHttpApi(
   });
   const nobody =
     api === undefined
-      ? `Nobody listens on ${localApi}: run npm start or countersign serve, or say with --api where an API is, or with --source or $${variables.identitySource} where identities are.`
+      ? `Nothing listens on ${localApi}. Run npm start or countersign serve, or give --api, --source or $${variables.identitySource}.`
       : undefined;
   return openOverHttp(url, access, nobody);
 }

@@ -1,4 +1,4 @@
-// An API over HTTP: one request on a connection of its own, an answer of bounded size within a bounded time.
+// An API over HTTP: one request per connection, with limits for the size and the time of the answer.
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { LookupFunction } from 'node:net';
@@ -14,10 +14,10 @@ import type { ApiAnswer, ApiQuestion, HttpApi } from './api.ts';
 /** Milliseconds that a call over the network may take beyond the time that the API gives itself. */
 const networkMs = 5_000;
 
-/** Lambda's answers have 6 MB at most, as JSON inside JSON twice that at worst. */
+/** Lambda's answers have at most 6 MB, or twice that as JSON inside JSON. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
-/** `url` without query and fragment; its path, where it has one, stands before the routes. `nobody` is said where nobody listens. */
+/** `url` has no query and no fragment; its path is put before the routes. `nobody` is the error for a refused connection. */
 export function openOverHttp(url: URL, access: Access, nobody?: string): HttpApi {
   const shown = url.href.replace(/\/$/, '');
   const place = `The API at ${shown}`;
@@ -51,7 +51,12 @@ export function openOverHttp(url: URL, access: Access, nobody?: string): HttpApi
     try {
       return await exchange(target, { method, headers, body: text, access, withinMs: timeoutMs + networkMs });
     } catch (thrown) {
-      throw explained(thrown as NodeJS.ErrnoException, { place, access, nobody, isPlain: url.protocol === 'http:' });
+      throw toUnavailable(thrown as NodeJS.ErrnoException, {
+        place,
+        access,
+        nobody,
+        isPlain: url.protocol === 'http:',
+      });
     }
   }
 }
@@ -93,7 +98,7 @@ function exchange(url: URL, { method, headers, body, access, withinMs }: Exchang
   });
 }
 
-/** RFC 6761, section 6.3: DNS is not asked for these names, or what shows who asks could go in clear to wherever it says. */
+/** RFC 6761, section 6.3: DNS must not resolve these names, or credentials could be sent without TLS to any address. */
 const toLoopback: LookupFunction = (_hostname, { all }, done) => {
   if (all !== true) return done(null, '127.0.0.1', 4);
   done(null, [
@@ -110,12 +115,12 @@ interface Asked {
   readonly place: string;
   readonly access: Access;
   readonly nobody: string | undefined;
-  /** Over HTTP without TLS. */
+  /** HTTP without TLS. */
   readonly isPlain: boolean;
 }
 
-/** Never the error's own words: a certificate's names stand there, and what a parser stumbled over. */
-function explained(error: NodeJS.ErrnoException, { place, access, nobody, isPlain }: Asked) {
+/** Does not quote the error, whose message can contain names of a certificate or data of the peer. */
+function toUnavailable(error: NodeJS.ErrnoException, { place, access, nobody, isPlain }: Asked) {
   if (error.name === 'CommanderError') return error;
   const code = codeOf(error);
   if (code === 'ECONNREFUSED' && nobody !== undefined) return unavailable('api-unreachable', nobody);
@@ -128,7 +133,7 @@ function explained(error: NodeJS.ErrnoException, { place, access, nobody, isPlai
   );
 }
 
-/** Of what is no TLS, in answer to a greeting, Node says EPROTO, and OpenSSL's number in the message alone (openssl/sslerr.h). */
+/** For an answer that is not TLS Node reports EPROTO; only the message has the number of OpenSSL (openssl/sslerr.h). */
 function codeOf({ code, name, message }: NodeJS.ErrnoException): string {
   const isNoTls = code === 'EPROTO' && /\berror:0A00(010B|00C6):/i.test(message);
   return isNoTls ? 'ERR_SSL_WRONG_VERSION_NUMBER' : (code ?? name);
@@ -137,12 +142,12 @@ function codeOf({ code, name, message }: NodeJS.ErrnoException): string {
 const advised: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: ' Its certificate has expired, or the clock of this machine is wrong.',
   CERT_NOT_YET_VALID: ' Its certificate is not valid yet, or the clock of this machine is wrong.',
-  ECONNREFUSED: ' Nobody listens there.',
-  ENOTFOUND: ' There is no such name.',
-  ERR_SSL_WRONG_VERSION_NUMBER: ' It may speak http, not https.',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: ' It may speak http, not https.',
+  ECONNREFUSED: ' Nothing listens at that address.',
+  ENOTFOUND: ' The name does not exist.',
+  ERR_SSL_WRONG_VERSION_NUMBER: ' It may expect http, not https.',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: ' It may expect http, not https.',
   ERR_TLS_CERT_ALTNAME_INVALID: ' Its certificate is for another name.',
-  'too-large': ' That is no answer of Countersign.',
+  'too-large': ' The answer is too large.',
 };
 
 const untrusted = new Set([
@@ -156,20 +161,20 @@ const untrusted = new Set([
 function advice(code: string, error: Error, { tls }: Access, isPlain: boolean): string {
   if (untrusted.has(code)) {
     return tls.ca === undefined
-      ? ' Its certificate is of an authority that is not known here: name that with --cacert.'
-      : ' Its certificate is of none of the authorities in the file of --cacert.';
+      ? ' Its certificate was issued by an unknown authority. Name the authority with --cacert.'
+      : ' Its certificate was not issued by an authority in the file of --cacert.';
   }
-  if (isPlain && wantsTls(error)) return ' It may speak https, not http.';
-  return advised[code] ?? (code.startsWith('HPE_') ? ' It does not speak HTTP.' : '');
+  if (isPlain && wantsTls(error)) return ' It may expect https, not http.';
+  return advised[code] ?? (code.startsWith('HPE_') ? ' It is not an HTTP server.' : '');
 }
 
-/** An alert (RFC 8446, section 5.1), which Node keeps as what it could not read as HTTP; or the end without a word, as Node's own servers do it. */
+/** The answer was a TLS alert (RFC 8446, section 5.1), or the connection was closed without an answer, as Node's servers do. */
 function wantsTls({ code, message, rawPacket }: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
   return code === 'ECONNRESET' ? message !== 'aborted' : rawPacket?.[0] === 0x15 && rawPacket[1] === 0x03;
 }
 
 function afterAlert({ kind }: Access): string {
   return kind === 'certificate'
-    ? ' It does not take the certificate of --cert.'
-    : ' It may want a client certificate: --cert and --key.';
+    ? ' It rejects the certificate of --cert.'
+    : ' It may require a client certificate: --cert and --key.';
 }

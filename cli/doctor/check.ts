@@ -1,14 +1,14 @@
-// What a check of an installation comes to: one line for a person, the same members for a program.
+// The result of one check.
 
 export type CheckStatus = 'ok' | 'warning' | 'failure' | 'skipped';
 
 export interface Check {
   readonly check: 'node' | 'settings' | 'files' | 'store' | 'identity' | 'clock' | 'destination' | 'api';
-  /** Which identity, which host, which file. */
+  /** The identity, host or file. */
   readonly subject?: string;
   readonly status: CheckStatus;
-  /** One sentence or half of one; nothing secret. */
+  /** A sentence or a part of one, without secrets. */
   readonly detail: string;
-  /** Who must do what. */
+  /** What to do. */
   readonly remedy?: string;
 }

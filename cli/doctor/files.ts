@@ -1,17 +1,17 @@
-// The permissions of a directory of identities: who else may read its keys or change what is used.
+// Permissions of a directory of identities: whether other users can read keys or change files.
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identityNamePattern } from '../../core/settings.ts';
 import type { Check } from './check.ts';
 
 const keyFiles: ReadonlySet<string> = new Set(['private-key.pem', 'tls.key']);
-/** Told one by one; the rest is counted. */
+/** Findings beyond this number are only counted. */
 const maxTold = 20;
-/** Folders of versions are two levels below an identity's; nothing is deeper. */
+/** Version folders are two levels below the folder of an identity. */
 const maxDepth = 4;
 const maxEntries = 20_000;
 
-/** `path` is one that can be listed. `now` in milliseconds since 1970. Nothing is read but names, modes and dates. */
+/** `path` must be listable. `now` in milliseconds since 1970. Reads only names, modes and dates. */
 export async function checkFiles(path: string, now: number): Promise<Check[]> {
   if (process.platform === 'win32') return [];
   const seen: Seen = { found: [], unseen: [], newest: 0, entries: 0 };
@@ -25,8 +25,8 @@ export async function checkFiles(path: string, now: number): Promise<Check[]> {
     told.push({
       check: 'files',
       status: 'skipped',
-      detail: 'whether the user of the service may read them: root may read everything',
-      remedy: `Run it as that user: runuser -u countersign -- countersign doctor --source 'directory:${path}'`,
+      detail: 'whether the user of the service can read them (root can read everything)',
+      remedy: `Run the command as that user: runuser -u countersign -- countersign doctor --source 'directory:${path}'`,
     });
   }
   const [first] = unseen;
@@ -34,16 +34,16 @@ export async function checkFiles(path: string, now: number): Promise<Check[]> {
     told.push({
       check: 'files',
       status: 'skipped',
-      detail: `${unseen.length === 1 ? first : `${first} and ${unseen.length - 1} more`}: this user cannot look there`,
-      remedy: 'Whether others can read a key or change a file there, only the user whose it is and root can see.',
+      detail: `${unseen.length === 1 ? first : `${first} and ${unseen.length - 1} more`}: this user cannot read it`,
+      remedy: 'Only its owner and root can check whether others can read a key or change a file there.',
     });
   } else if (found.length === 0)
-    told.unshift({ check: 'files', status: 'ok', detail: 'nobody else may read a key or change a file' });
+    told.unshift({ check: 'files', status: 'ok', detail: 'no other user can read a key or change a file' });
   if (newest > now + 60_000) {
     told.push({
       check: 'clock',
       status: 'warning',
-      detail: `a file in ${path} is from ${new Date(newest).toISOString()}, which is still to come`,
+      detail: `a file in ${path} is from ${new Date(newest).toISOString()}, which is in the future`,
       remedy: 'Set the clock of this machine (timedatectl), or correct the date of the file.',
     });
   }
@@ -52,13 +52,13 @@ export async function checkFiles(path: string, now: number): Promise<Check[]> {
 
 interface Seen {
   readonly found: Check[];
-  /** Closed to this user. */
+  /** Paths that this user cannot read. */
   readonly unseen: string[];
   newest: number;
   entries: number;
 }
 
-/** `isOpen`: everybody may enter the folders above, as far as they are looked at. */
+/** `isOpen`: every user can enter the folders above, up to `root`. */
 async function look(root: string, below: string, depth: number, isOpen: boolean, seen: Seen): Promise<void> {
   const folder = join(root, below);
   const stats = await stat(folder).catch((error) => unlessClosed(error, folder, seen));
@@ -80,17 +80,17 @@ async function look(root: string, below: string, depth: number, isOpen: boolean,
   for (const entry of entries) {
     seen.entries += 1;
     if (seen.entries > maxEntries) return;
-    // A file beside the identities is nobody's.
+    // Files beside the folders of identities are not checked.
     if (depth === 0 && !identityNamePattern.test(entry.name)) continue;
     const path = join(below, entry.name);
     if (entry.isDirectory() || (depth === 0 && entry.isSymbolicLink())) {
-      // A link leads past the folder it stands in.
+      // The target of a link can be outside the closed folder.
       if (depth < maxDepth) await look(root, path, depth + 1, isEntered || entry.isSymbolicLink(), seen);
     } else if (entry.isFile() && depth > 0) await lookAtFile(join(root, path), entry.name, isEntered, seen);
   }
 }
 
-/** What is gone meanwhile has nothing to be told of. */
+/** Ignores files that were deleted meanwhile. */
 function unlessClosed({ code }: NodeJS.ErrnoException, path: string, { unseen }: Seen): undefined {
   if (code === 'EACCES' || code === 'EPERM') unseen.push(path);
 }
@@ -99,7 +99,7 @@ async function lookAtFile(path: string, name: string, isEntered: boolean, seen: 
   const stats = await stat(path).catch((error) => unlessClosed(error, path, seen));
   if (!stats?.isFile()) return;
   seen.newest = Math.max(seen.newest, stats.mtimeMs);
-  // Behind a folder that others cannot enter its own mode lets nobody in.
+  // In a folder that others cannot enter, the mode of the file has no effect.
   if (!isEntered) return;
   if ((stats.mode & 0o002) !== 0) {
     seen.found.push({

@@ -1,12 +1,14 @@
-// Each identity of a store: whether it can be used, for how long, and where it may go.
-
+// Checks each identity of a store, and by a diagnosis without a request each destination that is a single host.
 import { CommanderError } from 'commander';
 import type { Destination } from '../../core/destination/destination.ts';
+import type { Diagnosis, Verdict } from '../../core/diagnosis/diagnosis.ts';
 import { asCountersignError } from '../../core/errors.ts';
 import { checkIdentity } from '../../core/identity/check.ts';
+import { platformIdentity } from '../../core/settings.ts';
 import { expirySoonDays } from '../../core/x509/certificate.ts';
+import type { Api } from '../api/api.ts';
 import type { IdentityStore } from '../store/identity-store.ts';
-import type { Check } from './check.ts';
+import type { Check, CheckStatus } from './check.ts';
 
 export interface ReachableFrom {
   readonly identity: string;
@@ -19,7 +21,7 @@ const atOnce = 8;
 
 export interface CheckedIdentities {
   readonly checks: readonly Check[];
-  /** Of identities that can be used: destinations with one host. */
+  /** Destinations with a single host, of usable identities. */
   readonly exact: readonly ReachableFrom[];
 }
 
@@ -29,9 +31,9 @@ export async function checkIdentities(store: IdentityStore, now: number): Promis
   try {
     names = await store.names();
   } catch (thrown) {
-    // Of a directory that this user may not list.
+    // The directory cannot be listed.
     if (thrown instanceof CommanderError) {
-      const remedy = 'Give it to this user or to a group of his, or run this as one who may read it.';
+      const remedy = 'Give this user or one of its groups access, or run the command as a user who can read it.';
       return { checks: [{ check: 'store', status: 'failure', detail: thrown.message, remedy }], exact: [] };
     }
     const error = asCountersignError(thrown);
@@ -49,13 +51,13 @@ export async function checkIdentities(store: IdentityStore, now: number): Promis
           check: 'store',
           status: 'failure',
           detail: `${store.place} has no identity`,
-          remedy: 'Put one in: countersign identity import (docs/on-premises.md, docs/import.md).',
+          remedy: 'Import one: countersign identity import (docs/on-premises.md, docs/import.md).',
         },
   ];
   const exact: ReachableFrom[] = [];
   for (let first = 0; first < Math.min(names.length, maxIdentities); first += atOnce) {
     const some = names.slice(first, Math.min(first + atOnce, maxIdentities));
-    for (const checked of await Promise.all(some.map((name) => checkOne(store, name, now)))) {
+    for (const checked of await Promise.all(some.map((name) => checkStored(store, name, now)))) {
       checks.push(...checked.checks);
       exact.push(...checked.exact);
     }
@@ -70,7 +72,7 @@ export async function checkIdentities(store: IdentityStore, now: number): Promis
   return { checks, exact };
 }
 
-async function checkOne(store: IdentityStore, name: string, now: number): Promise<CheckedIdentities> {
+async function checkStored(store: IdentityStore, name: string, now: number): Promise<CheckedIdentities> {
   const one = (status: Check['status'], detail: string, remedy?: string): Check => ({
     check: 'identity',
     subject: name,
@@ -81,7 +83,8 @@ async function checkOne(store: IdentityStore, name: string, now: number): Promis
   try {
     const stored = await store.read(name, 'AWSCURRENT');
     if (stored === undefined) {
-      const remedy = 'Where it waits for its certificate: countersign identity complete. Else import it, or remove it.';
+      const remedy =
+        'If it waits for its certificate: countersign identity complete. Otherwise import it, or remove it.';
       return { checks: [one('warning', 'has nothing in use yet', remedy)], exact: [] };
     }
     const { usableUntil, destinations } = checkIdentity(name, { ...stored, stage: 'AWSCURRENT' }, now);
@@ -93,8 +96,8 @@ async function checkOne(store: IdentityStore, name: string, now: number): Promis
         : one('ok', until),
     ];
     if (destinations.some(({ host }) => host === '*')) {
-      const remedy = `List where it may go: countersign identity destinations ${name} set`;
-      checks.push(one('warning', 'may be presented to any host', remedy));
+      const remedy = `List its destinations: countersign identity destinations ${name} set`;
+      checks.push(one('warning', 'can be presented to any host', remedy));
     }
     const exact = destinations.filter(({ host }) => !host.includes('*'));
     return { checks, exact: exact.map((destination) => ({ identity: name, destination })) };
@@ -102,15 +105,107 @@ async function checkOne(store: IdentityStore, name: string, now: number): Promis
     const error = asCountersignError(thrown);
     if (error.code === 'internal-error') throw thrown;
     const where = error.evidence?.where;
-    const remedy = error.code === 'identity-unusable' ? `Put a sound one in: ${wayIn(name)}` : error.hint;
+    const remedy = error.code === 'identity-unusable' ? `Replace it: ${importCommand(name)}` : error.hint;
     return { checks: [one('failure', `${where ? `${where}: ` : ''}${error.message}`, remedy)], exact: [] };
   }
 }
 
-function wayIn(name: string): string {
+function importCommand(name: string): string {
   return `countersign identity import ${name} FILES --replace, or csr and complete. docs/identities.md lists what is checked.`;
 }
 
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
+}
+
+/** For each destination. */
+const timeoutMs = 5_000;
+const maxDestinations = 100;
+
+export async function checkDestinations(api: Api, all: readonly ReachableFrom[]): Promise<Check[]> {
+  const some = all.slice(0, maxDestinations);
+  const checks: Check[] = new Array(some.length);
+  let next = 0;
+  const work = async () => {
+    for (let index = next++; index < some.length; index = next++) {
+      checks[index] = await checkDestination(api, some[index] as ReachableFrom);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, some.length) }, work));
+  if (all.length > maxDestinations) {
+    const rest = counted(all.length - maxDestinations, 'further destination');
+    checks.push({
+      check: 'destination',
+      status: 'skipped',
+      detail: rest,
+      remedy: 'Diagnose them: countersign diagnose',
+    });
+  }
+  return checks;
+}
+
+const details: Readonly<Record<Verdict, string>> = {
+  'access-granted': 'handshake done',
+  'access-refused': 'it refuses the client certificate',
+  'not-mutual': 'handshake done, and it did not ask for the client certificate',
+  'server-not-trusted': 'it is not trusted',
+  unreachable: 'no TLS connection can be made',
+  'identity-unusable': 'the identity cannot be used',
+};
+
+const named = 'customer: Add our authority to the client CAs of the server (countersign identity trust-pack).';
+
+async function checkDestination(api: Api, { identity, destination }: ReachableFrom): Promise<Check> {
+  const { host, port } = destination;
+  const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const subject = `${url} as ${identity}`;
+  const result = await api.diagnose(identity, { url, probe: false, timeoutMs });
+  if ('problem' in result) {
+    const { detail, hint } = result.problem;
+    return {
+      check: 'destination',
+      subject,
+      status: 'failure',
+      detail,
+      ...(hint === undefined ? {} : { remedy: hint }),
+    };
+  }
+  const { verdict, totalMs, server } = result.answer;
+  // Only a request would show a server that completes every handshake and refuses in HTTP.
+  const unasked = `no request was sent; run countersign diagnose ${url}${identity === platformIdentity ? '' : ` --identity ${identity}`}`;
+  const status = statusOf(result.answer, destination);
+  if (status === 'ok') {
+    const facts = [details[verdict], server?.protocol, `${totalMs.toFixed(0)} ms`].filter(Boolean).join(', ');
+    return { check: 'destination', subject, status, detail: `${facts}; ${unasked}` };
+  }
+  const isGranted = verdict === 'access-granted';
+  // The diagnosis has its remedy for a server that accepted a request.
+  const remedy = isGranted ? named : remedyOf(result.answer);
+  const why = [details[verdict], findingOf(result.answer)].filter(Boolean).join(': ');
+  return {
+    check: 'destination',
+    subject,
+    status,
+    detail: isGranted ? `${why.replace(/\.$/, '')}; ${unasked}` : why,
+    ...(remedy === undefined ? {} : { remedy }),
+  };
+}
+
+function statusOf({ verdict, client }: Diagnosis, { requireMutual }: ReachableFrom['destination']): CheckStatus {
+  // A server like nginx can accept every client in the handshake and refuse each request in HTTP.
+  if (verdict === 'access-granted') return client?.issuerAccepted === false ? 'warning' : 'ok';
+  // With requireMutual every call fails there.
+  return verdict === 'not-mutual' && !requireMutual ? 'warning' : 'failure';
+}
+
+function findingOf({ steps }: Diagnosis): string | undefined {
+  const findings = steps.flatMap((step) => step.findings);
+  return (
+    findings.find(({ severity }) => severity === 'failure') ?? findings.find(({ severity }) => severity === 'warning')
+  )?.detail;
+}
+
+function remedyOf({ remedies }: Diagnosis): string | undefined {
+  const [first] = remedies;
+  return first && `${first.who}: ${first.do}`;
 }

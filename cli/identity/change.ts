@@ -1,4 +1,4 @@
-// What every change of a stored identity has in common: what stands in its way, what is carried over, and who was first.
+// Checks that every change of a stored identity makes: its name, rotations under way, concurrent changes, size.
 
 import { CountersignError } from '../../core/errors.ts';
 import { maxDocumentBytes } from '../../core/identity/document.ts';
@@ -12,7 +12,7 @@ import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
 export function requireName(name: string): void {
   if (identityNamePattern.test(name)) return;
   throw usageError(
-    `"${name}" is no name of an identity. A name is 1 to 63 lower-case letters, digits and hyphens, and starts with a letter or a digit.`,
+    `"${name}" is not a valid name of an identity. A name has 1 to 63 lower-case letters, digits and hyphens, and starts with a letter or a digit.`,
   );
 }
 
@@ -20,35 +20,34 @@ function notFound(name: string, store: IdentityStore): Error {
   return refusal('identity-not-found', `There is no identity "${name}" in ${store.place}.`);
 }
 
-/** Throws where there is none. */
+/** Throws if there is no such identity. */
 export async function requireIdentity(name: string, store: IdentityStore): Promise<IdentityState> {
   requireName(name);
-  const state = await store.look(name);
+  const state = await store.state(name);
   if (state) return state;
   throw notFound(name, store);
 }
 
 /**
- * A rotation whose next version has its value already was made from the document as it is now: whatever is changed
- * beside it would be undone when it ends.
+ * A pending version with a value was made from the current document, so the end of the rotation would undo a change.
  */
 export function requireNoRotation(name: string, { pending }: IdentityState): void {
   if (!pending?.hasValue) return;
   throw refusal(
     'rotation-under-way',
-    `A rotation of "${name}" is under way, and would undo the change when it ends: finish it first (countersign identity rotate ${name} --wait), or give it up as docs/rotation.md says.`,
+    `A rotation of "${name}" is under way, and would undo the change when it ends. Finish it first (countersign identity rotate ${name} --wait), or cancel it (docs/rotation.md).`,
   );
 }
 
-/** Between the look and the change another may have been faster: nothing was changed then. */
-export function wasChanged(name: string): Error {
+/** Another process changed the identity after its state was read. */
+export function changedMeanwhile(name: string): Error {
   return refusal(
     'changed-meanwhile',
-    `Somebody else changed "${name}" at the same moment; nothing was changed. Look at it, and say it again.`,
+    `Another process changed "${name}" at the same moment, so this command changed nothing. Check the identity and try again.`,
   );
 }
 
-/** All members of what is in use; empty where nothing is. Throws `identity-unusable` for what cannot be read. */
+/** All members of the current document; empty without one. Throws `identity-unusable` if it cannot be read. */
 export async function currentMembers(
   name: string,
   state: IdentityState | undefined,
@@ -56,13 +55,13 @@ export async function currentMembers(
 ): Promise<Readonly<Record<string, unknown>>> {
   if (!state?.hasCurrent) return {};
   const stored = await store.read(name, 'AWSCURRENT');
-  // It was there a moment ago. Taken for empty, its destinations would be lost, and any public host allowed.
-  if (stored === undefined) throw wasChanged(name);
+  // It existed a moment ago. To take it for empty would lose its destinations and allow any public host.
+  if (stored === undefined) throw changedMeanwhile(name);
   return membersOf(stored.document);
 }
 
-/** The same for a command that replaces the identity: what cannot be read is told, unless it need not be carried over. */
-export async function carriedOver(
+/** As `currentMembers`, for a command that replaces the identity. With new destinations an unreadable document is acceptable. */
+export async function membersToKeep(
   name: string,
   state: IdentityState | undefined,
   store: IdentityStore,
@@ -75,23 +74,23 @@ export async function carriedOver(
     if (isGivenAnew) return {};
     throw refusal(
       'destinations-unreadable',
-      `The destinations of "${name}" cannot be carried over, because what is stored cannot be read: say where it may go with --destination or --destinations.`,
+      `The destinations of "${name}" cannot be kept, because the stored document cannot be read. Give them with --destination or --destinations.`,
     );
   }
 }
 
-/** Secrets Manager's limit, and that of the functions for a directory. */
+/** The limit of Secrets Manager, which applies to directories too. */
 export function requireSize(document: string): void {
   const bytes = Buffer.byteLength(document);
   if (bytes <= maxDocumentBytes) return;
   throw refusal(
     'document-too-large',
-    `The identity document would have ${bytes} bytes; ${maxDocumentBytes} is the most.`,
+    `The identity document would have ${bytes} bytes. The limit is ${maxDocumentBytes}.`,
   );
 }
 
-/** After a change: those whom the store is for may be unable to read what is in use now. */
-export async function warnOfReaders(name: string, store: IdentityStore, context: CommandContext): Promise<void> {
+/** Warns if the owner or group of the store cannot read the identity. */
+export async function warnOfUnreadable(name: string, store: IdentityStore, context: CommandContext): Promise<void> {
   const sentence = await store.unreadable?.(name);
   if (sentence !== undefined) context.output.warn(sentence);
 }

@@ -1,4 +1,4 @@
-// `identity destinations`: where an identity may go, changed one by one or all at once, without losing what another changes meanwhile.
+// `identity destinations`: lists and changes the destinations of an identity, without losing concurrent changes.
 import { CountersignError } from '../../core/errors.ts';
 import { parseDocument } from '../../core/identity/document.ts';
 import type { CommandContext } from '../context.ts';
@@ -6,25 +6,24 @@ import { refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import {
+  changedMeanwhile,
   currentMembers,
   requireIdentity,
   requireNoRotation,
   requireSize,
-  warnOfReaders,
-  wasChanged,
+  warnOfUnreadable,
 } from './change.ts';
-import { clientCertificateOf, destinationView, membersOrNone } from './described.ts';
 import {
   anyHostSentence,
   checkedDestinations,
   type DestinationOptions,
-  destinationsFrom,
-  destinationsInFile,
-  isAt,
-  placeFrom,
-  requireNoSettings,
-} from './destination-words.ts';
-import { destinationLines } from './lines.ts';
+  matchesPlace,
+  parseDestinations,
+  parsePlace,
+  readDestinations,
+  requireNoDestinationSettings,
+} from './destination-options.ts';
+import { clientCertificateOf, destinationLines, destinationView, parseMembers } from './identity-view.ts';
 
 export interface ChangeOptions extends WriteOptions, DestinationOptions {
   readonly file?: string;
@@ -33,12 +32,12 @@ export interface ChangeOptions extends WriteOptions, DestinationOptions {
 
 type Change = (present: readonly unknown[] | undefined) => readonly unknown[];
 
-/** Somebody else was first: looked at again and done again, this often. */
+/** Attempts when another process changes the identity at the same time. */
 const attempts = 3;
 
 export async function listDestinations(name: string, options: ChangeOptions, context: CommandContext): Promise<void> {
-  requireNoSettings(options, 'are added or set');
-  if (options.dryRun) throw usageError('--dry-run is for add, remove and set.');
+  requireNoDestinationSettings(options, 'are added or set');
+  if (options.dryRun) throw usageError('--dry-run works only with add, remove and set.');
   const store = await openStore(options, context);
   const state = await requireValue(name, store);
   show(name, presentOf(await currentMembers(name, state, store)), 'unchanged', store, context);
@@ -50,13 +49,13 @@ export async function addDestinations(
   options: ChangeOptions,
   context: CommandContext,
 ): Promise<void> {
-  const added = await destinationsFrom(places, options);
+  const added = await parseDestinations(places, options, context.readInput);
   await change(name, options, context, (present = []) => {
     for (const text of places) {
-      if (present.some((one) => isAt(one, placeFrom(text)))) {
+      if (present.some((one) => matchesPlace(one, parsePlace(text)))) {
         throw refusal(
           'destination-exists',
-          `${text} is a destination of "${name}" already: to change how it is reached, remove it and add it again, or set them all.`,
+          `${text} is a destination of "${name}" already. To change its settings, remove it and add it again, or set all destinations.`,
         );
       }
     }
@@ -70,24 +69,24 @@ export async function removeDestinations(
   options: ChangeOptions,
   context: CommandContext,
 ): Promise<void> {
-  requireNoSettings(options, 'are added or set');
-  const removed = places.map(placeFrom);
+  requireNoDestinationSettings(options, 'are added or set');
+  const removed = places.map(parsePlace);
   await change(name, options, context, (present) => {
     if (present === undefined) {
       throw refusal(
         'destination-missing',
-        `"${name}" lists no destination, so it may go to any public host: set those it may go to.`,
+        `"${name}" lists no destination, so it can be presented to any public host. Set the destinations that it needs.`,
       );
     }
     for (const [index, place] of removed.entries()) {
-      if (!present.some((one) => isAt(one, place))) {
+      if (!present.some((one) => matchesPlace(one, place))) {
         throw refusal(
           'destination-missing',
-          `${places[index]} is no destination of "${name}" (the port counts, and * is a destination of its own).`,
+          `${places[index]} is not a destination of "${name}". The port must match, and * matches only the destination *.`,
         );
       }
     }
-    return present.filter((one) => !removed.some((place) => isAt(one, place)));
+    return present.filter((one) => !removed.some((place) => matchesPlace(one, place)));
   });
 }
 
@@ -97,13 +96,13 @@ export async function setDestinations(
   options: ChangeOptions,
   context: CommandContext,
 ): Promise<void> {
-  if (places.length > 0 === (options.file !== undefined))
-    throw usageError('Give destinations, or a list of them with --file.');
-  if (options.file !== undefined) requireNoSettings(options, 'the command line names; in a file each has its own');
+  if (places.length > 0 === (options.file !== undefined)) throw usageError('Give either destinations or --file.');
+  if (options.file !== undefined)
+    requireNoDestinationSettings(options, 'the command line names. In a file each destination has its own settings');
   const wanted =
     options.file === undefined
-      ? await destinationsFrom(places, options)
-      : await destinationsInFile(options.file, '--file');
+      ? await parseDestinations(places, options, context.readInput)
+      : await readDestinations(options.file, '--file', context.readInput);
   await change(name, options, context, () => wanted);
 }
 
@@ -118,10 +117,10 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
     const destinations = checkedDestinations(made(present));
     if (present === undefined)
       context.output.warn(
-        `Until now "${name}" could go to any public host on port 443; from now on only where it is listed.`,
+        `Until now "${name}" could be presented to any public host on port 443. From now on only to the listed destinations.`,
       );
     if (present !== undefined) warnOfAnyHost(name, present, destinations, context);
-    if (destinations.length === 0) context.output.warn(`"${name}" may go nowhere now.`);
+    if (destinations.length === 0) context.output.warn(`"${name}" has no destinations now and cannot be used.`);
     if (options.dryRun) return show(name, destinations, 'would-be-changed', store, context);
     const document = JSON.stringify({ ...members, destinations });
     requireSize(document);
@@ -131,13 +130,13 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
     const keepsPrevious = await hasAnotherPrevious(name, state, members, store);
     if ((await store.activate(name, document, { instead: state.holder, keepsPrevious })) === 'changed') continue;
     await warnOfRotation(name, store, context);
-    await warnOfReaders(name, store, context);
+    await warnOfUnreadable(name, store, context);
     return show(name, destinations, 'changed', store, context);
   }
-  throw wasChanged(name);
+  throw changedMeanwhile(name);
 }
 
-/** Where `*` is new. What lists none went to any host before. */
+/** Warns if `*` is new. */
 function warnOfAnyHost(
   name: string,
   present: readonly unknown[],
@@ -149,17 +148,17 @@ function warnOfAnyHost(
   if (sentence !== undefined && sentence !== before) context.output.warn(`"${name}": ${sentence}`);
 }
 
-/** A request that waits for its first certificate has no destinations, which is not the same as any public host. */
+/** An identity that waits for its first certificate has no destinations yet, which does not mean any public host. */
 async function requireValue(name: string, store: IdentityStore): Promise<IdentityState> {
   const state = await requireIdentity(name, store);
   if (state.hasCurrent) return state;
   throw refusal(
     'no-version',
-    `"${name}" waits for its first certificate and has no destinations yet: say them with countersign identity complete.`,
+    `"${name}" waits for its first certificate and has no destinations yet. Give them to countersign identity complete.`,
   );
 }
 
-/** What a rollback goes back to, and what customers are served with that do not trust the current one yet, is another certificate: it stays. */
+/** A previous version with another certificate stays: rollbacks and customers that do not trust the current one need it. */
 async function hasAnotherPrevious(
   name: string,
   { hasPrevious }: IdentityState,
@@ -168,35 +167,35 @@ async function hasAnotherPrevious(
 ): Promise<boolean> {
   if (!hasPrevious) return false;
   const previous = await store.read(name, 'AWSPREVIOUS').catch(() => undefined);
-  const before = clientCertificateOf(membersOrNone(previous?.document ?? ''))?.fingerprint256;
+  const before = clientCertificateOf(parseMembers(previous?.document ?? ''))?.fingerprint256;
   return before !== undefined && before !== clientCertificateOf(members)?.fingerprint256;
 }
 
-/** A rotation that had read the document before may put its value after: then its end undoes this. */
+/** A rotation that read the document before this change undoes it when it ends. */
 async function warnOfRotation(name: string, store: IdentityStore, context: CommandContext): Promise<void> {
-  if ((await store.look(name))?.pending?.hasValue) {
+  if ((await store.state(name))?.pending?.hasValue) {
     context.output.warn(
-      `A rotation of "${name}" began at the same moment, and may undo this when it ends: look at the destinations again then.`,
+      `A rotation of "${name}" began at the same moment and can undo this change when it ends. Check the destinations then.`,
     );
   }
 }
 
-/** A document that was unusable for another reason may be changed all the same: its form alone counts. */
+/** Only the form of the document must be valid: an identity that is unusable for another reason can be changed. */
 function requireReadable(document: string): void {
   try {
     parseDocument(document);
   } catch (thrown) {
     if (!(thrown instanceof CountersignError)) throw thrown;
-    throw refusal('identity-unusable', `What is stored cannot be changed in part: ${thrown.message}`);
+    throw refusal('identity-unusable', `The stored document cannot be changed: ${thrown.message}`);
   }
 }
 
-/** Undefined when none are listed. What is no list must not be taken for that: it would open the identity to every host. */
+/** Undefined if none are listed. Another value than a list is refused: to ignore it would allow any public host. */
 function presentOf({ destinations }: Readonly<Record<string, unknown>>): readonly unknown[] | undefined {
   if (destinations === undefined || Array.isArray(destinations)) return destinations;
   throw refusal(
     'destinations-malformed',
-    'What is stored as destinations is no list: import the identity again with --replace.',
+    'The stored destinations are not a list. Import the identity again with --replace.',
   );
 }
 

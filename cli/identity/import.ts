@@ -1,27 +1,29 @@
-// `identity import`: files become an identity, judged and proved before it is stored, or all that is in the way is said.
+// `identity import`: makes an identity of files. Reports every problem, and stores the identity only after test handshakes.
 
+import { CountersignError } from '../../core/errors.ts';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
-import { refusal, usageError } from '../exit-code.ts';
+import { exitCodes, refusal, usageError } from '../exit-code.ts';
+import type { AskPassphrase, InputFile } from '../import/contents.ts';
+import { type Finding, findingOf } from '../import/finding.ts';
+import { identityFrom, prove, type ReadyIdentity } from '../import/identity-from.ts';
+import { readFiles } from '../import/read-files.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
-import { carriedOver, requireName, requireNoRotation, requireSize, wasChanged } from './change.ts';
-import { destinationView } from './described.ts';
-import { readInputFiles } from './input-files.ts';
-import { judgedIdentity, refuse } from './judged.ts';
-import { destinationLines } from './lines.ts';
-import { type PassphraseOptions, passphraseFrom } from './passphrase.ts';
-import { allWarnings, noRenewal, type SettingOptions, settingsFrom } from './settings.ts';
+import { changedMeanwhile, membersToKeep, requireName, requireNoRotation, requireSize } from './change.ts';
+import { identityWarnings, noRenewal, readIdentitySettings, type SettingOptions } from './destination-options.ts';
+import { destinationLines, destinationView } from './identity-view.ts';
+import { openPassphrase, type PassphraseOptions, readInputFiles } from './input.ts';
 
 export interface ImportOptions extends WriteOptions, PassphraseOptions, SettingOptions {
   readonly dryRun?: boolean;
   readonly replace?: boolean;
 }
 
-/** Where it was forgotten, the first file stands in its place. */
+/** Without the name, the first file is taken for it. */
 function requireNameFirst(name: string): void {
   if (/[./\\]/.test(name)) {
     throw usageError(
-      `"${name}" stands where the name of the identity belongs: countersign identity import NAME FILES, where NAME is 1 to 63 lower-case letters, digits and hyphens.`,
+      `"${name}" is not a name of an identity. Write countersign identity import NAME FILES, where NAME has 1 to 63 lower-case letters, digits and hyphens.`,
     );
   }
   requireName(name);
@@ -34,32 +36,32 @@ export async function importIdentity(
   context: CommandContext,
 ): Promise<void> {
   requireNameFirst(name);
-  const passphrase = await passphraseFrom(options, context);
-  const given = await settingsFrom(options);
-  const inputs = await readInputFiles(files);
+  const passphrase = await openPassphrase(options, context);
+  const given = await readIdentitySettings(options, context.readInput);
+  const inputs = await readInputFiles(files, context.readInput);
   const store = await openStore(options, context);
-  if (given.renewal !== undefined && !store.keepsRenewal) throw noRenewal();
+  if (given.renewal !== undefined && !store.storesRenewal) throw noRenewal();
 
-  // From here on Ctrl-C waits for what must be done whole.
+  // From here on Ctrl-C does not interrupt a change of the store.
   const { interrupted } = context;
-  const state = await store.look(name);
+  const state = await store.state(name);
   if (state?.hasCurrent && !options.replace) {
     throw refusal(
       'identity-exists',
-      `There is an identity "${name}" in ${store.place}: say --replace to make this a new version of it.`,
+      `There is an identity "${name}" in ${store.place} already. Use --replace to store a new version of it.`,
     );
   }
   if (state) requireNoRotation(name, state);
-  const members = await carriedOver(name, state, store, given.destinations !== undefined);
+  const members = await membersToKeep(name, state, store, given.destinations !== undefined);
   const { destinations = members.destinations, renewal = members.renewal } = given;
 
   context.output.progress(`Reading ${inputs.length === 1 ? 'one file' : `${inputs.length} files`}.`);
-  const judged = await judgedIdentity(inputs, passphrase.ask, { destinations, renewal }, context);
+  const judged = await validateImport(inputs, passphrase.ask, { destinations, renewal }, context);
   if (!('document' in judged)) {
     if (judged.some(({ code }) => code === 'passphrase-wrong') && passphrase.endsWithBlank()) {
-      context.output.warn('The passphrase ends with a blank, which counts.');
+      context.output.warn('The passphrase ends with white space, which is part of it.');
     }
-    return refuse(name, judged, context);
+    return reportFindings(name, judged, context);
   }
   const { document, chain, warnings, notes } = judged;
   const text = JSON.stringify({ ...members, ...document });
@@ -69,10 +71,10 @@ export async function importIdentity(
   if (!options.dryRun) {
     interrupted.throwIfAborted();
     context.output.progress(`Storing it in ${store.place}.`);
-    if ((await store.activate(name, text, { instead: state?.holder })) === 'changed') throw wasChanged(name);
+    if ((await store.activate(name, text, { instead: state?.holder })) === 'changed') throw changedMeanwhile(name);
   }
   const unreadable = options.dryRun ? undefined : await store.unreadable?.(name);
-  const told = allWarnings(destinations, warnings, unreadable);
+  const told = identityWarnings(destinations, warnings, unreadable);
   for (const { sentence } of told) context.output.warn(sentence);
   const stored = options.dryRun ? undefined : await store.read(name, 'AWSCURRENT');
   const { paint } = context.output;
@@ -95,10 +97,46 @@ export async function importIdentity(
       ...notes.map((note) => `  ${paint('dim', escapeForTerminal(note))}`),
       'Destinations',
       ...destinationLines(Array.isArray(destinations) ? destinations.map(destinationView) : undefined),
-      `${paint('green', '✓')} proved by handshakes over TLS 1.2 and TLS 1.3`,
+      `${paint('green', '✓')} tested by handshakes over TLS 1.2 and TLS 1.3`,
       options.dryRun
         ? `Nothing was stored: without --dry-run "${name}" would be ${outcome} in ${store.place}.`
         : `${paint('green', '✓')} "${name}" is ${outcome} in ${store.place}${stored === undefined ? '' : `, version ${stored.version}`}.`,
     ],
   );
+}
+
+/** The identity that the files make, tested by handshakes, or all findings. */
+export async function validateImport(
+  inputs: readonly InputFile[],
+  ask: AskPassphrase,
+  settings: { readonly destinations?: unknown; readonly renewal?: unknown },
+  context: CommandContext,
+): Promise<ReadyIdentity | readonly Finding[]> {
+  const given = {
+    ...(settings.destinations === undefined ? {} : { destinations: settings.destinations }),
+    ...(settings.renewal === undefined ? {} : { renewal: settings.renewal }),
+  };
+  const made = identityFrom(await readFiles(inputs, ask), { ...given, now: context.now() });
+  if (!('document' in made)) return made;
+  context.output.progress('Testing it by handshakes with a server that trusts only its root.');
+  try {
+    await prove(made.document, context.now());
+    return made;
+  } catch (thrown) {
+    if (!(thrown instanceof CountersignError)) throw thrown;
+    return [findingOf(thrown), ...made.warnings];
+  }
+}
+
+/** Prints the findings and ends with 1. */
+export function reportFindings(name: string, findings: readonly Finding[], context: CommandContext): void {
+  const { output } = context;
+  output.answer({ identity: name, outcome: 'refused', findings }, () => [
+    ...findings.map(({ severity, code, sentence }) => {
+      const mark = severity === 'error' ? output.paint('red', '✗') : output.paint('yellow', '!');
+      return `${mark} ${escapeForTerminal(sentence)} ${output.paint('dim', `(${code})`)}`;
+    }),
+    `"${name}" is refused; nothing was stored.`,
+  ]);
+  context.end(exitCodes.refused);
 }

@@ -1,12 +1,11 @@
-// `identity inspect`: everything about one identity that may be shown.
+// `identity inspect`: prints one version of an identity and the state of its rotation.
 import type { CommandContext } from '../context.ts';
 import { exitCodes, refusal, usageError } from '../exit-code.ts';
-import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityState, StageName } from '../store/identity-store.ts';
 import { openStore } from '../store/open-store.ts';
+import type { StoreOptions } from '../store/store-options.ts';
 import { requireIdentity } from './change.ts';
-import { identityView } from './described.ts';
-import { identityLines } from './lines.ts';
+import { identityLines, identityView } from './identity-view.ts';
 
 export interface InspectOptions extends StoreOptions {
   readonly stage?: string;
@@ -18,7 +17,7 @@ const stages: Readonly<Record<string, StageName>> = {
   previous: 'AWSPREVIOUS',
 };
 
-/** Ends with 1 where the identity cannot be used. */
+/** Ends with 1 if the identity cannot be used. */
 export async function inspectIdentity(name: string, options: InspectOptions, context: CommandContext): Promise<void> {
   const stage = Object.hasOwn(stages, options.stage ?? 'current') ? stages[options.stage ?? 'current'] : undefined;
   if (stage === undefined) throw usageError('--stage must be current, pending or previous.');
@@ -49,14 +48,14 @@ function rotationLines({ hasPrevious, pending, rotation }: IdentityState, hasReq
   const { isEnabled, lastAt, nextAt } = rotation ?? {};
   return [
     rotation === undefined
-      ? 'by hand: a directory rotates nothing'
+      ? 'by hand: a directory has no rotation'
       : isEnabled
         ? `enabled${lastAt ? `, last on ${lastAt.slice(0, 10)}` : ''}${nextAt ? `, next by ${nextAt.slice(0, 10)}` : ''}`
         : 'not enabled',
     ...(pending === undefined
       ? []
       : [
-          `under way: version ${pending.version} ${pending.hasValue ? 'has its certificate and is tried out' : 'has no certificate yet'}`,
+          `under way: version ${pending.version} ${pending.hasValue ? 'has its certificate and is tested' : 'has no certificate yet'}`,
         ]),
     ...(hasRequest ? ['a certificate request waits: countersign identity csr'] : []),
     hasPrevious ? 'the version before is kept: countersign identity rollback' : 'there is no version to roll back to',

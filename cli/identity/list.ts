@@ -1,26 +1,25 @@
-// `identity list`: every identity of the store, with its state and its days.
+// `identity list`: prints every identity of the store, whether it is usable, and its days left.
 import { CountersignError } from '../../core/errors.ts';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
-import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityStore } from '../store/identity-store.ts';
 import { openStore } from '../store/open-store.ts';
-import { identityView, membersOrNone } from './described.ts';
-import { columns, daysText } from './lines.ts';
+import type { StoreOptions } from '../store/store-options.ts';
+import { columns, daysText, identityView, parseMembers } from './identity-view.ts';
 
 interface Entry {
   readonly identity: string;
   readonly isUsable: boolean;
   readonly problem?: { readonly reason: string; readonly detail: string };
   readonly subject?: string;
-  /** ISO 8601: of the client certificate. */
+  /** Of the client certificate, ISO 8601. */
   readonly validTo?: string;
   readonly daysLeft?: number;
   readonly fingerprint256?: string;
   readonly destinations?: number;
 }
 
-/** So many reads at once; Secrets Manager allows thousands a second. */
+/** Concurrent reads. Secrets Manager allows thousands per second. */
 const atOnce = 8;
 
 export async function listIdentities(options: StoreOptions, context: CommandContext): Promise<void> {
@@ -73,21 +72,21 @@ async function entryOf(identity: string, store: IdentityStore, now: number): Pro
       ...(destinations === undefined ? {} : { destinations: destinations.length }),
     };
   } catch (thrown) {
-    // One that may not be read keeps nobody from seeing the others.
+    // One unreadable identity must not hide the others.
     if (!(thrown instanceof CountersignError) || !/^identity-un(usable|available)$/.test(thrown.code)) throw thrown;
     return { identity, isUsable: false, problem: { reason: String(thrown.evidence?.reason), detail: thrown.message } };
   }
 }
 
-const noValue = { reason: 'no-value', detail: 'There is nothing stored under the name yet.' };
+const noValue = { reason: 'no-value', detail: 'Nothing is stored under this name yet.' };
 const requestWaits = {
   reason: 'request-waits',
   detail:
-    'A certificate request waits for its first certificate: countersign identity csr shows it, complete puts the certificate in.',
+    'A certificate request waits for its first certificate: countersign identity csr prints it, complete stores the certificate.',
 };
 
-/** The first value that a secret gets is its current one, also where it is a key and a request (docs/rotation.md). */
+/** The first value of a secret becomes its current one, even if it is a key and its request (docs/rotation.md). */
 function isStoredRequest(document: string): boolean {
-  const { certificateRequest, certificate } = membersOrNone(document);
+  const { certificateRequest, certificate } = parseMembers(document);
   return certificateRequest !== undefined && certificate === undefined;
 }

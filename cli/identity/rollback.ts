@@ -1,15 +1,14 @@
-// `identity rollback`: what was in use before comes back, after it was shown what that means.
+// `identity rollback`: puts the previous version back into use, after a confirmation.
 
+import { createInterface } from 'node:readline/promises';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
-import { requireYes } from '../confirmation.ts';
 import type { CommandContext } from '../context.ts';
-import { refusal } from '../exit-code.ts';
+import { interruption, refusal } from '../exit-code.ts';
 import { painter } from '../output.ts';
-import type { StoreOptions } from '../store/chosen-store.ts';
 import { openStore } from '../store/open-store.ts';
-import { requireIdentity, warnOfReaders, wasChanged } from './change.ts';
-import { type CertificateView, type IdentityView, identityView } from './described.ts';
-import { daysText, destinationLines } from './lines.ts';
+import type { StoreOptions } from '../store/store-options.ts';
+import { changedMeanwhile, requireIdentity, warnOfUnreadable } from './change.ts';
+import { type CertificateView, daysText, destinationLines, type IdentityView, identityView } from './identity-view.ts';
 
 export interface RollbackOptions extends StoreOptions {
   readonly yes?: boolean;
@@ -28,18 +27,18 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
   const present = await store.read(name, 'AWSCURRENT').catch(() => undefined);
   const current = present && identityView(name, 'AWSCURRENT', present, now);
   if (!before.isUsable) {
-    throw refusal('identity-unusable', `The version before cannot be used: ${before.problem?.detail ?? ''}`);
+    throw refusal('identity-unusable', `The previous version cannot be used: ${before.problem?.detail ?? ''}`);
   }
-  for (const line of whatItMeans(name, store.place, before, current)) context.output.progress(line);
+  for (const line of rollbackSummary(name, store.place, before, current)) context.output.progress(line);
   if (state.pending) {
-    context.output.warn('A rotation is under way, and will make its certificate the current one when it ends.');
+    context.output.warn('A rotation is under way and will put its own certificate into use when it ends.');
   }
   await requireYes(`Roll "${name}" back?`, options.yes, context);
   interrupted.throwIfAborted();
-  if ((await store.rollBack(name, state.holder)) === 'changed') throw wasChanged(name);
-  await warnOfReaders(name, store, context);
+  if ((await store.rollBack(name, state.holder)) === 'changed') throw changedMeanwhile(name);
+  await warnOfUnreadable(name, store, context);
   const leaf = clientOf(before);
-  const takenUp = store.rotations ? 'functions take it up within 60 s' : 'countersign serve takes it up within 5 s';
+  const takenUp = store.rotations ? 'functions use it within 60 s' : 'countersign serve uses it within 5 s';
   const { paint } = context.output;
   context.output.answer(
     { identity: name, outcome: 'rolled-back', place: store.place, current: before, previous: current ?? null },
@@ -49,10 +48,10 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
   );
 }
 
-/** What goes to stderr has one colour, by line. */
+/** Lines on stderr are coloured as a whole. */
 const plain = painter(false);
 
-function whatItMeans(
+function rollbackSummary(
   name: string,
   place: string,
   before: IdentityView,
@@ -64,7 +63,7 @@ function whatItMeans(
     const leaf = described && clientOf(described);
     return leaf
       ? `${escapeForTerminal(leaf.subject)}, SHA-256 ${leaf.fingerprint256.slice(0, 23)}…, ${daysText(leaf.daysLeft, plain)}`
-      : 'nothing that can be read';
+      : 'unreadable';
   };
   const hasSameDestinations = JSON.stringify(before.destinations) === JSON.stringify(current?.destinations);
   return [
@@ -73,10 +72,28 @@ function whatItMeans(
     `  to    ${certificate(before)}${isSame ? ' (the same certificate)' : ''}`,
     ...(hasSameDestinations
       ? []
-      : ['  and with these destinations again:', ...destinationLines(before.destinations).map((line) => `  ${line}`)]),
+      : ['  with its destinations:', ...destinationLines(before.destinations).map((line) => `  ${line}`)]),
   ];
 }
 
 function clientOf({ certificates }: IdentityView): CertificateView | undefined {
   return certificates.find(({ role }) => role === 'client');
+}
+
+/** Throws if the answer is no, without a terminal, and at Ctrl-C. */
+export async function requireYes(question: string, isYes: boolean | undefined, context: CommandContext): Promise<void> {
+  if (isYes) return;
+  if (!context.isInteractive) {
+    throw refusal('not-confirmed', 'Nothing was changed. Without a terminal the command needs --yes.');
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`${question} [y/N] `, { signal: context.interrupted });
+    if (/^y(es)?$/i.test(answer.trim())) return;
+  } catch {
+    throw interruption();
+  } finally {
+    terminal.close();
+  }
+  throw refusal('not-confirmed', 'Nothing was changed.');
 }

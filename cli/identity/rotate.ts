@@ -1,12 +1,12 @@
-// `identity rotate`: has Secrets Manager begin a rotation, or go on with one, and follows it by the labels of the secret.
+// `identity rotate`: starts or continues a rotation in Secrets Manager, and follows it by the staging labels of the secret.
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CommandContext } from '../context.ts';
 import { exitCodes, interruption, refusal, usageError } from '../exit-code.ts';
-import type { StoreOptions } from '../store/chosen-store.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
 import { openStore } from '../store/open-store.ts';
+import type { StoreOptions } from '../store/store-options.ts';
 import { currentMembers, requireIdentity } from './change.ts';
-import { identityView } from './described.ts';
+import { identityView } from './identity-view.ts';
 
 export interface RotateOptions extends StoreOptions {
   readonly wait?: boolean;
@@ -15,56 +15,56 @@ export interface RotateOptions extends StoreOptions {
 
 const everyMs = 1_000;
 
-/** Where a rotation stands, as far as the labels tell it: AWS keeps no reason for a step that failed. */
-type Standing = 'asking' | 'awaits-signature' | 'trying' | 'done' | 'given-up';
+/** As far as the labels show it: AWS stores no reason for a failed step. */
+type RotationStatus = 'asking' | 'awaits-signature' | 'trying' | 'done' | 'given-up';
 
-const sentences: Readonly<Record<Standing, string>> = {
-  asking: 'The next version waits for its certificate: the issuer is asked.',
-  'awaits-signature': 'The certificate request waits for somebody to sign it.',
-  trying: 'The next version has its certificate: it is announced and tried at the destinations.',
+const sentences: Readonly<Record<RotationStatus, string>> = {
+  asking: 'The next version waits for its certificate from the issuer.',
+  'awaits-signature': 'The certificate request waits for a signature.',
+  trying: 'The next version has its certificate. It is announced and tested at the destinations.',
   done: 'The next version is in use.',
-  'given-up': 'The rotation was cancelled: its version is at AWSPENDING no more, and not in use.',
+  'given-up': 'The rotation was cancelled: its version is no longer at AWSPENDING and not in use.',
 };
 
 export async function rotateIdentity(name: string, options: RotateOptions, context: CommandContext): Promise<void> {
-  const seconds = secondsFrom(options.timeout);
+  const seconds = parseTimeout(options.timeout);
   const store = await openStore(options, context);
   const { rotations } = store;
   if (!rotations) {
     throw refusal(
       'no-rotation',
-      `A directory rotates nothing: countersign identity csr ${name} makes the next key, complete puts its certificate into use.`,
+      `A directory has no rotation. Make the next key with countersign identity csr ${name}, and put its certificate into use with complete.`,
     );
   }
   const state = await requireIdentity(name, store);
   if (!state.rotation?.isEnabled) {
     throw refusal(
       'no-rotation',
-      `No rotation is set up for "${name}" (docs/deploy.md, "Rotate an identity"): renew it by hand with csr and complete.`,
+      `No rotation is set up for "${name}" (docs/deploy.md, "Rotate an identity"). Renew it by hand with csr and complete.`,
     );
   }
   const { outcome, version = state.pending?.version } = await rotations.begin(name);
   context.output.progress(
     outcome === 'begun'
-      ? `A rotation begins in ${store.place}.`
-      : `A rotation was under way in ${store.place}; it is gone on with.`,
+      ? `A rotation starts in ${store.place}.`
+      : `A rotation is under way in ${store.place} and continues.`,
   );
   if (!options.wait || version === undefined) {
     return context.output.answer({ identity: name, outcome, version: version ?? null, place: store.place }, () => [
-      `"${name}" is being rotated, version ${version ?? 'unknown'}: --wait follows it.`,
+      `"${name}" is being rotated, version ${version ?? 'unknown'}. Follow it with --wait.`,
     ]);
   }
   await followToEnd(name, version, outcome === 'begun' ? 'asking' : undefined, seconds, store, context);
 }
 
-/** Of --timeout. Throws a usage error. */
-export function secondsFrom(text: string): number {
+/** Parses --timeout, in seconds. Throws a usage error. */
+export function parseTimeout(text: string): number {
   const seconds = Number(text);
   if (/^\d+$/.test(text) && seconds >= 1 && seconds <= 86_400) return seconds;
   throw usageError('--timeout must be a whole number of seconds from 1 to 86400.');
 }
 
-/** Says how a rotation goes on, from where it was (absent: from where it is found), and answers with how it ended. */
+/** Prints the progress of a rotation from the status `from` (absent: its current one), and its result. */
 export async function followToEnd(
   name: string,
   version: string,
@@ -78,24 +78,24 @@ export async function followToEnd(
   if (standing === 'done') await tell(name, version, store, context);
 }
 
-/** In this order; one that is over by the time somebody looks was gone through all the same, and is told of. */
-const course: readonly Standing[] = ['asking', 'trying', 'done'];
+/** Every status of a rotation in its order. A status that was passed between two polls is printed too. */
+const course: readonly RotationStatus[] = ['asking', 'trying', 'done'];
 
 async function follow(
   name: string,
   version: string,
-  from: Standing | undefined,
+  from: RotationStatus | undefined,
   forMs: number,
   store: IdentityStore,
   context: CommandContext,
-): Promise<Standing> {
-  // From here on Ctrl-C ends it in the same way, wherever it strikes.
+): Promise<RotationStatus> {
+  // From here on Ctrl-C ends the command in the same way at any point.
   const { interrupted: signal } = context;
   const isManual = await isSignedByHand(name, store);
   const until = performance.now() + forMs;
   let next = from && course.indexOf(from);
   for (;;) {
-    const standing = await standingOf(name, version, isManual, store);
+    const standing = await rotationStatus(name, version, isManual, store);
     const at = course.indexOf(standing);
     if (at < 0) context.output.progress(sentences[standing]);
     else {
@@ -105,13 +105,18 @@ async function follow(
     if (standing !== 'asking' && standing !== 'trying') return standing;
     if (performance.now() >= until) return standing;
     await wait(everyMs, undefined, { signal }).catch(() => {
-      context.output.progress(`The rotation goes on: countersign identity inspect ${name} shows how far it is.`);
+      context.output.progress(`The rotation continues: countersign identity inspect ${name} shows its progress.`);
       throw interruption();
     });
   }
 }
 
-async function standingOf(name: string, version: string, isManual: boolean, store: IdentityStore): Promise<Standing> {
+async function rotationStatus(
+  name: string,
+  version: string,
+  isManual: boolean,
+  store: IdentityStore,
+): Promise<RotationStatus> {
   const state = await requireIdentity(name, store);
   if (state.holder === version) return 'done';
   if (state.pending?.version !== version) return 'given-up';
@@ -126,20 +131,20 @@ async function isSignedByHand(name: string, store: IdentityStore): Promise<boole
   return issuer?.kind === 'manual';
 }
 
-/** What is not done is told apart by who has to do something. */
+/** Prints an unfinished rotation, and what to do about it. */
 function report(
   name: string,
   version: string,
-  standing: Standing,
+  standing: RotationStatus,
   store: IdentityStore,
   context: CommandContext,
 ): void {
   if (standing === 'done') return;
   const why = {
-    'awaits-signature': `Show the request with countersign identity csr ${name}, have it signed, and put the certificate in with complete.`,
-    'given-up': 'Begin another one when you know why.',
-    asking: whereTheReasonIs,
-    trying: whereTheReasonIs,
+    'awaits-signature': `Print the request with countersign identity csr ${name}, have it signed, and store the certificate with complete.`,
+    'given-up': 'Find out why before you start another one.',
+    asking: whereToFindTheReason,
+    trying: whereToFindTheReason,
   }[standing];
   context.output.answer(
     { identity: name, outcome: standing, version, place: store.place, detail: sentences[standing] },
@@ -149,8 +154,8 @@ function report(
   context.end(standing === 'awaits-signature' || standing === 'given-up' ? exitCodes.refused : exitCodes.unavailable);
 }
 
-const whereTheReasonIs =
-  'It has not ended in the time given, and the rotation goes on. Secrets Manager keeps no reason for a step that failed: it is in the log of the rotation function (docs/runbook.md), and where npm start runs.';
+const whereToFindTheReason =
+  'The rotation did not end within --timeout and continues. Secrets Manager stores no reason for a failed step: see the log of the rotation function (docs/runbook.md), or the output of npm start.';
 
 async function tell(name: string, version: string, store: IdentityStore, context: CommandContext): Promise<void> {
   const stored = await store.read(name, 'AWSCURRENT');

@@ -1,4 +1,4 @@
-// Identities in a directory: read as the functions read them, replaced at one moment, with the version before kept beside.
+// Identities in a directory: read through the source that serves calls, replaced atomically, with the previous version kept.
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -8,70 +8,66 @@ import { FileIsLocked, lockFile } from '../../core/file-lock.ts';
 import { directorySource } from '../../core/identity/directory.ts';
 import { identityNamePattern } from '../../core/settings.ts';
 import { unavailable, usageError } from '../exit-code.ts';
-import { asOwnerOf } from './as-owner.ts';
-import { closedPathOf } from './closed-path.ts';
+import { createAtomically, giveTo, ownerOf } from './atomic-files.ts';
+import { openAsOwner, readersWarning, requireParentDirectory, unreadablePath } from './directory-permissions.ts';
 import { createFolder, fingerprintOf, previousFolder, replaceFiles, swapWithPrevious } from './folder-versions.ts';
 import {
   type IdentityState,
   type IdentityStore,
-  type KeptRequest,
-  keptRequestIn,
+  type PendingRequest,
+  parsePendingRequest,
   type StageName,
   type StoredDocument,
 } from './identity-store.ts';
-import { requireParent } from './mistaken-folder.ts';
-import { ownerOf } from './readers.ts';
-import { unreadableSentence } from './unreadable.ts';
-import { createWhole, giveTo } from './whole-files.ts';
 
-/** Beside the identities: locks, and keys that wait for their certificate. No identity can have that name. */
+/** Holds locks, and keys that wait for their certificate. Not a valid name of an identity. */
 const ownFolder = '.countersign';
 
-/** Throws an error of the command where the directory is not there. */
+/** Throws an error of the command if the directory is missing. */
 export async function openDirectoryStore(path: string): Promise<IdentityStore> {
   const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EACCES') throw told(error, path);
+    if (error.code === 'EACCES') throw toStoreError(error, path);
   });
   if (!stats?.isDirectory())
-    throw usageError(`There is no directory ${path}: make it first, for one folder for each identity.`);
-  await requireParent(path);
+    throw usageError(`There is no directory ${path}. Create it first; it will have one folder for each identity.`);
+  await requireParentDirectory(path);
   const owner = stats.uid;
   const folderOf = (name: string) => join(path, name);
   const requestFile = (name: string) => join(path, ownFolder, `${name}.request.json`);
 
-  const asOwner = asOwnerOf(path);
+  const asOwner = openAsOwner(path);
 
   async function changing<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
     try {
       const places = [ownFolder, name, join(name, '..versions')];
       return await asOwner.changing(places, async () => whileLocked(await openLockFile(path, name), work));
     } catch (thrown) {
-      throw told(thrown, path, owner);
+      throw toStoreError(thrown, path, owner);
     }
   }
 
-  async function readRequest(name: string): Promise<KeptRequest | undefined> {
+  async function readRequest(name: string): Promise<PendingRequest | undefined> {
     const text = await readFile(requestFile(name), 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
-      throw told(error, path, owner);
+      throw toStoreError(error, path, owner);
     });
-    return text === undefined ? undefined : keptRequestIn(text, requestFile(name));
+    return text === undefined ? undefined : parsePendingRequest(text, requestFile(name));
   }
 
   async function names(): Promise<readonly string[]> {
     const entries = await readdir(path, { withFileTypes: true }).catch((thrown: unknown) => {
-      throw told(thrown, path, owner);
+      throw toStoreError(thrown, path, owner);
     });
     const folders = entries.filter((entry) => !entry.isFile()).map((entry) => entry.name);
-    // Also those that wait for their first certificate.
+    // Include identities that wait for their first certificate.
     const files = await readdir(join(path, ownFolder)).catch(() => []);
     const waiting = files.flatMap((file) => /^(.+)\.request\.json$/.exec(file)?.[1] ?? []);
     return [...new Set([...folders, ...waiting])].filter((name) => identityNamePattern.test(name)).sort();
   }
 
-  async function look(name: string): Promise<IdentityState | undefined> {
+  async function stateOf(name: string): Promise<IdentityState | undefined> {
     const holder = await fingerprintOf(folderOf(name)).catch((thrown: unknown) => {
-      throw told(thrown, path, owner);
+      throw toStoreError(thrown, path, owner);
     });
     if (holder === undefined && (await readRequest(name)) === undefined) return undefined;
     return {
@@ -91,9 +87,9 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
 
   return {
     place: `the directory ${path}`,
-    keepsRenewal: false,
+    storesRenewal: false,
     names: () => asOwner.reading(names),
-    look: (name) => asOwner.reading(() => look(name)),
+    state: (name) => asOwner.reading(() => stateOf(name)),
     read: (name, stage) => asOwner.reading(() => read(name, stage)),
     activate: (name, document, { instead, keepsPrevious = false }) =>
       changing(name, async () => {
@@ -108,22 +104,22 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
         await swapWithPrevious(folderOf(name));
         return 'done';
       }),
-    unreadable: (name) => unreadableSentence(path, name).catch(() => undefined),
+    unreadable: (name) => readersWarning(path, name).catch(() => undefined),
     request: (name) => asOwner.reading(() => readRequest(name)),
-    keepRequest: (name, request) =>
+    saveRequest: (name, request) =>
       changing(name, async () => {
         const content = JSON.stringify({ ...request, for: randomUUID() });
-        const isKept = await createWhole(requestFile(name), content, await ownerOf(path, 0o600));
+        const isKept = await createAtomically(requestFile(name), content, await ownerOf(path, 0o600));
         return isKept ? 'kept' : 'exists';
       }),
-    dropRequest: (name, version) =>
+    deleteRequest: (name, version) =>
       changing(name, async () => {
         if ((await readRequest(name))?.for === version) await rm(requestFile(name), { force: true });
       }),
   };
 }
 
-/** Through the source that serves calls; a folder without files is none. The name of a version's folder is taken as it is. */
+/** Undefined for a folder without files. */
 async function readFolder(parent: string, name: string): Promise<StoredDocument | undefined> {
   try {
     const { version, document } = await directorySource(parent).read(name, 'AWSCURRENT');
@@ -134,12 +130,12 @@ async function readFolder(parent: string, name: string): Promise<StoredDocument 
   }
 }
 
-/** The functions' own words name no path, because callers read them. */
+/** Adds the path: errors of core/ name none, because remote callers read them. */
 async function closedTo(thrown: unknown, parent: string, name: string): Promise<CountersignError | undefined> {
   if (!(thrown instanceof CountersignError) || thrown.code !== 'identity-unavailable') return undefined;
-  const sentence = await closedPathOf(parent, name);
+  const sentence = await unreadablePath(parent, name);
   if (sentence === undefined) return undefined;
-  const hint = 'Give it to that user or to a group of his, or run this as one who may read it.';
+  const hint = 'Give that user or one of its groups access, or run the command as a user who can read it.';
   return new CountersignError(thrown.code, sentence, { ...(thrown.evidence && { evidence: thrown.evidence }), hint });
 }
 
@@ -182,7 +178,7 @@ async function whileLocked<Result>(path: string, work: () => Promise<Result>): P
   }
 }
 
-/** Of whom the directory is, so that root and the service's own user can both work on it. */
+/** The lock belongs to the owner of the directory, so that root and the user of the service can both take it. */
 async function openLockFile(path: string, name: string): Promise<string> {
   const folder = join(path, ownFolder);
   const lock = join(folder, `${name}.lock`);
@@ -200,24 +196,24 @@ async function openLockFile(path: string, name: string): Promise<string> {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not read or write there',
-  EPERM: 'this user may not write there',
-  EROFS: 'it can only be read',
+  EACCES: 'this user cannot read or write there',
+  EPERM: 'this user cannot write there',
+  EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
   EDQUOT: 'the quota of this user is used up',
-  ENOTEMPTY: 'the folder of the identity holds other files',
-  ENOTDIR: 'there is a file where the folder of the identity would be',
-  ELOOP: 'there are links in it where there must be none',
-  EFBIG: 'a file of an identity is larger than an identity can be',
-  ENOTREG: 'there is something else than a file where a file of an identity would be',
+  ENOTEMPTY: 'the folder of the identity contains other files',
+  ENOTDIR: 'a file is in the place of the folder of the identity',
+  ELOOP: 'it contains links in places where links are not allowed',
+  EFBIG: 'a file of the identity is larger than the limit for identities',
+  ENOTREG: 'a file of the identity is not a regular file',
 };
 
-/** What the file system says, as a sentence; anything else as it is. */
-function told(thrown: unknown, path: string, owner?: number): unknown {
+/** Explains an error of the file system in one sentence; returns any other error unchanged. */
+function toStoreError(thrown: unknown, path: string, owner?: number): unknown {
   const { code, path: place } = thrown as NodeJS.ErrnoException;
   if (!(thrown instanceof Error) || !/^E[A-Z]+$/.test(code ?? '')) return thrown;
   if (code === 'EACCES' && owner !== undefined && owner !== 0 && process.getuid?.() === 0) {
-    const sentence = `The directory ${path} belongs to user ${owner}, and root works there as that user, who may not use ${place ?? 'all of it'}: chown -R --reference='${path}' '${path}' gives it back.`;
+    const sentence = `The directory ${path} belongs to user ${owner}, and root works there as that user, who cannot use ${place ?? 'all of it'}. Repair it with: chown -R --reference='${path}' '${path}'`;
     return unavailable('store-unwritable', sentence);
   }
   return unavailable('store-unwritable', `The directory ${path} cannot be used: ${reasons[code ?? ''] ?? code}.`);

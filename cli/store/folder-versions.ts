@@ -1,24 +1,34 @@
-// One identity's folder, and how its files are replaced all at one moment: through a link that is renamed, as Kubernetes does it.
+// The folder of one identity. Its files are replaced atomically by renaming a link, as Kubernetes does (docs/decisions/0023).
 import { createHash, randomBytes } from 'node:crypto';
 import { link, lstat, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRegularFile } from '../../core/files.ts';
 import { identityFiles } from '../../core/identity/directory.ts';
 import { maxDocumentBytes } from '../../core/identity/document.ts';
-import { type Readers, readersBelow, readersLike } from './readers.ts';
-import { giveTo, makeFolder, pointLink, syncFolder, temporaryName, temporaryPrefix, writeNew } from './whole-files.ts';
+import {
+  giveTo,
+  makeFolder,
+  type Owners,
+  ownersForNewIdentity,
+  ownersLike,
+  pointLink,
+  syncFolder,
+  temporaryName,
+  temporaryPrefix,
+  writeNew,
+} from './atomic-files.ts';
 
-/** The folder of the files in use; each file beside it is a link through it. */
+/** Links to the version in use; every file of the identity is a link through it. */
 const dataLink = '..data';
 const previousLink = '..previous';
-/** What is being replaced: it becomes the previous one once it is not in use any more, also where nobody could say so. */
+/** Links to the version that is being replaced. It counts as the previous one as soon as `..data` leads elsewhere. */
 const replacedLink = '..replaced';
-/** One folder for each version; its name is one that an identity may have, so that the source reads it like one. */
+/** Has one folder for each version. Their names are valid names of identities, because the source reads them as identities. */
 const versionsFolder = '..versions';
 
 export type Files = ReadonlyMap<string, string>;
 
-/** SHA-256 of the files as they are, whatever they hold; undefined when there is none. */
+/** SHA-256 of the files; undefined if there are none. */
 export async function fingerprintOf(folder: string): Promise<string | undefined> {
   const hash = createHash('sha256');
   let isEmpty = true;
@@ -31,9 +41,9 @@ export async function fingerprintOf(folder: string): Promise<string | undefined>
   return isEmpty ? undefined : hash.digest('hex');
 }
 
-/** A folder that appears whole. Throws ENOTEMPTY or EEXIST when somebody else was first. */
+/** Creates the folder atomically. Throws ENOTEMPTY or EEXIST if another process was first. */
 export async function createFolder(parent: string, name: string, files: Files): Promise<void> {
-  const readers = await readersBelow(parent);
+  const readers = await ownersForNewIdentity(parent);
   const temporary = join(parent, temporaryName());
   try {
     await makeFolder(temporary, readers.folder);
@@ -47,16 +57,16 @@ export async function createFolder(parent: string, name: string, files: Files): 
 }
 
 /**
- * The files in place of those that are there, which become the previous ones. Whoever reads meanwhile gets all of the one
- * or all of the other, if he makes sure that nothing changed while he read (docs/decisions/0023). To be called by one at
- * a time. Killed at any moment, it leaves the one or the other, and perhaps a folder that the next call clears away.
+ * Replaces all files; the old ones become the previous version. A reader that checks that nothing changed while it read gets
+ * all old or all new files (docs/decisions/0023). Call it under the lock. If the process is killed, the folder has the old or
+ * the new files, and perhaps a left-over folder that the next call deletes.
  */
 export async function replaceFiles(
   folder: string,
   files: Files,
   { keepsPrevious }: { keepsPrevious: boolean },
 ): Promise<void> {
-  const readers = await readersOf(folder);
+  const readers = await ownersOf(folder);
   const next = await makeVersion(folder, readers, async (place) => {
     for (const [file, text] of files) await writeNew(join(place, file), text, readers.file);
   });
@@ -66,35 +76,35 @@ export async function replaceFiles(
   await clearAway(folder);
 }
 
-/** Where the previous files are; undefined when there are none. */
+/** Path of the previous version; undefined if there is none. */
 export async function previousFolder(folder: string): Promise<string | undefined> {
   const previous = await previousTarget(folder);
   return previous === undefined ? undefined : join(folder, previous);
 }
 
-/** Two links cannot be changed at one moment: the one says what the other is to be from the moment on in which `..data` is. */
+/** Two links cannot change in one step, so `..replaced` names the previous version from the moment that `..data` changes. */
 async function previousTarget(folder: string): Promise<string | undefined> {
   const replaced = await target(folder, replacedLink);
   const isReplaced = replaced !== undefined && replaced !== (await target(folder, dataLink));
   return isReplaced ? replaced : await target(folder, previousLink);
 }
 
-/** The previous files come back, and those in use become the previous ones. Throws ENOENT when there are none. */
+/** Exchanges the previous version and the one in use. Throws ENOENT if there is no previous version. */
 export async function swapWithPrevious(folder: string): Promise<void> {
   const previous = await previousTarget(folder);
   if (previous === undefined) throw Object.assign(new Error('No previous files.'), { code: 'ENOENT' });
-  const readers = await readersOf(folder);
-  // It is in use again: whoever may enter the folder of the identity must come to it.
-  for (const place of [versionsFolder, previous]) await openLike(join(folder, place), readers);
+  const readers = await ownersOf(folder);
+  // The readers of the identity must be able to read this version again.
+  for (const place of [versionsFolder, previous]) await copyOwnership(join(folder, place), readers);
   const current = await versionInUse(folder, readers);
   await swap(folder, previous, await readdir(join(folder, previous)), current);
 }
 
 /**
- * The folder that every file in use is a link into. A file that is none, because somebody put it there by hand or because
- * one that made links of files was killed, would stay when the links lead elsewhere: half of the old with half of the new.
+ * The folder of the version in use. Converts the folder first if a file in it is not a link, because it was placed by hand or
+ * a conversion was killed: such a file would stay in use beside the next version.
  */
-async function versionInUse(folder: string, readers: Readers): Promise<string> {
+async function versionInUse(folder: string, readers: Owners): Promise<string> {
   const inUse = await target(folder, dataLink);
   for (const file of identityFiles) {
     if (inUse === undefined) break;
@@ -106,17 +116,17 @@ async function versionInUse(folder: string, readers: Readers): Promise<string> {
 }
 
 /**
- * Plain files become links to the same files in a folder of their own. At each moment every name leads to the file it led
- * to before, so a reader notices nothing.
+ * Turns plain files into links to the same files in a version folder. Every name leads to the same content throughout, so
+ * readers are not affected.
  */
-async function convert(folder: string, readers: Readers): Promise<string> {
+async function convert(folder: string, readers: Owners): Promise<string> {
   const present: string[] = [];
   const before = await makeVersion(folder, readers, async (place) => {
     for (const file of identityFiles) {
       const path = join(folder, file);
       const stats = await lstat(path).catch(absent);
       if (stats === undefined) continue;
-      // A link may lead anywhere, or nowhere: what it leads to is kept.
+      // Keep the content that a link leads to.
       const text = stats.isFile() ? undefined : await readBounded(path).catch(absent);
       if (stats.isFile()) await link(path, join(place, file));
       else if (text === undefined) continue;
@@ -129,7 +139,7 @@ async function convert(folder: string, readers: Readers): Promise<string> {
   return before;
 }
 
-/** A name that leads nowhere is, to a reader, no file: so the links may come before the swap and go after it. */
+/** To a reader a dangling link is a missing file, so links can be added before the swap and removed after it. */
 async function swap(folder: string, next: string, files: readonly string[], previous: string): Promise<void> {
   await settle(folder);
   for (const file of files) {
@@ -146,19 +156,19 @@ async function swap(folder: string, next: string, files: readonly string[], prev
   }
 }
 
-/** What one that was killed left to be said. */
+/** Finishes the bookkeeping of a replacement that was killed. */
 async function settle(folder: string): Promise<void> {
   const previous = await previousTarget(folder);
   if (previous !== undefined) await pointLink(join(folder, previousLink), previous);
   await rm(join(folder, replacedLink), { force: true });
 }
 
-async function makeVersion(folder: string, readers: Readers, fill: (place: string) => Promise<void>): Promise<string> {
+async function makeVersion(folder: string, readers: Owners, fill: (place: string) => Promise<void>): Promise<string> {
   const name = `${versionsFolder}/v-${randomBytes(6).toString('hex')}`;
   const place = join(folder, name);
   if ((await stat(join(folder, versionsFolder)).catch(absent)) === undefined)
     await makeFolder(join(folder, versionsFolder), readers.folder);
-  else await openLike(join(folder, versionsFolder), readers);
+  else await copyOwnership(join(folder, versionsFolder), readers);
   try {
     await makeFolder(place, readers.folder);
     await fill(place);
@@ -170,7 +180,7 @@ async function makeVersion(folder: string, readers: Readers, fill: (place: strin
   }
 }
 
-/** Versions that no link leads to, and what was killed in between. */
+/** Deletes versions that no link leads to, and left-over temporary files. */
 async function clearAway(folder: string): Promise<void> {
   const used = [await target(folder, dataLink), await previousTarget(folder)];
   const made = (await readdir(join(folder, versionsFolder))).filter((name) => /^v-[0-9a-f]{12}$/.test(name));
@@ -186,21 +196,21 @@ async function target(folder: string, name: string): Promise<string | undefined>
   return led !== undefined && (await stat(join(folder, led)).catch(absent)) ? led : undefined;
 }
 
-/** A folder that an earlier umask closed, or that is from before the identity's got its group. */
-async function openLike(place: string, { folder }: Readers): Promise<void> {
+/** Repairs a folder that an earlier umask closed, or that is older than the group of the identity. */
+async function copyOwnership(place: string, { folder }: Owners): Promise<void> {
   const { uid, gid, mode } = await stat(place);
   const isLike = (mode & 0o7777) === folder.mode && (!folder.ids || (folder.ids.uid === uid && folder.ids.gid === gid));
-  // Somebody else's stays as it is; what follows from it is told at the end.
+  // The folder of another user stays unchanged; `unreadable` warns of it afterwards.
   if (!isLike) await giveTo(place, folder).catch(() => undefined);
 }
 
-/** As the key was: the service that reads it may be another user. */
-async function readersOf(folder: string): Promise<Readers> {
+/** Copied from the key: the service that reads it can be another user. */
+async function ownersOf(folder: string): Promise<Owners> {
   for (const file of ['private-key.pem', 'tls.key']) {
     const key = join(folder, file);
-    if ((await stat(key).catch(absent)) !== undefined) return await readersLike(folder, key);
+    if ((await stat(key).catch(absent)) !== undefined) return await ownersLike(folder, key);
   }
-  return await readersLike(folder, undefined);
+  return await ownersLike(folder, undefined);
 }
 
 async function readBounded(path: string): Promise<Buffer> {

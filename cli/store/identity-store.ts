@@ -1,30 +1,30 @@
-// What the verbs ask of a store of identities, whether it is a directory or Secrets Manager.
+// The interface of a store of identities: a directory or Secrets Manager.
 import { refusal } from '../exit-code.ts';
 
 export type StageName = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
 
 export interface StoredDocument {
-  /** Secrets Manager's VersionId; of a directory, the digest of the files. */
+  /** The VersionId in Secrets Manager; the digest of the files in a directory. */
   readonly version: string;
   /** JSON, docs/identities.md. Holds the private key. */
   readonly document: string;
 }
 
-/** What is there under a name, without a value of it. */
+/** The state of an identity, without its documents. */
 export interface IdentityState {
   /** ARN of the secret, or path of the folder. */
   readonly place: string;
   /**
-   * What is in use, to be handed back to `activate`: it is replaced only if it is still this. Undefined where there is
-   * nothing in use. Of a secret also the request of a first certificate, which is no identity.
+   * The version in use, which `activate` replaces only if it is still the same. Undefined if there is none. For a secret it
+   * can also be the request of a first certificate, which is not an identity.
    */
   readonly holder: string | undefined;
-  /** Whether what is in use is an identity, and no request that waits for its first certificate. */
+  /** Whether an identity is in use, and not a request that waits for its first certificate. */
   readonly hasCurrent: boolean;
   readonly hasPrevious: boolean;
-  /** The version that a rotation is to make the current one, and whether it has its value. */
+  /** The version that a rotation is making. */
   readonly pending: { readonly version: string; readonly hasValue: boolean } | undefined;
-  /** Absent where nothing rotates by itself. */
+  /** Absent in a store without rotation. */
   readonly rotation?: RotationState;
 }
 
@@ -36,69 +36,69 @@ export interface RotationState {
 }
 
 /** A key that waits for its certificate. */
-export interface KeptRequest {
+export interface PendingRequest {
   /** PEM. */
   readonly privateKey: string;
   /** PEM, PKCS#10. */
   readonly certificateRequest: string;
-  /** The version that the certificate will make. */
+  /** The version that the certificate will become. */
   readonly for: string;
 }
 
-/** Throws an error of the command: somebody else wrote there. Nothing of the text is quoted, because it may hold a key. */
-export function keptRequestIn(text: string, place: string): KeptRequest {
+/** Throws a refusal that quotes nothing of the text, because it can hold a key. */
+export function parsePendingRequest(text: string, place: string): PendingRequest {
   try {
-    const kept = JSON.parse(text) as Readonly<Record<keyof KeptRequest, unknown>> | null;
+    const kept = JSON.parse(text) as Readonly<Record<keyof PendingRequest, unknown>> | null;
     const { privateKey, certificateRequest, for: version } = kept ?? {};
     if (typeof privateKey === 'string' && typeof certificateRequest === 'string' && typeof version === 'string')
       return { privateKey, certificateRequest, for: version };
   } catch {
-    // Told below.
+    // Reported below.
   }
-  throw refusal('request-unreadable', `What waits as a certificate request in ${place} cannot be read: take it away.`);
+  throw refusal('request-unreadable', `The certificate request in ${place} cannot be read. Remove it.`);
 }
 
 export interface Activation {
-  /** `IdentityState.holder` of the state that the document was made from. */
+  /** `IdentityState.holder` of the state that the document is based on. */
   readonly instead: string | undefined;
-  /** Secrets Manager's id for the new version; absent: any. */
+  /** VersionId for the new version in Secrets Manager (random). */
   readonly version?: string;
-  /** What a rollback goes back to stays what it is: the certificate does not change, only what stands beside it. */
+  /** Keeps the previous version, because the certificate does not change. */
   readonly keepsPrevious?: boolean;
 }
 
 export interface IdentityStore {
-  /** For a sentence: `the directory /etc/countersign`. */
+  /** For sentences: `the directory /etc/countersign`. */
   readonly place: string;
-  /** False where a `renewal` would be read by nobody. */
-  readonly keepsRenewal: boolean;
+  /** False if the store cannot store a `renewal`. */
+  readonly storesRenewal: boolean;
   /** Sorted. */
   names(): Promise<readonly string[]>;
-  /** Undefined when there is no such identity, and none that waits for its first certificate. */
-  look(name: string): Promise<IdentityState | undefined>;
-  /** Undefined when there is nothing at that stage. Throws `identity-unusable` for what is no document. */
+  /** Undefined if there is neither an identity of that name nor a request for its first certificate. */
+  state(name: string): Promise<IdentityState | undefined>;
+  /** Undefined if there is nothing at that stage. Throws `identity-unusable` for a value that is not a document. */
   read(name: string, stage: StageName): Promise<StoredDocument | undefined>;
-  /** Makes the document the current one at one moment. `changed`: somebody else was first, and nothing was changed. */
+  /** Makes the document the current one, atomically. `changed`: another process was first, and nothing was changed. */
   activate(name: string, document: string, activation: Activation): Promise<'activated' | 'changed'>;
-  /** Current and previous change places; `changed` as above. `instead` is `IdentityState.holder`. */
+  /** Exchanges the current and the previous version; `changed` as above. `instead` is `IdentityState.holder`. */
   rollBack(name: string, instead: string): Promise<'done' | 'changed'>;
-  /** One sentence where those whom the store is for cannot read what is in use. Absent where whoever may read is no matter of the store. */
+  /** One sentence if the owner or group of the store cannot read the identity in use. Absent in Secrets Manager. */
   unreadable?(name: string): Promise<string | undefined>;
-  request(name: string): Promise<KeptRequest | undefined>;
-  /** Never overwrites one: `exists` says that there is one already. */
-  keepRequest(name: string, request: Omit<KeptRequest, 'for'>): Promise<'kept' | 'exists'>;
-  /** Only the one that is `for` that version: another that has come to wait in its place meanwhile stays. */
-  dropRequest(name: string, version: string): Promise<void>;
-  /** Absent where nothing rotates. */
+  request(name: string): Promise<PendingRequest | undefined>;
+  /** `exists`: another request waits, and nothing was changed. */
+  saveRequest(name: string, request: Omit<PendingRequest, 'for'>): Promise<'kept' | 'exists'>;
+  /** Deletes only the request `for` that version, not one that has replaced it meanwhile. */
+  deleteRequest(name: string, version: string): Promise<void>;
+  /** Absent in a store without rotation. */
   readonly rotations?: Rotations;
 }
 
 export interface Rotations {
-  /** RotateSecret. `resumed`: one was under way, and is gone on with. */
+  /** RotateSecret. `resumed`: a rotation was under way, and continues. */
   begin(
     name: string,
     version?: string,
   ): Promise<{ readonly outcome: 'begun' | 'resumed'; readonly version: string | undefined }>;
-  /** Gives the version at AWSPENDING its value; a value stays, which `exists` says. */
+  /** Gives the version at AWSPENDING its value. `exists`: it has one already, which stays. */
   fill(name: string, version: string, document: string): Promise<'stored' | 'exists'>;
 }

@@ -1,23 +1,23 @@
-// Opens the store that a verb works on, and loads no more than that one needs.
+// Opens the store that a verb works on, and loads only the modules of that store.
 import type { CommandContext } from '../context.ts';
-import { chosenStore, type StoreOptions, useStore } from './chosen-store.ts';
 import type { IdentityStore } from './identity-store.ts';
+import { applyStoreToEnvironment, resolveStore, type StoreOptions } from './store-options.ts';
 
-/** Of the stack (docs/deploy.md): the functions may decrypt with no other. */
+/** The key of the stack (docs/deploy.md), and the only one that the functions can decrypt with. */
 const stackKey = 'alias/Countersign';
 
 export interface WriteOptions extends StoreOptions {
   readonly kmsKey?: string;
 }
 
-/** Throws a usage error. From here on the environment of the process is that of the store. */
+/** Throws a usage error. Changes the environment of the process to that of the store. */
 export async function openStore(options: WriteOptions, context: CommandContext): Promise<IdentityStore> {
-  const chosen = chosenStore(options, context.environment);
-  useStore(chosen, context.environment);
+  const chosen = resolveStore(options, context.environment);
+  applyStoreToEnvironment(chosen, context.environment);
   if (chosen.kind === 'directory') return await (await import('./directory-store.ts')).openDirectoryStore(chosen.path);
   const { openSecretsManagerStore } = await import('./secrets-manager-store.ts');
   const kmsKey = options.kmsKey ?? (chosen.kind === 'aws' ? stackKey : undefined);
-  const { withEffectiveEndpoint } = await import('./effective-endpoint.ts');
+  const { withEffectiveEndpoint } = await import('./secrets-manager-store.ts');
   const there = chosen.kind === 'aws' ? await withEffectiveEndpoint(chosen) : chosen;
   return await openSecretsManagerStore(there, kmsKey === 'default' ? undefined : kmsKey);
 }

@@ -1,8 +1,9 @@
-// Identities in Secrets Manager, the local cloud's or AWS's: each change is a new version that takes AWSCURRENT from the one it was made from.
+// Identities in Secrets Manager, local or on AWS. Each change is a new version that takes AWSCURRENT from the version it was based on.
 import { randomUUID } from 'node:crypto';
 import {
   CreateSecretCommand,
   DescribeSecretCommand,
+  ListSecretsCommand,
   ResourceExistsException,
   RotateSecretCommand,
   SecretsManagerClient,
@@ -13,19 +14,20 @@ import { explain } from '../../core/identity/secrets-manager.ts';
 import { requestVersionOf } from '../../core/versions/secret-ids.ts';
 import { secretList } from '../../core/versions/secret-list.ts';
 import { openVersions, type SecretState, stagingLabels, versionWithLabel } from '../../core/versions/versions.ts';
-import { type ChosenSecretsManager, placeOf } from './chosen-store.ts';
-import { type IdentityStore, type KeptRequest, keptRequestIn, type Rotations } from './identity-store.ts';
-import { told } from './told.ts';
+import { usageError } from '../exit-code.ts';
+import { type IdentityStore, type PendingRequest, parsePendingRequest, type Rotations } from './identity-store.ts';
+import { isSafeEndpoint, placeOf, type SecretsManagerLocation } from './store-options.ts';
+import { toUserError } from './user-error.ts';
 
-/** Ours: on the version that is to take AWSCURRENT, because a version without a label may be deleted by Secrets Manager. */
+/** Our own label for the next version, because Secrets Manager can delete a version without a label. */
 const changeLabel = 'COUNTERSIGN_CHANGE';
 
 const attempts = 3;
 const attemptTimeoutMs = 10_000;
 
-/** Region, credentials and endpoint are taken from the environment: `useStore` first. */
+/** Takes region, credentials and endpoint from the environment: call `applyStoreToEnvironment` first. */
 export async function openSecretsManagerStore(
-  chosen: ChosenSecretsManager,
+  chosen: SecretsManagerLocation,
   kmsKeyId: string | undefined,
 ): Promise<IdentityStore> {
   const client = new SecretsManagerClient(clientSettings(attempts, attemptTimeoutMs));
@@ -34,13 +36,17 @@ export async function openSecretsManagerStore(
   const place = placeOf({ ...chosen, region: chosen.kind === 'aws' ? region : undefined });
   const secretOf = (name: string) => chosen.prefix + name;
 
-  /** Every call goes through here, so that what goes wrong is told to the person at the command line. */
+  /** Turns every error into one for the user of the command line. */
   async function ask<Result>(name: string, action: string, call: () => Promise<Result>): Promise<Result> {
     try {
       return await call();
     } catch (thrown) {
       const permissions = `secretsmanager:${action} on the secret`;
-      throw told(thrown instanceof CountersignError ? thrown : explain(thrown, name, { permissions }), chosen, action);
+      throw toUserError(
+        thrown instanceof CountersignError ? thrown : explain(thrown, name, { permissions }),
+        chosen,
+        action,
+      );
     }
   }
 
@@ -89,14 +95,14 @@ export async function openSecretsManagerStore(
     });
   }
 
-  /** Not every version that has a label has a value: RotateSecret makes one without. */
+  /** RotateSecret makes a version that has a label and no value. */
   async function hasValue(name: string, version: string): Promise<boolean> {
     return (await read(name, { version })) !== undefined;
   }
 
-  async function request(name: string): Promise<KeptRequest | undefined> {
+  async function request(name: string): Promise<PendingRequest | undefined> {
     const stored = await read(name, { stage: stagingLabels.request });
-    return stored && keptRequestIn(stored.document, `the secret ${secretOf(name)}`);
+    return stored && parsePendingRequest(stored.document, `the secret ${secretOf(name)}`);
   }
 
   const rotations: Rotations = {
@@ -120,13 +126,13 @@ export async function openSecretsManagerStore(
 
   return {
     place,
-    keepsRenewal: true,
+    storesRenewal: true,
     rotations,
     async names() {
       const found = await ask('', 'ListSecrets', () => secretList(chosen.prefix).all());
       return found.map(({ name }) => name).sort();
     },
-    async look(name) {
+    async state(name) {
       const state = await describe(name);
       if (state === undefined) return undefined;
       const holder = versionWithLabel(state, stagingLabels.current);
@@ -167,7 +173,7 @@ export async function openSecretsManagerStore(
       return (await move(name, stagingLabels.current, instead, previous)) === 'moved' ? 'done' : 'changed';
     },
     request,
-    async keepRequest(name, kept) {
+    async saveRequest(name, kept) {
       if (await request(name)) return 'exists';
       const version = randomUUID();
       const document = JSON.stringify({ ...kept, for: version });
@@ -179,11 +185,11 @@ export async function openSecretsManagerStore(
       } else await put(name, requestVersionOf(version), document, [stagingLabels.request]);
       return 'kept';
     },
-    async dropRequest(name, made) {
+    async deleteRequest(name, made) {
       const state = await describe(name);
       const version = requestVersionOf(made);
       if (!state || versionWithLabel(state, stagingLabels.request) !== version) return;
-      // Where it was the first value: nothing may be rolled back to it.
+      // If it was the first value, it must not become the target of a rollback.
       if (versionWithLabel(state, stagingLabels.previous) === version)
         await move(name, stagingLabels.previous, version, undefined);
       await move(name, stagingLabels.request, version, undefined);
@@ -202,14 +208,54 @@ export async function openSecretsManagerStore(
   }
 }
 
-/** Not one that is scheduled for deletion: it is there, and what is in it must not be taken for nothing. */
+/** A secret that is scheduled for deletion is not missing. */
 function isMissing({ code, evidence }: CountersignError): boolean {
   return code === 'identity-not-found' && evidence?.reason !== 'InvalidRequestException';
 }
 
-/** AWS's words; RotateSecret has no error of its own for it (docs/rotation.md). */
+/** By the message, because RotateSecret has no error code for it (docs/rotation.md). */
 function isStillUnderWay(thrown: unknown): boolean {
   return (
     thrown instanceof Error && thrown.name === 'InvalidRequestException' && /previous rotation/i.test(thrown.message)
   );
+}
+
+/** AWS's own endpoints (AWS General Reference, "AWS Secrets Manager endpoints and quotas"). */
+const ofAws = /(^|\.)(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)$/;
+
+/**
+ * The store with the endpoint that the SDK uses, which it also takes from the environment and from profiles. Call it after
+ * `applyStoreToEnvironment`. Throws a usage error if keys would be sent without TLS or to another endpoint than --endpoint.
+ */
+export async function withEffectiveEndpoint(store: SecretsManagerLocation): Promise<SecretsManagerLocation> {
+  const url = await endpointOfSdk();
+  // There is no endpoint without a region; the next call reports that.
+  if (url === undefined) return store;
+  if (store.endpoint !== undefined) {
+    if (new URL(store.endpoint).host === url.host) return store;
+    throw usageError('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS disables --endpoint. Unset it.');
+  }
+  const isOfAws = url.protocol === 'https:' && ofAws.test(url.hostname);
+  if (!isOfAws && !isSafeEndpoint(url))
+    throw usageError(
+      `The environment or the AWS profile sets the endpoint of Secrets Manager to ${url.origin}. It must be https, unless it is on loopback.`,
+    );
+  return isOfAws ? store : { ...store, endpoint: url.origin };
+}
+
+/** Asks the SDK, by a request that is never sent; undefined if the SDK cannot build the request. */
+async function endpointOfSdk(): Promise<URL | undefined> {
+  const client = new SecretsManagerClient({ credentials: { accessKeyId: 'none', secretAccessKey: 'none' } });
+  let found: URL | undefined;
+  client.middlewareStack.add(
+    () => async (args) => {
+      const { protocol, hostname, port } = args.request as { protocol: string; hostname: string; port?: number };
+      found = new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`);
+      throw new Error('This request is never sent.');
+    },
+    { step: 'build', priority: 'high', name: 'captureEndpoint' },
+  );
+  await client.send(new ListSecretsCommand({})).catch(() => undefined);
+  client.destroy();
+  return found;
 }

@@ -1,27 +1,29 @@
-// The configurations of docs/customers.md for one customer's server: its name, its port, its folder and what answers behind it.
+// The configurations of docs/customers.md, adapted to one customer's server.
+
+import type { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readCertificateFields } from '../../core/x509/certificate.ts';
+import { attributeName, readRelativeNames } from '../../core/x509/distinguished-name.ts';
 import { unavailable } from '../exit-code.ts';
-import { serverFiles } from './server-files.ts';
-import type { SubjectForms } from './subject-forms.ts';
 
 export interface CustomerServer {
   readonly host: string;
   readonly port: number;
-  /** Where the customer puts the files of the pack and of its own certificate. */
+  /** Path of the folder for the files of the pack and the server's own certificate. */
   readonly folder: string;
-  /** What answers behind the server in plain HTTP. */
+  /** The plain HTTP backend. */
   readonly behind: { readonly host: string; readonly port: number };
-  /** Of the platform's client certificate. */
+  /** The subject of the platform's client certificate. */
   readonly subject: SubjectForms;
 }
 
 const page = join(import.meta.dirname, '../../docs/customers.md');
 
-/** Where nothing can be written that is sure to be the subject; the line is a comment, and lets nobody in that it should not. */
-export const noSubject = 'THE SUBJECT AS THIS SERVER WRITES IT';
+/** For a subject that has no certain form. It stands in a comment, so it accepts no caller. */
+export const subjectPlaceholder = 'THE SUBJECT AS THIS SERVER WRITES IT';
 
-/** Sentences of the page that are not true of the page in a pack, and what stands there instead. */
+/** Sentences of the page that do not apply inside a pack, and their replacements. */
 const rewritten: readonly (readonly [RegExp, string])[] = [
   [
     /^The platform gives you its certificates as one PEM text[\s\S]*?proves nothing:$/m,
@@ -38,12 +40,12 @@ const rewritten: readonly (readonly [RegExp, string])[] = [
   [/ What each server says when it refuses is in \[servers\.md\]\(servers\.md\)\./, ''],
 ];
 
-/** A file for each server, and the page itself as it is true of a pack, without links to pages that the customer does not have. */
+/** A file for each server, and the page itself without links to pages that the customer does not have. */
 export async function configurationFiles(server: CustomerServer): Promise<readonly (readonly [string, string])[]> {
   const text = await readFile(page, 'utf8').catch(() => {
     throw unavailable(
       'page-missing',
-      'The page docs/customers.md, which has the configurations, is not beside the command.',
+      'The page docs/customers.md, which has the configurations, is missing beside the command.',
     );
   });
   const [, configurations = ''] = /^## Configurations\n([\s\S]*?)(?=^## )/m.exec(text) ?? [];
@@ -62,15 +64,14 @@ export async function configurationFiles(server: CustomerServer): Promise<readon
 const port = 443;
 
 /**
- * What stands on the page for the customer's own; all in one go, so that nothing of a name or an address that was put in
- * is taken for something to replace.
+ * The placeholders of the page. Replaced in one pass, so that an inserted name cannot be taken for a placeholder.
  */
 const replaced = new RegExp(
   [
     '(?<folder>/etc/ssl/api)',
     '"host" => "127\\.0\\.0\\.1", "port" => 8080(?<lighttpd>)',
     '(?<behind>127\\.0\\.0\\.1:8080)',
-    // Caddy and a URL have the port behind the name; everywhere else it stands alone.
+    // Caddy and URLs write the port after the name.
     '(?<site>^api\\.acme\\.example(?= \\{))',
     '(?<host>api\\.acme\\.example)',
     '(?<subject>CN=bot-platform,O=Acme|/O=Acme/CN=bot-platform|O=Acme\\\\nCN=bot-platform|(?<=user=)bot-platform)',
@@ -87,13 +88,112 @@ function localized(text: string, language: string, server: CustomerServer): stri
     if (groups.folder !== undefined) return server.folder;
     if (groups.lighttpd !== undefined) return `"host" => "${server.behind.host}", "port" => ${server.behind.port}`;
     if (groups.behind !== undefined) return behind;
-    if (groups.subject !== undefined) return (form && server.subject[form]) ?? noSubject;
+    if (groups.subject !== undefined) return (form && server.subject[form]) ?? subjectPlaceholder;
     if (groups.site !== undefined) return server.port === port ? server.host : `${server.host}:${server.port}`;
     return groups.host === undefined ? String(server.port) : server.host;
   });
 }
 
-/** Apache listens on 443 by itself where mod_ssl is there, and on other ports only where it is told to. */
+/** With mod_ssl Apache listens on 443. Other ports need a Listen line. */
 function withListen(language: string, text: string, server: CustomerServer): string {
   return language === 'apache' && server.port !== port ? `Listen ${server.port}\n\n${text}` : text;
+}
+
+export interface ServerFile {
+  readonly name: string;
+  /** The opening comment: what the file needs, and where it goes. FOLDER is `CustomerServer.folder`. */
+  readonly opening: string;
+  /** The form of the subject that the server compares; absent if it compares none. */
+  readonly subject?: keyof SubjectForms;
+}
+
+const files = 'FOLDER/server.pem, FOLDER/server.key and FOLDER/platform-root.pem';
+
+/** By the language of the code block in docs/customers.md. `sh` blocks are commands and stay on the page. */
+export const serverFiles: Readonly<Record<string, ServerFile>> = {
+  nginx: {
+    name: 'nginx.conf',
+    opening: `# Goes to /etc/nginx/conf.d/, inside http { }. Needs ${files}.`,
+    subject: 'rfc2253',
+  },
+  apache: {
+    name: 'apache.conf',
+    opening: `# Goes to the sites of Apache httpd. Needs mod_ssl, mod_headers and mod_proxy_http (a2enmod ssl headers proxy_http), and ${files}.`,
+    subject: 'rfc2253',
+  },
+  haproxy: {
+    name: 'haproxy.cfg',
+    opening:
+      '# Goes to the end of /etc/haproxy/haproxy.cfg. Needs FOLDER/server-and-key.pem (server.pem and server.key in one file) and FOLDER/platform-root.pem.',
+    subject: 'slashes',
+  },
+  caddy: { name: 'Caddyfile', opening: `# Goes to /etc/caddy/Caddyfile. Needs ${files}.`, subject: 'go' },
+  stunnel: {
+    name: 'stunnel.conf',
+    opening: `; Goes to /etc/stunnel/. Needs ${files}. Compares no subject, and lets an X-Client-Subject through that a caller made up.`,
+  },
+  lighttpd: {
+    name: 'lighttpd.conf',
+    opening: `# Goes to /etc/lighttpd/conf-enabled/. Needs mod_openssl, and ${files}.`,
+    subject: 'commonName',
+  },
+  xml: {
+    name: 'tomcat-connector.xml',
+    opening:
+      '<!-- Goes into the Service of conf/server.xml. Needs FOLDER/server.pem, FOLDER/server.key and FOLDER/clients.p12, which for-your-server.md makes. -->',
+  },
+  java: {
+    name: 'Api.java',
+    opening:
+      '// An example to start from. Needs FOLDER/server.p12 and FOLDER/clients.p12, which for-your-server.md makes; it has the line that starts this, too.',
+    subject: 'rfc2253',
+  },
+  go: { name: 'api.go', opening: `// An example to start from: go run api.go. Needs ${files}.`, subject: 'go' },
+  js: { name: 'api.mjs', opening: `// An example to start from: node api.mjs. Needs ${files}.`, subject: 'lines' },
+  openssl: {
+    name: 'try-openssl.sh',
+    opening: `#!/bin/sh\n# To try it without an API. Needs OpenSSL, ${files}, and FOLDER/intermediates.pem.`,
+  },
+  gnutls: {
+    name: 'try-gnutls.sh',
+    opening: `#!/bin/sh\n# To try it without an API. Needs gnutls-serv (package gnutls-bin), and ${files}.`,
+  },
+};
+
+/** The subject as each server writes it. Undefined if servers differ in how they write one of its characters or types. */
+export interface SubjectForms {
+  /** RFC 2253, most specific first: nginx, Apache httpd, Java. */
+  readonly rfc2253: string | undefined;
+  /** In the order of the certificate, separated by slashes: HAProxy. */
+  readonly slashes: string | undefined;
+  /** Go's `pkix.Name.String`: Go, Caddy. */
+  readonly go: string | undefined;
+  /** In the order of the certificate, as a JavaScript string: Node. */
+  readonly lines: string | undefined;
+  /** Only the common name: lighttpd. */
+  readonly commonName: string | undefined;
+}
+
+/** Go's order. The position of L and ST differs between versions (before C in Go 1.19), and other types are written as numbers. */
+const goOrder = ['CN', 'OU', 'O', 'C'];
+const plainPart = /^(CN|O|OU|L|ST|C|DC)=[A-Za-z0-9]([A-Za-z0-9 ._:@()-]*[A-Za-z0-9.)])?$/;
+
+export function subjectForms({ raw }: X509Certificate): SubjectForms {
+  const subject = readCertificateFields(raw)?.subject;
+  const names = (subject && readRelativeNames(subject)) ?? [];
+  // Servers disagree on how to write two attributes in one part.
+  const parts = names.map((part) => part.map((one) => `${attributeName(one)}=${one.text ?? ''}`).join('+'));
+  const isPlain = parts.length > 0 && parts.every((part) => plainPart.test(part));
+  const types = names.flat().map(attributeName);
+  const place = (part: string) => goOrder.indexOf(part.slice(0, part.indexOf('=')));
+  // Go joins two attributes of one type.
+  const isGo = isPlain && types.every((type) => goOrder.includes(type)) && new Set(types).size === types.length;
+  const commonNames = parts.flatMap((part) => /^CN=([\w.-]+)$/.exec(part)?.[1] ?? []);
+  return {
+    rfc2253: isPlain ? parts.toReversed().join(',') : undefined,
+    slashes: isPlain ? `/${parts.join('/')}` : undefined,
+    go: isGo ? parts.toSorted((a, b) => place(a) - place(b)).join(',') : undefined,
+    lines: isPlain ? parts.join('\\n') : undefined,
+    commonName: isPlain && types.filter((type) => type === 'CN').length === 1 ? commonNames[0] : undefined,
+  };
 }

@@ -1,6 +1,6 @@
 // The page that comes first in a trust pack: what to trust, until when, and how to tell that it is genuine.
-import type { CertificateView } from '../identity/described.ts';
-import type { SubjectForms } from './subject-forms.ts';
+import type { CertificateView } from '../identity/identity-view.ts';
+import type { SubjectForms } from './configurations.ts';
 
 export interface Pack {
   readonly identity: string;

@@ -1,14 +1,14 @@
-// `countersign diagnose URL`: which of the five steps of a handshake fails, why, and who must do what.
+// `countersign diagnose URL`: which of the five steps of a handshake fails, why, and who must fix it.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import { limits, platformIdentity } from '../../core/settings.ts';
-import { type ApiOptions, identityOf, openApi, toUrl, withApi } from '../api/open-api.ts';
-import { tellProblem } from '../api/problem.ts';
+import { reportProblem } from '../api/api.ts';
+import { type ApiOptions, identityOption, openApi, toUrl, withApiOptions } from '../api/open-api.ts';
 import type { CommandContext } from '../context.ts';
 import { diagnosisLines } from '../diagnosis-text.ts';
 import { exitCodes } from '../exit-code.ts';
-import { withProgress } from '../with-progress.ts';
+import { withProgress } from '../output.ts';
 import { withExamples, withJson } from './options.ts';
 
 interface DiagnoseOptions extends ApiOptions {
@@ -20,20 +20,16 @@ interface DiagnoseOptions extends ApiOptions {
 export function addDiagnose(program: Command, context: CommandContext): void {
   const command = program
     .command('diagnose')
-    .summary('which of the five steps of the handshake with a host fails')
+    .summary('find out which of the five steps of the handshake with a host fails')
     .description(
-      'Makes one mutual-TLS connection and says which of the five steps fails, why, and who must do what.\n\nExit code: 0 access is granted, 1 it is not, 2 the command line is wrong, 3 there is no diagnosis.',
+      'Makes one mutual-TLS connection and says which of the five steps fails, why, and who must fix it.\n\nExit code: 0 access is granted, 1 it is not, 2 the command line is wrong, 3 there is no diagnosis.',
     )
     .argument('<url>', 'https://host:port of the API, or host:port')
     .option('--identity <name>', `the identity to present (${platformIdentity})`)
-    .option(
-      '--probe <path>',
-      "what is asked for with GET after the handshake, none for nothing (the destination's probe, else /)",
-      readProbe,
-    )
+    .option('--probe <path>', "path of a GET after the handshake, or none (the destination's probe, else /)", readProbe)
     .option('--timeout <ms>', `1 to ${limits.maxTimeoutMs} (${limits.defaultTimeoutMs})`, readTimeout);
   withJson(command);
-  withApi(command);
+  withApiOptions(command);
   withExamples(
     command,
     'countersign diagnose https://api.acme.example',
@@ -44,7 +40,7 @@ export function addDiagnose(program: Command, context: CommandContext): void {
 
 async function diagnose(text: string, options: DiagnoseOptions, context: CommandContext): Promise<void> {
   const { identity: name, probe, timeout, ...apiOptions } = options;
-  const identity = identityOf(name);
+  const identity = identityOption(name);
   const api = await openApi(apiOptions, context);
   const url = toUrl(text);
   const asked = api.diagnose(identity, {
@@ -55,8 +51,8 @@ async function diagnose(text: string, options: DiagnoseOptions, context: Command
   const result = await withProgress(context, `Waiting for ${url} …`, asked);
   api.close();
   if ('problem' in result) {
-    tellProblem(result.problem, context);
-    // 1 is kept for what a diagnosis found.
+    reportProblem(result.problem, context);
+    // Exit code 1 means that a diagnosis found a failure.
     context.end(result.problem.code === 'invalid-request' ? exitCodes.usage : exitCodes.unavailable);
     return;
   }

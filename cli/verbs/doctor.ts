@@ -1,14 +1,13 @@
-// `countersign doctor`: what is wrong with an installation, from the clock to the destinations, and what to do.
+// `countersign doctor`: checks an installation and says how to fix it.
 import type { Command } from 'commander';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import { platformIdentity, variables } from '../../core/settings.ts';
-import { type ApiOptions, identityOf, openHttpApi, withApi } from '../api/open-api.ts';
+import { type ApiOptions, identityOption, openHttpApi, withApiOptions } from '../api/open-api.ts';
 import type { CommandContext } from '../context.ts';
 import type { Check, CheckStatus } from '../doctor/check.ts';
 import { exitCodes } from '../exit-code.ts';
-import type { Paint, Style } from '../output.ts';
-import { chosenStore, type StoreOptions } from '../store/chosen-store.ts';
-import { withProgress } from '../with-progress.ts';
+import { type Paint, type Style, withProgress } from '../output.ts';
+import { resolveStore, type StoreOptions } from '../store/store-options.ts';
 import { withExamples, withJson } from './options.ts';
 
 interface DoctorOptions extends ApiOptions {
@@ -19,14 +18,14 @@ interface DoctorOptions extends ApiOptions {
 export function addDoctor(program: Command, context: CommandContext): void {
   const command = program
     .command('doctor')
-    .summary('what is wrong with this installation, and what to do')
+    .summary('check this installation, and say how to fix it')
     .description(
-      'Checks Node, the settings, the store of identities, each identity in it, the permissions of its files, the clock, and by a handshake each destination that has one host; with --api, whether the API answers and knows the caller. Changes nothing.\n\nExit code: 0 nothing is wrong (there may be warnings), 1 something is, 2 the command line is wrong.',
+      'Checks Node, the settings, the store of identities, each identity in it, the permissions of its files, the clock, and by a handshake each destination that has one host; with --api, whether the API answers and accepts the caller. Changes nothing.\n\nExit code: 0 no failure (perhaps warnings), 1 a failure, 2 the command line is wrong.',
     )
-    .option('--identity <name>', `with --api: the identity that the caller should be able to use (${platformIdentity})`)
-    .option('--no-reach', 'make no connection to a destination');
+    .option('--identity <name>', `with --api: the identity that the caller must be able to use (${platformIdentity})`)
+    .option('--no-reach', 'do not connect to destinations');
   withJson(command);
-  withApi(command);
+  withApiOptions(command);
   withExamples(
     command,
     'countersign doctor --source directory:/etc/countersign/identities',
@@ -37,7 +36,7 @@ export function addDoctor(program: Command, context: CommandContext): void {
 
 async function doctor(options: DoctorOptions, context: CommandContext): Promise<void> {
   const { output } = context;
-  // Among the checks of the files.
+  // The check of the files reports it.
   context.suppressedWarnings.add('COUNTERSIGN_KEY_READABLE');
   const checks = await withProgress(context, 'Looking …', examine(options, context));
   const failures = checks.filter(({ status }) => status === 'failure').length;
@@ -50,18 +49,18 @@ async function doctor(options: DoctorOptions, context: CommandContext): Promise<
   context.end(failures === 0 ? exitCodes.done : exitCodes.refused);
 }
 
-/** In the order of what depends on what. Throws a usage error alone. */
+/** Runs the checks in the order of their dependencies. Throws only usage errors. */
 async function examine(options: DoctorOptions, context: CommandContext): Promise<Check[]> {
   const { environment, now } = context;
   const { identity: name, reach, source, prefix, endpoint, region, ...apiOptions } = options;
-  const identity = identityOf(name);
+  const identity = identityOption(name);
   const [{ checkNode, checkSettings }, { checkClock, compareWithSecretsManager }] = await Promise.all([
-    import('../doctor/machine.ts'),
-    import('../doctor/clock.ts'),
+    import('../doctor/environment.ts'),
+    import('../doctor/api.ts'),
   ]);
   const checks: Check[] = [checkNode(process.versions.node), ...checkSettings(environment)];
   if (options.api !== undefined) {
-    const { checkApi } = await import('../doctor/api-check.ts');
+    const { checkApi } = await import('../doctor/api.ts');
     const api = await openHttpApi({ ...apiOptions, ...(region === undefined ? {} : { region }) }, context);
     checks.push(...(await checkApi(api, identity, now)));
     if (source === undefined && !environment[variables.identitySource]) return checks;
@@ -69,17 +68,18 @@ async function examine(options: DoctorOptions, context: CommandContext): Promise
 
   const storeOptions = { source, prefix, endpoint, ...(options.api === undefined ? { region } : {}) } as StoreOptions;
   const [{ checkStoreSettings, openCheckedStore }, { checkIdentities }] = await Promise.all([
-    import('../doctor/store.ts'),
+    import('../doctor/environment.ts'),
     import('../doctor/identities.ts'),
   ]);
   const wrong = checkStoreSettings(storeOptions, environment);
   if (wrong !== undefined) {
     const others = checks.filter(
-      ({ check, status, detail }) => check !== 'settings' || (status !== 'ok' && detail !== wrong.detail),
+      ({ check, status, detail }) =>
+        check !== 'settings' || (status !== 'ok' && firstWord(detail) !== firstWord(wrong.detail)),
     );
     return [...others, wrong];
   }
-  const chosen = chosenStore(storeOptions, environment);
+  const chosen = resolveStore(storeOptions, environment);
   const store = await openCheckedStore(storeOptions, context);
   if ('check' in store) return [...checks, store];
   const { checks: identities, exact } = await checkIdentities(store, now());
@@ -88,7 +88,7 @@ async function examine(options: DoctorOptions, context: CommandContext): Promise
     const { checkFiles } = await import('../doctor/files.ts');
     checks.push(...(await checkFiles(chosen.path, now())));
     if (options.api === undefined) {
-      const detail = 'a directory cannot tell the time';
+      const detail = 'a directory has no clock to compare with';
       checks.push({ check: 'clock', status: 'skipped', detail, remedy: 'Name an API to compare with: --api.' });
     }
   } else if (!identities.some(({ check, status }) => check === 'store' && status === 'failure')) {
@@ -97,16 +97,21 @@ async function examine(options: DoctorOptions, context: CommandContext): Promise
   if (!reach || exact.length === 0) return checks;
   const [{ openInProcess }, { checkDestinations }] = await Promise.all([
     import('../api/in-process.ts'),
-    import('../doctor/reach.ts'),
+    import('../doctor/identities.ts'),
   ]);
   if (checks.some(({ check, status }) => check === 'settings' && status === 'failure')) {
-    const detail = 'not tried with settings that cannot be read';
+    const detail = 'not checked, because the settings cannot be read';
     return [...checks, { check: 'destination', status: 'skipped', detail }];
   }
   const here = await openInProcess(chosen, environment);
   checks.push(...(await checkDestinations(here, exact)));
   here.close();
   return checks;
+}
+
+/** Details of settings start with the name of the variable. */
+function firstWord(detail: string): string | undefined {
+  return detail.split(' ')[0];
 }
 
 const marks: Readonly<Record<CheckStatus, readonly [string, Style]>> = {

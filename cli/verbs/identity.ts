@@ -1,33 +1,123 @@
-// `identity`: the verbs that look at identities and change them.
-import type { Command } from 'commander';
+// `identity`: the verbs that print and change identities.
+import { type Command, Option } from 'commander';
 import type { CommandContext } from '../context.ts';
-import { withStore } from '../store/chosen-store.ts';
-import { addDestinations } from './identity/destinations.ts';
-import { addImport } from './identity/import.ts';
-import { addRenewal } from './identity/renew.ts';
-import { addTrustPack } from './identity/trust-pack.ts';
-import { withExamples, withJson } from './options.ts';
+import { usageError } from '../exit-code.ts';
+import { withStoreOptions } from '../store/store-options.ts';
+import { addRenewal } from './identity-renewal.ts';
+import { withDestinationSettings, withExamples, withIdentitySettings, withJson, withKmsKey } from './options.ts';
+
+/** To add a verb of `identity`: a function like those below, and its name here. */
+const verbs = [addImport, addList, addInspect, addRenewal, addDestinations, addTrustPack];
 
 export function addIdentity(program: Command, context: CommandContext): void {
-  const identity = program.command('identity').description('import, look at, renew and change identities');
-  addImport(identity, context);
+  const identity = program.command('identity').description('import, inspect, renew and change identities');
+  for (const add of verbs) add(identity, context);
+}
 
+function addList(identity: Command, context: CommandContext): void {
   withExamples(
-    withStore(withJson(identity.command('list').description('every identity, with its state and its days'))),
+    withStoreOptions(withJson(identity.command('list').description('list identities, with their state and days left'))),
     'countersign identity list',
     'countersign identity list --source directory:/etc/countersign --json',
   ).action(async (options) => (await import('../identity/list.ts')).listIdentities(options, context));
+}
 
+function addInspect(identity: Command, context: CommandContext): void {
   withExamples(
-    withStore(
+    withStoreOptions(
       withJson(
-        identity.command('inspect <name>').description('its chain, dates, pins, destinations, renewal and rotation'),
+        identity.command('inspect <name>').description('print chain, dates, pins, destinations, renewal and rotation'),
       ),
     ).option('--stage <stage>', 'current, pending or previous', 'current'),
     'countersign identity inspect acme',
     'countersign identity inspect acme --stage pending --json',
   ).action(async (name, options) => (await import('../identity/inspect.ts')).inspectIdentity(name, options, context));
-  addRenewal(identity, context);
-  addDestinations(identity, context);
-  addTrustPack(identity, context);
+}
+
+function addImport(identity: Command, context: CommandContext): void {
+  const command = identity
+    .command('import <name> <files...>')
+    .summary('make an identity of keys and certificates in files')
+    .description(
+      'Makes an identity of the key and the certificates in the files (PEM, DER, PKCS#12, PKCS#7, PKCS#8, JKS; in any order, - is standard input), tests it by handshakes, and stores it.',
+    );
+  withKmsKey(
+    withPassphrase(withIdentitySettings(withStoreOptions(withJson(command))))
+      .option('--dry-run', 'do everything except storing it')
+      .option('--replace', 'store a new version if the identity exists; keep settings that are not given'),
+  );
+  withExamples(
+    command,
+    'countersign identity import acme bot.p12 --passphrase-file passphrase.txt --destination https://api.acme.example',
+    'countersign identity import acme key.pem certificate.pem chain.pem --source directory:/etc/countersign --dry-run',
+  ).action(async (name, files, options) =>
+    (await import('../identity/import.ts')).importIdentity(name, files, options, context),
+  );
+}
+
+function withPassphrase(command: Command): Command {
+  return (
+    command
+      .option('--passphrase-file <file>', 'the first line is the passphrase of encrypted files (- is standard input)')
+      .option('--passphrase-env <variable>', 'holds the passphrase; without either option a terminal asks')
+      .addOption(new Option('--passphrase [value]').hideHelp())
+      // Names of other programs. As unknown options their values would be printed.
+      .addOption(new Option('--password [value]').hideHelp())
+      .addOption(new Option('--pass [value]').hideHelp())
+  );
+}
+
+const actions = ['list', 'add', 'remove', 'set'] as const;
+
+function addDestinations(identity: Command, context: CommandContext): void {
+  const command = identity
+    .command('destinations <name>')
+    .argument('[action]', 'list, add, remove or set', 'list')
+    .argument('[places...]', 'https://host:port or host:port')
+    .summary('list, add, remove or set the destinations of an identity')
+    .description('Lists the destinations of an identity, or changes them with a new version of the identity.');
+  withDestinationSettings(withStoreOptions(withJson(command)).optionsGroup('Settings of added destinations:'))
+    .optionsGroup('Options:')
+    .option('--file <file>', 'set: a JSON list instead of places (docs/destinations.md; - is standard input)')
+    .option('--dry-run', 'print the new list, and store nothing');
+  withExamples(
+    command,
+    'countersign identity destinations acme list',
+    'countersign identity destinations acme add https://api.acme.example:8443 --require-mutual',
+    'countersign identity destinations acme remove api.acme.example:8443',
+    'countersign identity destinations acme set --file destinations.json',
+  ).action(async (name: string, action: string, places: readonly string[], options) => {
+    if (!(actions as readonly string[]).includes(action)) {
+      throw usageError(`"${action}" is not an action. Write ${actions.join(', ')} before the places.`);
+    }
+    const useCase = await import('../identity/destinations.ts');
+    if (action !== 'set' && options.file !== undefined) throw usageError('--file works only with set.');
+    if (action === 'list') {
+      if (places.length > 0) throw usageError('list takes no destinations.');
+      return await useCase.listDestinations(name, options, context);
+    }
+    if (action === 'set') return await useCase.setDestinations(name, places, options, context);
+    if (places.length === 0)
+      throw usageError(`Name the destinations to ${action}: host, host:port or https://host:port.`);
+    if (action === 'add') return await useCase.addDestinations(name, places, options, context);
+    return await useCase.removeDestinations(name, places, options, context);
+  });
+}
+
+function addTrustPack(identity: Command, context: CommandContext): void {
+  withExamples(
+    withStoreOptions(withJson(identity.command('trust-pack <name>')))
+      .summary('write the folder that a customer needs to accept the identity')
+      .description(
+        "Writes a folder for a customer: the chain in PEM, DER and PKCS#7, fingerprints, pins and dates, the next certificate while a rotation is under way, and the configuration of the customer's server.",
+      )
+      .requiredOption('--out <folder>', 'a folder that does not exist yet, or is empty')
+      .option('--host <place>', "the customer's host or host:port; default is the first single-host destination")
+      .option('--files <folder>', "folder of the certificates on the customer's server", '/etc/ssl/api')
+      .option('--behind <place>', "host:port of the backend of the customer's server", '127.0.0.1:8080'),
+    'countersign identity trust-pack acme --out acme-trust-pack',
+    'countersign identity trust-pack acme --host api.acme.example:8443 --out acme-trust-pack',
+  ).action(async (name, options) =>
+    (await import('../trust-pack/trust-pack.ts')).makeTrustPack(name, options, context),
+  );
 }

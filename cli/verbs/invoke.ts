@@ -1,16 +1,15 @@
-// `countersign invoke URL`: one call of a customer's API with an identity, and its answer, with curl's habits.
+// `countersign invoke URL`: calls a customer's API with an identity, with options like curl's.
 import { type Command, InvalidArgumentError } from 'commander';
 import { errorTable } from '../../core/errors.ts';
 import { escapeForTerminal, escapeStringsForTerminal } from '../../core/escape-for-terminal.ts';
 import type { InvocationResult } from '../../core/invocation/answer.ts';
 import { limits, platformIdentity } from '../../core/settings.ts';
-import type { Problem } from '../api/api.ts';
-import { type ApiOptions, identityOf, openApi, toUrl, withApi } from '../api/open-api.ts';
-import { tellProblem } from '../api/problem.ts';
+import { type Problem, reportProblem } from '../api/api.ts';
+import { type ApiOptions, identityOption, openApi, toUrl, withApiOptions } from '../api/open-api.ts';
 import type { CommandContext } from '../context.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit-code.ts';
-import type { DataPart } from '../invoke/request-body.ts';
-import { withProgress } from '../with-progress.ts';
+import type { DataPart } from '../invoke/request.ts';
+import { withProgress } from '../output.ts';
 import { collect, withExamples, withJson } from './options.ts';
 
 interface InvokeOptions extends ApiOptions {
@@ -29,7 +28,7 @@ interface InvokeOptions extends ApiOptions {
 }
 
 export function addInvoke(program: Command, context: CommandContext): void {
-  /** In the order of the command line, whichever option they are of. */
+  /** All -d options, in the order of the command line. */
   const data: DataPart[] = [];
   const part = (kind: DataPart['kind']) => (value: string) => {
     data.push({ kind, value });
@@ -39,44 +38,44 @@ export function addInvoke(program: Command, context: CommandContext): void {
     .command('invoke')
     .summary("call a customer's API with an identity")
     .description(
-      "Calls a customer's API with an identity and writes its answer to standard output, as curl does. Redirects are not followed.\n\nExit code: 0 it answered, 1 the call was refused, 2 the command line is wrong, 3 no answer, which may come later, 22 a status of 400 or more with --fail.",
+      "Calls a customer's API with an identity and writes its answer to standard output, as curl does. Redirects are not followed.\n\nExit code: 0 the API answered, 1 the call was refused, 2 the command line is wrong, 3 no answer (a retry can help), 22 a status of 400 or more with --fail.",
     )
     .argument('<url>', 'https URL, sent as written')
-    // Commander would quote them: half of a header that was not put in quotes is among them.
+    // Commander would print excess arguments, which can be the second half of an unquoted header.
     .allowExcessArguments()
     .option('--identity <name>', `the identity to present (${platformIdentity})`)
-    .option('--require-mutual', 'send nothing to a server that does not ask for the client certificate')
+    .option('--require-mutual', 'send no request to a server that does not request a client certificate')
     .option(
       '-m, --max-time <seconds>',
-      `for all of it, at most ${limits.maxTimeoutMs / 1000} (${limits.defaultTimeoutMs / 1000})`,
+      `for the whole call, at most ${limits.maxTimeoutMs / 1000} (${limits.defaultTimeoutMs / 1000})`,
       readSeconds,
     )
     .optionsGroup('The request:')
-    .option('-X, --request <method>', 'in capitals (GET; POST with a body)')
-    .option('-I, --head', 'the method HEAD, and -i')
+    .option('-X, --request <method>', 'in upper case (GET; POST with a body)')
+    .option('-I, --head', 'use the method HEAD, and -i')
     .option(
       '-H, --header <line>',
-      '"Name: value", "Name;" for an empty one, @file for a file of lines; may stand more than once',
+      '"Name: value", "Name;" for an empty value, @file for a file of lines; repeatable',
       collect,
     )
     .option(
       '-d, --data <data>',
-      'the body; @file without its line breaks, @- from standard input; several are joined by &',
+      'the body; @file without line breaks, @- is standard input; several are joined by &',
       part('data'),
     )
-    .option('--data-binary <data>', 'the same, @file as it is', part('binary'))
-    .option('--data-raw <data>', 'the same, without a meaning of @', part('raw'))
+    .option('--data-binary <data>', 'the same, @file unchanged', part('binary'))
+    .option('--data-raw <data>', 'the same, @ has no meaning', part('raw'))
     .optionsGroup('The answer:')
-    .option('-o, --output <file>', 'write the body there; - is standard output, a terminal too')
-    .option('-i, --include', 'status and headers before the body')
-    .option('-f, --fail', 'no body and exit code 22 for a status of 400 or more')
+    .option('-o, --output <file>', 'write the body to this file; - is standard output, even a terminal')
+    .option('-i, --include', 'print status and headers before the body')
+    .option('-f, --fail', 'for a status of 400 or more: no body, exit code 22')
     .option('--fail-with-body', 'the same, with the body')
-    .option('-s, --silent', 'no advice and no progress on standard error')
-    .option('-S, --show-error', 'as always: errors are told with -s, too')
-    .option('-v, --verbose', 'handshake and timings on standard error')
+    .option('-s, --silent', 'print no advice and no progress on standard error')
+    .option('-S, --show-error', 'no effect: errors are always printed')
+    .option('-v, --verbose', 'print handshake and timings on standard error')
     .optionsGroup('Options:');
   withJson(command);
-  withApi(command);
+  withApiOptions(command);
   withExamples(
     command,
     'countersign invoke https://api.acme.example/v1/accounts',
@@ -84,9 +83,9 @@ export function addInvoke(program: Command, context: CommandContext): void {
     'countersign invoke https://api.acme.example/v1/statement.pdf -H @headers.txt -o statement.pdf',
   );
   command.action((url: string, options: InvokeOptions & { readonly json?: boolean }) => {
-    if (command.args.length > 1) throw usageError('One URL is wanted: put in quotes what has blanks in it.');
+    if (command.args.length > 1) throw usageError('Give one URL. Put arguments with spaces in quotes.');
     if (options.json && (options.output !== undefined || options.include || options.head)) {
-      throw usageError('--json has the whole answer, head and body: give it without -o, -i and -I.');
+      throw usageError('--json prints the whole answer. Use it without -o, -i and -I.');
     }
     return invoke(url, options, data, context);
   });
@@ -99,21 +98,20 @@ async function invoke(
   context: CommandContext,
 ): Promise<void> {
   const { output } = context;
-  const identity = identityOf(options.identity);
-  const [{ requestBody, bodyField }, { requestHeaders }, { requireWritable, writeAnswer }] = await Promise.all([
-    import('../invoke/request-body.ts'),
-    import('../invoke/request-headers.ts'),
-    import('../invoke/written-answer.ts'),
+  const identity = identityOption(options.identity);
+  const [{ requestBody, bodyField, requestHeaders }, { requireWritable, writeAnswer }] = await Promise.all([
+    import('../invoke/request.ts'),
+    import('../invoke/answer-output.ts'),
   ]);
-  if (options.head && data.length > 0) throw usageError('-I asks for the head alone: give it without a body.');
+  if (options.head && data.length > 0) throw usageError('-I requests only the head. Use it without a body.');
   await requireWritable(options.output);
   const { source, prefix, endpoint, region, api: apiUrl, tokenFile, cert, key, cacert } = options;
   const api = await openApi(
     { source, prefix, endpoint, region, api: apiUrl, tokenFile, cert, key, cacert } as ApiOptions,
     context,
   );
-  const body = await requestBody(data, process.stdin);
-  // curl(1), --data: posted as a browser does it, unless a header says otherwise.
+  const body = await requestBody(data, context.readInput);
+  // curl(1), --data: the content type of a form, unless a header sets another.
   const defaults = body ? { 'content-type': 'application/x-www-form-urlencoded' } : {};
   const headers = await requestHeaders(options.header ?? [], defaults);
   const method = options.request ?? (options.head ? 'HEAD' : body ? 'POST' : 'GET');
@@ -130,7 +128,7 @@ async function invoke(
   const result = await (options.silent ? asked : withProgress(context, `Waiting for ${url} …`, asked));
   api.close();
   if ('problem' in result) {
-    tellProblem(result.problem, context);
+    reportProblem(result.problem, context);
     context.end(exitCodeFor(result.problem));
     return;
   }
@@ -148,7 +146,7 @@ async function invoke(
   context.end(exitCodes.httpError);
 }
 
-/** 3 for what the same call may get past later, without anybody changing anything. */
+/** 3 if the same call can succeed later. */
 function exitCodeFor({ code, retryable }: Problem): ExitCode {
   if (code === 'invalid-request') return exitCodes.usage;
   if (code === 'internal-error') return exitCodes.defect;
@@ -157,7 +155,7 @@ function exitCodeFor({ code, retryable }: Problem): ExitCode {
     : exitCodes.refused;
 }
 
-/** What was sent is not told: headers hold tokens. */
+/** The request is not printed, because headers contain tokens. */
 function handshakeLines(title: string, answer: InvocationResult): string[] {
   const { handshake, timings, status } = escapeStringsForTerminal(answer);
   const { protocol, cipher, connection, server, client } = handshake;

@@ -1,4 +1,4 @@
-// `countersign serve`: the routes of the API from one installation of one's own, until it is stopped.
+// `countersign serve`: serves the API on premises until it is stopped.
 import type { Command } from 'commander';
 import { type RawServeOptions, readServeOptions, type ServeOptions, serveFlags } from '../../serve/options.ts';
 import type { CommandContext } from '../context.ts';
@@ -7,10 +7,10 @@ import { withExamples } from './options.ts';
 
 type Name = keyof typeof serveFlags;
 
-/** Every option of serve/options.ts stands in one of them. */
+/** Groups of the help. Together they have every option of serve/options.ts. */
 const groups: Readonly<Record<string, readonly Name[]>> = {
   'Options:': ['identities', 'identityTtlSeconds', 'workers', 'console', 'docsUrl'],
-  'Who may call, and where:': ['host', 'port', 'tlsCert', 'tlsKey', 'clientCa', 'callers'],
+  'Callers and address:': ['host', 'port', 'tlsCert', 'tlsKey', 'clientCa', 'callers'],
   'Limits:': ['maxCalls', 'maxConnections', 'maxBodyBytes', 'maxHeaderBytes', 'maxBufferedBytes'],
   'Times:': ['headerSeconds', 'requestSeconds', 'keepAliveSeconds', 'shutdownSeconds'],
 };
@@ -18,15 +18,15 @@ const groups: Readonly<Record<string, readonly Name[]>> = {
 export function addServe(program: Command, context: CommandContext): void {
   const command = program
     .command('serve')
-    .summary('serve the API from identities in a folder, without a cloud')
+    .summary('serve the API with identities from a folder, without a cloud')
     .description(
-      'Serves the routes of the API with identities from a folder until SIGTERM or SIGINT stops it; a second one ends it at once. One JSON object a line on standard output.\n\nExit code: 0 it was stopped, 1 it could not start or failed, 2 the command line is wrong.',
+      'Serves the routes of the API with identities from a folder until SIGTERM or SIGINT. A second signal ends it at once. Logs one JSON object per line to standard output.\n\nExit code: 0 stopped by a signal, 1 could not start or failed, 2 the command line is wrong.',
     );
   for (const [heading, names] of Object.entries(groups)) {
     command.optionsGroup(heading);
     for (const name of names) {
       const { flags, means, default: otherwise } = serveFlags[name];
-      // Not commander's own default: serve/options.ts has the one place of it.
+      // No Commander default: serve/options.ts sets it.
       command.option(flags, otherwise === undefined ? means : `${means} (${otherwise})`);
     }
   }
@@ -39,9 +39,9 @@ export function addServe(program: Command, context: CommandContext): void {
   command.action(async (options: RawServeOptions) => {
     const wanted = checked(options);
     const { serveUntilStopped } = await import('../../serve/serve.ts');
-    // As the stack sets it, for workers too: look-ups of names get half of these threads. libuv reads it when it first uses one.
+    // The same value as in the stack, also for workers: half of these threads resolve names. libuv reads it at first use.
     context.environment.UV_THREADPOOL_SIZE ??= '64';
-    // Lines that nobody takes any more are a failure here, not a reader who has seen enough.
+    // A closed stdout is a failure of a server, because its log is lost.
     process.stdout.removeAllListeners('error').on('error', () => process.exit(exitCodes.refused));
     try {
       context.end((await serveUntilStopped(wanted)) as ExitCode);
@@ -59,7 +59,7 @@ function checked(options: RawServeOptions): ServeOptions {
   }
 }
 
-/** server/ throws errors whose message is one sentence; what has a code or a name of its own is a defect and goes on as it is. */
+/** serve/ throws plain errors with one sentence. Any other error is a defect and is rethrown. */
 function sentenceOf(thrown: unknown): string {
   if (thrown instanceof Error && thrown.constructor === Error) return thrown.message;
   throw thrown;

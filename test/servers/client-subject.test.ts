@@ -2,7 +2,7 @@
 // others of the same root out.
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type SubjectForms, subjectForms } from '../../cli/trust-pack/subject-forms.ts';
+import { type SubjectForms, subjectForms } from '../../cli/trust-pack/configurations.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../local/authority/authority.ts';
 import { element, oid, sequence } from '../support/import/encoded.ts';
 import { freePort } from '../support/port.ts';

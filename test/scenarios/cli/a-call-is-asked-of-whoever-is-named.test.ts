@@ -76,12 +76,12 @@ describe('a store that does not answer', () => {
       3,
       /^There is no local cloud at http:\/\/127\.0\.0\.1:1\.\nRun npm start/m,
     ],
-    [['aws'], realCredentials, 3, /^Say --region, or set AWS_REGION\.$/m],
+    [['aws'], realCredentials, 3, /^Give --region, or set AWS_REGION\.$/m],
     [
       ['aws', '--region', 'eu-west-1', '--endpoint', 'http://127.0.0.1:1'],
       realCredentials,
       3,
-      /^Nobody listens there: check --endpoint, /m,
+      /^Nothing listens at that address\. Check --endpoint, /m,
     ],
     [['directory:/no/such/folder'], {}, 2, /^There is no directory \/no\/such\/folder\.$/m],
   ])('is told to whoever sits here: %j', async (source, more, code, sentence) => {
@@ -210,7 +210,7 @@ describe.skipIf(!hasScript)('on a terminal (needs script)', () => {
       );
     expect(await show('/text')).toMatchObject({ code: 0, out: 'grüße\r\n' });
     const refused = await show('/title');
-    expect([refused.code, refused.out]).toEqual([1, expect.stringContaining('may upset your terminal')]);
+    expect([refused.code, refused.out]).toEqual([1, expect.stringContaining('could disturb your terminal')]);
     expect(refused.out).not.toContain('\u001b]0');
     expect((await show('/title', '-o -')).out).toContain('\u001b]0;title\u0007');
   });

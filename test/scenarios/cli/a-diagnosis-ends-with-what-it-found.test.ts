@@ -92,7 +92,7 @@ describe('countersign diagnose', () => {
       3,
       '',
       expect.stringMatching(
-        /^This identity .+ \(destination-forbidden\)\nother\.example is none .+\nIf the identity may go there: countersign identity destinations platform add HOST:PORT --source directory:\S+\n$/,
+        /^This identity .+ \(destination-forbidden\)\nother\.example is none .+\nTo allow this destination: countersign identity destinations platform add HOST:PORT --source directory:\S+\n$/,
       ),
     ]);
     const network = join(source.slice('directory:'.length), 'platform/destinations.json');
@@ -109,7 +109,7 @@ describe('countersign diagnose', () => {
     const nowhere = await run(['https://localhost', '--api', 'http://127.0.0.1:1']);
     expect([nowhere.code, nowhere.error]).toEqual([
       3,
-      'The API at http://127.0.0.1:1 gives no answer (ECONNREFUSED). Nobody listens there.\n',
+      'The API at http://127.0.0.1:1 gives no answer (ECONNREFUSED). Nothing listens at that address.\n',
     ]);
   });
 
@@ -122,7 +122,7 @@ describe('countersign diagnose', () => {
     expect([code, out, error]).toEqual([
       3,
       '',
-      `The API at ${url} answers with HTTP 404 and nothing of Countersign's. It has no such route: check the path of --api.\n`,
+      `The API at ${url} answers with HTTP 404 and not with an answer of Countersign. It has no such route. Check the path of --api.\n`,
     ]);
   });
 
@@ -155,7 +155,7 @@ describe('countersign diagnose', () => {
     [['a', '--api', 'http://api.example'], '--api must be https, unless it is on loopback.'],
     [['a', '--source', 'foo'], '--source must be'],
     [['a', '--source', 'directory:'], '--source'],
-    [['a', '--source', 'directory:/', '--cert', 'c'], 'are for an API: name it with --api.'],
+    [['a', '--source', 'directory:/', '--cert', 'c'], 'need --api.'],
   ])('%j is a wrong command line', async (args, named) => {
     const { code, out, error } = await run(args);
     expect([code, out, error]).toEqual([2, '', expect.stringContaining(named)]);

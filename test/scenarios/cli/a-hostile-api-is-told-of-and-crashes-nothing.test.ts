@@ -101,7 +101,7 @@ describe('an API whose answer has', () => {
     expect([code, out, error]).toEqual([
       3,
       '',
-      `The API at ${api} answers with HTTP 200 and nothing of Countersign's. Something else may listen there.\n`,
+      `The API at ${api} answers with HTTP 200 and not with an answer of Countersign. Another service may use that address.\n`,
     ]);
   });
 

@@ -45,7 +45,7 @@ describe('a passphrase in an argument', () => {
     expect([code, out, error]).toEqual([
       2,
       '',
-      'A passphrase in an argument can be seen by every user of the machine and stays in the history of the shell: use --passphrase-file or --passphrase-env, or give none and be asked.\n',
+      'A passphrase in an argument is visible to every user of the machine and stays in the shell history. Use --passphrase-file or --passphrase-env, or give no option to be asked.\n',
     ]);
     expect(contentsOf(directory)).toEqual({});
   });
@@ -75,11 +75,11 @@ describe.skipIf(!openssl)('a passphrase (needs openssl)', () => {
   it('that is not there, or ends with a blank, is told apart from a wrong one', async () => {
     const { identity, folder, file } = withKeystore();
     const empty = await identity(['import', 'acme', file, '--passphrase-file', folder.write('empty.txt', '')]);
-    expect([empty.code, empty.error]).toEqual([2, expect.stringMatching(/^The file .+empty\.txt is empty: /)]);
+    expect([empty.code, empty.error]).toEqual([2, expect.stringMatching(/^The file .+empty\.txt is empty\. /)]);
     const blank = ['--passphrase-file', folder.write('blank.txt', `${passphrase} \n`)];
     const wrong = await identity(['import', 'acme', file, ...blank]);
     expect([wrong.code, wrong.out]).toEqual([1, expect.stringContaining('The passphrase for bot.p12 is wrong')]);
-    expect(wrong.error).toContain('warning: The passphrase ends with a blank, which counts.');
+    expect(wrong.error).toContain('warning: The passphrase ends with white space, which is part of it.');
     const other = await identity(['import', 'acme', file, '--passphrase-file', folder.write('other.txt', 'no\n')]);
     expect(other.error).not.toContain('blank');
   });

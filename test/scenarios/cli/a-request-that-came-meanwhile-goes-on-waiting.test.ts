@@ -26,17 +26,17 @@ describe.each([
 ] as const)('a request in %s', (_place, open) => {
   it('is dropped by its version, and not the one that came after it', async () => {
     const store = await open();
-    const keep = (text: string) => store.keepRequest('acme', { privateKey: text, certificateRequest: text });
+    const keep = (text: string) => store.saveRequest('acme', { privateKey: text, certificateRequest: text });
     expect(await keep('first')).toBe('kept');
     const used = (await store.request('acme'))?.for ?? '';
     // Somebody gives it up and asks anew, while its certificate is being put in.
-    await store.dropRequest('acme', used);
+    await store.deleteRequest('acme', used);
     expect(await store.request('acme')).toBeUndefined();
     expect(await keep('second')).toBe('kept');
-    await store.dropRequest('acme', used);
+    await store.deleteRequest('acme', used);
     const waiting = await store.request('acme');
     expect(waiting).toMatchObject({ privateKey: 'second' });
-    await store.dropRequest('acme', waiting?.for ?? '');
+    await store.deleteRequest('acme', waiting?.for ?? '');
     expect(await store.request('acme')).toBeUndefined();
   });
 });

@@ -23,11 +23,11 @@ describe('countersign identity rollback', () => {
     expect([back.code, back.out]).toEqual([
       0,
       expect.stringMatching(
-        /^✓ "acme" is CN=first, SHA-256 [0-9A-F:]{95} again; countersign serve takes it up within 5 s\.\n$/,
+        /^✓ "acme" is CN=first, SHA-256 [0-9A-F:]{95} again; countersign serve uses it within 5 s\.\n$/,
       ),
     ]);
     expect(back.error).toMatch(
-      /^"acme" in the directory .+\n {2}from {2}CN=second, SHA-256 .{23}…, \d+ days left\n {2}to {4}CN=first, .+\n {2}and with these destinations again:\n {4}one\.example:443\n$/,
+      /^"acme" in the directory .+\n {2}from {2}CN=second, SHA-256 .{23}…, \d+ days left\n {2}to {4}CN=first, .+\n {2}with its destinations:\n {4}one\.example:443\n$/,
     );
     const forth = await json(['rollback', 'acme', '--yes']);
     expect([forth.code, forth.answer.outcome]).toEqual([0, 'rolled-back']);
@@ -45,7 +45,7 @@ describe('countersign identity rollback', () => {
     const { code, answer } = await json(['rollback', 'acme']);
     expect([code, answer.error]).toEqual([
       1,
-      { code: 'not-confirmed', detail: 'Nothing was changed: there is no terminal to ask on, so say --yes.' },
+      { code: 'not-confirmed', detail: 'Nothing was changed. Without a terminal the command needs --yes.' },
     ]);
     expect(contentsOf(directory)).toEqual(before);
   });
@@ -64,7 +64,7 @@ describe('countersign identity rollback', () => {
     expect([code, out, error]).toEqual([
       1,
       '',
-      expect.stringMatching(/^The version before cannot be used: .*expired.*\.\n$/),
+      expect.stringMatching(/^The previous version cannot be used: .*expired.*\.\n$/),
     ]);
     const { code: left } = await identity(['inspect', 'acme']);
     expect(left).toBe(0);

@@ -69,8 +69,8 @@ describe('a rotation', { timeout: 60_000 }, () => {
     expect([code, answer]).toMatchObject([0, { outcome: 'rotated', certificate: { subject: 'CN=signed' } }]);
     // The same lines however fast it was.
     expect(error.split('\n').slice(1)).toEqual([
-      'The next version waits for its certificate: the issuer is asked.',
-      'The next version has its certificate: it is announced and tried at the destinations.',
+      'The next version waits for its certificate from the issuer.',
+      'The next version has its certificate. It is announced and tested at the destinations.',
       'The next version is in use.',
       '',
     ]);
@@ -82,7 +82,7 @@ describe('a rotation', { timeout: 60_000 }, () => {
     const begun = await identity(['rotate', 'signed']);
     expect([begun.code, begun.out]).toEqual([
       0,
-      expect.stringMatching(/^"signed" is being rotated, version [0-9a-f-]{36}: --wait follows it\.\n$/),
+      expect.stringMatching(/^"signed" is being rotated, version [0-9a-f-]{36}\. Follow it with --wait\.\n$/),
     ]);
   });
 
@@ -94,12 +94,12 @@ describe('a rotation', { timeout: 60_000 }, () => {
     let error = '';
     child.stderr.on('data', (chunk: Buffer) => {
       error += chunk;
-      if (chunk.includes('the issuer is asked')) child.kill('SIGINT');
+      if (chunk.includes('certificate from the issuer')) child.kill('SIGINT');
     });
     const [code] = await once(child, 'close');
     expect([code, error]).toEqual([
       130,
-      expect.stringContaining('The rotation goes on: countersign identity inspect left shows how far it is.\n'),
+      expect.stringContaining('The rotation continues: countersign identity inspect left shows its progress.\n'),
     ]);
     expect(await on.labels('left')).toHaveProperty('AWSPENDING');
   });
@@ -111,9 +111,9 @@ describe('a rotation', { timeout: 60_000 }, () => {
     const waits = await json(['rotate', 'by-hand', '--wait']);
     expect([waits.code, waits.answer]).toMatchObject([
       1,
-      { outcome: 'awaits-signature', detail: 'The certificate request waits for somebody to sign it.' },
+      { outcome: 'awaits-signature', detail: 'The certificate request waits for a signature.' },
     ]);
-    expect(waits.error).toContain('Show the request with countersign identity csr by-hand, have it signed');
+    expect(waits.error).toContain('Print the request with countersign identity csr by-hand, have it signed');
     const kept = await document('by-hand', 'COUNTERSIGN_REQUEST');
     neverPrint(kept.privateKey);
     expect(kept.for).toBe(waits.answer.version);
@@ -134,7 +134,7 @@ describe('a rotation', { timeout: 60_000 }, () => {
     const changed = await json(['complete', 'by-hand', '--certificate', file, '--destination', 'other.example']);
     expect([changed.code, changed.answer.error]).toMatchObject([
       1,
-      { code: 'rotation-under-way', detail: expect.stringContaining('replaces the key and the certificates') },
+      { code: 'rotation-under-way', detail: expect.stringContaining('replaces only the key and the certificates') },
     ]);
     expect(await document('by-hand')).toEqual(current);
     expect((await json(['inspect', 'by-hand', '--stage', 'pending'])).answer.error.code).toBe('no-version');
@@ -177,10 +177,10 @@ describe('a rotation', { timeout: 60_000 }, () => {
       3,
       {
         outcome: 'trying',
-        detail: 'The next version has its certificate: it is announced and tried at the destinations.',
+        detail: 'The next version has its certificate. It is announced and tested at the destinations.',
       },
     ]);
-    expect(waits.error).toContain('it is in the log of the rotation function');
+    expect(waits.error).toContain('see the log of the rotation function');
     expect(await document('blocked')).toEqual(current);
     neverPrint((await document('blocked', 'AWSPENDING')).privateKey);
 

@@ -215,12 +215,12 @@ describe('a trust pack', () => {
     expect([full.code, full.out, full.error]).toEqual([
       1,
       '',
-      `${out} is not empty: name a folder that does not exist yet.\n`,
+      `${out} is not empty. Name a folder that does not exist yet.\n`,
     ]);
     const file = await on.identity(['trust-pack', 'acme', '--out', join(out, 'mine.txt')]);
-    expect([file.code, file.error]).toEqual([2, `${join(out, 'mine.txt')} is not a folder that can be written.\n`]);
+    expect([file.code, file.error]).toEqual([2, `${join(out, 'mine.txt')} is not a writable folder.\n`]);
     const below = await on.identity(['trust-pack', 'acme', '--out', join(out, 'mine.txt/pack')]);
-    expect([below.code, below.error]).toEqual([2, expect.stringContaining('is not a folder that can be written.')]);
+    expect([below.code, below.error]).toEqual([2, expect.stringContaining('is not a writable folder.')]);
     expect(contentsOf(on.folder.path)).toEqual(before);
     const empty = join(on.folder.path, 'empty');
     mkdirSync(empty);
@@ -233,10 +233,7 @@ describe('a trust pack', () => {
     const on = ground();
     on.put('acme', expired(), [{ host: 'api.acme.test' }]);
     const { code, error } = await packOf(on);
-    expect([code, error]).toEqual([
-      0,
-      expect.stringMatching(/^warning: The identity cannot be used as it is: .*expired/),
-    ]);
+    expect([code, error]).toEqual([0, expect.stringMatching(/^warning: The identity cannot be used now: .*expired/)]);
 
     // Without its root the intermediate must not be taken for it.
     const other = ground();
@@ -250,7 +247,7 @@ describe('a trust pack', () => {
   });
 
   it.each([
-    [[], 'The identity lists no single host: say with --host'],
+    [[], 'The identity lists no single host. Name the server of the configurations with --host'],
     [['--host', '*.acme.test'], '--host must be the name or the IPv4 address of one host'],
     [['--host', 'a.test:70000'], '--host must be the name or the IPv4 address of one host'],
     [['--host', 'a.test;include', '--files', '/x'], '--host must be the name or the IPv4 address of one host'],

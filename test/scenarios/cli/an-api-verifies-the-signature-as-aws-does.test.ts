@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { regionInName, signedHeaders } from '../../../cli/api/signature.ts';
+import { regionInName, signedHeaders } from '../../../cli/api/access.ts';
 import { customerRoot, listen, type Received } from '../../support/cli/customer.ts';
 import { runCommand } from '../../support/cli/run-command.ts';
 import { privateFolder } from '../../support/program.ts';
@@ -171,12 +171,12 @@ describe('a signature of the command', () => {
     expect([code, out, error]).toEqual([
       2,
       '',
-      'countersign.invalid does not say which AWS region it is in: name it with --region, or give --token-file, or --cert and --key.\n',
+      'The name countersign.invalid does not contain an AWS region. Give --region, --token-file, or --cert and --key.\n',
     ]);
   });
 
   it.each([
-    ['no credentials', {}, 'There are no AWS credentials to sign the request with: set AWS_ACCESS_KEY_ID and'],
+    ['no credentials', {}, 'There are no AWS credentials to sign the request with. Set AWS_ACCESS_KEY_ID and'],
     [
       'one half of them',
       { AWS_ACCESS_KEY_ID: accessKeyId },

@@ -35,7 +35,7 @@ describe('an identity in Secrets Manager', () => {
     expect([refused.code, refused.out, refused.error]).toEqual([
       1,
       '',
-      `There is an identity "acme" in the local cloud at ${url}: say --replace to make this a new version of it.\n`,
+      `There is an identity "acme" in the local cloud at ${url} already. Use --replace to store a new version of it.\n`,
     ]);
     const replaced = await json(['import', 'acme', pem('2.pem', second), '--replace']);
     expect([replaced.code, replaced.answer.outcome]).toEqual([0, 'replaced']);
@@ -110,13 +110,13 @@ describe('an identity in Secrets Manager', () => {
     expect(lines[1]).toMatch(/^ {4}\S.+\.$/);
     expect(lines.slice(2, 4)).toEqual([
       expect.stringMatching(/^✗ empty {3}– .* no-value$/),
-      '    There is nothing stored under the name yet.',
+      '    Nothing is stored under this name yet.',
     ]);
     expect(lines[4]).toMatch(/^✓ sound {3}\d{4}-\d\d-\d\d {2}CN=sound {2}364 days left$/);
     const inspected = await identity(['inspect', 'sound']);
     expect([inspected.code, inspected.out]).toEqual([0, expect.stringMatching(/^sound {2}arn:aws:secretsmanager:/)]);
     expect(inspected.out).toContain('AWSCURRENT  version ');
-    expect(inspected.out).toContain('  none: the identity may go nowhere\n');
+    expect(inspected.out).toContain('  none: the identity cannot be used\n');
     const broken = await json(['inspect', 'broken']);
     expect([broken.code, broken.answer.isUsable]).toEqual([1, false]);
     for (const text of [inspected.out, broken.out, broken.error]) expect(text).not.toContain('Sesame');
@@ -233,7 +233,7 @@ describe('an identity in Secrets Manager', () => {
     expect([nowhere.code, nowhere.out, nowhere.error]).toEqual([
       3,
       '',
-      'There is no local cloud at http://127.0.0.1:9.\nRun npm start, or say with --source where identities are: directory:PATH, or aws.\n',
+      'There is no local cloud at http://127.0.0.1:9.\nRun npm start, or name another store with --source: directory:PATH or aws.\n',
     ]);
     expect(await list(['--source', 'local', '--endpoint', 'https://secrets.example'])).toMatchObject({ code: 2 });
     expect(await list(['--source', 'aws', '--endpoint', 'http://secrets.example'])).toMatchObject({

@@ -20,7 +20,7 @@ describe('countersign identity import', () => {
     ];
     const { code, out, error } = await identity(['import', 'acme', ...files, ...destination, '--require-mutual']);
     expect(error).toBe(
-      `Reading 4 files.\nProving it by handshakes with a server that trusts its root alone.\nStoring it in the directory ${directory}.\n`,
+      `Reading 4 files.\nTesting it by handshakes with a server that trusts only its root.\nStoring it in the directory ${directory}.\n`,
     );
     expect(code).toBe(0);
     const lines = out.split('\n');
@@ -30,7 +30,7 @@ describe('countersign identity import', () => {
     expect(lines.slice(3, 6)).toEqual([
       'Destinations',
       '  api.acme.example:8443, requireMutual',
-      '✓ proved by handshakes over TLS 1.2 and TLS 1.3',
+      '✓ tested by handshakes over TLS 1.2 and TLS 1.3',
     ]);
     const { version, document } = await directorySource(directory).read('acme', 'AWSCURRENT');
     expect(lines[6]).toBe(`✓ "acme" is imported in the directory ${directory}, version ${version}.`);
@@ -60,7 +60,7 @@ describe('countersign identity import', () => {
       warnings: [{ code: 'any-public-host', sentence: expect.stringContaining('any public host') }],
     });
     expect(answer).not.toHaveProperty('destinations');
-    expect(error).toMatch(/^warning: No destination is listed: /m);
+    expect(error).toMatch(/^warning: No destination is listed, /m);
   });
 
   it('warns of a destination that is any host', async () => {
@@ -71,7 +71,7 @@ describe('countersign identity import', () => {
       [
         {
           code: 'any-public-host',
-          sentence: 'The destination * lets the key go to any public host on port 443.',
+          sentence: 'The destination * allows any public host on port 443.',
         },
       ],
     ]);
@@ -88,7 +88,7 @@ describe('countersign identity import', () => {
       {
         error: {
           code: 'identity-exists',
-          detail: `There is an identity "acme" in the directory ${directory}: say --replace to make this a new version of it.`,
+          detail: `There is an identity "acme" in the directory ${directory} already. Use --replace to store a new version of it.`,
         },
       },
     ]);
@@ -154,7 +154,7 @@ describe('countersign identity import', () => {
     const named = `mkfifo '${pipe}'; { sleep 0.5; cat '${file}' > '${pipe}'; } & ${words} named '${pipe}' ${more}`;
     expect((await runCommand(['--norc', '-c', named], { program: 'bash' })).code).toBe(0);
     const nobody = await identity(['import', 'nobody', pipe]);
-    expect([nobody.code, nobody.error]).toEqual([2, `Nobody writes into the pipe ${pipe}.\n`]);
+    expect([nobody.code, nobody.error]).toEqual([2, `No process writes to the pipe ${pipe}.\n`]);
   });
 
   it('replaces the files of cert-manager, which nobody reads then', async () => {

@@ -54,7 +54,9 @@ describe('a first certificate', () => {
     expect(asked.code).toBe(0);
     // Standard output is the request and nothing else: `> request.pem`.
     expect(asked.out).toMatch(/^-----BEGIN CERTIFICATE REQUEST-----\n[^-]+-----END CERTIFICATE REQUEST-----\n$/);
-    expect(asked.error).toContain(`A new key is kept in the directory ${directory}; this is its request.\n`);
+    expect(asked.error).toContain(
+      `A new key is stored in the directory ${directory}. This is its certificate request.\n`,
+    );
     expect(asked.error).toContain('countersign identity complete acme --certificate FILE\n');
     const key = keyThatWaits(directory, 'acme');
     const file = join(directory, '.countersign/acme.request.json');
@@ -121,7 +123,9 @@ describe('the next certificate', () => {
     const current = issue();
     put('acme', current, [{ host: 'api.acme.example' }]);
     const { answer, error } = await json(['csr', 'acme', '--reuse-key']);
-    expect(error).toContain(`The key in use is kept for it in the directory ${directory}; this is its request.\n`);
+    expect(error).toContain(
+      `The current key is used in the directory ${directory}. This is its certificate request.\n`,
+    );
     const other = createAuthority({ commonName: 'Other Root' }).intermediate({ commonName: 'Other Issuer' });
     const issued = signed(answer.certificateRequest, other);
     const file = folder.write('back.pem', issued.certificate);
@@ -193,7 +197,7 @@ describe('the next certificate', () => {
     for (const args of cells) {
       const ran = await json(['complete', 'acme', ...args]);
       expect([ran.code, ran.answer.error?.code], args.join(' ')).toEqual([1, 'key-not-wanted']);
-      expect(ran.answer.error.detail).toMatch(/^There is a private key in \w+\.pem/);
+      expect(ran.answer.error.detail).toMatch(/^\w+\.pem\b.* contains a private key\./);
     }
     expect(contentsOf(directory)).toEqual(before);
     expect((await json(['complete', 'acme', '--certificate', good])).code).toBe(0);
@@ -237,7 +241,7 @@ describe('the next certificate', () => {
     expect(await identity(['csr', 'acme'])).toMatchObject({
       code: 1,
       out: '',
-      error: `What waits as a certificate request in ${file} cannot be read: take it away.\n`,
+      error: `The certificate request in ${file} cannot be read. Remove it.\n`,
     });
     put('other', issue('other'), []);
     writeFileSync(join(directory, 'other/destinations.json'), '{');
@@ -254,7 +258,7 @@ describe('the next certificate', () => {
       code: 1,
       out: '',
       error:
-        'A directory rotates nothing: countersign identity csr acme makes the next key, complete puts its certificate into use.\n',
+        'A directory has no rotation. Make the next key with countersign identity csr acme, and put its certificate into use with complete.\n',
     });
     expect(await identity(['rotate', 'acme', '--timeout', '0'])).toMatchObject({ code: 2 });
   });

@@ -1,6 +1,7 @@
 // `countersign identity destinations` on a directory: list, add, remove and set, what each refuses, and what it warns of.
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { destinationsFrom } from '../../../cli/identity/destination-words.ts';
+import { parseDestinations } from '../../../cli/identity/destination-options.ts';
 import { contentsOf, ground, issue } from '../../support/cli/identity-ground.ts';
 
 const hosts = ({ destinations }: { destinations: { host: string }[] }) => destinations.map(({ host }) => host);
@@ -61,7 +62,7 @@ describe('countersign identity destinations', () => {
     expect([last.code, last.answer.destinations, last.error]).toEqual([
       0,
       [],
-      expect.stringContaining('warning: "acme" may go nowhere now.\n'),
+      expect.stringContaining('warning: "acme" has no destinations now and cannot be used.\n'),
     ]);
     // The identity is still one: nothing but its destinations was changed.
     expect(await identity(['inspect', 'acme'])).toMatchObject({ code: 0 });
@@ -76,7 +77,7 @@ describe('countersign identity destinations', () => {
       {
         code: 'destination-exists',
         detail:
-          'https://One.example is a destination of "acme" already: to change how it is reached, remove it and add it again, or set them all.',
+          'https://One.example is a destination of "acme" already. To change its settings, remove it and add it again, or set all destinations.',
       },
     ]);
     const absent = await change('remove', 'one.example', 'one.example:8443');
@@ -84,7 +85,8 @@ describe('countersign identity destinations', () => {
       1,
       {
         code: 'destination-missing',
-        detail: 'one.example:8443 is no destination of "acme" (the port counts, and * is a destination of its own).',
+        detail:
+          'one.example:8443 is not a destination of "acme". The port must match, and * matches only the destination *.',
       },
     ]);
     const twice = await change('add', 'two.example', 'two.example:443');
@@ -127,14 +129,14 @@ describe('countersign identity destinations', () => {
     const removed = await change('remove', '*');
     expect([removed.code, removed.answer.error.detail]).toEqual([
       1,
-      '"acme" lists no destination, so it may go to any public host: set those it may go to.',
+      '"acme" lists no destination, so it can be presented to any public host. Set the destinations that it needs.',
     ]);
     const added = await change('add', 'one.example');
     expect([added.code, hosts(added.answer), added.error]).toEqual([
       0,
       ['one.example'],
       expect.stringContaining(
-        'warning: Until now "acme" could go to any public host on port 443; from now on only where it is listed.\n',
+        'warning: Until now "acme" could be presented to any public host on port 443. From now on only to the listed destinations.\n',
       ),
     ]);
   });
@@ -147,7 +149,7 @@ describe('countersign identity destinations', () => {
 
   it('warns where * is new among them, and not again', async () => {
     const { change } = withDestinations([{ host: 'one.example' }]);
-    const sentence = 'warning: "acme": the destination * lets the key go to any public host on port 443.\n';
+    const sentence = 'warning: "acme": the destination * allows any public host on port 443.\n';
     expect((await change('add', '*')).error).toContain(sentence);
     expect((await change('add', 'two.example')).error).not.toContain('any public host');
     expect((await change('set', '*:8443')).error).toContain('any public host on port 8443.\n');
@@ -162,19 +164,19 @@ describe('countersign identity destinations', () => {
   });
 
   it.each([
-    [['grant', 'a.example'], '"grant" is none of list, add, remove, set: write one of them before the places.'],
-    [['list', 'a.example'], 'list takes no places.'],
-    [['list', '--dry-run'], '--dry-run is for add, remove and set.'],
-    [['add'], 'Say what to add: host, host:port or https://host:port.'],
-    [['remove'], 'Say what to remove'],
-    [['add', 'a.example', '--file', 'x'], '--file is for set.'],
-    [['set'], 'Give destinations, or a list of them with --file.'],
-    [['set', 'a.example', '--file', 'x'], 'Give destinations, or a list of them with --file.'],
+    [['grant', 'a.example'], '"grant" is not an action. Write list, add, remove, set before the places.'],
+    [['list', 'a.example'], 'list takes no destinations.'],
+    [['list', '--dry-run'], '--dry-run works only with add, remove and set.'],
+    [['add'], 'Name the destinations to add: host, host:port or https://host:port.'],
+    [['remove'], 'Name the destinations to remove'],
+    [['add', 'a.example', '--file', 'x'], '--file works only with set.'],
+    [['set'], 'Give either destinations or --file.'],
+    [['set', 'a.example', '--file', 'x'], 'Give either destinations or --file.'],
     [
       ['set', '--file', 'package.json', '--require-mutual'],
-      '--require-mutual is about destinations that the command line names',
+      '--require-mutual applies only to destinations that the command line names',
     ],
-    [['remove', 'a.example', '--probe', '/'], '--probe is about destinations that are added or set.'],
+    [['remove', 'a.example', '--probe', '/'], '--probe applies only to destinations that are added or set.'],
     [['set', '--file', 'README.md'], '--file: README.md is not JSON.'],
     [['set', '--file', 'package.json'], 'destinations must be a list.'],
   ])('%j is a wrong command line', async (args, said) => {
@@ -188,14 +190,14 @@ describe('countersign identity destinations', () => {
     [['a.example:65536'], {}, 'a.example:65536: the port must be a whole number from 1 to 65535.'],
     [['a.example:0'], {}, 'a.example:0: the port must be a whole number from 1 to 65535.'],
     [['a b'], {}, 'a b: the host must be'],
-    [['http://a.example'], {}, 'http://a.example is not https: an identity goes over TLS alone.'],
-    [['https://me:pw@a.example'], {}, 'A destination holds no user and no password.'],
-    [['::1'], {}, '::1 is no destination: write host, host:port or https://host:port.'],
+    [['http://a.example'], {}, 'http://a.example is not https. An identity is used only with TLS.'],
+    [['https://me:pw@a.example'], {}, 'A destination must not contain a user or a password.'],
+    [['::1'], {}, '::1 is not a destination. Write host, host:port or https://host:port.'],
     [['a.example'], { network: 'all' }, '--network must be'],
     [['a.example'], { pin: ['sha256/x'] }, '--pin must be'],
     [['a.example'], { probe: 'health' }, '--probe must'],
     [['a.example'], { serverRoots: 'package.json' }, '--server-roots must be PEM certificates.'],
   ])('%j with %j is refused with the reason', async (texts, options, said) => {
-    await expect(destinationsFrom(texts, options)).rejects.toThrow(said);
+    await expect(parseDestinations(texts, options, async (path) => readFileSync(path))).rejects.toThrow(said);
   });
 });

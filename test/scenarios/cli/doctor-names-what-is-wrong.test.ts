@@ -64,7 +64,7 @@ async function installation(): Promise<{ path: string; source: string[]; port: n
 }
 
 /** With that certificate in place of a sound one, and no destination with one host. */
-function identityOf(issued: ReturnType<typeof platformIssuer.issue>): string[] {
+function identityFolder(issued: ReturnType<typeof platformIssuer.issue>): string[] {
   const { path } = privateFolder();
   writeIdentity(path, 'platform', issued, [{ host: '*.acme.example' }]);
   return ['--source', `directory:${path}`];
@@ -112,8 +112,8 @@ describe('countersign doctor', () => {
   });
 
   it.each([
-    [{ COUNTERSIGN_IDENTITY_TLL: '5' }, 'COUNTERSIGN_IDENTITY_TLL', 'is no setting of Countersign'],
-    [{ HTTPS_PROXY: 'http://user:word@proxy.example' }, 'HTTPS_PROXY', 'goes to destinations directly'],
+    [{ COUNTERSIGN_IDENTITY_TLL: '5' }, 'COUNTERSIGN_IDENTITY_TLL', 'is not a setting of Countersign'],
+    [{ HTTPS_PROXY: 'http://user:word@proxy.example' }, 'HTTPS_PROXY', 'connects to destinations directly'],
   ])('what in the environment does not do what it seems to: %j', async (environment, subject, said) => {
     const { source } = await installation();
     const warning = onlyWarning(await examine(source, environment));
@@ -145,7 +145,7 @@ describe('countersign doctor', () => {
       notBefore: inDays(-9),
       notAfter: inDays(-1),
     });
-    const failure = onlyFailure(await examine(identityOf(expired)));
+    const failure = onlyFailure(await examine(identityFolder(expired)));
     expect([failure.check, failure.subject]).toEqual(['identity', 'platform']);
     expect(failure.detail).toMatch(/expired/);
     const { path, source } = await installation();
@@ -155,13 +155,13 @@ describe('countersign doctor', () => {
 
   it('an identity that expires soon, and one that may go anywhere', async () => {
     const soon = onlyWarning(
-      await examine(identityOf(platformIssuer.issue({ commonName: 'p', usage: 'client', notAfter: inDays(9.5) }))),
+      await examine(identityFolder(platformIssuer.issue({ commonName: 'p', usage: 'client', notAfter: inDays(9.5) }))),
     );
     expect([soon.check, soon.detail]).toEqual(['identity', expect.stringMatching(/^can be used until .+, 9 days$/)]);
     const { path, source } = await installation();
     rmSync(join(path, 'platform/destinations.json'));
     const anywhere = onlyWarning(await examine(source));
-    expect([anywhere.check, anywhere.detail]).toEqual(['identity', 'may be presented to any host']);
+    expect([anywhere.check, anywhere.detail]).toEqual(['identity', 'can be presented to any host']);
   });
 
   it('a key that others can read, and files that others can change', async () => {
@@ -202,14 +202,14 @@ describe('countersign doctor', () => {
       check: 'identity',
       subject: 'platform',
       detail: `User 65534, who runs this, cannot read ${key}. It belongs to user 0 and group 0, mode 0600.`,
-      remedy: expect.stringMatching(/^Give it to that user /),
+      remedy: expect.stringMatching(/^Give that user /),
     });
     // What it could not look at is not called sound.
     chmodSync(folder, 0o700);
     const closed = await asService(source);
     const files = closed.checks.filter(({ check }) => check === 'files');
     expect(files.map(({ status, detail }) => [status, detail])).toEqual([
-      ['skipped', `${folder}: this user cannot look there`],
+      ['skipped', `${folder}: this user cannot read it`],
     ]);
     expect(found(closed, 'failure')[0]?.detail).toContain(`cannot read ${folder}. It belongs to user 0`);
     chmodSync(path, 0o700);
@@ -219,7 +219,7 @@ describe('countersign doctor', () => {
   it('a folder that is an identity itself', async () => {
     const { path } = await installation();
     const below = ['--source', `directory:${join(path, 'platform')}`];
-    const sentence = `The directory ${join(path, 'platform')} is itself an identity: name the one above, ${path}.`;
+    const sentence = `The directory ${join(path, 'platform')} is the folder of one identity. Name the directory above it, ${path}.`;
     expect(onlyFailure(await examine(below))).toMatchObject({ check: 'store', detail: sentence });
     for (const words of [
       ['identity', 'list'],
@@ -351,7 +351,7 @@ describe('countersign doctor --api', () => {
     const forbidden = onlyFailure(await examine([...known, '--identity', 'acme']));
     expect(forbidden).toMatchObject({ check: 'api', subject: 'acme' });
     const nobody = onlyFailure(await examine(['--api', 'http://127.0.0.1:1']));
-    expect([nobody.check, nobody.detail]).toEqual(['api', expect.stringContaining('Nobody listens there.')]);
+    expect([nobody.check, nobody.detail]).toEqual(['api', expect.stringContaining('Nothing listens at that address.')]);
   });
 });
 

@@ -158,7 +158,7 @@ describe('an identity in a directory', () => {
         ['destinations.json', JSON.stringify([destination])],
       ]);
     const at = async (path: string) =>
-      JSON.parse((await directorySource(join(path, '../..')).read(basename(path), 'AWSCURRENT')).document);
+      JSON.parse((await directorySource(join(path, '..')).read(basename(path), 'AWSCURRENT')).document);
     const isWhole = async (version: IssuedCertificate) => {
       const { privateKey, certificate } = await at(folder);
       expect([privateKey, certificate]).toEqual([version.privateKey, version.certificate]);
@@ -205,14 +205,14 @@ describe('an identity in a directory', () => {
     const { code, out, error } = await identity(['import', 'acme', pem('bot.pem', issue())]);
     expect([code, out]).toEqual([3, '']);
     expect(error).toContain(
-      `The directory ${directory} cannot be used: the folder of the identity holds other files.\n`,
+      `The directory ${directory} cannot be used: the folder of the identity contains other files.\n`,
     );
     expect(readdirSync(join(directory, 'acme'))).toEqual(['notes.txt']);
     writeFileSync(join(directory, 'other'), 'a file');
     const file = await identity(['import', 'other', pem('bot.pem', issue())]);
     expect([file.code, file.error]).toEqual([
       3,
-      expect.stringContaining('there is a file where the folder of the identity would be'),
+      expect.stringContaining('a file is in the place of the folder of the identity'),
     ]);
   });
 });
@@ -237,7 +237,7 @@ describe.skipIf(!isRoot || !setpriv)('a directory of somebody else (needs root a
     const refused = await runCommand([...asNobody, ...args], options);
     expect([refused.code, refused.out]).toEqual([3, '']);
     expect(refused.error).toContain(
-      `The directory ${directory} cannot be used: this user may not read or write there.\n`,
+      `The directory ${directory} cannot be used: this user cannot read or write there.\n`,
     );
     expect(refused.error).not.toContain('PRIVATE');
     expect(contentsOf(folder.path)).toEqual(before);

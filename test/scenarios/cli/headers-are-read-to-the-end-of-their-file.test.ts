@@ -1,6 +1,6 @@
 // `-H @file` from a pipe, which gives what it has: a piece at a time, as many reads as there are.
 import { describe, expect, it, vi } from 'vitest';
-import { requestHeaders } from '../../../cli/invoke/request-headers.ts';
+import { requestHeaders } from '../../../cli/invoke/request.ts';
 import { privateFolder } from '../../support/program.ts';
 
 vi.mock('node:fs/promises', async (original) => {

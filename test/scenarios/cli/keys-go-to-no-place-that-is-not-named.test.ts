@@ -5,7 +5,7 @@ import { runCommand } from '../../support/cli/run-command.ts';
 import { startServer } from '../../support/local-secrets-manager/local-server.ts';
 import { privateFolder } from '../../support/program.ts';
 
-const safely = 'it must be https, unless it is on loopback.';
+const safely = 'It must be https, unless it is on loopback.';
 
 describe('an endpoint of Secrets Manager that nobody named on the command line', () => {
   it.each(['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'AWS_ENDPOINT_URL'])('in %s is told with the place', async (name) => {
@@ -24,7 +24,7 @@ describe('an endpoint of Secrets Manager that nobody named on the command line',
     ['AWS_ENDPOINT_URL', 'http://secrets.localhost:8081'],
   ])('in %s must not be %s', async (name, url) => {
     const environment = { ...account, [name]: url };
-    const sentence = `The environment or the AWS profile has ${url} as the endpoint of Secrets Manager: ${safely}\n`;
+    const sentence = `The environment or the AWS profile sets the endpoint of Secrets Manager to ${url}. ${safely}\n`;
     for (const args of [
       ['identity', 'list'],
       ['invoke', 'https://a.example'],
@@ -60,7 +60,7 @@ describe('an endpoint of Secrets Manager that nobody named on the command line',
     const ignoring = { ...account, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true' };
     expect(await runCommand(args, { environment: ignoring })).toMatchObject({
       code: 2,
-      out: expect.stringContaining('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS keeps --endpoint from its effect'),
+      out: expect.stringContaining('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS disables --endpoint'),
     });
     expect(seen).toEqual([]);
   });

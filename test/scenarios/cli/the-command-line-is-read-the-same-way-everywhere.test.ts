@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { openContext } from '../../../cli/context.ts';
-import { addVerbs } from '../../../cli/verbs.ts';
+import { addVerbs } from '../../../cli/verbs/all.ts';
 import { directoryFor, listen } from '../../support/cli/customer.ts';
 import { root, runCommand } from '../../support/cli/run-command.ts';
 import { privateFolder } from '../../support/program.ts';
@@ -81,7 +81,7 @@ describe('a wrong command line', () => {
         2,
         { error: { code: 'usage', detail: expect.stringContaining("unknown option '--no-such-option'") } },
       ]);
-      expect(error).toContain('Add --help to see what there is.');
+      expect(error).toContain('Add --help to print the verbs and options.');
     },
   );
 

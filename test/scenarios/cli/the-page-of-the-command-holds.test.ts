@@ -7,7 +7,7 @@ import { Command, type Option } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { openContext } from '../../../cli/context.ts';
 import { exitCodes } from '../../../cli/exit-code.ts';
-import { addVerbs } from '../../../cli/verbs.ts';
+import { addVerbs } from '../../../cli/verbs/all.ts';
 import { demoHosts } from '../../../local/demo-api/hosts.ts';
 import { readOptions } from '../../../local/program.ts';
 import { mainFile, root } from '../../support/cli/run-command.ts';

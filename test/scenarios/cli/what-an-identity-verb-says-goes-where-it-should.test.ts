@@ -67,8 +67,8 @@ describe('the verbs of identities', () => {
     ]);
     const ended = await identity(['inspect', 'ended']);
     expect([ended.code, ended.out]).toEqual([1, expect.stringMatching(/unusable: .+ \(expired\)\n/)]);
-    expect(ended.out).toContain('  any public host on port 443: none is listed\n');
-    expect(ended.out).toContain('  by hand: a directory rotates nothing\n');
+    expect(ended.out).toContain('  any public host on port 443 (no destination is listed)\n');
+    expect(ended.out).toContain('  by hand: a directory has no rotation\n');
   });
 
   it('write no colour into a pipe, and stop without a word when nobody reads on', async () => {
@@ -86,7 +86,7 @@ describe('the verbs of identities', () => {
     const listed = await identity(['list']);
     expect([listed.code, listed.out]).toEqual([
       0,
-      '✗ fresh  –    request-waits\n    A certificate request waits for its first certificate: countersign identity csr shows it, complete puts the certificate in.\n',
+      '✗ fresh  –    request-waits\n    A certificate request waits for its first certificate: countersign identity csr prints it, complete stores the certificate.\n',
     ]);
   });
 

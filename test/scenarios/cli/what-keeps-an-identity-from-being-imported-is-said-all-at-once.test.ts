@@ -104,30 +104,27 @@ describe('a command line that is wrong', () => {
   it.each([
     [['import'], "missing required argument 'name'"],
     [['import', 'acme'], "missing required argument 'files'"],
-    [['import', 'Acme', 'a.pem'], '"Acme" is no name of an identity. A name is 1 to 63 lower-case letters'],
-    [['import', 'key.pem', 'a.pem'], '"key.pem" stands where the name of the identity belongs: '],
+    [['import', 'Acme', 'a.pem'], '"Acme" is not a valid name of an identity. A name has 1 to 63 lower-case letters'],
+    [['import', 'key.pem', 'a.pem'], '"key.pem" is not a name of an identity. Write '],
     [['import', 'acme', 'a', '--destination', 'b', '--network', 'internal'], '--network must be "public", "private"'],
     [['import', 'acme', 'missing.pem'], 'There is no file missing.pem.'],
-    [['import', 'acme', '/'], '/ is a folder: name the files in it.'],
+    [['import', 'acme', '/'], '/ is a folder. Name the files in it.'],
     [['import', 'acme', 'a', '--destination', 'http://a'], 'http://a is not https'],
     [['import', 'acme', 'a', '--destination', 'a', '--destinations', 'b'], 'not both'],
     [['import', 'acme', 'a', '--destinations', 'nowhere.json'], 'There is no file nowhere.json.'],
     [
       ['import', 'acme', 'a', '--require-mutual'],
-      '--require-mutual is about destinations that --destination names; in a file each has its own.',
+      '--require-mutual applies only to destinations that --destination names. In a file each destination has its own settings.',
     ],
     [
       ['import', 'acme', 'a', '--destinations', 'package.json', '--pin', 'x'],
-      '--pin is about destinations that --destination names',
+      '--pin applies only to destinations that --destination names',
     ],
-    [['import', 'acme', 'package.json', '--renewal', 'manual'], 'A directory rotates nothing'],
-    [
-      ['import', 'acme', 'package.json', '--source', 'nowhere'],
-      '--source must be directory: and a path, local, or aws.',
-    ],
+    [['import', 'acme', 'package.json', '--renewal', 'manual'], 'A directory has no rotation'],
+    [['import', 'acme', 'package.json', '--source', 'nowhere'], '--source must be directory:PATH, local or aws.'],
     [
       ['import', 'acme', 'package.json', '--source', 'directory:/nowhere'],
-      'There is no directory /nowhere: make it first',
+      'There is no directory /nowhere. Create it first',
     ],
     [['import', 'acme', 'package.json', '--source', 'directory:/etc/passwd'], 'There is no directory /etc/passwd'],
   ])('%j', async (args, said) => {

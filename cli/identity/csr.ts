@@ -1,4 +1,4 @@
-// `identity csr`: the certificate request that waits for a signature, or a new key and its request where none does.
+// `identity csr`: prints the certificate request that waits for a signature, or makes a key and its request.
 import { X509Certificate } from 'node:crypto';
 import { CountersignError } from '../../core/errors.ts';
 import { type KeyAlgorithm, keyAlgorithms } from '../../core/identity/renewal.ts';
@@ -7,10 +7,10 @@ import { readCertificateRequest } from '../../core/x509/certificate.ts';
 import { readName } from '../../core/x509/distinguished-name.ts';
 import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
-import type { IdentityState, IdentityStore, KeptRequest } from '../store/identity-store.ts';
+import type { IdentityState, IdentityStore, PendingRequest } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { requireName } from './change.ts';
-import { membersOrNone } from './described.ts';
+import { parseMembers } from './identity-view.ts';
 
 export interface CsrOptions extends WriteOptions {
   readonly subject?: string;
@@ -20,35 +20,35 @@ export interface CsrOptions extends WriteOptions {
   readonly new?: boolean;
 }
 
-/** The request is public, and all that goes to stdout; its key stays in the store. */
+/** Only the request, which is public, goes to stdout. Its key stays in the store. */
 export async function showRequest(name: string, options: CsrOptions, context: CommandContext): Promise<void> {
   requireName(name);
   const algorithm = algorithmFrom(options.key);
   const store = await openStore(options, context);
   void context.interrupted;
-  const state = await store.look(name);
+  const state = await store.state(name);
   const waiting = await store.request(name);
   const kept = options.new ? undefined : waiting;
   if (kept !== undefined && isAsking(options)) {
     throw refusal(
       'request-waits',
-      `A request of "${name}" waits already, and is as it is: show it without options, or say --new to give its key up.`,
+      `A request of "${name}" waits already and cannot be changed. Print it without options, or replace it and its key with --new.`,
     );
   }
-  // Of a rotation nothing is given up here: it goes on with what it has asked for.
+  // A rotation continues with the request that it made.
   if (options.new && state?.pending !== undefined) {
     throw refusal(
       'rotation-under-way',
-      `A rotation of "${name}" waits for this request: cancel the rotation first (docs/rotation.md).`,
+      `A rotation of "${name}" waits for this request. Cancel the rotation first (docs/rotation.md).`,
     );
   }
   const made = kept === undefined;
   const { certificateRequest: text } =
     kept ?? (await makeRequest(name, state, { ...options, algorithm, givesUp: waiting }, store, context));
   const subject = subjectOf(text);
-  const key = options.reuseKey ? 'The key in use is kept for it' : 'A new key is kept';
+  const key = options.reuseKey ? 'The current key is used' : 'A new key is stored';
   context.output.progress(
-    made ? `${key} in ${store.place}; this is its request.` : `This request waits in ${store.place}.`,
+    made ? `${key} in ${store.place}. This is its certificate request.` : `This request waits in ${store.place}.`,
   );
   context.output.progress(
     `Have it signed for client authentication, then: countersign identity complete ${name} --certificate FILE`,
@@ -65,18 +65,19 @@ function isAsking({ subject, name = [], key, reuseKey }: CsrOptions): boolean {
 async function makeRequest(
   name: string,
   state: IdentityState | undefined,
-  options: CsrOptions & { readonly algorithm: KeyAlgorithm | undefined; readonly givesUp: KeptRequest | undefined },
+  options: CsrOptions & { readonly algorithm: KeyAlgorithm | undefined; readonly givesUp: PendingRequest | undefined },
   store: IdentityStore,
   context: CommandContext,
 ): Promise<{ certificateRequest: string }> {
   if (state?.rotation?.isEnabled) {
-    const renewal = `"${name}" is rotated by Secrets Manager, and no request waits for a signature`;
-    throw refusal('no-request', `${renewal}: begin a rotation with countersign identity rotate ${name}.`);
+    const renewal = `"${name}" is rotated by Secrets Manager, and no request waits`;
+    throw refusal('no-request', `${renewal}. Start a rotation with countersign identity rotate ${name}.`);
   }
   const members = state?.hasCurrent ? await membersInUse(name, options.subject !== undefined, store) : {};
   const currentKey = typeof members.privateKey === 'string' ? members.privateKey : undefined;
   const like = readable(members.certificate);
-  if (options.reuseKey && currentKey === undefined) throw usageError('--reuse-key: there is no current key.');
+  if (options.reuseKey && currentKey === undefined)
+    throw usageError('--reuse-key needs a current key, and there is none.');
   if (!options.reuseKey) context.output.progress('Making a key.');
   const kind = options.algorithm ?? keyAlgorithmOf(currentKey ?? '') ?? 'EC_P256';
   const privateKey = options.reuseKey && currentKey ? currentKey : await newPrivateKey(kind);
@@ -87,24 +88,24 @@ async function makeRequest(
     like,
   });
   context.interrupted.throwIfAborted();
-  // Only now: a key that is given up cannot be had back, and all that could be wrong with the new request is known.
-  if (options.givesUp !== undefined) await store.dropRequest(name, options.givesUp.for);
-  if ((await store.keepRequest(name, { privateKey, certificateRequest: text })) === 'kept')
+  // Only now, when nothing else can fail: the old key cannot be restored.
+  if (options.givesUp !== undefined) await store.deleteRequest(name, options.givesUp.for);
+  if ((await store.saveRequest(name, { privateKey, certificateRequest: text })) === 'kept')
     return { certificateRequest: text };
   throw refusal(
     'changed-meanwhile',
-    `Another request of "${name}" was made at the same moment: say it again to see that one.`,
+    `Another request of "${name}" was made at the same moment. Run the command again to print it.`,
   );
 }
 
-/** What is stored may be unusable, which a new certificate is to mend: nothing of it is needed where the subject is said. */
+/** The stored identity can be unusable, which the new certificate will repair. With a subject nothing of it is needed. */
 async function membersInUse(
   name: string,
   hasSubject: boolean,
   store: IdentityStore,
 ): Promise<Readonly<Record<string, unknown>>> {
   try {
-    return membersOrNone((await store.read(name, 'AWSCURRENT'))?.document ?? '');
+    return parseMembers((await store.read(name, 'AWSCURRENT'))?.document ?? '');
   } catch (thrown) {
     if (!hasSubject || !(thrown instanceof CountersignError) || thrown.code !== 'identity-unusable') throw thrown;
     return {};

@@ -1,4 +1,4 @@
-// An invocation's answer as curl writes it: the body untouched, the head before it where it is asked for, to a file or to stdout.
+// Writes the answer of an invocation like curl: the body unchanged, optionally after the head, to a file or to stdout.
 import { closeSync, constants, openSync, rmSync, writeFileSync } from 'node:fs';
 import { access, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -8,13 +8,13 @@ import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
 
 export interface WrittenAs {
-  /** A file; `-` is stdout, whatever comes. */
+  /** Path of a file. `-` is stdout, even for binary content on a terminal. */
   readonly file: string | undefined;
   readonly withHead: boolean;
   readonly withBody: boolean;
 }
 
-/** Before the call, which may change something: whether its answer can be written there. Throws a usage error. */
+/** Checks before the call, which can have effects, that its answer can be written. Throws a usage error. */
 export async function requireWritable(file: string | undefined): Promise<void> {
   if (file === undefined || file === '-') return;
   try {
@@ -26,7 +26,7 @@ export async function requireWritable(file: string | undefined): Promise<void> {
   }
 }
 
-/** Throws a refusal for what would upset a terminal, and for a file that cannot be written. */
+/** Throws a refusal for binary content on a terminal, and for a file that cannot be written. */
 export async function writeAnswer(
   answer: InvocationResult,
   { file, withHead, withBody }: WrittenAs,
@@ -45,22 +45,22 @@ export async function writeAnswer(
     if (isShown) output.raw(lines.map(escapeForTerminal).join('\n'));
     else output.raw(Buffer.from(lines.join('\r\n'), 'latin1'));
   }
-  if (isShown && upsets(body)) {
+  if (isShown && isBinary(body)) {
     throw refusal(
       'binary-answer',
-      'The answer is not plain text and may upset your terminal: write it to a file with -o FILE, or here all the same with -o -.',
+      'The answer is not plain text and could disturb your terminal. Write it to a file with -o FILE, or to the terminal with -o -.',
     );
   }
   output.raw(body);
 }
 
-/** As curl does it: into the file that is there, so that its mode and its links stay. It never holds a part of an answer. */
+/** Writes into an existing file, like curl, so that its mode and links stay. Never leaves a part of an answer. */
 async function writeToFile(file: string, content: Buffer, context: CommandContext): Promise<void> {
   const found = await stat(file).catch(() => undefined);
   try {
-    // A pipe may keep whoever writes waiting.
+    // Writing to a pipe can block.
     if (found && !found.isFile()) await writeFile(file, content);
-    // Once that was read, a signal waits until this turn is over, and does not cut the writing off.
+    // After `interrupted` was read, a signal is handled after this synchronous write.
     else if (!context.interrupted.aborted) writeWhole(file, content);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
@@ -80,7 +80,7 @@ function writeWhole(file: string, content: Buffer): void {
   }
 }
 
-/** Ends in an empty line. The version is the one that Countersign speaks; the server's own words behind the status are not handed on. */
+/** Ends in an empty line. HTTP/1.1 is the version that Countersign uses; the reason phrase is not passed on. */
 function headOf({ status, headers }: InvocationResult): string[] {
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     [value].flat().map((one) => `${name}: ${(one as string).replaceAll(/[\r\n]/g, ' ')}`),
@@ -88,8 +88,8 @@ function headOf({ status, headers }: InvocationResult): string[] {
   return [`HTTP/1.1 ${status}`, ...lines, '', ''];
 }
 
-/** What is no UTF-8, and what steers a terminal: any control but tab and line break. */
-function upsets(body: Buffer): boolean {
+/** Not UTF-8, or with control characters other than tab and line break. */
+function isBinary(body: Buffer): boolean {
   const text = body.toString('utf8');
   return text.includes('\ufffd') || /[^\P{Cc}\t\r\n]|[\p{Cf}\p{Zl}\p{Zp}]/u.test(text.replace(/^\ufeff/, ''));
 }

@@ -1,11 +1,13 @@
-// What may be shown of a stored identity: its certificates, its destinations, how it is renewed; no key and no secret of an issuer.
+// A stored identity as it is printed: certificates, destinations and renewal, without its key and without secrets of an issuer.
 import { X509Certificate } from 'node:crypto';
 import { reportCertificate } from '../../core/diagnosis/certificate-report.ts';
 import { CountersignError } from '../../core/errors.ts';
+import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import { checkIdentity } from '../../core/identity/check.ts';
 import { parseRenewal } from '../../core/identity/renewal.ts';
-import { daysUntil, pinOf } from '../../core/x509/certificate.ts';
+import { daysUntil, expirySoonDays, pinOf } from '../../core/x509/certificate.ts';
 import { readCertificates } from '../../core/x509/chain.ts';
+import type { Paint } from '../output.ts';
 import type { StageName, StoredDocument } from '../store/identity-store.ts';
 
 export interface CertificateView {
@@ -17,7 +19,7 @@ export interface CertificateView {
   /** ISO 8601. */
   readonly validFrom: string;
   readonly validTo: string;
-  /** Whole days until `validTo`, rounded down; negative when it is over. */
+  /** Whole days until `validTo`, rounded down; negative after it. */
   readonly daysLeft: number;
   /** SHA-256 of the DER, as `AA:BB:…`. */
   readonly fingerprint256: string;
@@ -31,18 +33,18 @@ export interface IdentityView {
   readonly version: string;
   readonly stage: StageName;
   readonly isUsable: boolean;
-  /** Why it is not usable: a rule of docs/identities.md, and a sentence. */
+  /** Why it is unusable: a rule of docs/identities.md, and a sentence. */
   readonly problem?: { readonly reason: string; readonly detail: string };
-  /** As far as they can be read: the client's first, the root last. */
+  /** The certificates that can be read, client certificate first, root last. */
   readonly certificates: readonly CertificateView[];
-  /** As stored; absent: any public host on port 443. */
+  /** As stored. Absent: any public host on port 443. */
   readonly destinations?: readonly unknown[];
   readonly renewal?: unknown;
 }
 
-/** `now` in milliseconds since 1970. Throws nothing for what a document may hold. */
+/** `now` in milliseconds since 1970. Does not throw for any content of a document. */
 export function identityView(name: string, stage: StageName, stored: StoredDocument, now: number): IdentityView {
-  const members = membersOrNone(stored.document);
+  const members = parseMembers(stored.document);
   const problem = problemOf(name, stage, stored, now);
   return {
     version: stored.version,
@@ -70,14 +72,14 @@ function describeCertificate(
 }
 
 export interface CertificateInRole {
-  /** By the key of the document that it stands at: where the root cannot be read, no intermediate is taken for it. */
+  /** By the member of the document, so that an intermediate is never taken for an unreadable root. */
   readonly role: CertificateView['role'];
   readonly certificate: X509Certificate;
 }
 
 const roles = { certificate: 'client', intermediateCertificates: 'intermediate', rootCertificate: 'root' } as const;
 
-/** The client certificate, its issuers in order, the root: as far as each key of the document can be read. */
+/** Client certificate, intermediates in issuer order, root. Skips members that cannot be read. */
 export function certificatesOf(members: Readonly<Record<string, unknown>>): readonly CertificateInRole[] {
   return (Object.keys(roles) as (keyof typeof roles)[]).flatMap((key) => {
     try {
@@ -89,13 +91,13 @@ export function certificatesOf(members: Readonly<Record<string, unknown>>): read
   });
 }
 
-/** Undefined where it cannot be read. */
+/** Undefined if it cannot be read. */
 export function clientCertificateOf(members: Readonly<Record<string, unknown>>): X509Certificate | undefined {
   return certificatesOf(members).find(({ role }) => role === 'client')?.certificate;
 }
 
-/** Empty for what is no JSON object. */
-export function membersOrNone(document: string): Readonly<Record<string, unknown>> {
+/** Empty if the text is not a JSON object. */
+export function parseMembers(document: string): Readonly<Record<string, unknown>> {
   try {
     const parsed: unknown = JSON.parse(document.replace(/^\uFEFF/, ''));
     return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? { ...parsed } : {};
@@ -114,7 +116,7 @@ function problemOf(name: string, stage: StageName, stored: StoredDocument, now: 
   }
 }
 
-/** What stands there may not be a destination; nothing in a destination is secret, and roots are long. */
+/** A destination without secrets, its roots as fingerprints; `unreadable` for any other value. */
 export function destinationView(destination: unknown): unknown {
   if (typeof destination !== 'object' || destination === null) return 'unreadable';
   const { serverRoots, ...rest } = destination as Record<string, unknown>;
@@ -132,7 +134,7 @@ function fingerprintsOf(pem: string): readonly string[] {
   });
 }
 
-/** By name what may be shown: `password`, `provisionerKey` and `provisionerPassword` are secret, and a later kind may have others. */
+/** An allow list: `password`, `provisionerKey` and `provisionerPassword` are secret, and later kinds of issuers can add others. */
 const shownOfIssuer = [
   'kind',
   'certificateAuthorityArn',
@@ -156,4 +158,82 @@ function describeRenewal(value: unknown): unknown {
     if (!(thrown instanceof CountersignError)) throw thrown;
     return { problem: thrown.message };
   }
+}
+
+export function daysText(daysLeft: number, paint: Paint): string {
+  // daysLeft is rounded down: 25 hours after the end it is -2.
+  if (daysLeft < 0) return paint('red', `expired ${daysCounted(-daysLeft - 1)} ago`);
+  return paint(daysLeft < expirySoonDays ? 'red' : 'green', `${daysCounted(daysLeft)} left`);
+}
+
+function daysCounted(days: number): string {
+  if (days === 0) return 'less than a day';
+  return days === 1 ? '1 day' : `${days} days`;
+}
+
+function certificateLines(certificate: CertificateView, paint: Paint): readonly string[] {
+  const { role, subject, issuer, key, signature, validFrom, validTo, daysLeft, fingerprint256, pin, serialNumber } =
+    certificate;
+  return [
+    `  ${paint('bold', role.padEnd(12))}  ${escapeForTerminal(subject)}`,
+    ...(role === 'root' ? [] : [`                issued by ${escapeForTerminal(issuer)}`]),
+    `                valid ${validFrom.slice(0, 10)} to ${validTo.slice(0, 10)}, ${daysText(daysLeft, paint)}`,
+    `                ${key}, ${signature}, serial number ${serialNumber}`,
+    `                SHA-256 ${fingerprint256}`,
+    `                pin     ${pin}`,
+  ].map((line) => line.trimEnd());
+}
+
+export function destinationLines(destinations: readonly unknown[] | undefined): readonly string[] {
+  if (destinations === undefined) return ['  any public host on port 443 (no destination is listed)'];
+  if (destinations.length === 0) return ['  none: the identity cannot be used'];
+  return destinations.map((destination) => `  ${escapeForTerminal(destinationText(destination))}`);
+}
+
+/** `api.acme.example:443, requireMutual, network private`. */
+function destinationText(destination: unknown): string {
+  if (typeof destination !== 'object' || destination === null) return String(destination);
+  const { host, port = 443, ...rest } = destination as Record<string, unknown>;
+  const settings = Object.entries(rest).map(([key, value]) => settingText(key, value));
+  return [
+    `${String(host).includes(':') && !String(host).startsWith('[') ? `[${host}]` : host}:${port}`,
+    ...settings,
+  ].join(', ');
+}
+
+function settingText(key: string, value: unknown): string {
+  if (value === true) return key;
+  if (value === false) return `${key} off`;
+  if (key === 'serverRoots' && Array.isArray(value))
+    return `serverRoots ${value.map((one) => String(one).slice(0, 23)).join(' ')}…`;
+  return `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`;
+}
+
+export function identityLines(described: IdentityView, paint: Paint): readonly string[] {
+  const { stage, version, isUsable, problem, certificates, destinations, renewal } = described;
+  const state = isUsable
+    ? paint('green', 'usable')
+    : paint('red', `unusable: ${escapeForTerminal(problem?.detail ?? '')} (${problem?.reason})`);
+  return [
+    `${paint('bold', stage)}  version ${version}  ${state}`,
+    ...certificates.flatMap((certificate) => certificateLines(certificate, paint)),
+    'Destinations',
+    ...destinationLines(destinations),
+    'Renewal',
+    `  ${renewal === undefined ? 'none: by hand' : escapeForTerminal(JSON.stringify(renewal))}`,
+  ];
+}
+
+/** Pads every column but the last. */
+export function columns(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = rows.reduce<number[]>(
+    (sofar, row) => row.map((cell, at) => Math.max(sofar[at] ?? 0, cell.length)),
+    [],
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
 }
