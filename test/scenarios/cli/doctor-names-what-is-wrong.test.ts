@@ -104,7 +104,7 @@ describe('countersign doctor', () => {
     const prefix = onlyFailure(await examine([], { COUNTERSIGN_SECRET_PREFIX: 'a b' }));
     expect([prefix.check, prefix.detail]).toEqual([
       'settings',
-      expect.stringMatching(/^COUNTERSIGN_SECRET_PREFIX may/),
+      expect.stringMatching(/^COUNTERSIGN_SECRET_PREFIX can contain/),
     ]);
     // Said on the command line it is no matter of the installation.
     expect((await runCommand(['doctor', '--source', 'somewhere'])).code).toBe(2);
@@ -213,7 +213,7 @@ describe('countersign doctor', () => {
     ]);
     expect(found(closed, 'failure')[0]?.detail).toContain(`cannot read ${folder}. It belongs to user 0`);
     chmodSync(path, 0o700);
-    expect(found(await asService(source), 'failure')[0]?.detail).toContain('this user may not read');
+    expect(found(await asService(source), 'failure')[0]?.detail).toContain('this user cannot read');
   });
 
   it('a folder that is an identity itself', async () => {
