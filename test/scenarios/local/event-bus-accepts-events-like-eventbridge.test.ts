@@ -148,7 +148,7 @@ describe('a request is refused', () => {
     const { bus } = await startBus();
     const port = Number(new URL(bus.url).port);
     const file = join(temporaryFolder(), 'events.jsonl');
-    await expect(startEventBus({ file, port })).rejects.toThrow(/the event bus needs it.*--events-port/);
+    await expect(startEventBus({ file, port })).rejects.toThrow(/the event bus needs.*--events-port/);
   });
 });
 
