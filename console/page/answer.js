@@ -11,13 +11,17 @@ import { counted, date, ms } from './words.js';
  *   readonly body: string, readonly bodyEncoding: 'utf8' | 'base64', readonly advice?: string,
  *   readonly handshake: {
  *     readonly protocol: string, readonly cipher: string, readonly connection: string,
- *     readonly server: { readonly subject: string, readonly issuer: string, readonly fingerprint256: string, readonly
- * validTo: string },
- *     readonly client: { readonly fingerprint256: string, readonly validTo: string, readonly version: string, readonly
- * stage: string },
+ *     readonly server: {
+ *       readonly subject: string, readonly issuer: string, readonly fingerprint256: string, readonly validTo: string,
+ *     },
+ *     readonly client: {
+ *       readonly fingerprint256: string, readonly validTo: string, readonly version: string, readonly stage: string,
+ *     },
  *   },
- *   readonly timings: { readonly identityMs: number, readonly dnsMs: number, readonly connectMs: number, readonly
- * tlsMs: number, readonly firstByteMs: number, readonly totalMs: number },
+ *   readonly timings: {
+ *     readonly identityMs: number, readonly dnsMs: number, readonly connectMs: number, readonly tlsMs: number,
+ *     readonly firstByteMs: number, readonly totalMs: number,
+ *   },
  * }} Invocation
  */
 
