@@ -6,17 +6,17 @@ export const root = resolve(import.meta.dirname, '../../..');
 /** Relative to the root of the repository. */
 const programs = {
   localCloud: 'local/start.ts',
-  command: 'command/main.ts',
+  command: 'cli/main.ts',
 } as const;
 
 /** The deployed functions: each module exports `handler`. Relative to the root of the repository. */
 const functions = {
-  invoke: 'functions/invoke/handler.ts',
-  diagnose: 'functions/diagnose/handler.ts',
-  certificate: 'functions/certificate/handler.ts',
-  health: 'functions/health/handler.ts',
-  rotate: 'functions/rotate/handler.ts',
-  inspection: 'functions/expiry/handler.ts',
+  invoke: 'functions/invoke.ts',
+  diagnose: 'functions/diagnose.ts',
+  certificate: 'functions/certificate.ts',
+  health: 'functions/health.ts',
+  rotate: 'functions/rotate.ts',
+  inspection: 'functions/expiry.ts',
 } as const;
 
 export type FunctionName = keyof typeof functions;
