@@ -317,7 +317,7 @@ describe('what is in the way', () => {
     expect([await run.ended, run.out()]).toEqual([1, '']);
     expect(run.error()).toMatch(new RegExp(`^[^\n]*\\b${port}\\b[^\n]*\n$`));
     expect(run.error()).toContain(who);
-    expect(run.error()).toContain('taken');
+    expect(run.error()).toContain('is in use');
     server.close();
   });
 

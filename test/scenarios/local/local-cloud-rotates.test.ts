@@ -80,7 +80,7 @@ it('a rotation that a customer blocks fails, is reported, and changes nothing', 
   expect(at).toEqual({ identity: 'platform', step: 'testSecret' });
   const line = failedStepLine(at as FailedStep, reason);
   expect(line).toMatch(
-    /^platform, testSecret, new-certificate-rejected: pins\.demo\.localhost:\d+ will not take .+\.$/,
+    /^platform, testSecret, new-certificate-rejected: The new certificate is rejected by pins\.demo\.localhost:\d+: .+\.$/,
   );
   expect(await current()).toBe(before);
   const { VersionId } = await client.send(new CancelRotateSecretCommand({ SecretId }));
