@@ -8,7 +8,8 @@ export interface CommandContext {
   readonly environment: NodeJS.ProcessEnv;
   readonly output: Output;
   /**
-   * The first `maxBytes` bytes of a file, a pipe, or standard input for `-`, which can be read only once. Throws a usage error.
+   * The first `maxBytes` bytes of a file, a pipe, or standard input for `-`, which can be read only once. Throws a
+   * usage error.
    */
   readInput(path: string, maxBytes: number): Promise<Buffer>;
   /** Standard input and standard error are a terminal: the user can answer questions. */
@@ -16,7 +17,8 @@ export interface CommandContext {
   /** The exit code of a verb that a signal ended early. A result that is complete before the signal stays valid. */
   readonly signalled: ExitCode | undefined;
   /**
-   * Aborted by Ctrl-C and SIGTERM. Until it is first read, these signals end the process at once. A verb with cleanup reads
+   * Aborted by Ctrl-C and SIGTERM. Until it is first read, these signals end the process at once. A verb with cleanup
+   * reads
    * it before it starts. A second signal always ends the process.
    */
   readonly interrupted: AbortSignal;

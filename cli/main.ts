@@ -27,7 +27,10 @@ process.stdout.write('', (error) => {
   else process.exit(code);
 });
 
-/** Prints process warnings without Node's process id. Only warnings with a code of Countersign, unless Node prints warnings anyway. */
+/**
+ * Prints process warnings without Node's process id. Only warnings with a code of Countersign, unless Node prints
+ * warnings anyway.
+ */
 function printWarnings(): void {
   const isOn = process.listenerCount('warning') > 0;
   const told = new Set<string>();

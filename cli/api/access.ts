@@ -24,7 +24,7 @@ export interface Access {
   readonly kind: 'nothing' | 'token' | 'certificate' | 'signature';
 }
 
-/** For an API on loopback that authenticates nobody. */
+/** For an API on loopback that authenticates no caller. */
 export const openly: Access = { kind: 'nothing', tls: {}, headers: async ({ headers }) => ({ ...headers }) };
 
 const maxFileBytes = 1024 * 1024;
@@ -33,7 +33,10 @@ const tokenPattern = /^[A-Za-z0-9\-._~+/]{32,512}=*$/;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads the files. Throws a usage error that quotes nothing of their content. `warn` is called for a token that others can read. */
+/**
+ * Reads the files. Throws a usage error that quotes nothing of their content. `warn` is called for a token that others
+ * can read.
+ */
 export async function openAccess(
   options: AccessOptions,
   environment: Environment,

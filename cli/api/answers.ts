@@ -100,12 +100,17 @@ const invocation = v.looseObject({
   advice: v.optional(v.string()),
 });
 
-/** Throws `unavailable` for an answer that is neither a diagnosis nor a problem. Exit code 1 is for findings of a diagnosis. */
+/**
+ * Throws `unavailable` for an answer that is neither a diagnosis nor a problem. Exit code 1 is for findings of a
+ * diagnosis.
+ */
 export function readDiagnosis(api: Pick<Api, 'place'>, answer: ApiAnswer): Result<Diagnosis> {
   return read(api, answer, diagnosis, exitCodes.unavailable) as Result<Diagnosis>;
 }
 
-/** Throws `unavailable` for an answer that is neither a result nor a problem, and a refusal if the caller was rejected. */
+/**
+ * Throws `unavailable` for an answer that is neither a result nor a problem, and a refusal if the caller was rejected.
+ */
 export function readInvocation(api: Pick<Api, 'place'>, answer: ApiAnswer): Result<InvocationResult> {
   return read(api, answer, invocation, exitCodes.refused) as Result<InvocationResult>;
 }

@@ -77,11 +77,11 @@ export async function openHttpApi(
     now,
     warn: output.warn,
   });
-  const nobody =
+  const ifRefused =
     api === undefined
       ? `Nothing listens on ${localApi}. Run npm start or countersign serve, or give --api, --source or $${variables.identitySource}.`
       : undefined;
-  return openOverHttp(url, access, nobody);
+  return openOverHttp(url, access, ifRefused);
 }
 
 function accessOf({ tokenFile, cert, key, cacert }: ApiOptions) {

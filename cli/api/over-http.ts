@@ -17,8 +17,11 @@ const networkMs = 5_000;
 /** Lambda's answers have at most 6 MB, or twice that as JSON inside JSON. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
-/** `url` has no query and no fragment; its path is put before the routes. `nobody` is the error for a refused connection. */
-export function openOverHttp(url: URL, access: Access, nobody?: string): HttpApi {
+/**
+ * `url` has no query and no fragment; its path is put before the routes. `ifRefused` is the error for a refused
+ * connection.
+ */
+export function openOverHttp(url: URL, access: Access, ifRefused?: string): HttpApi {
   const shown = url.href.replace(/\/$/, '');
   const place = `The API at ${shown}`;
   return {
@@ -54,7 +57,7 @@ export function openOverHttp(url: URL, access: Access, nobody?: string): HttpApi
       throw toUnavailable(thrown as NodeJS.ErrnoException, {
         place,
         access,
-        nobody,
+        ifRefused,
         isPlain: url.protocol === 'http:',
       });
     }
@@ -114,16 +117,16 @@ function coded(code: string): Error {
 interface Asked {
   readonly place: string;
   readonly access: Access;
-  readonly nobody: string | undefined;
+  readonly ifRefused: string | undefined;
   /** HTTP without TLS. */
   readonly isPlain: boolean;
 }
 
 /** Does not quote the error, whose message can contain names of a certificate or data of the peer. */
-function toUnavailable(error: NodeJS.ErrnoException, { place, access, nobody, isPlain }: Asked) {
+function toUnavailable(error: NodeJS.ErrnoException, { place, access, ifRefused, isPlain }: Asked) {
   if (error.name === 'CommanderError') return error;
   const code = codeOf(error);
-  if (code === 'ECONNREFUSED' && nobody !== undefined) return unavailable('api-unreachable', nobody);
+  if (code === 'ECONNREFUSED' && ifRefused !== undefined) return unavailable('api-unreachable', ifRefused);
   const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
   const alert = alertIn(error);
   const why = isLate ? 'in time' : alert ? `(the alert ${alert.name})` : `(${code})`;
@@ -168,7 +171,10 @@ function advice(code: string, error: Error, { tls }: Access, isPlain: boolean): 
   return advised[code] ?? (code.startsWith('HPE_') ? ' It is not an HTTP server.' : '');
 }
 
-/** The answer was a TLS alert (RFC 8446, section 5.1), or the connection was closed without an answer, as Node's servers do. */
+/**
+ * The answer was a TLS alert (RFC 8446, section 5.1), or the connection was closed without an answer, as Node's servers
+ * do.
+ */
 function wantsTls({ code, message, rawPacket }: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
   return code === 'ECONNRESET' ? message !== 'aborted' : rawPacket?.[0] === 0x15 && rawPacket[1] === 0x03;
 }

@@ -79,7 +79,10 @@ export function checkSettings(environment: Readonly<Record<string, string | unde
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Undefined if the settings are valid. Throws a usage error for a wrong command line, which is not a fault of the installation. */
+/**
+ * Undefined if the settings are valid. Throws a usage error for a wrong command line, which is not a fault of the
+ * installation.
+ */
 export function checkStoreSettings(options: StoreOptions, environment: Environment): Check | undefined {
   try {
     resolveStore(options, environment);

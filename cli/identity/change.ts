@@ -60,7 +60,10 @@ export async function currentMembers(
   return membersOf(stored.document);
 }
 
-/** As `currentMembers`, for a command that replaces the identity. With new destinations an unreadable document is acceptable. */
+/**
+ * As `currentMembers`, for a command that replaces the identity. With new destinations an unreadable document is
+ * acceptable.
+ */
 export async function membersToKeep(
   name: string,
   state: IdentityState | undefined,

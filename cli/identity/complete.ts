@@ -1,4 +1,5 @@
-// `identity complete`: joins the signed certificate with the waiting key, tests both like an import, and puts them into use.
+// `identity complete`: joins the signed certificate with the waiting key, tests both like an import, and puts them into
+// use.
 import { createPrivateKey } from 'node:crypto';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import { publicKeyIdentifier } from '../../core/x509/keys.ts';

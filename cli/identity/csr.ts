@@ -76,8 +76,7 @@ async function makeRequest(
   const members = state?.hasCurrent ? await membersInUse(name, options.subject !== undefined, store) : {};
   const currentKey = typeof members.privateKey === 'string' ? members.privateKey : undefined;
   const like = readable(members.certificate);
-  if (options.reuseKey && currentKey === undefined)
-    throw usageError('--reuse-key needs a current key, and there is none.');
+  if (options.reuseKey && currentKey === undefined) throw usageError('--reuse-key needs a current key.');
   if (!options.reuseKey) context.output.progress('Making a key.');
   const kind = options.algorithm ?? keyAlgorithmOf(currentKey ?? '') ?? 'EC_P256';
   const privateKey = options.reuseKey && currentKey ? currentKey : await newPrivateKey(kind);
@@ -98,7 +97,9 @@ async function makeRequest(
   );
 }
 
-/** The stored identity can be unusable, which the new certificate will repair. With a subject nothing of it is needed. */
+/**
+ * The stored identity can be unusable, which the new certificate will repair. With a subject nothing of it is needed.
+ */
 async function membersInUse(
   name: string,
   hasSubject: boolean,

@@ -158,7 +158,9 @@ async function requireValue(name: string, store: IdentityStore): Promise<Identit
   );
 }
 
-/** A previous version with another certificate stays: rollbacks and customers that do not trust the current one need it. */
+/**
+ * A previous version with another certificate stays: rollbacks and customers that do not trust the current one need it.
+ */
 async function hasAnotherPrevious(
   name: string,
   { hasPrevious }: IdentityState,

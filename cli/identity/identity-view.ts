@@ -1,4 +1,5 @@
-// A stored identity as it is printed: certificates, destinations and renewal, without its key and without secrets of an issuer.
+// A stored identity as it is printed: certificates, destinations and renewal, without its key and without secrets of an
+// issuer.
 import { X509Certificate } from 'node:crypto';
 import { reportCertificate } from '../../core/diagnosis/certificate-report.ts';
 import { CountersignError } from '../../core/errors.ts';
@@ -134,7 +135,10 @@ function fingerprintsOf(pem: string): readonly string[] {
   });
 }
 
-/** An allow list: `password`, `provisionerKey` and `provisionerPassword` are secret, and later kinds of issuers can add others. */
+/**
+ * An allow list: `password`, `provisionerKey` and `provisionerPassword` are secret, and later kinds of issuers can add
+ * others.
+ */
 const shownOfIssuer = [
   'kind',
   'certificateAuthorityArn',

@@ -1,4 +1,5 @@
-// `identity import`: makes an identity of files. Reports every problem, and stores the identity only after test handshakes.
+// `identity import`: makes an identity of files. Reports every problem, and stores the identity only after test
+// handshakes.
 
 import { CountersignError } from '../../core/errors.ts';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';

@@ -1,4 +1,5 @@
-// `identity rotate`: starts or continues a rotation in Secrets Manager, and follows it by the staging labels of the secret.
+// `identity rotate`: starts or continues a rotation in Secrets Manager, and follows it by the staging labels of the
+// secret.
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CommandContext } from '../context.ts';
 import { exitCodes, interruption, refusal, usageError } from '../exit-code.ts';

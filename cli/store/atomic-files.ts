@@ -82,7 +82,10 @@ export interface Owners {
 const groupEnters = 0o050;
 const groupReads = 0o040;
 
-/** For a new identity in `parent`. A group can read it only if `parent` is closed to everybody but its owner and that group. */
+/**
+ * For a new identity in `parent`. A group can read it only if `parent` is closed to all but its owner and that
+ * group.
+ */
 export async function ownersForNewIdentity(parent: string): Promise<Owners> {
   const stats = await stat(parent);
   const ids = givenTo(stats);

@@ -1,4 +1,5 @@
-// Who can read and change a directory of identities. Root works in it with the user id of its owner, so that links in it cannot
+// Who can read and change a directory of identities. Root works in it with the user id of its owner, so that links in
+// it cannot
 // lead root to files that the owner cannot reach.
 import type { Stats } from 'node:fs';
 import { access, constants, lstat, readdir, realpath, stat } from 'node:fs/promises';
@@ -13,7 +14,10 @@ export interface AsOwner {
   changing<Result>(places: readonly string[], work: () => Promise<Result>): Promise<Result>;
 }
 
-/** Changes nothing for users other than root. Root's operations run one after the other: the user id applies to the whole process. */
+/**
+ * Changes nothing for users other than root. Root's operations run one after the other: the user id applies to the
+ * whole process.
+ */
 export function openAsOwner(directory: string): AsOwner {
   const isRoot = process.getuid?.() === 0;
   let last: Promise<unknown> = Promise.resolve();
@@ -106,7 +110,9 @@ async function requireNoLinks(directory: string, places: readonly string[]): Pro
   }
 }
 
-/** One sentence about the first folder or file of an identity that this user cannot read; undefined if there is none. */
+/**
+ * One sentence about the first folder or file of an identity that this user cannot read; otherwise undefined.
+ */
 export async function unreadablePath(parent: string, name: string): Promise<string | undefined> {
   const folder = join(parent, name);
   const folders = [parent, folder, join(folder, '..versions'), join(folder, '..data')];
@@ -140,7 +146,8 @@ function octal(mode: number): string {
 const passed = ['', '..versions', '..data'];
 
 /**
- * One sentence if the owner of the folder `parent`, or its chosen group, cannot read the identity in it. A running service
+ * One sentence if the owner of the folder `parent`, or its chosen group, cannot read the identity in it. A running
+ * service
  * would notice only with its next call.
  */
 export async function readersWarning(parent: string, name: string): Promise<string | undefined> {

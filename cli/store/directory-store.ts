@@ -1,4 +1,5 @@
-// Identities in a directory: read through the source that serves calls, replaced atomically, with the previous version kept.
+// Identities in a directory: read through the source that serves calls, replaced atomically, with the previous version
+// kept.
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';

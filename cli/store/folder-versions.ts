@@ -1,4 +1,5 @@
-// The folder of one identity. Its files are replaced atomically by renaming a link, as Kubernetes does (docs/decisions/0023).
+// The folder of one identity. Its files are replaced atomically by renaming a link, as Kubernetes does
+// (docs/decisions/0023).
 import { createHash, randomBytes } from 'node:crypto';
 import { link, lstat, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,12 +24,15 @@ const dataLink = '..data';
 const previousLink = '..previous';
 /** Links to the version that is being replaced. It counts as the previous one as soon as `..data` leads elsewhere. */
 const replacedLink = '..replaced';
-/** Has one folder for each version. Their names are valid names of identities, because the source reads them as identities. */
+/**
+ * Has one folder for each version. Their names are valid names of identities, because the source reads them as
+ * identities.
+ */
 const versionsFolder = '..versions';
 
 export type Files = ReadonlyMap<string, string>;
 
-/** SHA-256 of the files; undefined if there are none. */
+/** SHA-256 of the files; undefined without files. */
 export async function fingerprintOf(folder: string): Promise<string | undefined> {
   const hash = createHash('sha256');
   let isEmpty = true;
@@ -57,8 +61,10 @@ export async function createFolder(parent: string, name: string, files: Files): 
 }
 
 /**
- * Replaces all files; the old ones become the previous version. A reader that checks that nothing changed while it read gets
- * all old or all new files (docs/decisions/0023). Call it under the lock. If the process is killed, the folder has the old or
+ * Replaces all files; the old ones become the previous version. A reader that checks that nothing changed while it
+ * read gets
+ * all old or all new files (docs/decisions/0023). Call it under the lock. If the process is killed, the folder has the
+ * old or
  * the new files, and perhaps a left-over folder that the next call deletes.
  */
 export async function replaceFiles(
@@ -76,13 +82,16 @@ export async function replaceFiles(
   await clearAway(folder);
 }
 
-/** Path of the previous version; undefined if there is none. */
+/** Path of the previous version; undefined without one. */
 export async function previousFolder(folder: string): Promise<string | undefined> {
   const previous = await previousTarget(folder);
   return previous === undefined ? undefined : join(folder, previous);
 }
 
-/** Two links cannot change in one step, so `..replaced` names the previous version from the moment that `..data` changes. */
+/**
+ * Two links cannot change in one step, so `..replaced` names the previous version from the moment that `..data`
+ * changes.
+ */
 async function previousTarget(folder: string): Promise<string | undefined> {
   const replaced = await target(folder, replacedLink);
   const isReplaced = replaced !== undefined && replaced !== (await target(folder, dataLink));
@@ -101,7 +110,8 @@ export async function swapWithPrevious(folder: string): Promise<void> {
 }
 
 /**
- * The folder of the version in use. Converts the folder first if a file in it is not a link, because it was placed by hand or
+ * The folder of the version in use. Converts the folder first if a file in it is not a link, because it was placed by
+ * hand or
  * a conversion was killed: such a file would stay in use beside the next version.
  */
 async function versionInUse(folder: string, readers: Owners): Promise<string> {
@@ -116,7 +126,8 @@ async function versionInUse(folder: string, readers: Owners): Promise<string> {
 }
 
 /**
- * Turns plain files into links to the same files in a version folder. Every name leads to the same content throughout, so
+ * Turns plain files into links to the same files in a version folder. Every name leads to the same content throughout,
+ * so
  * readers are not affected.
  */
 async function convert(folder: string, readers: Owners): Promise<string> {

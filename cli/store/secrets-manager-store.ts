@@ -1,4 +1,5 @@
-// Identities in Secrets Manager, local or on AWS. Each change is a new version that takes AWSCURRENT from the version it was based on.
+// Identities in Secrets Manager, local or on AWS. Each change is a new version that takes AWSCURRENT from the version
+// it was based on.
 import { randomUUID } from 'node:crypto';
 import {
   CreateSecretCommand,
@@ -178,7 +179,8 @@ export async function openSecretsManagerStore(
       const version = randomUUID();
       const document = JSON.stringify({ ...kept, for: version });
       const state = await describe(name);
-      // The first value of a secret becomes its current one, whatever stagingLabels it is given (AWS API reference, PutSecretValue).
+      // The first value of a secret becomes its current one, whatever stagingLabels it is given (AWS API reference,
+      // PutSecretValue).
       if (state === undefined) {
         if ((await create(name, document, requestVersionOf(version))) === 'changed') return 'exists';
         await move(name, stagingLabels.request, undefined, requestVersionOf(version));
@@ -224,8 +226,10 @@ function isStillUnderWay(thrown: unknown): boolean {
 const ofAws = /(^|\.)(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)$/;
 
 /**
- * The store with the endpoint that the SDK uses, which it also takes from the environment and from profiles. Call it after
- * `applyStoreToEnvironment`. Throws a usage error if keys would be sent without TLS or to another endpoint than --endpoint.
+ * The store with the endpoint that the SDK uses, which it also takes from the environment and from profiles. Call it
+ * after
+ * `applyStoreToEnvironment`. Throws a usage error if keys would be sent without TLS or to another endpoint than
+ * --endpoint.
  */
 export async function withEffectiveEndpoint(store: SecretsManagerLocation): Promise<SecretsManagerLocation> {
   const url = await endpointOfSdk();

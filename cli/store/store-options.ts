@@ -1,4 +1,5 @@
-// Which store of identities a verb works on: by its options, else the environment, else the local cloud. AWS only if it is named.
+// Which store of identities a verb works on: by its options, else the environment, else the local cloud. AWS only if it
+// is named.
 import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { defaults, variables } from '../../core/settings.ts';
@@ -110,7 +111,8 @@ export function placeOf(store: StoreLocation): string {
 }
 
 /**
- * The environment in which core/ and the AWS SDK use that store. For the local cloud all AWS_ variables are removed, so that
+ * The environment in which core/ and the AWS SDK use that store. For the local cloud all AWS_ variables are removed,
+ * so that
  * no credentials of a real account reach it, and no key reaches AWS.
  */
 function environmentOf(store: StoreLocation, environment: Environment): Record<string, string | undefined> {

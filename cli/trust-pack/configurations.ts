@@ -160,7 +160,9 @@ export const serverFiles: Readonly<Record<string, ServerFile>> = {
   },
 };
 
-/** The subject as each server writes it. Undefined if servers differ in how they write one of its characters or types. */
+/**
+ * The subject as each server writes it. Undefined if servers differ in how they write one of its characters or types.
+ */
 export interface SubjectForms {
   /** RFC 2253, most specific first: nginx, Apache httpd, Java. */
   readonly rfc2253: string | undefined;
@@ -174,7 +176,10 @@ export interface SubjectForms {
   readonly commonName: string | undefined;
 }
 
-/** Go's order. The position of L and ST differs between versions (before C in Go 1.19), and other types are written as numbers. */
+/**
+ * Go's order. The position of L and ST differs between versions (before C in Go 1.19), and other types are written as
+ * numbers.
+ */
 const goOrder = ['CN', 'OU', 'O', 'C'];
 const plainPart = /^(CN|O|OU|L|ST|C|DC)=[A-Za-z0-9]([A-Za-z0-9 ._:@()-]*[A-Za-z0-9.)])?$/;
 

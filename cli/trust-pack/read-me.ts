@@ -1,11 +1,11 @@
-// The page that comes first in a trust pack: what to trust, until when, and how to tell that it is genuine.
+// README.md of a trust pack: what to trust, until when, and how to verify it.
 import type { CertificateView } from '../identity/identity-view.ts';
 import type { SubjectForms } from './configurations.ts';
 
 export interface Pack {
   readonly identity: string;
   readonly certificates: readonly CertificateView[];
-  /** Of the rotation that is under way; empty where there is none. */
+  /** The next certificates while a rotation is under way; otherwise empty. */
   readonly next: readonly CertificateView[];
   readonly host: string;
   readonly port: number;
@@ -33,37 +33,37 @@ export function readMe(pack: Pack): string {
   const root = rootOf(certificates);
   const isOtherRoot = next.length > 0 && rootOf(next)?.fingerprint256 !== root?.fingerprint256;
   return `${[
-    `# Let the identity \`${identity}\` in`,
+    `# Accept the identity \`${identity}\``,
     '',
-    `A bot platform calls your API at https://${host}:${port} and shows a client certificate. This folder has all that your server needs to accept it. Nothing in it is secret.`,
+    `A bot platform calls your API at https://${host}:${port} and presents a client certificate. This folder has everything that your server needs to accept it. It contains no secrets.`,
     `Made on ${madeAt.slice(0, 10)}.`,
     '',
     '## What to do',
     '',
-    '1. Ask whoever runs the platform for the SHA-256 fingerprint of the root over a second channel, by telephone say, at a number that did not come with this folder. Compare it with what the command prints. The one on this page proves nothing: who forges the root forges the page.',
+    '1. Ask the operator of the platform for the SHA-256 fingerprint of the root over a second channel, for example by telephone, at a number that did not come with this folder. Compare it with the output of the command. The fingerprint on this page proves nothing: a forged root would come with a forged page.',
     '',
     '   ```sh',
     '   openssl x509 -in platform-root.pem -noout -subject -enddate -fingerprint -sha256',
     '   ```',
-    `2. Put \`platform-root.pem\` at \`${folder}/platform-root.pem\` of your server, and let it trust that for clients, and nothing else.`,
-    '3. Take the configuration of your server out of `servers/`. `for-your-server.md` has what there is to know of each, and what to look at when it fails.',
-    '4. Does that root sign certificates for others too, as the authority of a company does for its laptops and services? All of those are let in with the platform then. Take the comment sign from the line that compares the subject.',
-    '5. Tell the platform that it is done: it tries your server and sees which step is missing.',
+    `2. Put \`platform-root.pem\` at \`${folder}/platform-root.pem\` of your server, and configure it as the only root for client certificates.`,
+    '3. Use the configuration of your server in `servers/`. `for-your-server.md` explains each one, and what to check when it fails.',
+    '4. If that root also signs other certificates, as the authority of a company does, all their holders are accepted too. Then remove the comment sign from the line that compares the subject.',
+    '5. Tell the operator of the platform, who then tests your server and sees which step fails.',
     '',
-    '## The subject to let in',
+    '## The subject to accept',
     '',
-    'It stays the same when the certificate is replaced. Each server writes it in its own way, and compares to the letter:',
+    'It stays the same when the certificate is replaced. Each server writes it in its own form and compares it exactly:',
     '',
     '| server | subject |',
     '| --- | --- |',
     ...written(subject).map(([server, form]) => `| ${server} | ${form === undefined ? elsewhere : code(form)} |`),
     '',
-    'stunnel and the clouds of `for-your-server.md` compare none, or by rules of their own.',
+    'stunnel and the clouds in `for-your-server.md` compare no subject, or use their own rules.',
     '',
     '## When something is wrong',
     '',
-    '- **A call does not get through**: `for-your-server.md`, "When it fails".',
-    `- **The key of the platform was stolen**, or you think so: call whoever sent you this folder, and refuse the serial number that they name (\`for-your-server.md\` has the lines): its subject and its root stay right. It keeps the platform out, too, until that has its new certificate.`,
+    '- **A call fails**: see "When it fails" in `for-your-server.md`.',
+    `- **The key of the platform may be stolen**: call the sender of this folder, and reject the serial number that they name (\`for-your-server.md\` has the lines). Its subject and its root stay valid. The platform is rejected too until it has its new certificate.`,
     '',
     '## The certificates',
     '',
@@ -72,7 +72,7 @@ export function readMe(pack: Pack): string {
       ? [
           '## The next certificate',
           '',
-          `A rotation is under way: this one takes the place of the client certificate. ${isOtherRoot ? 'Its root is **another one**: trust `next/platform-root.pem` **beside** `platform-root.pem` from now on, after you have compared its fingerprint.' : 'Whoever trusts the root has nothing to do.'} Whoever pins the client certificate or its key adds this one **beside** the current one. Its files are in \`next/\`.`,
+          `A rotation is under way: this certificate will replace the client certificate. ${isOtherRoot ? 'Its root is **another one**: trust `next/platform-root.pem` **beside** `platform-root.pem` from now on, after you have compared its fingerprint.' : 'Servers that trust the root need no change.'} Servers that pin the client certificate or its key add this one **beside** the current one. Its files are in \`next/\`.`,
           '',
           ...next.filter(({ role }) => role === 'client' || isOtherRoot).flatMap(certificateText),
         ]
@@ -120,7 +120,7 @@ function certificateText({
 }
 
 const elsewhere =
-  'has characters that each server writes in its own way: take it from the log, or from `X-Client-Subject` of the first call';
+  'contains characters that each server writes in its own form: copy it from the log, or from `X-Client-Subject` of the first call';
 
 function written({
   rfc2253,
@@ -139,8 +139,8 @@ function written({
 }
 
 /**
- * A name as code in a table. Whoever ordered the certificate chose it: what would end the code or the cell is written as
- * RFC 4514, section 2.4 writes any octet, and what steers a terminal is written so already.
+ * A name as code in a table. The name is remote text: characters that would end the code or the cell are escaped as in
+ * RFC 4514, section 2.4. Control characters are escaped already.
  */
 function code(name: string): string {
   return `\`${name.replace(/[`|]/g, (character) => `\\${character.charCodeAt(0).toString(16).toUpperCase()}`)}\``;

@@ -32,7 +32,8 @@ export async function makeTrustPack(name: string, options: TrustPackOptions, con
   const state = await requireIdentity(name, store);
   const { described, chain, members } = await readForPack(name, 'AWSCURRENT', store, context);
   const { isUsable, problem } = described;
-  // A renewal fixes expired dates. Any other fault means that the platform cannot present what the customer would trust.
+  // A renewal fixes expired dates. Any other fault means that the platform cannot present what the customer would
+  // trust.
   if (chain === undefined || !(isUsable || fixedByRenewal.has(problem?.reason ?? '')))
     throw refusal(
       'identity-unusable',
@@ -143,7 +144,10 @@ function firstNamed(destinations: unknown): Place | undefined {
   return undefined;
 }
 
-/** Accepts only characters of names and addresses, and no leading hyphen: the host goes into configurations and command lines. */
+/**
+ * Accepts only characters of names and addresses, and no leading hyphen: the host goes into configurations and command
+ * lines.
+ */
 function named({ host, port }: Place): Place | undefined {
   const ascii = domainToASCII(host);
   return /^[a-z0-9][a-z0-9._-]{0,252}$/.test(ascii) && isPort(port) ? { host: ascii, port } : undefined;

@@ -39,7 +39,8 @@ export function addServe(program: Command, context: CommandContext): void {
   command.action(async (options: RawServeOptions) => {
     const wanted = checked(options);
     const { serveUntilStopped } = await import('../../serve/serve.ts');
-    // The same value as in the stack, also for workers: half of these threads resolve names. libuv reads it at first use.
+    // The same value as in the stack, also for workers: half of these threads resolve names. libuv reads it at first
+    // use.
     context.environment.UV_THREADPOOL_SIZE ??= '64';
     // A closed stdout is a failure of a server, because its log is lost.
     process.stdout.removeAllListeners('error').on('error', () => process.exit(exitCodes.refused));

@@ -41,8 +41,8 @@ function rowOf({ flags, description, defaultValue, negate }: Option): string[] {
   return [flags, description + (defaultValue === undefined || negate ? '' : ` (${defaultValue})`)];
 }
 
-const common = rowsOf(sections.get('Where identities are, and who is asked') ?? '');
-const [store, api] = [common.slice(0, 4), common.slice(4)];
+const common = rowsOf(sections.get('Stores, APIs and destinations') ?? '');
+const [store, api, settings] = [common.slice(0, 4), common.slice(4, 9), common.slice(9)];
 
 describe('docs/command.md', () => {
   it('has a section for each verb, and for no other', () => {
@@ -55,12 +55,14 @@ describe('docs/command.md', () => {
   it.each(leaves.filter(([name]) => name !== 'serve'))('has each option of %s, as its help has it', (name, command) => {
     const options = command.options.filter(({ hidden }) => !hidden).map(rowOf);
     const flagsOf = (rows: readonly string[][]) => rows.map(([flags]) => flags);
-    const isCommon = ([flags]: string[]) => flagsOf(common).includes(flags);
-    expect(rowsOf(sections.get(name) ?? '')).toEqual(options.filter((row) => !isCommon(row) && row[0] !== '--json'));
-    // Those of every verb stand once.
-    expect(flagsOf(options)).toContain('--json');
     const asksApi = ['diagnose', 'invoke', 'doctor'].includes(name);
-    expect(options.filter(isCommon)).toEqual(asksApi ? [...store, ...api] : store);
+    const hasSettings = ['identity complete', 'identity destinations', 'identity import'].includes(name);
+    const shared = [...store, ...(asksApi ? api : []), ...(hasSettings ? settings : [])];
+    const isShared = ([flags]: string[]) => flagsOf(shared).includes(flags);
+    expect(rowsOf(sections.get(name) ?? '')).toEqual(options.filter((row) => !isShared(row) && row[0] !== '--json'));
+    // Options of several verbs are described once.
+    expect(flagsOf(options)).toContain('--json');
+    expect(options.filter(isShared)).toEqual(shared);
   });
 
   it('has each exit code', () => {
