@@ -18,8 +18,7 @@ export interface CommandContext {
   readonly signalled: ExitCode | undefined;
   /**
    * Aborted by Ctrl-C and SIGTERM. Until it is first read, these signals end the process at once. A verb with cleanup
-   * reads
-   * it before it starts. A second signal always ends the process.
+   * reads it before it starts. A second signal always ends the process.
    */
   readonly interrupted: AbortSignal;
   /** Milliseconds since 1970. */

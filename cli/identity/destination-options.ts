@@ -29,8 +29,7 @@ const written: Readonly<Record<keyof DestinationOptions, string>> = {
 
 /**
  * Throws a usage error if a setting is given without a destination that it applies to: --require-mutual beside a file
- * of
- * destinations would have no effect. `where` ends the sentence.
+ * of destinations would have no effect. `where` ends the sentence.
  */
 export function requireNoDestinationSettings(options: DestinationOptions, where: string): void {
   const given = (Object.keys(written) as (keyof DestinationOptions)[]).find((key) => options[key] !== undefined);

@@ -58,10 +58,8 @@ const maxFileBytes = 64 * 1024;
 
 /**
  * Reads lines like curl's -H: `Name: value`, `Name;` for an empty value, `Name:` to leave a default out, `@file` for a
- * file of
- * lines. Repeated names get a list of values. `defaults` are added unless a line names them. Throws a usage error that
- * quotes
- * nothing, because a value can be a token.
+ * file of lines. Repeated names get a list of values. `defaults` are added unless a line names them. Throws a usage
+ * error that quotes nothing, because a value can be a token.
  */
 export async function requestHeaders(
   lines: readonly string[],

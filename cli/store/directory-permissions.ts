@@ -1,6 +1,5 @@
 // Who can read and change a directory of identities. Root works in it with the user id of its owner, so that links in
-// it cannot
-// lead root to files that the owner cannot reach.
+// it cannot lead root to files that the owner cannot reach.
 import type { Stats } from 'node:fs';
 import { access, constants, lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -147,8 +146,7 @@ const passed = ['', '..versions', '..data'];
 
 /**
  * One sentence if the owner of the folder `parent`, or its chosen group, cannot read the identity in it. A running
- * service
- * would notice only with its next call.
+ * service would notice only with its next call.
  */
 export async function readersWarning(parent: string, name: string): Promise<string | undefined> {
   const folder = join(parent, name);

@@ -62,10 +62,8 @@ export async function createFolder(parent: string, name: string, files: Files): 
 
 /**
  * Replaces all files; the old ones become the previous version. A reader that checks that nothing changed while it
- * read gets
- * all old or all new files (docs/decisions/0023). Call it under the lock. If the process is killed, the folder has the
- * old or
- * the new files, and perhaps a left-over folder that the next call deletes.
+ * read gets all old or all new files (docs/decisions/0023). Call it under the lock. If the process is killed, the
+ * folder has the old or the new files, and perhaps a left-over folder that the next call deletes.
  */
 export async function replaceFiles(
   folder: string,
@@ -111,8 +109,7 @@ export async function swapWithPrevious(folder: string): Promise<void> {
 
 /**
  * The folder of the version in use. Converts the folder first if a file in it is not a link, because it was placed by
- * hand or
- * a conversion was killed: such a file would stay in use beside the next version.
+ * hand or a conversion was killed: such a file would stay in use beside the next version.
  */
 async function versionInUse(folder: string, readers: Owners): Promise<string> {
   const inUse = await target(folder, dataLink);
@@ -127,8 +124,7 @@ async function versionInUse(folder: string, readers: Owners): Promise<string> {
 
 /**
  * Turns plain files into links to the same files in a version folder. Every name leads to the same content throughout,
- * so
- * readers are not affected.
+ * so readers are not affected.
  */
 async function convert(folder: string, readers: Owners): Promise<string> {
   const present: string[] = [];

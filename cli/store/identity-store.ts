@@ -15,8 +15,7 @@ export interface IdentityState {
   /** ARN of the secret, or path of the folder. */
   readonly place: string;
   /**
-   * The version in use, which `activate` replaces only if it is still the same. Undefined without one. For a
-   * secret it
+   * The version in use, which `activate` replaces only if it is still the same. Undefined without one. For a secret it
    * can also be the request of a first certificate, which is not an identity.
    */
   readonly holder: string | undefined;

@@ -112,8 +112,7 @@ export function placeOf(store: StoreLocation): string {
 
 /**
  * The environment in which core/ and the AWS SDK use that store. For the local cloud all AWS_ variables are removed,
- * so that
- * no credentials of a real account reach it, and no key reaches AWS.
+ * so that no credentials of a real account reach it, and no key reaches AWS.
  */
 function environmentOf(store: StoreLocation, environment: Environment): Record<string, string | undefined> {
   if (store.kind === 'directory') return { ...environment, [variables.identitySource]: `directory:${store.path}` };

@@ -126,7 +126,7 @@ describe('a trust pack', () => {
     ]) {
       expect(page).toContain(said);
     }
-    expect(read('README.md')).toContain('The one on this page proves nothing');
+    expect(read('README.md')).toContain('The fingerprint on this page proves nothing');
   });
 
   it('has the subject to let in as each server writes it, and none where that is not certain', async () => {
