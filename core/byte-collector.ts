@@ -13,9 +13,9 @@ export interface CollectorOptions {
 }
 
 /**
- * A chunk is a view of a larger buffer that Node allocated for a read. A list of chunks keeps an object of some 100 bytes
- * for each, and possibly the whole buffer behind it: 4.5 MB in chunks of one byte took 1.4 GB. So chunks are copied, except
- * the first one, which most often is the whole body.
+ * A chunk is a view of a larger buffer that Node allocated for a read. A list of chunks keeps an object of some 100
+ * bytes for each, and possibly the whole buffer behind it: 4.5 MB in chunks of one byte took 1.4 GB. So chunks are
+ * copied, except the first one, which most often is the whole body.
  */
 export class ByteCollector {
   readonly #maxBytes: number;
@@ -73,7 +73,10 @@ export class ByteCollector {
   }
 }
 
-/** Reads a stream to its end. Undefined when it has more than `maxBytes`: the rest is not read, and the stream destroyed. */
+/**
+ * Reads a stream to its end. Undefined when it has more than `maxBytes`: the rest is not read, and the stream
+ * destroyed.
+ */
 export async function collectBytes(stream: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer | undefined> {
   const collector = new ByteCollector({ maxBytes });
   for await (const { buffer, byteOffset, byteLength } of stream) {

@@ -1,6 +1,8 @@
 // Escapes remote text before it is printed, so that it cannot control the terminal.
 
-/** Controls, format characters (bidirectional overrides and invisible ones), line and paragraph separators, surrogates. */
+/**
+ * Controls, format characters (bidirectional overrides and invisible ones), line and paragraph separators, surrogates.
+ */
 const controls = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /** Writes them as `\u202e`. Call it before the text is coloured. */

@@ -11,9 +11,10 @@ export class FileIsLocked extends Error {}
  * Takes the lock, and waits at most `timeoutMs` for it. Blocks the event loop while it waits. Creates the file if it is
  * missing. Throws FileIsLocked, or the error of SQLite for a file that cannot be opened or is not a lock.
  *
- * The lock is an exclusive transaction on an empty SQLite database, because Node has no other way to a lock of the kernel.
- * It cannot be stale after `kill -9`, and no reused process id can be taken for its holder. Do not open the file by other
- * means in this process: closing that descriptor would release the lock (fcntl(2), "Advisory record locking").
+ * The lock is an exclusive transaction on an empty SQLite database, because Node has no other way to a lock of the
+ * kernel. It cannot be stale after `kill -9`, and no reused process id can be taken for its holder. Do not open the
+ * file by other means in this process: closing that descriptor would release the lock (fcntl(2), "Advisory record
+ * locking").
  */
 export function lockFile(path: string, timeoutMs: number): { release(): void } {
   let database: DatabaseSync | undefined;

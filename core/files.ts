@@ -1,4 +1,5 @@
-// Reads files that somebody else names or writes: never more bytes than asked for, never blocked by a pipe without a writer.
+// Reads files that other users name or write: never more bytes than asked for, and never blocked by a pipe without a
+// writer.
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,9 +40,10 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<R
 }
 
 /**
- * Reads the first `maxBytes` bytes of a file, a pipe or a device. To notice that there is more, ask for one more byte. Waits
- * for the data of a pipe, and up to 3 s for its writer, because the writer in `<(…)` of a shell starts with the command.
- * `mode` is that of stat(2). Throws the system error: EISDIR for a folder, ETIMEDOUT for a pipe without a writer.
+ * Reads the first `maxBytes` bytes of a file, a pipe or a device. To notice that there is more, ask for one more byte.
+ * Waits for the data of a pipe, and up to 3 s for its writer, because the writer in `<(…)` of a shell starts with the
+ * command. `mode` is that of stat(2). Throws the system error: EISDIR for a folder, ETIMEDOUT for a pipe without a
+ * writer.
  */
 export async function readUpTo(path: string, maxBytes: number): Promise<{ bytes: Buffer; mode: number }> {
   const handle = await openWithoutBlocking(path);

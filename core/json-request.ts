@@ -8,7 +8,7 @@ export function invalidRequest(field: string, detail: string): CountersignError 
   return new CountersignError('invalid-request', detail, { evidence: { field } });
 }
 
-/** The text of a request body. Throws `invalid-request` when there is none or it is not UTF-8. */
+/** The text of a request body. Throws `invalid-request` if it is missing or not UTF-8. */
 export function bodyText(body: string | Buffer | undefined): string {
   if (body === undefined || body.length === 0) throw invalidRequest('body', 'The request has no body.');
   if (typeof body === 'string' ? !body.isWellFormed() : !isUtf8(body)) {
@@ -82,9 +82,9 @@ const quote = 0x22;
 const backslash = 0x5c;
 
 /**
- * The members of the object that opens at or after `from`, in order, duplicates included (RFC 8259, section 4 leaves open
- * what they mean; JSON.parse keeps the last). The text must be one that JSON.parse has accepted, and `from` must lead to
- * an object: nothing is checked again.
+ * The members of the object that opens at or after `from`, in order, duplicates included (RFC 8259, section 4 leaves
+ * open what they mean; JSON.parse keeps the last). The text must be one that JSON.parse has accepted, and `from` must
+ * lead to an object: nothing is checked again.
  * @param most the rest is left out, so that an object of any size costs no more than those
  */
 export function membersOf(text: string, from = 0, most = Number.POSITIVE_INFINITY): Member[] {
@@ -114,7 +114,7 @@ function skipBlanks(text: string, from: number): number {
   return at;
 }
 
-/** The index after the closing quote of the string that opens at `start`; 0 when there is none. */
+/** The index after the closing quote of the string that opens at `start`; 0 if it does not end. */
 function stringEnd(text: string, start: number): number {
   let at = text.indexOf('"', start + 1);
   while (isEscaped(text, at)) at = text.indexOf('"', at + 1);

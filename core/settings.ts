@@ -78,7 +78,10 @@ export interface Settings {
   readonly renewals: Readonly<Record<string, object>>;
 }
 
-/** AWS Lambda developer guide, "Defined runtime environment variables": in every environment of Lambda, and nowhere else. */
+/**
+ * AWS Lambda developer guide, "Defined runtime environment variables": in every environment of Lambda, and nowhere
+ * else.
+ */
 const lambdaRuntime = 'AWS_LAMBDA_RUNTIME_API';
 
 /** Throws an Error that names the variable and what it may be. An empty variable counts as absent. */

@@ -11,7 +11,8 @@ import { telemetry } from './telemetry.ts';
 const settings = readSettings(process.env);
 const services = openServices({ telemetry, source: await openSource(settings), ttlMs: settings.identityTtlMs });
 
-// During init Lambda gives the function its full CPU. The first caller gets the error of an identity that cannot be read.
+// During init Lambda gives the function its full CPU. The first caller gets the error of an identity that cannot be
+// read.
 await Promise.all([Promise.resolve(services.identities.get(platformIdentity)).catch(() => {}), warmUp()]);
 
 export const handler = apiHandler(

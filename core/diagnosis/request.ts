@@ -3,7 +3,7 @@ import { isOriginForm } from '../destination/target.ts';
 import { checkMembers, invalidRequest, parseFields, readTimeout, readUrl } from '../json-request.ts';
 
 /**
- * Read-only and repeatable (RFC 9110, sections 9.2.1 and 9.2.2): a diagnosis may be asked for at any time, by anybody.
+ * Read-only and repeatable (RFC 9110, sections 9.2.1 and 9.2.2): any caller can ask for a diagnosis at any time.
  */
 const harmlessMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 

@@ -15,7 +15,9 @@ export interface BodyOptions {
 
 export interface CollectedBody {
   readonly bytes: Buffer;
-  /** True when a content coding was taken off: then content-encoding and content-length no longer describe the bytes. */
+  /**
+   * True when a content coding was taken off: then content-encoding and content-length no longer describe the bytes.
+   */
   readonly decoded: boolean;
   /**
    * There when nothing but the close of the connection ended it, which Node tells from a break no better than HTTP/1.1
@@ -25,9 +27,9 @@ export interface CollectedBody {
 }
 
 /**
- * Must be called inside the `response` event: what goes wrong in the same read as the head is told only once. Throws
- * `response-too-large`, `response-incomplete`, `response-malformed`, or the CountersignError with which the request or the
- * response was destroyed (its deadline, say); the connection is closed then, and otherwise goes back to its agent.
+ * Must be called inside the `response` event: an error in the same read as the head is emitted only once. Throws
+ * `response-too-large`, `response-incomplete`, `response-malformed`, or the CountersignError with which the request or
+ * the response was destroyed (its deadline, say); the connection is closed then, and otherwise goes back to its agent.
  * Trailers are dropped.
  */
 export async function collectBody(response: IncomingMessage, options: BodyOptions): Promise<CollectedBody> {
@@ -88,7 +90,7 @@ function read(response: IncomingMessage, mostBytes: number, limitBytes: number):
   });
 }
 
-/** Neither its length was told nor is it in chunks, and it is none that never has a body (RFC 9112, section 6.3). */
+/** The body has neither a length nor chunks, and the response is one that can have a body (RFC 9112, section 6.3). */
 function endsWithTheConnection(response: IncomingMessage): boolean {
   const { headers, statusCode } = response;
   if (headers['content-length'] !== undefined || statusCode === 204 || statusCode === 304) return false;
@@ -97,7 +99,10 @@ function endsWithTheConnection(response: IncomingMessage): boolean {
   return request.method !== 'HEAD';
 }
 
-/** What will come, where the answer says so: to HEAD and in a 304 it tells a length and sends nothing (RFC 9110, section 8.6). */
+/**
+ * What will come, where the answer says so: to HEAD and in a 304 it tells a length and sends nothing (RFC 9110, section
+ * 8.6).
+ */
 function announcedBytes({ headers, statusCode }: IncomingMessage, method: string): number {
   return method === 'HEAD' || statusCode === 304 ? 0 : Number(headers['content-length'] ?? 0);
 }

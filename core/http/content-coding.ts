@@ -21,12 +21,15 @@ export interface DecodeOptions {
 /** Each coding multiplies the work that a small body can cause. */
 const maxCodings = 3;
 
-/** One frame is usual (RFC 8878, section 3 allows any number), and an empty frame of nine bytes costs as much as a full one. */
+/**
+ * One frame is usual (RFC 8878, section 3 allows any number), and an empty frame of nine bytes costs as much as a full
+ * one.
+ */
 const maxFrames = 1000;
 
 /**
- * Coded bytes per job of the thread pool. Brotli can make a decoder build tables for a millisecond per 1.6 KB (measured), so a job
- * takes 5 ms at most.
+ * Coded bytes per job of the thread pool. Brotli can make a decoder build tables for a millisecond per 1.6 KB
+ * (measured), so a job takes 5 ms at most.
  */
 const sliceBytes = 8 * 1024;
 
@@ -34,8 +37,8 @@ const sliceBytes = 8 * 1024;
 const maxParallelSlices = 2;
 
 /**
- * A body may have this many coded bytes more than twice its decoded bytes. Real encoders add under 2 %, and hold back one block
- * of up to 128 KB (zstd). Endless empty blocks or members end here.
+ * A body may have this many coded bytes more than twice its decoded bytes. Real encoders add under 2 %, and hold back
+ * one block of up to 128 KB (zstd). Endless empty blocks or members end here.
  */
 const freeCodedBytes = 256 * 1024;
 
@@ -68,14 +71,16 @@ export function codingsOf(contentEncoding: string): readonly Coding[] {
   return names.reverse().map((name) => codings[name] as Coding);
 }
 
-/** Data that does not compress grows a little: deflate's stored blocks add 5 bytes to 16 KB (RFC 1951, section 3.2.4). */
+/**
+ * Data that does not compress grows a little: deflate's stored blocks add 5 bytes to 16 KB (RFC 1951, section 3.2.4).
+ */
 export function maxCodedBytes(limitBytes: number): number {
   return limitBytes + Math.ceil(limitBytes / 64) + 1024;
 }
 
 /**
- * Throws `response-too-large` as soon as more than `limitBytes` came out, `response-malformed` for anything corrupt or that
- * costs more work than a real encoder causes, and `response-timeout` when abandoned.
+ * Throws `response-too-large` as soon as more than `limitBytes` came out, `response-malformed` for anything corrupt or
+ * that costs more work than a real encoder causes, and `response-timeout` when abandoned.
  */
 export async function decodeBody(order: readonly Coding[], coded: Buffer, options: DecodeOptions): Promise<Buffer> {
   let bytes = coded;
@@ -162,7 +167,10 @@ function drive(stream: DecoderStream, take: (chunk: Buffer) => void): Decoder {
   };
 }
 
-/** Slices of all bodies take turns in the order of asking, so that an expensive body delays the others by a slice at a time. */
+/**
+ * Slices of all bodies take turns in the order of asking, so that an expensive body delays the others by a slice at a
+ * time.
+ */
 const turns = {
   taken: 0,
   waiting: [] as (() => void)[],
@@ -200,7 +208,10 @@ function abandoned(): CountersignError {
   return new CountersignError('response-timeout', 'The answer was not decoded in time.');
 }
 
-/** `deflate` means zlib (RFC 9110, section 8.4.1.2), but some send it raw. RFC 1950, section 2.2: CM is 8, FCHECK makes 31 divide. */
+/**
+ * `deflate` means zlib (RFC 9110, section 8.4.1.2), but some send it raw. RFC 1950, section 2.2: CM is 8, FCHECK makes
+ * 31 divide.
+ */
 function isZlib(bytes: Buffer): boolean {
   const [first = 0, second = 0] = bytes;
   return (first & 0x0f) === 8 && (first * 256 + second) % 31 === 0;

@@ -9,8 +9,8 @@ const contentSizeBytes = [0, 2, 4, 8];
 const blockType = { rle: 1, reserved: 3 } as const;
 
 /**
- * Node 24 stops decoding at the end of a frame and Node 26 goes on with the next one, so the frames are counted here. Malformed
- * input counts as part of a frame that never ends: the decoder refuses it.
+ * Node 24 stops decoding at the end of a frame and Node 26 goes on with the next one, so the frames are counted here.
+ * Malformed input counts as part of a frame that never ends: the decoder refuses it.
  */
 export class ZstdFrames {
   readonly #bytes: Buffer;

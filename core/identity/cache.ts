@@ -26,7 +26,9 @@ export interface IdentityCacheOptions {
   readonly onRefreshFailure?: (name: string, error: CountersignError) => void;
   /** Another version has replaced the cached one. */
   readonly onRefresh?: (name: string, identity: Identity) => void;
-  /** Called when an identity is evicted: replaced, expired, deleted, or over capacity. Its connections can be closed. */
+  /**
+   * Called when an identity is evicted: replaced, expired, deleted, or over capacity. Its connections can be closed.
+   */
   readonly onEvicted?: (identity: Identity) => void;
 }
 
@@ -73,7 +75,9 @@ interface Read {
   ended?: Promise<void>;
 }
 
-/** Longer than the SDK tries (6 s): the process was frozen during such a read, and a timer will end it, not the store. */
+/**
+ * Longer than the SDK tries (6 s): the process was frozen during such a read, and a timer will end it, not the store.
+ */
 const maxReadMs = 10_000;
 /** After a failed read, and between the two "not found" that delete an identity. A shorter TTL shortens it. */
 const maxRetryIntervalMs = 5_000;
@@ -167,7 +171,9 @@ export function createIdentityCache(options: IdentityCacheOptions): OwnIdentityC
     return identity;
   }
 
-  /** The cached identity stays while it is usable, unless the store answered "not found" twice, retryIntervalMs apart. */
+  /**
+   * The cached identity stays while it is usable, unless the store answered "not found" twice, retryIntervalMs apart.
+   */
   function fail(name: string, error: CountersignError): Identity {
     const time = now();
     const held = entries.get(name);

@@ -97,8 +97,8 @@ const knownKeys: ReadonlySet<string> = new Set([
 const mostEdits = 2;
 
 /**
- * Unknown keys are allowed, but `destination` in place of `destinations` would open the identity to every public host: a
- * key that is nearly a known one is refused. Throws `identity-unusable`, `document-malformed`.
+ * Unknown keys are allowed, but `destination` in place of `destinations` would open the identity to every public host:
+ * a key that is nearly a known one is refused. Throws `identity-unusable`, `document-malformed`.
  */
 function refuseNearMisses(document: Readonly<Record<string, unknown>>): void {
   for (const key of Object.keys(document)) {

@@ -61,8 +61,8 @@ export function isIdentityName(name: unknown): name is string {
 }
 
 /**
- * Returns the name. Throws `invalid-request` if there is none, and `identity-not-found` if no identity can have it: the
- * name is part of the route, and nothing can exist at that address.
+ * Returns the name. Throws `invalid-request` if it is missing, and `identity-not-found` if no identity can have it: the
+ * name is part of the route.
  */
 export function requireIdentityName(name: string | undefined): string {
   if (name === undefined) throw invalidRequest('identity', 'The path names no identity.');

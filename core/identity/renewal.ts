@@ -1,4 +1,5 @@
-// Parses `renewal` of an identity document: the issuer of the next certificate, its key, and the reaction to a rejection.
+// Parses `renewal` of an identity document: the issuer of the next certificate, its key, and the reaction to a
+// rejection.
 import * as v from 'valibot';
 import { issueSentence, objectWords } from '../destination/schema.ts';
 import { renewalUnusable } from './unusable.ts';

@@ -77,7 +77,10 @@ interface FailedRequest {
   readonly version?: string;
 }
 
-/** `identity-not-found` (`reason: "no-version"` if the secret exists) or `identity-unavailable`. Quotes neither request nor response. */
+/**
+ * `identity-not-found` (`reason: "no-version"` if the secret exists) or `identity-unavailable`. Quotes neither request
+ * nor response.
+ */
 export function explain(thrown: unknown, name: string, request: FailedRequest): CountersignError {
   const { permissions, ...place } = request;
   const reason = reasonOf(thrown);

@@ -2,7 +2,9 @@
 import { CountersignError } from '../errors.ts';
 
 export interface Semaphore {
-  /** Runs `task` when a place is free, first come first served. Throws `identity-unavailable` if too many wait already. */
+  /**
+   * Runs `task` when a place is free, first come first served. Throws `identity-unavailable` if too many wait already.
+   */
   run<T>(task: () => Promise<T>): Promise<T>;
   /** True if `run` would have to wait. */
   readonly isFull: boolean;

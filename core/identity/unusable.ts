@@ -36,8 +36,8 @@ export const unusableReasons = [
 export type UnusableReason = (typeof unusableReasons)[number];
 
 /**
- * `where` is the key of the document (`intermediateCertificates[1]`) or the file. The sentence must not quote the value:
- * it may be a private key in the wrong place.
+ * `where` is the key of the document (`intermediateCertificates[1]`) or the file. The sentence must not quote the
+ * value: it may be a private key in the wrong place.
  */
 export function unusable(reason: UnusableReason, where: string, sentence: string): CountersignError {
   return new CountersignError('identity-unusable', sentence, { evidence: { reason, where } });
@@ -53,7 +53,9 @@ export function orUnusable<T>(read: () => T): T {
   }
 }
 
-/** `evidence.reason` of `renewal-unusable`, besides the names of AWS Private CA's errors; docs/errors.md explains each. */
+/**
+ * `evidence.reason` of `renewal-unusable`, besides the names of AWS Private CA's errors; docs/errors.md explains each.
+ */
 export const renewalReasons = [
   'renewal-missing',
   'renewal-malformed',

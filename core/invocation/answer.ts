@@ -75,8 +75,8 @@ const nestedSizes = Uint8Array.from({ length: 256 }, (_, byte) => {
 }).map((size, byte) => (byte > 0x7f ? 1 : size));
 
 /**
- * The response of the route. Both ends of a handshake are the same objects for every call on a connection, so their JSON is
- * made once. Only numbers and OpenSSL's names of protocols and cipher suites are inserted without quoting.
+ * The response of the route. Both ends of a handshake are the same objects for every call on a connection, so their
+ * JSON is made once. Only numbers and OpenSSL's names of protocols and cipher suites are inserted without quoting.
  */
 export function invocationResponse(result: InvocationResult): ApiResponse {
   const { status, headers, body, bodyEncoding, handshake, timings, advice } = result;

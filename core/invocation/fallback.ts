@@ -1,4 +1,5 @@
-// AWSPREVIOUS, for destinations that do not trust AWSCURRENT yet. It is read only when a destination rejects AWSCURRENT.
+// AWSPREVIOUS, for destinations that do not trust AWSCURRENT yet. It is read only when a destination rejects
+// AWSCURRENT.
 import { BoundedMap } from '../bounded-map.ts';
 import type { Target } from '../destination/target.ts';
 import { asCountersignError, type CountersignError } from '../errors.ts';

@@ -12,8 +12,9 @@ const maxFields = 100;
 const maxHeaderBytes = 32 * 1024;
 
 /**
- * Framing, routing and what concerns one connection alone (RFC 9110, section 7.6.1): Countersign sets these, for a second
- * opinion about where a request ends is how requests are smuggled. `expect` would stall the call, `proxy-*` is below.
+ * Framing, routing and what concerns one connection alone (RFC 9110, section 7.6.1): Countersign sets these, for a
+ * second opinion about where a request ends is how requests are smuggled. `expect` would stall the call, `proxy-*` is
+ * below.
  */
 const reserved = new Set([
   'host',
@@ -36,8 +37,8 @@ export interface RequestHeaders {
 }
 
 /**
- * Checks the field `headers`. With `source`, the JSON text and the index its object starts at, a header that stands twice
- * is refused. Throws `invalid-request` that names the field, never its value.
+ * Checks the field `headers`. With `source`, the JSON text and the index its object starts at, a header that stands
+ * twice is refused. Throws `invalid-request` that names the field, never its value.
  */
 export function readRequestHeaders(
   value: unknown,

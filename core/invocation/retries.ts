@@ -68,15 +68,15 @@ interface RetryRule {
 }
 
 /**
- * In this order; each rule is used once for each call. A request is repeated only if it cannot have been processed, or if
- * its method is idempotent (RFC 9110, section 9.2.2), and only before the deadline.
+ * In this order; each rule is used once for each call. A request is repeated only if it cannot have been processed, or
+ * if its method is idempotent (RFC 9110, section 9.2.2), and only before the deadline.
  *
- * | reason            | after                                           | next attempt                                     |
- * | ----------------- | ----------------------------------------------- | ------------------------------------------------ |
- * | dead connection   | a pooled connection that the server had closed  | the version in use now, on a new connection      |
- * | replaced identity | a rejected certificate                          | the version that the store has now, if different |
- * | unexplained close | AWSCURRENT, closed without alert or response    | the same version, with a full handshake          |
- * | previous identity | a rejected certificate                          | AWSPREVIOUS, if its certificate is different     |
+ * | reason            | after                                          | next attempt                               |
+ * | ----------------- | ---------------------------------------------- | ------------------------------------------ |
+ * | dead connection   | a pooled connection that the server had closed | the version in use, on a new connection    |
+ * | replaced identity | a rejected certificate                         | the version in the store, if different     |
+ * | unexplained close | AWSCURRENT, closed without alert or response   | the same version, with a full handshake    |
+ * | previous identity | a rejected certificate                         | AWSPREVIOUS, if its certificate differs    |
  */
 const retryRules: readonly RetryRule[] = [
   { reason: 'dead connection', appliesTo: hasDeadConnection, plan: onNewConnection },
@@ -239,7 +239,8 @@ function isUnexplainedClose(outcome: ExchangeResult): boolean {
 
 /**
  * Whether AWSPREVIOUS is the reason for the response. A server that only closed the connection of AWSCURRENT may accept
- * both versions while an application behind it accepts AWSCURRENT alone: its 401 or 403 may be a refusal of AWSPREVIOUS.
+ * both versions while an application behind it accepts AWSCURRENT alone: its 401 or 403 may be a refusal of
+ * AWSPREVIOUS.
  */
 function isAdmittedByPrevious(rejected: ExchangeResult, outcome: ExchangeResult): boolean {
   if (!('answer' in outcome)) return false;

@@ -54,8 +54,8 @@ export interface PublishedIdentity {
 }
 
 /**
- * Reads the public certificates of an identity at a stage. Not cached: the result is what the store holds now. Throws what
- * the source and the parser throw.
+ * Reads the public certificates of an identity at a stage. Not cached: the result is what the store holds now. Throws
+ * what the source and the parser throw.
  * @param now milliseconds since 1970
  */
 export async function publishIdentity(

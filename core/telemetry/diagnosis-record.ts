@@ -22,7 +22,10 @@ export interface DiagnosisRecord extends Partial<FailureFields> {
   totalMs: number;
 }
 
-/** Embedded metric format: Diagnoses and diagnosisMs without dimensions, DiagnosisVerdicts by verdict. With a meter, none. */
+/**
+ * Embedded metric format: Diagnoses and diagnosisMs without dimensions, DiagnosisVerdicts by verdict. With a meter,
+ * none.
+ */
 export function recordDiagnosis(telemetry: Telemetry, record: DiagnosisRecord, now: number = Date.now()): void {
   const level = record.code === undefined ? 'INFO' : 'WARN';
   const { meter } = telemetry;

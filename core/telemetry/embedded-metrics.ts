@@ -27,7 +27,10 @@ export interface MetricGroup {
   readonly dimensions?: Dimensions;
 }
 
-/** The fields of a line: the values, and `_aws` behind them. `now` is in milliseconds since 1970. A group that is undefined is left out. */
+/**
+ * The fields of a line: the values, and `_aws` behind them. `now` is in milliseconds since 1970. A group that is
+ * undefined is left out.
+ */
 export function embeddedMetrics(now: number, ...groups: readonly (MetricGroup | undefined)[]): object {
   const given = groups.filter((group) => group !== undefined);
   return {

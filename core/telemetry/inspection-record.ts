@@ -1,4 +1,5 @@
-// What the hourly inspection of all identities leaves: two lines for each identity, one for all, with CloudWatch's metrics in them.
+// What the hourly inspection of all identities leaves: two lines for each identity, one for all, with CloudWatch's
+// metrics in them.
 import { embeddedMetrics } from './embedded-metrics.ts';
 import type { FailureFields } from './failure-fields.ts';
 import { type Telemetry, writeLine } from './telemetry.ts';
@@ -6,7 +7,10 @@ import { type Telemetry, writeLine } from './telemetry.ts';
 /** Names, labels and dates alone. Of what is broken or unread, the fields that say why. */
 export interface ExpiryRecord extends Partial<FailureFields> {
   identity: string;
-  /** `usable`, `broken` (the document cannot be used), `empty` (no certificate yet) or `unread` (the store did not give it). */
+  /**
+   * `usable`, `broken` (the document cannot be used), `empty` (no certificate yet) or `unread` (the store did not give
+   * it).
+   */
   state: 'usable' | 'broken' | 'empty' | 'unread';
   /** Staging labels on its versions. */
   stages: readonly string[];
@@ -27,7 +31,10 @@ export interface ExpiryRecord extends Partial<FailureFields> {
   overdue: readonly string[];
 }
 
-/** Embedded metric format: DaysToExpiry by identity and certificate, which is `leaf` in the first line and `issuer` in the second. */
+/**
+ * Embedded metric format: DaysToExpiry by identity and certificate, which is `leaf` in the first line and `issuer` in
+ * the second.
+ */
 export function recordExpiry(telemetry: Telemetry, record: ExpiryRecord, now: number): void {
   const { leafDays, issuerDays, issuerValidTo } = record;
   const isWell = record.state === 'usable' || record.state === 'empty';
@@ -59,7 +66,10 @@ function daysMetric(certificate: 'leaf' | 'issuer', DaysToExpiry: number, now: n
   };
 }
 
-/** Embedded metric format without dimensions; DaysToExpiry, the least over all certificates of all identities, where there is one. */
+/**
+ * Embedded metric format without dimensions; DaysToExpiry, the least over all certificates of all identities, where
+ * there is one.
+ */
 export function recordInspection(telemetry: Telemetry, records: readonly ExpiryRecord[], now: number): void {
   const days = records.flatMap(({ leafDays, issuerDays }) => [leafDays ?? [], issuerDays ?? []].flat());
   const count = (counts: (record: ExpiryRecord) => boolean) => records.filter(counts).length;

@@ -11,7 +11,10 @@ export interface RotationRecord extends Partial<FailureFields> {
   step?: string;
   /** The version that is being made. */
   version?: string;
-  /** Of a document that cannot be used: `AWSPENDING`, the one that is to come, or `AWSCURRENT`, the one that it is made from. */
+  /**
+   * Of a document that cannot be used: `AWSPENDING`, the one that is to come, or `AWSCURRENT`, the one that it is made
+   * from.
+   */
   stage?: string;
   /** What the step did: `issued`, `found`, `announced`, `tested`, `activated`, `already-current`, … */
   outcome?: string;
@@ -30,9 +33,9 @@ export interface RotationRecord extends Partial<FailureFields> {
 }
 
 /**
- * Embedded metric format: RotationSteps and, of those that failed, RotationStepFailures, each without dimensions and by
- * identity and step; RotationsFinished without dimensions. A step that waits for a person to sign has not failed, though Secrets
- * Manager must take it for that: it counts as SignaturesAwaited.
+ * Embedded metric format: RotationSteps and, for failed steps, RotationStepFailures, each without dimensions and by
+ * identity and step; RotationsFinished without dimensions. A step that waits for a person to sign has not failed,
+ * though Secrets Manager must take it for that: it counts as SignaturesAwaited.
  */
 export function recordRotation(telemetry: Telemetry, record: RotationRecord, now: number = Date.now()): void {
   const failed = record.code !== undefined;

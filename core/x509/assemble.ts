@@ -12,7 +12,9 @@ export interface AssembledChain {
   readonly intermediateCertificates: string;
   /** PEM. */
   readonly rootCertificate: string;
-  /** Subjects of the certificates that are not in the chain, as `CN=…, O=…`; a fixed text for one that cannot be read. */
+  /**
+   * Subjects of the certificates that are not in the chain, as `CN=…, O=…`; a fixed text for one that cannot be read.
+   */
   readonly unneeded: readonly string[];
 }
 
@@ -35,11 +37,11 @@ const mostCertificates = 64;
 const mostVerifications = 256;
 
 /**
- * `certificates` are PEM, one or more to an entry, in any order, with duplicates and unrelated ones. An issuer matches by
- * name, key identifier and signature (RFC 5280, section 6.1). If several match, paths are searched breadth first, each
- * certificate once (RFC 4158, sections 2.4 and 3.5). Of the roots that are reached, the preferred one is taken, then one
- * whose path is valid as long as the certificate, then the nearest. Of several certificates for the key, the newest with
- * a complete chain is taken. Dates, usage and strength are not checked here: checkChain does that.
+ * `certificates` are PEM, one or more to an entry, in any order, with duplicates and unrelated ones. An issuer matches
+ * by name, key identifier and signature (RFC 5280, section 6.1). If several match, paths are searched breadth first,
+ * each certificate once (RFC 4158, sections 2.4 and 3.5). Of the roots that are reached, the preferred one is taken,
+ * then one whose path is valid as long as the certificate, then the nearest. Of several certificates for the key, the
+ * newest with a complete chain is taken. Dates, usage and strength are not checked here: checkChain does that.
  */
 export function assembleChain(
   texts: readonly string[],
@@ -61,7 +63,7 @@ export function assembleChain(
   }
   const wanted = publicKeyIdentifier(publicKey);
   const own = certificates.filter((one) => publicKeyIdentifier(one.publicKey) === wanted).sort(newestFirst);
-  if (own.length === 0) return incomplete('no-certificate', 'None of the certificates is for the private key.');
+  if (own.length === 0) return incomplete('no-certificate', 'No certificate belongs to the private key.');
   const issuersOf = issuerFinder(certificates);
   const leaves = own.filter((one) => !isIssuedBy(one, one));
   const searches = leaves.map((leaf) => findPaths(leaf, issuersOf));

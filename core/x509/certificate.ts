@@ -97,7 +97,9 @@ export function issuerText({ raw }: X509Certificate): string {
 
 const mostExtensions = 64;
 
-/** The parts of each extension: object identifier, `critical` if it is there, OCTET STRING. Undefined if one is damaged. */
+/**
+ * The parts of each extension: object identifier, `critical` if it is there, OCTET STRING. Undefined if one is damaged.
+ */
 function readExtensions(extensions: Buffer | undefined): (readonly DerElement[])[] | undefined {
   if (extensions === undefined) return [];
   const found = readInside(extensions, tag.sequence, mostExtensions)?.map(({ content }) => readElements(content, 3));
@@ -120,7 +122,10 @@ export interface UsageFields {
   readonly keyUsage: { readonly digitalSignature: boolean; readonly keyCertSign: boolean } | undefined;
   /** RFC 5280, section 4.2.1.9; undefined if there is no limit. */
   readonly pathLength: number | undefined;
-  /** RFC 4055, section 3.1: the OID of the hash in RSASSA-PSS, SHA-1's if it is left out; undefined for other algorithms. */
+  /**
+   * RFC 4055, section 3.1: the OID of the hash in RSASSA-PSS, SHA-1's if it is left out; undefined for other
+   * algorithms.
+   */
   readonly pssHash: string | undefined;
 }
 

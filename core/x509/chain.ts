@@ -13,7 +13,10 @@ export interface ChainCertificate {
   readonly fields: UsageFields;
 }
 
-/** The certificates in `text`, in their order. `isList` adds the position to `where`. Throws X509Error `pem-malformed`, `key-too-large`, `explicit-curve`. */
+/**
+ * The certificates in `text`, in their order. `isList` adds the position to `where`. Throws X509Error `pem-malformed`,
+ * `key-too-large`, `explicit-curve`.
+ */
 export function readCertificates(text: string, where: string, isList: boolean): ChainCertificate[] {
   return pemBlocks(text, where).map((block, index) => readBlock(block, isList ? `${where}[${index}]` : where));
 }
@@ -41,7 +44,10 @@ export function readCertificate(text: string, where: string): ChainCertificate {
   throw new X509Error('certificate-count', where, sentence);
 }
 
-/** `chain` is the client certificate, its issuers in order, the root. Throws X509Error for the first defect. `now` in milliseconds since 1970. */
+/**
+ * `chain` is the client certificate, its issuers in order, the root. Throws X509Error for the first defect. `now` in
+ * milliseconds since 1970.
+ */
 export function checkChain(chain: readonly ChainCertificate[], now: number): void {
   for (const check of checksOf(chain, now, true)) check();
 }
@@ -150,7 +156,9 @@ function notIssuedBy(next: ChainCertificate, one: ChainCertificate, chain: reado
   return new X509Error('chain-incomplete', one.where, sentence);
 }
 
-/** RFC 5280, sections 4.2.1.9 and 6.1.4 (k) to (n). `below` are the issuers between this one and the client certificate. */
+/**
+ * RFC 5280, sections 4.2.1.9 and 6.1.4 (k) to (n). `below` are the issuers between this one and the client certificate.
+ */
 function checkAuthority({ where, certificate, fields }: ChainCertificate, below: readonly ChainCertificate[]): void {
   if (!certificate.ca) {
     const sentence = `${where} is not the certificate of an authority (basic constraints).`;

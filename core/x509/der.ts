@@ -194,8 +194,8 @@ export const berLimits = { depth: 24, elements: 100_000 } as const;
 
 /**
  * The first element of `bytes` with everything below it; bytes after it are ignored. Lengths may be indefinite (old
- * versions of Windows and NSS write PKCS#12 so). Undefined if the bytes are not BER. `where` is for the sentence. Throws
- * X509Error: `nesting-too-deep`, `too-many-elements`.
+ * versions of Windows and NSS write PKCS#12 so). Undefined if the bytes are not BER. `where` is for the sentence.
+ * Throws X509Error: `nesting-too-deep`, `too-many-elements`.
  */
 export function readBer(bytes: Buffer, where: string): BerElement | undefined {
   let elements = 0;

@@ -100,7 +100,7 @@ export function attributeName({ oid }: NameAttribute): string {
   return typeByOid.get(oid)?.name ?? oid;
 }
 
-/** The last common name that is a string and not empty; undefined if there is none. */
+/** The last common name that is a non-empty string, if any. */
 export function commonNameOf(der: Buffer): string | undefined {
   const attributes = (readRelativeNames(der) ?? []).flat();
   return attributes.map(({ oid, text }) => (oid === commonName ? text : undefined)).findLast((text) => text);
@@ -222,7 +222,9 @@ export function parseName(text: string): readonly RelativeName[] {
   return parts;
 }
 
-/** DER of the Name that the text stands for, for a certificate request. Throws as parseName does, and for long values. */
+/**
+ * DER of the Name that the text stands for, for a certificate request. Throws as parseName does, and for long values.
+ */
 export function encodeName(text: string): Buffer {
   return derElement(tag.sequence, ...parseName(text).map((part) => derSetOf(part.map(encodeAttribute))));
 }

@@ -8,7 +8,10 @@ export type KeyForm = 'pkcs8' | 'pkcs1' | 'sec1';
 
 export type KeyFault = 'key-malformed' | 'key-type' | 'key-too-large' | 'explicit-curve';
 
-/** Go's crypto/tls accepts no more from a peer. OpenSSL takes up to 0.2 s for a signature with such a key, and cannot be stopped. */
+/**
+ * Go's crypto/tls accepts no more from a peer. OpenSSL takes up to 0.2 s for a signature with such a key, and cannot be
+ * stopped.
+ */
 const mostModulusBits = 8_192;
 /** FIPS 186-5, appendix A.1.1. OpenSSL raises to the exponent to verify a signature, however long the exponent is. */
 const mostExponentBits = 256;
@@ -181,8 +184,9 @@ function signsFor(key: KeyObject, certificate: X509Certificate): boolean {
 }
 
 /**
- * Equal for two keys exactly if their public halves are equal, compressed points of EC keys included. `KeyObject.equals`
- * is not used: for two kinds of key, Node 24.21 leaves an error in OpenSSL's queue, and the next key that is read fails.
+ * Equal for two keys exactly if their public halves are equal, compressed points of EC keys included.
+ * `KeyObject.equals` is not used: for two kinds of key, Node 24.21 leaves an error in OpenSSL's queue, and the next key
+ * that is read fails.
  */
 export function publicKeyIdentifier(key: KeyObject): string {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;

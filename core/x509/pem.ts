@@ -33,7 +33,10 @@ export function readPem(text: string): PemBlock[] {
   });
 }
 
-/** `where` names the text in the sentence. Throws X509Error `pem-malformed`: a block has no END line, or `\n` is spelled out. */
+/**
+ * `where` names the text in the sentence. Throws X509Error `pem-malformed`: a block has no END line, or `\n` is spelled
+ * out.
+ */
 export function pemBlocks(text: string, where: string): PemBlock[] {
   if (text.includes('-----\\n')) {
     throw new X509Error('pem-malformed', where, `${where} holds the characters \\n in place of line breaks.`);

@@ -31,7 +31,10 @@ export type GatewayEvent = Omit<APIGatewayProxyEventV2, 'requestContext'> & {
 
 export const localAccountId = '000000000000';
 
-/** What `toRequestEvent` says of the request, and what API Gateway adds: itself, the stage, who signed, and its own headers. */
+/**
+ * What `toRequestEvent` says of the request, and what API Gateway adds: itself, the stage, who signed, and its own
+ * headers.
+ */
 export function toEvent(request: ReceivedRequest, route: RouteMatch): GatewayEvent {
   const event = toRequestEvent(request, route, (_, headers) => textual.test(headers['content-type'] ?? ''));
   const { headers, rawPath: path } = event;
@@ -134,7 +137,8 @@ export const connectionHeaders: ReadonlySet<string> = new Set([
  * Fields: AWS, "Create AWS Lambda proxy integrations for HTTP APIs", payload format 2.0. What that page leaves open
  * follows what was observed of the service: names in lower case, `rawPath` decoded, the query as it was sent, cookies
  * in their own field alone, and no field at all for a query, a cookie, a variable or a body that is not there.
- * @param isText tells of the body and the headers' names in lower case whether the body is handed over as text; it is base64 otherwise
+ * @param isText tells of the body and the headers' names in lower case whether the body is handed over as text; it is
+ * base64 otherwise
  */
 function toRequestEvent(
   request: HttpRequest,

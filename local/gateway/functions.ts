@@ -18,16 +18,17 @@ export const localCredentials = { accessKeyId: 'local', secretAccessKey: 'local'
 export const localRegion = 'us-east-1';
 
 /**
- * Gives this process the environment of a function, which reads it when it is loaded, and so do AWS's SDKs when they are
- * called. Nothing of the user's own account, profile or settings may reach either: a profile would lead to a real account,
- * AWS_USE_FIPS_ENDPOINT=true makes the SDK refuse a local endpoint. So all of AWS's and of Countersign's own go.
+ * Gives this process the environment of a function, which reads it when it is loaded, and so do AWS's SDKs when they
+ * are called. Nothing of the user's own account, profile or settings may reach either: a profile would lead to a real
+ * account, AWS_USE_FIPS_ENDPOINT=true makes the SDK refuse a local endpoint. So all of AWS's and of Countersign's own
+ * go.
  */
 export function setEnvironment(places: LocalPlaces): void {
   for (const name of Object.keys(process.env)) if (/^(AWS|COUNTERSIGN)_/i.test(name)) delete process.env[name];
   Object.assign(process.env, environment(places));
 }
 
-/** What the functions are told of where they run. */
+/** Addresses that the environment of the functions contains. */
 export interface LocalPlaces {
   readonly secretsManagerUrl: string;
   readonly eventBusUrl: string;

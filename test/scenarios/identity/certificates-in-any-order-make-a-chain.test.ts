@@ -82,9 +82,9 @@ describe('what is missing is named', () => {
       chain.slice(1),
       'no-certificate',
       undefined,
-      'None of the certificates is for the private key.',
+      'No certificate belongs to the private key.',
     ],
-    ['none at all', [], 'no-certificate', undefined, 'None of the certificates is for the private key.'],
+    ['none at all', [], 'no-certificate', undefined, 'No certificate belongs to the private key.'],
     [
       'the issuer',
       [chain[0], chain[3]],
