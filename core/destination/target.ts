@@ -21,7 +21,7 @@ export interface Target {
 /** RFC 9110, section 4.1 asks for 8000 octets at least. */
 export const maxUrlLength = 8192;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the URL standard drops or encodes them silently; here they are refused
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the URL standard drops them silently; here they are refused
 const controlOrSpace = /[\u0000-\u0020\u007f]/;
 
 /** Scheme, authority, path with query, fragment (RFC 3986, appendix B). */
