@@ -11,7 +11,8 @@ const folders = ['core', 'listener', 'console', 'serve', 'cli', 'infra', 'functi
 /** The floors of core/, from the bottom up: a module can import the modules of the floors below. */
 const floors = [
   ['bounded-map', 'byte-collector', 'errors', 'escape-for-terminal', 'settings'],
-  ['files', 'file-lock', 'aws', 'api', 'json-request', 'destination', 'x509', 'telemetry'],
+  ['x509'],
+  ['files', 'file-lock', 'aws', 'api', 'json-request', 'destination', 'telemetry'],
   ['identity'],
   ['tls', 'versions'],
   ['http', 'publication', 'issuers', 'inspection'],

@@ -3,6 +3,7 @@ import { createHash, createHmac, type Hash } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { readUpTo } from '../../core/files.ts';
+import { canonicalPem } from '../../core/x509/pem.ts';
 import { isLoopbackHeader } from '../../listener/loopback.ts';
 import { usageError } from '../exit-code.ts';
 
@@ -80,24 +81,24 @@ export async function openAccess(
 
 async function tlsOptions({ cert, key, cacert }: AccessOptions): Promise<SecureContextOptions> {
   const [certText, keyText, caText] = await Promise.all([
-    cert === undefined ? undefined : read('--cert', cert),
-    key === undefined ? undefined : read('--key', key),
-    cacert === undefined ? undefined : read('--cacert', cacert),
+    cert === undefined ? undefined : readPemFile('--cert', cert),
+    key === undefined ? undefined : readPemFile('--key', key),
+    cacert === undefined ? undefined : readPemFile('--cacert', cacert),
   ]);
   // OpenSSL would ask for the passphrase on the terminal.
-  if (keyText !== undefined && /ENCRYPTED/.test(keyText.text)) {
+  if (keyText !== undefined && /ENCRYPTED/.test(keyText)) {
     throw usageError(
       'The key of --key is encrypted. Give a key without a passphrase, in a file that only you can read.',
     );
   }
-  if (caText !== undefined && !caText.text.includes('-----BEGIN CERTIFICATE-----')) {
+  if (caText !== undefined && !caText.includes('-----BEGIN CERTIFICATE-----')) {
     throw usageError('The file of --cacert contains no PEM certificate.');
   }
   const options: SecureContextOptions = {
     minVersion: 'TLSv1.2',
-    ...(certText && { cert: certText.text }),
-    ...(keyText && { key: keyText.text }),
-    ...(caText && { ca: caText.text }),
+    ...(certText && { cert: certText }),
+    ...(keyText && { key: keyText }),
+    ...(caText && { ca: caText }),
   };
   try {
     createSecureContext(options);
@@ -108,9 +109,13 @@ async function tlsOptions({ cert, key, cacert }: AccessOptions): Promise<SecureC
   return options;
 }
 
+async function readPemFile(option: string, path: string): Promise<string> {
+  return canonicalPem((await read(option, path)).bytes);
+}
+
 async function readToken(path: string, warn: (sentence: string) => void): Promise<string> {
-  const { text, isReadableByAll } = await read('--token-file', path);
-  const token = text.trim();
+  const { bytes, isReadableByAll } = await read('--token-file', path);
+  const token = bytes.toString('utf8').trim();
   if (!tokenPattern.test(token)) {
     throw usageError(
       'The file of --token-file must hold one token of 32 to 512 characters and nothing else (RFC 6750).',
@@ -120,12 +125,12 @@ async function readToken(path: string, warn: (sentence: string) => void): Promis
   return token;
 }
 
-async function read(option: string, path: string): Promise<{ text: string; isReadableByAll: boolean }> {
+async function read(option: string, path: string): Promise<{ bytes: Buffer; isReadableByAll: boolean }> {
   const { bytes, mode } = await readUpTo(path, maxFileBytes + 1).catch((error: NodeJS.ErrnoException) => {
     throw usageError(`The file of ${option} cannot be read (${error.code ?? error.name}).`);
   });
   if (bytes.length > maxFileBytes) throw usageError(`The file of ${option} has more than ${maxFileBytes} bytes.`);
-  return { text: bytes.toString('utf8'), isReadableByAll: (mode & 0o004) !== 0 && process.platform !== 'win32' };
+  return { bytes, isReadableByAll: (mode & 0o004) !== 0 && process.platform !== 'win32' };
 }
 
 /** The service name in signatures to HTTP APIs (AWS: API Gateway, "Controlling access with IAM authorization"). */

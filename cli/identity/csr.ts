@@ -5,6 +5,7 @@ import { type KeyAlgorithm, keyAlgorithms } from '../../core/identity/renewal.ts
 import { certificateRequest, keyAlgorithmOf, newPrivateKey } from '../../core/issuers/certificate-request.ts';
 import { readCertificateRequest } from '../../core/x509/certificate.ts';
 import { readName } from '../../core/x509/distinguished-name.ts';
+import { canonicalPem } from '../../core/x509/pem.ts';
 import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore, PendingRequest } from '../store/identity-store.ts';
@@ -122,7 +123,7 @@ function algorithmFrom(text: string | undefined): KeyAlgorithm | undefined {
 
 function readable(pem: unknown): string | undefined {
   try {
-    return new X509Certificate(String(pem)).toString();
+    return new X509Certificate(canonicalPem(String(pem))).toString();
   } catch {
     return undefined;
   }

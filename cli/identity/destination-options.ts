@@ -3,6 +3,7 @@
 import { access } from 'node:fs/promises';
 import * as v from 'valibot';
 import { destinationsSchema, issueSentence } from '../../core/destination/schema.ts';
+import { canonicalPem } from '../../core/x509/pem.ts';
 import { usageError } from '../exit-code.ts';
 import { type ReadInput, readFileArgument, readJson } from './input.ts';
 
@@ -63,8 +64,7 @@ export async function parseDestinations(
   readInput: ReadInput,
 ): Promise<readonly object[]> {
   const { requireMutual, network, serverName, serverRoots, pin, probe } = options;
-  const roots =
-    serverRoots === undefined ? undefined : (await readFileArgument(serverRoots, readInput)).toString('utf8');
+  const roots = serverRoots === undefined ? undefined : canonicalPem(await readFileArgument(serverRoots, readInput));
   const settings = {
     ...(serverName === undefined ? {} : { serverName }),
     ...(roots === undefined ? {} : { serverRoots: roots }),

@@ -8,6 +8,7 @@ import { checkIdentity } from '../../core/identity/check.ts';
 import { parseRenewal } from '../../core/identity/renewal.ts';
 import { daysUntil, expirySoonDays, pinOf } from '../../core/x509/certificate.ts';
 import { readCertificates } from '../../core/x509/chain.ts';
+import { readPem } from '../../core/x509/pem.ts';
 import type { Paint } from '../output.ts';
 import type { StageName, StoredDocument } from '../store/identity-store.ts';
 
@@ -125,10 +126,10 @@ export function destinationView(destination: unknown): unknown {
 }
 
 function fingerprintsOf(pem: string): readonly string[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => {
+  const blocks = readPem(pem).filter(({ label }) => label === 'CERTIFICATE');
+  return blocks.map(({ text }) => {
     try {
-      return new X509Certificate(block).fingerprint256;
+      return new X509Certificate(text).fingerprint256;
     } catch {
       return 'unreadable';
     }

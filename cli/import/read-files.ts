@@ -1,7 +1,7 @@
 // Reads keys and certificates from files of any format: recognised by content, bounded, every fault a finding.
-import { readBer } from '../../core/x509/der.ts';
 import { isEncryptedPem } from '../../core/x509/keys.ts';
-import { decodeBase64, type PemBlock, readPem } from '../../core/x509/pem.ts';
+import { type PemBlock, readPem } from '../../core/x509/pem.ts';
+import { decodeBase64, decodeText, plainPem } from '../../core/x509/pem-text.ts';
 import { Collector } from './collector.ts';
 import type { AskPassphrase, Contents, InputFile } from './contents.ts';
 import { readEncryptedPem } from './encrypted-key.ts';
@@ -34,7 +34,7 @@ async function readFile({ name, bytes: given }: InputFile, collector: Collector)
   if (kind) return await readJavaKeystore(bytes, kind, name, collector);
   const foreign = foreignFormat(bytes);
   if (foreign) throw refused('format-unsupported', name, `${name} is ${foreign}`);
-  const text = textOf(bytes);
+  const text = plainPem(decodeText(bytes));
   if (text.includes('-----BEGIN ')) return await readBlocks(text, name, collector);
   const isSequence = bytes[0] === 0x30;
   // DER in base64 without BEGIN and END lines: every SEQUENCE of 64 bytes or more begins like this.
@@ -45,8 +45,7 @@ async function readFile({ name, bytes: given }: InputFile, collector: Collector)
 }
 
 async function readBlocks(text: string, name: string, collector: Collector): Promise<void> {
-  // A shell or JSON can leave `\n` in place of line breaks.
-  const blocks = readPem(text.includes('-----\\n') ? text.replaceAll('\\r', '').replaceAll('\\n', '\n') : text);
+  const blocks = readPem(text);
   if (blocks.length > most.objects) {
     throw refused('too-many-objects', name, `${name} holds more than ${most.objects} PEM blocks.`);
   }
@@ -69,33 +68,9 @@ async function readBlock(block: PemBlock, where: string, collector: Collector): 
   if (!hasEnd) throw refused('pem-damaged', where, `${where} is a PEM block without its END line.`);
   if (!bytes) throw refused('pem-damaged', where, `${where} is a PEM block whose text is not base64.`);
   if (isEncryptedPem(block)) return await collector.object(where, () => readEncryptedPem(block, where, collector));
-  // OpenSSL writes trust settings after the certificate.
-  if (label === 'TRUSTED CERTIFICATE') return await collector.object(where, () => readTrusted(bytes, where, collector));
+  // Of curves and Diffie-Hellman groups: servers keep them beside their key.
+  if (label.endsWith('PARAMETERS')) return;
   await readObjects(bytes, where, collector);
-}
-
-function readTrusted(bytes: Buffer, where: string, collector: Collector): void {
-  const node = readBer(bytes, where);
-  if (!node) throw refused('certificate-damaged', where, `${where} holds a certificate that cannot be read.`);
-  collector.certificate(node.whole, where);
-}
-
-/** PowerShell and Windows' editors write UTF-16. */
-function textOf(bytes: Buffer): string {
-  const [first, second, third] = bytes;
-  if (first === 0xff && second === 0xfe) return bytes.toString('utf16le', 2);
-  if (first === 0xfe && second === 0xff) return swapped(bytes.subarray(2));
-  if (first === 0xef && second === 0xbb && third === 0xbf) return bytes.toString('latin1', 3);
-  if (bytes.subarray(0, 512).includes('-\0-\0')) {
-    return bytes.indexOf('-\0-\0') % 2 === 0 ? bytes.toString('utf16le') : swapped(bytes);
-  }
-  return bytes.toString('latin1');
-}
-
-function swapped(bytes: Buffer): string {
-  return Buffer.from(bytes.subarray(0, bytes.length & ~1))
-    .swap16()
-    .toString('utf16le');
 }
 
 const convert = 'convert it to PKCS#12 with the program that wrote it.';

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import * as v from 'valibot';
+import { readPem } from '../x509/pem.ts';
 import { isOriginForm, parseAuthority } from './target.ts';
 
 const hostWords = 'must be "*", "*." and a domain, a host name, or an address in its usual form, without a port';
@@ -22,8 +23,6 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/;
  * 43 digits of which the last carries 4 bits, and the padding: only one spelling of each hash, so pins compare as text.
  */
 const pin = /^sha256\/[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
-
-const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 const probeSchema = v.strictObject(
   {
@@ -146,13 +145,9 @@ function normaliseName(value: string): string | undefined {
 
 /** The certificates alone, without what stands between them; undefined unless there is one and each can be read. */
 function normaliseRoots(value: string): string | undefined {
-  const certificates = value.match(pemCertificate);
-  if (!certificates || count(value, '-----BEGIN ') !== certificates.length) return undefined;
-  return certificates.every(isCertificate) ? `${certificates.join('\n')}\n` : undefined;
-}
-
-function count(text: string, part: string): number {
-  return text.split(part).length - 1;
+  const blocks = readPem(value);
+  const isUsable = blocks.every(({ label, text }) => label === 'CERTIFICATE' && isCertificate(text));
+  return isUsable && blocks.length > 0 ? blocks.map(({ text }) => text).join('') : undefined;
 }
 
 function isCertificate(pem: string): boolean {

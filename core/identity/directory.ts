@@ -7,6 +7,7 @@ import { CountersignError } from '../errors.ts';
 import { readRegularFile, UnsuitableFile } from '../files.ts';
 import { identityNamePattern } from '../settings.ts';
 import { pemBlocks } from '../x509/pem.ts';
+import { decodeText } from '../x509/pem-text.ts';
 import { maxDocumentBytes } from './document.ts';
 import { type IdentitySource, requireIdentityName, type StoredIdentity } from './identity.ts';
 import { orUnusable, unusable } from './unusable.ts';
@@ -96,7 +97,7 @@ async function readOne(path: string, file: string): Promise<ReadFile | undefined
     if ((stats.mode & 0o002n) !== 0n && process.platform !== 'win32') {
       throw unusable('world-writable', file, `${file} can be written by every user of the machine.`);
     }
-    return { text: bytes.toString('utf8'), stats };
+    return { text: decodeText(bytes), stats };
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

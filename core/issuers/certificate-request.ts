@@ -7,7 +7,7 @@ import { alternativeNamesExtension } from '../x509/alternative-names.ts';
 import { type CertificateNames, namesOfCertificate } from '../x509/certificate.ts';
 import { derElement, derObjectIdentifier, derSetOf, oids, tag, X509Error } from '../x509/der.ts';
 import { encodeName } from '../x509/distinguished-name.ts';
-import { writePem } from '../x509/pem.ts';
+import { canonicalPem, writePem } from '../x509/pem.ts';
 
 export interface RequestedCertificate {
   /** PEM, RSA or EC. */
@@ -36,7 +36,7 @@ export async function newPrivateKey(algorithm: KeyAlgorithm): Promise<string> {
 /** Undefined if the key cannot be read, or is not one of the algorithms (P-521, RSA of another size). */
 export function keyAlgorithmOf(privateKeyPem: string): KeyAlgorithm | undefined {
   try {
-    const { asymmetricKeyType, asymmetricKeyDetails: details } = createPrivateKey(privateKeyPem);
+    const { asymmetricKeyType, asymmetricKeyDetails: details } = createPrivateKey(canonicalPem(privateKeyPem));
     const found =
       asymmetricKeyType === 'ec'
         ? Object.entries(curves).find(([, curve]) => curve === details?.namedCurve)
@@ -114,7 +114,7 @@ function requested(extension: Buffer): Buffer {
 
 function readKey(privateKey: string) {
   try {
-    const key = createPrivateKey(privateKey);
+    const key = createPrivateKey(canonicalPem(privateKey));
     if (key.asymmetricKeyType === 'rsa' || key.asymmetricKeyType === 'ec') return key;
   } catch {
     // Without the cause: nothing of what the key is goes further.
@@ -125,7 +125,7 @@ function readKey(privateKey: string) {
 /** Undefined if it is not a certificate. */
 function readModel(pem: string): CertificateNames | undefined {
   try {
-    return namesOfCertificate(new X509Certificate(pem).raw);
+    return namesOfCertificate(new X509Certificate(canonicalPem(pem)).raw);
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { settingUnusable } from '../identity/unusable.ts';
 import { type CertificateNames, namesOfCertificate, readCertificateRequest } from '../x509/certificate.ts';
+import { canonicalPem } from '../x509/pem.ts';
 
 export interface SigningOrder {
   /** Name of the identity. */
@@ -53,7 +54,7 @@ export function requestedNames({ certificateRequest }: Pick<SigningOrder, 'certi
 /** Those of the current certificate, which issuers copy in a renewal. Throws `renewal-unusable`. */
 export function currentNames({ certificate }: NonNullable<SigningOrder['current']>): NamedKey {
   try {
-    const { raw, publicKey } = new X509Certificate(certificate);
+    const { raw, publicKey } = new X509Certificate(canonicalPem(certificate));
     const names = namesOfCertificate(raw);
     if (names) return { ...names, publicKey };
   } catch {

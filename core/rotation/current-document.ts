@@ -6,6 +6,7 @@ import { renewalUnusable, unusable } from '../identity/unusable.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { stagingLabels } from '../versions/versions.ts';
 import { hasReadableDates } from '../x509/certificate.ts';
+import { canonicalPem } from '../x509/pem.ts';
 import { type Rotation, usableIdentity } from './rotation.ts';
 import { withStage } from './rotation-errors.ts';
 
@@ -97,7 +98,7 @@ export function membersOf(document: string): Record<string, unknown> {
 /** Undefined if the certificate, its key or its dates cannot be read. */
 export function certificateOf(pem: unknown): X509Certificate | undefined {
   try {
-    const certificate = new X509Certificate(String(pem));
+    const certificate = new X509Certificate(canonicalPem(String(pem)));
     void certificate.publicKey;
     return hasReadableDates(certificate) ? certificate : undefined;
   } catch {

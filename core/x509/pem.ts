@@ -1,10 +1,12 @@
 // PEM (RFC 7468): one reader for everything that holds PEM text, and the writer of a block.
-import { X509Error } from './der.ts';
+import { readBer, tag, X509Error } from './der.ts';
+import { decodeBase64, decodeText, plainPem } from './pem-text.ts';
+import { readPkcs7 } from './pkcs7.ts';
 
 export interface PemBlock {
-  /** The text after BEGIN: `CERTIFICATE`, `EC PRIVATE KEY`, … */
+  /** The text after BEGIN, for keys and certificates by their content: `CERTIFICATE`, `EC PRIVATE KEY`, … */
   readonly label: string;
-  /** From its BEGIN line to its END line, with one line feed after it. */
+  /** From BEGIN to END, in lines of 64 characters; as it was found if it has headers or is damaged. */
   readonly text: string;
   /** RFC 1421's headers (`dek-info`), with names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
@@ -14,54 +16,111 @@ export interface PemBlock {
   readonly hasEnd: boolean;
 }
 
-const begin = /-----BEGIN ([A-Z0-9 ]{1,64})-----/g;
+const begin = /-----BEGIN ([A-Z0-9 .#]{1,64})-----/g;
 
-/** The blocks in their order, undamaged or not; text around them is ignored. Throws nothing. */
-export function readPem(text: string): PemBlock[] {
+/**
+ * The blocks in their order, undamaged or not; text around them is ignored. Line breaks may be spelled out or missing,
+ * and the text may be base64 of PEM. PKCS#7 becomes one block for each certificate. Throws nothing.
+ */
+export function readPem(given: string): PemBlock[] {
+  const text = plainPem(given);
   const starts = [...text.matchAll(begin)];
-  return starts.map((match, index) => {
+  return starts.flatMap((match, index) => {
     const label = match[1] as string;
     const endLine = `-----END ${label}-----`;
     const from = match.index + match[0].length;
     const upTo = starts[index + 1]?.index ?? text.length;
     const end = text.slice(from, upTo).indexOf(endLine);
     const stop = end === -1 ? upTo : from + end;
+    const body = readBody(text.slice(from, stop));
+    if (end !== -1 && body.bytes && body.headers.size === 0) return canonicalBlocks(label, body.bytes);
     const block = `${text.slice(match.index, stop)}${end === -1 ? '' : `${endLine}\n`}`;
     // A copy, not a slice: V8 keeps the text that a slice was cut from in memory.
     const copy = Buffer.from(block, 'latin1').toString('latin1');
-    return { label, text: copy, ...readBody(text.slice(from, stop)), hasEnd: end !== -1 };
+    return [{ label, text: copy, ...body, hasEnd: end !== -1 }];
   });
 }
 
-/**
- * `where` names the text in the sentence. Throws X509Error `pem-malformed`: a block has no END line, or `\n` is spelled
- * out.
- */
+/** The blocks, one after the other, as OpenSSL and Node read them. A file without PEM is returned as text. */
+export function canonicalPem(file: Buffer | string): string {
+  const text = typeof file === 'string' ? file : decodeText(file);
+  const blocks = readPem(text);
+  return blocks.length > 0 ? blocks.map((block) => block.text).join('') : text;
+}
+
+/** `where` names the text in the sentence. Throws X509Error `pem-malformed`: a block has no END line. */
 export function pemBlocks(text: string, where: string): PemBlock[] {
-  if (text.includes('-----\\n')) {
-    throw new X509Error('pem-malformed', where, `${where} holds the characters \\n in place of line breaks.`);
-  }
   const blocks = readPem(text);
   if (blocks.every(({ hasEnd }) => hasEnd)) return blocks;
   throw new X509Error('pem-malformed', where, `${where} holds a PEM block that does not end.`);
 }
 
+/** The text that every program reads: OpenSSL and Node know fewer labels, and each wants lines. */
+function canonicalBlocks(label: string, bytes: Buffer): PemBlock[] {
+  const blockOf = (name: string, der: Buffer): PemBlock => {
+    return { label: name, text: writePem(name, der), headers: new Map(), bytes: der, hasEnd: true };
+  };
+  if (/PRIVATE KEY$/.test(label)) return [blockOf(keyLabel(label, bytes), bytes)];
+  if (!/^(TRUSTED |X509 )?CERTIFICATE$|^CMS$|^PKCS ?#?7/.test(label)) return [blockOf(label, bytes)];
+  const certificates = certificatesIn(label, bytes);
+  return certificates?.map((der) => blockOf('CERTIFICATE', der)) ?? [blockOf(label, bytes)];
+}
+
+/** Undefined if there is no certificate where the label promises one. */
+function certificatesIn(label: string, bytes: Buffer): readonly Buffer[] | undefined {
+  const isPkcs7 = bytes[contentStart(bytes)] === tag.objectIdentifier;
+  if (!isPkcs7 && !label.startsWith('TRUSTED')) return label.endsWith('CERTIFICATE') ? [bytes] : undefined;
+  try {
+    const node = readBer(bytes, label);
+    // OpenSSL writes trust settings after the certificate.
+    const certificates = node && (isPkcs7 ? readPkcs7(node) : [node.whole]);
+    return certificates?.length ? certificates : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const keyLabels = new Map<number | undefined, string>([
+  [tag.sequence, 'PRIVATE KEY'],
+  [tag.integer, 'RSA PRIVATE KEY'],
+  [tag.octetString, 'EC PRIVATE KEY'],
+]);
+
+/** Programs write PKCS#8 under the labels of the older forms. All three forms begin with a version of one octet. */
+function keyLabel(label: string, bytes: Buffer): string {
+  if (!/^((RSA|EC|ANY) )?PRIVATE KEY$/.test(label)) return label;
+  const start = contentStart(bytes);
+  return (bytes[start] === tag.integer && keyLabels.get(bytes[start + 3])) || label;
+}
+
+/** Where the content of the first element begins. */
+function contentStart(bytes: Buffer): number {
+  const length = bytes[1] ?? 0;
+  return 2 + (length > 0x80 ? length - 0x80 : 0);
+}
+
+const header = /^([A-Za-z][A-Za-z0-9-]{0,63}):(.*)$/;
+
 function readBody(text: string): Pick<PemBlock, 'headers' | 'bytes'> {
   const headers = new Map<string, string>();
   const body: string[] = [];
-  for (const line of text.split(/\r\n|\r|\n/).map((each) => each.trim())) {
-    const header = body.length === 0 ? /^([A-Za-z][A-Za-z0-9-]{0,63}):(.*)$/.exec(line) : null;
-    if (header) headers.set((header[1] as string).toLowerCase(), (header[2] as string).trim());
+  // On one line, a header ends at the next space.
+  const isFlat = !/[\r\n]/.test(text.trim());
+  const lines = isFlat ? text.replace(/: +/g, ':').split(/\s/) : text.split(/\r\n|\r|\n/);
+  for (const line of lines.map(withoutQuotes)) {
+    const match = body.length === 0 ? header.exec(line) : null;
+    if (match) headers.set((match[1] as string).toLowerCase(), (match[2] as string).trim());
     else if (line !== '') body.push(line);
   }
   return { headers, bytes: decodeBase64(body.join('')) };
 }
 
-/** White space is ignored. Undefined if the text is empty or has any other character that is not base64. */
-export function decodeBase64(text: string): Buffer | undefined {
-  const digits = text.replaceAll(/\s/g, '');
-  if (digits === '' || !/^[A-Za-z0-9+/]*={0,2}$/.test(digits)) return undefined;
-  return Buffer.from(digits, 'base64');
+/** Lines that a program wrote as strings to be joined: `"MIIB…" +`, or with a comma. */
+function withoutQuotes(line: string): string {
+  return line
+    .trim()
+    .replace(/["']\s{0,8}[+.,;]?$/, '')
+    .replace(/^["']/, '');
 }
 
 /** One block with lines of 64 characters. */

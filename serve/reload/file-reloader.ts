@@ -1,6 +1,7 @@
 // Reloads files when they change, and keeps the last good content in use until the new files can be used.
 import { stat } from 'node:fs/promises';
 import { readRegularFile, UnsuitableFile } from '../../core/files.ts';
+import { decodeText } from '../../core/x509/pem-text.ts';
 
 export interface FileReloader<Content> {
   /** Parsed from `texts`. */
@@ -129,7 +130,7 @@ async function readOne(path: string): Promise<string> {
   if ((stats.mode & 0o002n) !== 0n && process.platform !== 'win32') {
     throw new Error(`${path} can be written by every user of the machine.`);
   }
-  return bytes.toString('utf8');
+  return decodeText(bytes);
 }
 
 function throwUnreadable(path: string): (error: NodeJS.ErrnoException) => never {

@@ -106,10 +106,10 @@ function trustPaths({ certificate, key, clientCa }: NonNullable<ServeOptions['tl
  * @param texts server certificate, private key, and client CAs if there are any
  * Throws an Error with one sentence that quotes nothing of the files.
  */
-export function parseTrust([cert = '', key = '', ca]: readonly string[]): ServerTrust {
-  requirePem(cert, /-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----/, '--tls-cert', 'certificate');
-  requirePem(key, privateKeyPattern, '--tls-key', 'private key');
-  if (ca !== undefined) requireCompleteChains(ca);
+export function parseTrust([certText = '', keyText = '', caText]: readonly string[]): ServerTrust {
+  const cert = requirePem(certText, certificateLabel, '--tls-cert', 'certificate');
+  const key = requirePem(keyText, privateKeyLabel, '--tls-key', 'private key');
+  const ca = caText === undefined ? undefined : authoritiesIn(caText);
   const context: SecureContextOptions = { cert, key, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) };
   try {
     createSecureContext(context);
@@ -124,26 +124,31 @@ export function parseTrust([cert = '', key = '', ca]: readonly string[]): Server
   return { context, clientCaDigest };
 }
 
-const privateKeyPattern = /-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/;
+const certificateLabel = /^CERTIFICATE$/;
+const privateKeyLabel = /^([A-Z]+ )?PRIVATE KEY$/;
 
-function requirePem(pem: string, pattern: RegExp, option: string, what: string): void {
-  if (pattern.test(pem)) return;
-  const isSwapped = what === 'certificate' && privateKeyPattern.test(pem);
+/** The blocks with that label, as PEM that OpenSSL reads. */
+function requirePem(text: string, label: RegExp, option: string, what: string): string {
+  const blocks = readPem(text);
+  const found = blocks.filter((block) => label.test(block.label)).map((block) => block.text);
+  if (found.length > 0) return found.join('');
+  const isSwapped = what === 'certificate' && blocks.some((block) => privateKeyLabel.test(block.label));
   const hint = isSwapped ? ', but a private key: use --tls-key for it' : '';
   throw new Error(`The file of ${option} contains no ${what} (PEM)${hint}.`);
 }
 
 /**
- * OpenSSL accepts only a chain that ends in a root, and Node cannot change that for a server whose files are reloaded.
- * An intermediate without its root would therefore let no client in.
+ * The certificates as PEM. OpenSSL accepts only a chain that ends in a root, and Node cannot change that for a server
+ * whose files are reloaded. An intermediate without its root would therefore let no client in.
  */
-function requireCompleteChains(pem: string): void {
-  const authorities = certificatesIn(pem);
+function authoritiesIn(text: string): string {
+  const authorities = certificatesIn(text);
   if (authorities.length === 0) throw new Error('--client-ca contains no certificate.');
   for (const one of authorities) {
     if (one.issuer === one.subject || authorities.some((other) => other !== one && isIssuedBy(one, other))) continue;
     throw new Error('--client-ca contains an intermediate without its issuer: add the issuers, up to the root.');
   }
+  return authorities.join('');
 }
 
 function certificatesIn(pem: string): X509Certificate[] {

@@ -148,11 +148,6 @@ describe('an identity with one defect is refused, and the defect named', () => {
       'privateKey',
     ],
     'a key cut short': [() => ({ ...sound, privateKey: sound.privateKey.slice(0, 80) }), 'pem-malformed', 'privateKey'],
-    'line breaks spelled out': [
-      () => ({ ...sound, privateKey: sound.privateKey.replaceAll('\n', '\\n') }),
-      'pem-malformed',
-      'privateKey',
-    ],
     'a chain in certificate': [
       () => ({ ...sound, certificate: sound.certificate + sound.intermediateCertificates }),
       'certificate-count',

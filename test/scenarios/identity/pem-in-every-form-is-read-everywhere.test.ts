@@ -1,0 +1,111 @@
+// Whatever form of PEM the import reads, identity documents, identity folders, --server-roots and the files of serve read too.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { afterAll, describe, expect, it } from 'vitest';
+import { identityFrom } from '../../../cli/import/identity-from.ts';
+import { readFiles } from '../../../cli/import/read-files.ts';
+import { destinationsSchema } from '../../../core/destination/schema.ts';
+import { checkIdentity } from '../../../core/identity/check.ts';
+import { directorySource } from '../../../core/identity/directory.ts';
+import { decodeText } from '../../../core/x509/pem-text.ts';
+import { parseTrust } from '../../../serve/reload/tls-files.ts';
+import { runCommand } from '../../support/cli/run-command.ts';
+import { makeChain, makeKeys, store } from '../../support/identity/identities.ts';
+import { pemForms } from '../../support/pem-forms.ts';
+
+const chain = makeChain();
+const keys = makeKeys(chain);
+const folder = mkdtempSync(join(tmpdir(), 'countersign-pem-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const expected = {
+  privateKey: keys.privateKey,
+  certificate: keys.certificate,
+  intermediateCertificates: keys.intermediateCertificates,
+  rootCertificate: keys.rootCertificate,
+};
+
+describe.each(Object.entries(pemForms))('PEM %s', (name, form) => {
+  const bytes = (pem: string) => Buffer.from(form(pem) as string);
+  const text = (pem: string) => decodeText(bytes(pem));
+
+  it('is imported', async () => {
+    const together = bytes(Object.values(expected).join(''));
+    const result = identityFrom(await readFiles([{ name: 'all', bytes: together }], async () => undefined), {
+      now: Date.now(),
+    });
+    expect(result).toMatchObject({ document: expected });
+  });
+
+  it('is read in an identity document', () => {
+    const document = Object.fromEntries(Object.entries(expected).map(([key, pem]) => [key, text(pem)]));
+    expect(checkIdentity('platform', store(document), Date.now())).toMatchObject(expected);
+  });
+
+  it.each(['own', 'cert-manager'])('is read in an identity folder with %s file names', async (kind) => {
+    const identity = `${kind}-${Object.keys(pemForms).indexOf(name)}`;
+    mkdirSync(join(folder, identity));
+    const own = {
+      'private-key.pem': keys.privateKey,
+      'certificate.pem': keys.certificate,
+      'intermediates.pem': keys.intermediateCertificates,
+      'root.pem': keys.rootCertificate,
+    };
+    const certManager = {
+      'tls.key': keys.privateKey,
+      'tls.crt': keys.certificate + keys.intermediateCertificates,
+      'ca.crt': keys.rootCertificate,
+    };
+    for (const [file, pem] of Object.entries(kind === 'own' ? own : certManager)) {
+      writeFileSync(join(folder, identity, file), bytes(pem), { mode: 0o600 });
+    }
+    const stored = await directorySource(folder).read(identity, 'AWSCURRENT');
+    expect(checkIdentity(identity, stored, Date.now())).toMatchObject(expected);
+  });
+
+  it('is read as roots of a destination', () => {
+    const [destination] = v.parse(destinationsSchema, [
+      { host: 'api.acme.example', serverRoots: text(keys.rootCertificate + keys.intermediateCertificates) },
+    ]);
+    expect(destination?.serverRoots).toBe(keys.rootCertificate + keys.intermediateCertificates);
+  });
+
+  it('is read by serve', () => {
+    const { context } = parseTrust([text(keys.certificate), text(keys.privateKey), text(keys.rootCertificate)]);
+    expect(context).toMatchObject({ cert: keys.certificate, key: keys.privateKey, ca: keys.rootCertificate });
+  });
+});
+
+describe('the command reads base64 of PEM', () => {
+  const path = (name: string, pem: string) => {
+    const file = join(folder, name);
+    writeFileSync(file, Buffer.from(pem).toString('base64'));
+    return file;
+  };
+  const key = path('key.b64', keys.privateKey);
+  const leaf = path('leaf.b64', keys.certificate);
+  const roots = path('roots.b64', keys.rootCertificate);
+
+  it('of --server-roots', async () => {
+    const rest = path('rest.b64', keys.intermediateCertificates + keys.rootCertificate);
+    const args = ['identity', 'import', 'acme', key, leaf, rest, '--destination', 'https://api.acme.example'];
+    const source = join(folder, 'source');
+    mkdirSync(source);
+    const ran = await runCommand([...args, '--server-roots', roots, '--source', `directory:${source}`]);
+    expect(ran.code, ran.error).toBe(0);
+    const { document } = await directorySource(source).read('acme', 'AWSCURRENT');
+    expect(JSON.parse(document).destinations).toEqual([
+      { host: 'api.acme.example', serverRoots: keys.rootCertificate },
+    ]);
+  });
+
+  it('of --cert, --key and --cacert', async () => {
+    const access = ['--cert', leaf, '--key', key, '--cacert', roots];
+    const ran = await runCommand(['diagnose', 'https://api.acme.example', '--api', 'https://localhost:1', ...access]);
+    // The files were accepted: only the connection fails.
+    expect(ran.error).not.toMatch(/--cacert|--cert/);
+    expect(ran.code).toBe(3);
+  });
+});
