@@ -1,37 +1,32 @@
-// `-H @file` from a pipe, which gives what it has: a piece at a time, as many reads as there are.
-import { describe, expect, it, vi } from 'vitest';
+// `-H @file` from a pipe, whose writer sends it in pieces.
+import { execFileSync } from 'node:child_process';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { requestHeaders } from '../../../cli/invoke/request.ts';
 import { privateFolder } from '../../support/program.ts';
 
-vi.mock('node:fs/promises', async (original) => {
-  const actual = await original<typeof import('node:fs/promises')>();
-  return {
-    ...actual,
-    async open(...args: Parameters<typeof actual.open>) {
-      const handle = await actual.open(...args);
-      const read = handle.read.bind(handle) as (buffer: Buffer, offset: number, length: number) => Promise<unknown>;
-      const inPieces = (buffer: Buffer, offset: number, length: number) => read(buffer, offset, Math.min(length, 7));
-      return Object.assign(handle, { read: inPieces });
-    },
-  };
-});
-
 describe('a file of headers', () => {
-  it('that comes in pieces is read to its end', async () => {
-    const { write } = privateFolder();
-    const file = write('headers.txt', 'authorization: Bearer größer\r\nx-last: 2\n');
-    expect(await requestHeaders([`@${file}`], {})).toEqual({ authorization: 'Bearer größer', 'x-last': '2' });
+  it('is read to its end from a pipe, also when a character is split', async () => {
+    const pipe = join(privateFolder().path, 'headers');
+    execFileSync('mkfifo', [pipe]);
+    const headers = requestHeaders([`@${pipe}`], {});
+    const bytes = Buffer.from('authorization: Bearer größer\r\nx-last: 2\n');
+    const writer = await open(pipe, 'w');
+    for (let at = 0; at < bytes.length; at += 1) await writer.write(bytes.subarray(at, at + 1));
+    await writer.close();
+    expect(await headers).toEqual({ authorization: 'Bearer größer', 'x-last': '2' });
   });
 
-  it('that is too large is refused, in however many pieces it comes', async () => {
+  it('is refused above 64 KiB', async () => {
     const { write } = privateFolder();
-    const most = 64 * 1024;
+    const limit = 64 * 1024;
     const line = 'a: ';
-    const full = line + 'x'.repeat(most - line.length);
+    const full = line + 'x'.repeat(limit - line.length);
     const { a } = (await requestHeaders([`@${write('full', full)}`], {})) ?? {};
-    expect(a).toHaveLength(most - line.length);
+    expect(a).toHaveLength(limit - line.length);
     await expect(requestHeaders([`@${write('more', `${full}x`)}`], {})).rejects.toThrow(
-      `A file of headers has at most ${most} bytes.`,
+      `A file of headers has at most ${limit} bytes.`,
     );
   });
 });
