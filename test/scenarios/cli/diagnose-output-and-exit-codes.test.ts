@@ -92,7 +92,7 @@ describe('countersign diagnose', () => {
       3,
       '',
       expect.stringMatching(
-        /^This identity .+ \(destination-forbidden\)\nother\.example is not an allowed destination .+\nTo allow this destination: countersign identity destinations platform add HOST:PORT --source directory:\S+\n$/,
+        /^The identity .+ \(destination-forbidden\)\nother\.example is not an allowed destination .+\nTo allow this destination: countersign identity destinations platform add HOST:PORT --source directory:\S+\n$/,
       ),
     ]);
     const network = join(source.slice('directory:'.length), 'platform/destinations.json');
