@@ -29,9 +29,7 @@ export function pageOf({ machine, rejections, results }: PageContent): string {
   const sections = sectionsOf(measured, results);
   return `# What real servers answer
 
-Reference: how each server answers each kind of client certificate, and what Countersign reports: the verdict of a
-diagnosis, the failed step, the reason, and its certainty. Start with the summary; the tables below have every
-measured cell.
+Reference: how each server answers each kind of client certificate, and what Countersign reports. Start with the summary.
 
 \`npm run test:servers\` measures all cells and writes this page. \`npm test\` measures the installed servers again and
 compares them with [test/servers/expectations.ts](../test/servers/expectations.ts).
@@ -47,7 +45,7 @@ ${sections.flatMap(({ heading, members }) => members.map((name) => overview(name
 - Each server runs with a configuration of a few lines, on one port for each TLS version. It trusts the root of the
   platform. The platform presents its certificate and intermediate.
 - The diagnosis sends \`GET /\` after the handshake, unless the row says that no request is sent. *A call* is the result
-  of an invocation of the same URL.
+  of an invocation of the same URL, with the alert and the certainty of the row.
 - *Absent*: the server accepts RSA signatures only and the identity has an EC key, so OpenSSL sends an empty list. Go
   and Caddy have no such setting; there the identity has an Ed448 key.
 - *Revoked*: the server has the revocation lists of both authorities of the platform. *Not on the list* shows that
@@ -133,23 +131,28 @@ function overview(name: ServerName, heading: string, result: Result): string {
   return row([`[${servers[name].title}](#${anchor})`, result?.version ?? '', ...answers]);
 }
 
-/** TLS versions with the same outcome share a row. */
+/** TLS versions with the same outcome share a row, and so do cells with the same outcome over the same versions. */
 function tableOf(measured: readonly Measured[]): string {
-  const lines = new Map<string, { cell: CellName; versions: TlsVersion[]; outcome: CellOutcome }>();
+  const lines = new Map<string, { cell: CellName; versions: string[]; outcome: CellOutcome }>();
   for (const { cell, version, outcome } of measured) {
     const key = `${cell} ${Object.values(outcome).join('|')}`;
+    const number = version.slice('TLSv'.length);
     const line = lines.get(key);
-    if (line) line.versions.push(version);
-    else lines.set(key, { cell, versions: [version], outcome });
+    if (line) line.versions.push(number);
+    else lines.set(key, { cell, versions: [number], outcome });
   }
-  const rows = [...lines.values()].map(({ cell, versions, outcome }) => {
+  const rows = new Map<string, string[]>();
+  for (const { cell, versions, outcome } of lines.values()) {
     const { verdict, step, reason, certainty, invocation } = outcome;
-    const numbers = versions.map((version) => version.slice('TLSv'.length)).join(', ');
-    return row([cells[cell].title, numbers, verdict, step, reason, certainty, invocation]);
-  });
+    const call = invocation
+      .replace(`, ${reason.split(', then ').at(-1)}, ${certainty}`, '')
+      .replace(`, ${certainty}`, '');
+    const result = [versions.join(', '), verdict, step, reason, certainty, call].join(' | ');
+    rows.set(result, [...(rows.get(result) ?? []), cells[cell].title]);
+  }
   return `| client certificate, or server | TLS | verdict | step | reason | certainty | a call |
 | --- | --- | --- | --- | --- | --- | --- |
-${rows.join('\n')}`;
+${[...rows].map(([result, titles]) => row([titles.join('; '), result])).join('\n')}`;
 }
 
 function row(columns: readonly string[]): string {
