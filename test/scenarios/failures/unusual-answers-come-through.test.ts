@@ -62,7 +62,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   ])('%j: whether the end of the body is unproven is told: %s', async (bytes, isUnproven) => {
     const server = await saying(bytes, 'close');
     const { body } = await trial.call(server.port);
-    if (isUnproven) expect(body.advice).toMatch(/^The API ended its answer by closing the connection alone/);
+    if (isUnproven) expect(body.advice).toMatch(/^The API ended its answer by closing the connection only/);
     else expect(body).not.toHaveProperty('advice');
   });
 

@@ -134,7 +134,7 @@ describe.skipIf(!findPeer('openssl'))('name constraints of an issuer (needs open
       else {
         const failure = await failureOf(() => pipeline.run(event));
         expect(failure).toMatchObject({ code: 'identity-unusable', evidence: { reason } });
-        expect(failure.message).toMatch(/name constraints say\.$/);
+        expect(failure.message).toMatch(/name constraints\.$/);
       }
     }
   });
