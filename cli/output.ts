@@ -23,7 +23,7 @@ export interface Output {
   fail(failure: Failure): void;
 }
 
-export interface Failure {
+interface Failure {
   readonly code: string;
   readonly detail: string;
   readonly hint?: string | undefined;

@@ -150,7 +150,7 @@ function isScalar(code: number): boolean {
 }
 
 /** Of any text, JSON or not; brackets in strings do not count. */
-export function nestsDeeperThan(text: string, most: number): boolean {
+function nestsDeeperThan(text: string, most: number): boolean {
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);

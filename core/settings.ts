@@ -58,7 +58,7 @@ export const limits = {
   maxEventBytes: 6 * 1024 * 1024,
 } as const;
 
-export type IdentitySourceSetting =
+type IdentitySourceSetting =
   | { readonly kind: 'secrets-manager' }
   | { readonly kind: 'directory'; readonly path: string };
 

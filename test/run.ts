@@ -18,6 +18,8 @@ const stages: readonly { name: string; command: readonly string[]; count?: () =>
     },
     { name: 'format and lint', command: ['biome', 'check', '.'] },
     { name: 'types', command: ['tsc'] },
+    { name: 'unused exports and dependencies', command: ['knip'] },
+    { name: 'prose: width and plain English', command: ['node', 'tools/prose.ts'] },
     {
       name: 'tests',
       command: ['vitest', 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],

@@ -1,4 +1,4 @@
-// `npm run check:prose`: rejects lines of prose over 120 columns and the constructions of banned-words.txt.
+// Part of `npm run check`: rejects lines of prose over 120 columns and the constructions of banned-words.txt.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 

@@ -6,14 +6,14 @@ import type { routes } from '../../core/settings.ts';
 import type { CommandContext } from '../context.ts';
 
 /** docs/api.md, "The diagnosis". */
-export interface DiagnosisQuestion {
+interface DiagnosisQuestion {
   readonly url: string;
   readonly probe?: { readonly path: string } | false;
   readonly timeoutMs?: number;
 }
 
 /** docs/api.md, "The request". */
-export interface InvocationQuestion {
+interface InvocationQuestion {
   readonly url: string;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;

@@ -98,7 +98,7 @@ function settingsIn(environment: Readonly<Record<string, string | undefined>>): 
 }
 
 /** A hint for the user of a directory at `path`; undefined if the usual hint applies. */
-export async function directoryHint(problem: Problem, identity: string, path: string): Promise<string | undefined> {
+async function directoryHint(problem: Problem, identity: string, path: string): Promise<string | undefined> {
   const { code, evidence } = problem as Problem & { readonly evidence?: Readonly<Record<string, unknown>> };
   const verb = (words: string) => `countersign identity ${words} --source ${quoted(`directory:${path}`)}`;
   switch (code) {
@@ -122,6 +122,6 @@ export async function directoryHint(problem: Problem, identity: string, path: st
 }
 
 /** Quotes an argument for a shell. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   return /^[\w/:.@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

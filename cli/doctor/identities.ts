@@ -114,7 +114,7 @@ function importCommand(name: string): string {
   return `countersign identity import ${name} FILES --replace, or csr and complete. docs/identities.md lists what is checked.`;
 }
 
-export function counted(count: number, one: string, many = `${one}s`): string {
+function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 

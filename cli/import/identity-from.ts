@@ -20,7 +20,7 @@ export interface ImportedDocument {
   readonly renewal?: unknown;
 }
 
-export interface ChainPart {
+interface ChainPart {
   readonly role: 'client' | 'intermediate' | 'root';
   readonly subject: string;
   readonly issuer: string;

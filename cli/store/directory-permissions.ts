@@ -123,7 +123,7 @@ export async function unreadablePath(parent: string, name: string): Promise<stri
 }
 
 /** False if there is no such file. */
-export async function isClosed(path: string, mode: number): Promise<boolean> {
+async function isClosed(path: string, mode: number): Promise<boolean> {
   return await access(path, mode).then(
     () => false,
     ({ code }: NodeJS.ErrnoException) => code === 'EACCES' || code === 'EPERM',

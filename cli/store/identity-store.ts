@@ -28,7 +28,7 @@ export interface IdentityState {
   readonly rotation?: RotationState;
 }
 
-export interface RotationState {
+interface RotationState {
   readonly isEnabled: boolean;
   /** ISO 8601. */
   readonly lastAt: string | undefined;
@@ -58,7 +58,7 @@ export function parsePendingRequest(text: string, place: string): PendingRequest
   throw refusal('request-unreadable', `The certificate request in ${place} cannot be read. Remove it.`);
 }
 
-export interface Activation {
+interface Activation {
   /** `IdentityState.holder` of the state that the document is based on. */
   readonly instead: string | undefined;
   /** VersionId for the new version in Secrets Manager (random). */

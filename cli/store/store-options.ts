@@ -15,7 +15,7 @@ export interface StoreOptions {
 
 export type StoreLocation = DirectoryLocation | SecretsManagerLocation;
 
-export interface DirectoryLocation {
+interface DirectoryLocation {
   readonly kind: 'directory';
   /** Absolute. */
   readonly path: string;

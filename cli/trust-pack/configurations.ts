@@ -21,7 +21,7 @@ export interface CustomerServer {
 const page = join(import.meta.dirname, '../../docs/customers.md');
 
 /** For a subject that has no certain form. It stands in a comment, so it accepts no caller. */
-export const subjectPlaceholder = 'THE SUBJECT AS THIS SERVER WRITES IT';
+const subjectPlaceholder = 'THE SUBJECT AS THIS SERVER WRITES IT';
 
 /** Sentences of the page that do not apply inside a pack, and their replacements. */
 const rewritten: readonly (readonly [RegExp, string])[] = [
@@ -99,7 +99,7 @@ function withListen(language: string, text: string, server: CustomerServer): str
   return language === 'apache' && server.port !== port ? `Listen ${server.port}\n\n${text}` : text;
 }
 
-export interface ServerFile {
+interface ServerFile {
   readonly name: string;
   /** The opening comment: what the file needs, and where it goes. FOLDER is `CustomerServer.folder`. */
   readonly opening: string;
@@ -110,7 +110,7 @@ export interface ServerFile {
 const files = 'FOLDER/server.pem, FOLDER/server.key and FOLDER/platform-root.pem';
 
 /** By the language of the code block in docs/customers.md. `sh` blocks are commands and stay on the page. */
-export const serverFiles: Readonly<Record<string, ServerFile>> = {
+const serverFiles: Readonly<Record<string, ServerFile>> = {
   nginx: {
     name: 'nginx.conf',
     opening: `# Goes to /etc/nginx/conf.d/, inside http { }. Needs ${files}.`,

@@ -1,12 +1,12 @@
 // What a destination is: an endpoint an identity may be presented to, with how to reach and trust it.
 
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
 /** Which addresses a destination may resolve to; each allows what the ones before it allow. */
 export type Network = 'public' | 'private' | 'loopback';
 
 /** A harmless request that proves that access is granted. */
-export interface Probe {
+interface Probe {
   readonly method: string;
   readonly path: string;
   readonly expectStatus: number;

@@ -97,7 +97,7 @@ export type LookupFunction = (host: string) => Promise<readonly LookupAddress[]>
 export const tooManyLookups = 'too-many-lookups';
 
 /** Its `code` ends up in `evidence.reason`. */
-export class TooManyLookups extends Error {
+class TooManyLookups extends Error {
   readonly code = tooManyLookups;
 }
 

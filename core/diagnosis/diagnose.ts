@@ -30,7 +30,7 @@ export interface DiagnoseServices {
 }
 
 /** How the request reached Countersign; see ApiCall. */
-export type DiagnosisCall = Pick<ApiCall, 'requestId' | 'caller' | 'startedAt'>;
+type DiagnosisCall = Pick<ApiCall, 'requestId' | 'caller' | 'startedAt'>;
 
 /** Diagnoses an endpoint. Throws CountersignError. Leaves one record, whichever way it ends. */
 export type Diagnose = (request: DiagnosisRequest, call: DiagnosisCall) => Promise<Diagnosis>;

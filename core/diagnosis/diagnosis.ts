@@ -93,7 +93,7 @@ export interface ClientReport {
   readonly signatureAccepted?: boolean;
 }
 
-export interface ProbeReport {
+interface ProbeReport {
   readonly method: string;
   readonly path: string;
   readonly status?: number;

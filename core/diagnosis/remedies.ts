@@ -88,14 +88,14 @@ export interface Entry {
   readonly task?: Task | 'configure-tls';
 }
 
-export const trust: readonly Entry[] = [
+const trust: readonly Entry[] = [
   {
     who: 'customer',
     do: 'Add the root certificate of the platform to the authorities trusted for clients, and accept the intermediates that come with the client certificate.',
     task: 'trust-clients',
   },
 ];
-export const lookUp: readonly Entry[] = [
+const lookUp: readonly Entry[] = [
   { who: 'customer', do: 'Check in the log of the server why it refused the client certificate.' },
 ];
 
@@ -274,17 +274,17 @@ export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
 };
 
 /** The diagnosis cannot tell which of the two the missing certificate is; the reader applies one. */
-export const ifIntermediate: Entry = {
+const ifIntermediate: Entry = {
   who: 'customer',
   do: 'If {missingIssuer} is an intermediate: serve it after the server’s own certificate.',
   task: 'serve-chain',
 };
-export const ifRoot: Entry = {
+const ifRoot: Entry = {
   who: 'platform',
   do: 'If {missingIssuer} is a root: add it to the serverRoots of the destination.',
 };
 
-export const letIn: readonly Entry[] = [
+const letIn: readonly Entry[] = [
   {
     who: 'customer',
     do: 'Check that the server verifies client certificates: it let in one whose issuer is not among those it names.',

@@ -7,7 +7,7 @@ import { checkMembers, invalidRequest, parseFields, readTimeout, readUrl } from 
  */
 const harmlessMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-export interface RequestedProbe {
+interface RequestedProbe {
   readonly method: string;
   readonly path: string;
 }

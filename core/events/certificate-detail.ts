@@ -5,7 +5,7 @@ import type { CertificateReport } from '../diagnosis/diagnosis.ts';
 import type { Identity } from '../identity/identity.ts';
 import { pinOf } from '../x509/certificate.ts';
 
-export interface CertificateDetail extends CertificateReport {
+interface CertificateDetail extends CertificateReport {
   /** Upper-case hex. */
   readonly serialNumber: string;
 }

@@ -7,7 +7,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 
 export type DetailType = 'Certificate Pending' | 'Certificate Rejected' | 'Certificate Activated';
 
-export interface CertificateEvent {
+interface CertificateEvent {
   readonly detailType: DetailType;
   /** ARN of the secret. */
   readonly secretArn: string;

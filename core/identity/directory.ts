@@ -18,8 +18,6 @@ const certManagerFiles = ['tls.key', 'tls.crt', 'ca.crt'] as const;
 const destinationsFile = 'destinations.json';
 /** Every file that is read from the folder of an identity. */
 export const identityFiles = [...ownFiles, ...certManagerFiles, destinationsFile] as const;
-/** The files that hold a private key. */
-export const keyFiles = ['private-key.pem', 'tls.key'] as const;
 
 interface ReadFile {
   readonly text: string;

@@ -23,7 +23,7 @@ import { type InvocationRequest, parseInvocationRequest } from './request.ts';
 import { type CallResult, type CallServices, callWithRetries } from './retries.ts';
 
 /** How the call reached Countersign; see ApiCall. */
-export type InvocationCall = Pick<ApiCall, 'requestId' | 'caller' | 'startedAt'>;
+type InvocationCall = Pick<ApiCall, 'requestId' | 'caller' | 'startedAt'>;
 
 /** Calls the customer's API. Throws CountersignError. Leaves one record, whichever way it ends. */
 export type Invoke = (request: InvocationRequest, call: InvocationCall) => Promise<InvocationResult>;

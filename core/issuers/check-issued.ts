@@ -172,7 +172,7 @@ function checkAskedFor(leaf: X509Certificate, certificateRequest: string): void 
 }
 
 /** PEM, as in the identity document. */
-export interface EndingChain {
+interface EndingChain {
   readonly certificate: string;
   readonly intermediateCertificates?: string;
   readonly rootCertificate: string;

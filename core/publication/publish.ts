@@ -41,7 +41,7 @@ interface PublishedCertificate {
   readonly pin: string;
 }
 
-export interface PublishedIdentity {
+interface PublishedIdentity {
   readonly identity: string;
   readonly stage: Stage;
   readonly version: string;
@@ -58,7 +58,7 @@ export interface PublishedIdentity {
  * what the source and the parser throw.
  * @param now milliseconds since 1970
  */
-export async function publishIdentity(
+async function publishIdentity(
   source: IdentitySource,
   name: string,
   stage: Stage,

@@ -12,7 +12,7 @@ export interface Telemetry {
 export type ConnectionKind = 'new' | 'resumed' | 'reused';
 
 /** The fields of an invocation's record that a meter counts. */
-export interface CountedInvocation {
+interface CountedInvocation {
   /** Error code of a failed call. */
   readonly code?: string | undefined;
   readonly connection?: ConnectionKind | undefined;
@@ -23,7 +23,7 @@ export interface CountedInvocation {
 }
 
 /** The fields of a diagnosis's record that a meter counts. */
-export interface CountedDiagnosis {
+interface CountedDiagnosis {
   readonly code?: string;
   readonly verdict?: string;
   /** Milliseconds. */

@@ -10,7 +10,7 @@ import { type HandshakeProgress, handshakeFailure, newHandshakeProgress } from '
 import { chainOf, type ServerChain, type ServerExpectation, validUntil, verifyServer } from './server-certificate.ts';
 import type { Ticket, TicketStore } from './session-tickets.ts';
 
-export interface ServerSummary {
+interface ServerSummary {
   readonly subject: string;
   readonly issuer: string;
   /** SHA-256 of the DER, as `AA:BB:…`. */

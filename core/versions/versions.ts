@@ -61,7 +61,7 @@ export interface SecretVersions {
   ): Promise<'moved' | 'conflict'>;
 }
 
-export interface NewVersion {
+interface NewVersion {
   readonly version: string;
   readonly document: string;
   readonly stages: readonly string[];

@@ -190,7 +190,7 @@ export function readInside(bytes: Buffer, expected: number, most: number): DerEl
 }
 
 /** Bounds of one readBer: a hostile file must not exhaust the stack or the memory. */
-export const berLimits = { depth: 24, elements: 100_000 } as const;
+const berLimits = { depth: 24, elements: 100_000 } as const;
 
 /**
  * The first element of `bytes` with everything below it; bytes after it are ignored. Lengths may be indefinite (old

@@ -32,7 +32,7 @@ export type ClientName =
   | 'withoutIntermediate'
   | 'revoked';
 
-export type ServerCertificateName = 'sound' | 'rsa' | 'expired' | 'unknownRoot' | 'anotherName' | 'withoutIntermediate';
+type ServerCertificateName = 'sound' | 'rsa' | 'expired' | 'unknownRoot' | 'anotherName' | 'withoutIntermediate';
 
 const day = 86_400_000;
 const past = { notBefore: new Date(Date.now() - 20 * day), notAfter: new Date(Date.now() - 10 * day) };

@@ -18,7 +18,7 @@ export interface Program {
   output(): string;
 }
 
-export interface ProgramOptions {
+interface ProgramOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
 }

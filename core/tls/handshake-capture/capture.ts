@@ -13,7 +13,7 @@ export interface CertificateRequest {
   readonly certificateTypes: readonly string[];
 }
 
-export interface Alert {
+interface Alert {
   readonly level: 'warning' | 'fatal';
   /** IANA's name, `unknown_ca`, or `alert_250` for a number that has none. */
   readonly description: string;

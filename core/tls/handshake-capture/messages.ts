@@ -224,7 +224,7 @@ interface Fate {
  * Numbers are big-endian, a vector is a length of 1 to 3 bytes and then that many bytes (RFC 8446, section 3.3 and
  * 3.4). After the first thing that does not fit everything reads as empty or 0 and `left` is 0, so loops over it end.
  */
-export class Cursor {
+class Cursor {
   readonly #bytes: Buffer;
   readonly #fate: Fate;
   #at = 0;

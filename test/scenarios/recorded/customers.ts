@@ -21,7 +21,7 @@ export interface Customers {
   close(): Promise<void>;
 }
 
-export interface Authorities {
+interface Authorities {
   readonly platform: Authority;
   readonly customer: Authority;
   readonly stranger: Authority;

@@ -17,7 +17,7 @@ import { createAuthorities } from '../stage.ts';
 import { mainFile, root } from './run-command.ts';
 
 export const authorities = createAuthorities();
-export const { platformRoot, platformIssuer, customerRoot } = authorities;
+export const { platformIssuer, customerRoot } = authorities;
 
 export interface Received {
   readonly method: string;
@@ -34,7 +34,7 @@ export interface Listening {
 
 export type Answering = (request: Received, response: ServerResponse) => void;
 
-export function certificateFor(...names: string[]): IssuedCertificate {
+function certificateFor(...names: string[]): IssuedCertificate {
   return customerRoot.issue({ commonName: names[0] ?? '', names, usage: 'server' });
 }
 

@@ -59,7 +59,7 @@ export interface Ground {
   put(name: string, issued: IssuedCertificate, destinations?: readonly object[]): void;
 }
 
-export interface Answered extends Ran {
+interface Answered extends Ran {
   // biome-ignore lint/suspicious/noExplicitAny: each test asserts on the members it is about
   readonly answer: any;
 }
@@ -87,7 +87,7 @@ export function ground(): Ground {
   };
 }
 
-export function writeIdentity(
+function writeIdentity(
   directory: string,
   name: string,
   issued: IssuedCertificate,

@@ -2,7 +2,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-export interface ClientHello {
+interface ClientHello {
   readonly serverName: string | undefined;
   /** What the client offers to resume, as hex: a TLS 1.3 PSK identity or a TLS 1.2 ticket. */
   readonly ticket: string | undefined;

@@ -9,7 +9,7 @@ import { onTestFinished } from 'vitest';
 import type { IssuedCertificate } from '../../../local/authority/authority.ts';
 import type { Authorities } from '../stage.ts';
 
-export interface SeenConnection {
+interface SeenConnection {
   /** Of the client certificate; on a resumed session, of the one that the session began with. */
   readonly fingerprint256: string;
   readonly isResumed: boolean;

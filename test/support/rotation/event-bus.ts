@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 
-export interface BusEvent {
+interface BusEvent {
   readonly bus: string;
   readonly source: string;
   readonly detailType: string;

@@ -59,11 +59,7 @@ export async function startServing(
 }
 
 /** `openFiles`: limit of file descriptors for each process. */
-export function startProgram(
-  options: RawServeOptions,
-  environment: Record<string, string> = {},
-  openFiles?: number,
-): Serving {
+function startProgram(options: RawServeOptions, environment: Record<string, string> = {}, openFiles?: number): Serving {
   const command = [process.execPath, join(import.meta.dirname, 'program.ts'), JSON.stringify(options)];
   const limited = openFiles === undefined ? [] : ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`];
   const [file = '', ...args] = [...limited, ...command];
