@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { ByteCollector } from '../byte-collector.ts';
 import type { Target } from '../destination/target.ts';
+import { filterResponse } from '../http/response-filter.ts';
 import {
   failureBehindHandshake,
   hasAsked,
@@ -50,6 +51,7 @@ export function sendProbe(
       headers: ['Host', target.authority, 'Connection', 'close', 'Accept', '*/*', 'User-Agent', 'countersign'],
       maxHeaderSize: most.headBytes,
     });
+    filterResponse(tls, probe.method);
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       reject(failureBehindHandshake(error, seen, tls.bytesRead > 0));
     });

@@ -204,7 +204,9 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
   'response-incomplete': [
     { who: 'customer', do: 'Check in the log of the API why it ends the connection without a complete answer.' },
   ],
-  'response-malformed': [{ who: 'caller', do: 'Check that an API listens for HTTPS at {host} on port {port}.' }],
+  'response-malformed': [
+    { who: 'customer', do: 'Correct the response of the API at {host} on port {port}: it is not valid HTTP/1.1.' },
+  ],
   'probe-unexpected-status': [
     { who: 'caller', do: 'Use a probe path that answers 2xx to clients with access.' },
     { who: 'platform', do: 'Or set the probe of the destination, with the status that means access.' },
@@ -216,6 +218,10 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
     },
   ],
 };
+
+const noApi: readonly Entry[] = [
+  { who: 'caller', do: 'Check that an API listens for HTTPS at {host} on port {port}.' },
+];
 
 /** By the alert, the page, or the reason that the evidence names; else by the code. */
 export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
@@ -238,6 +244,9 @@ export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
       task: 'serve-chain',
     },
   ],
+  // The response does not begin as HTTP/1 does: another protocol.
+  HPE_INVALID_CONSTANT: noApi,
+  HPE_INVALID_VERSION: noApi,
   certificate_expired: [
     { who: 'platform', do: 'Rotate the identity {identity}.' },
     { who: 'customer', do: 'Check the clock of the server.' },

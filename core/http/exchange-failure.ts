@@ -32,8 +32,8 @@ export interface ExchangeState {
 
 /** Before the head of the answer was complete. */
 export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeState): Failure {
-  // The connection phases throw their own errors.
-  if (error instanceof CountersignError) return { error, processed: 'no', stale: false };
+  // The connection phases throw their own errors, and so does the response filter.
+  if (error instanceof CountersignError) return { error, processed: state.answerBegan ? 'maybe' : 'no', stale: false };
   if (error.code?.startsWith('HPE_')) return { error: malformedAnswer(error), processed: 'maybe', stale: false };
   if (state.answerBegan) return { error: answerCutShort(error), processed: 'maybe', stale: false };
   const alert = alertIn(error);

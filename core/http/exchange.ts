@@ -1,6 +1,7 @@
 // Sends one request and reads its answer before a deadline; a failure says whether the request can be processed.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import type { Target } from '../destination/target.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { limits } from '../settings.ts';
@@ -9,6 +10,7 @@ import type { AgentRequestOptions, EndpointAgent } from '../tls/endpoint-agent.t
 import type { Handshake } from '../tls/handshake.ts';
 import { collectBody } from './body.ts';
 import { deadlineFailure, type ExchangeState, type Failure, requestFailure } from './exchange-failure.ts';
+import { filterResponse, type ResponseFilter, watchTlsOverhead } from './response-filter.ts';
 
 /** A request as it goes on the wire, byte for byte. */
 export interface HttpRequest {
@@ -114,6 +116,8 @@ function send(
     let settled = false;
     /** Bytes of earlier answers on a reused connection. */
     let bytesBefore = 0;
+    let filter: ResponseFilter | undefined;
+    let unwatch = () => {};
 
     const handshakeNow = () => (outgoing.socket ? agent.handshakeOf(outgoing.socket) : undefined);
     const exchanged = (): Exchanged => {
@@ -134,6 +138,7 @@ function send(
       if (settled) return;
       settled = true;
       clearTimeout(timer);
+      unwatch();
       resolve(outcome);
     };
     const fail = (failure: Failure) => {
@@ -148,6 +153,9 @@ function send(
     outgoing.on('socket', (socket) => {
       attempt.phase = 'request';
       bytesBefore = socket.bytesRead;
+      filter = filterResponse(socket as TLSSocket, request.method);
+      const wireBytes = () => agent.wireBytesOf(socket);
+      unwatch = watchTlsOverhead(socket, wireBytes, (error) => fail({ error, processed: 'maybe', stale: false }));
       attempt.readyAt = performance.now();
     });
     // A second error, such as a reset after an alert, has no effect.
@@ -178,7 +186,12 @@ function send(
         },
         (error: unknown) => fail({ error: asCountersignError(error), processed: 'maybe', stale: false }),
       );
-      agent.applyKeepAliveTimeout(response.socket, String(response.headers['keep-alive'] ?? ''));
+      // Before Node returns the connection to the agent, in the next tick.
+      const { socket } = response;
+      response.once('end', () => {
+        if (!filter?.isReusable) agent.closeAfterUse(socket);
+      });
+      agent.applyKeepAliveTimeout(socket, String(response.headers['keep-alive'] ?? ''));
     });
     outgoing.end(request.body);
   });

@@ -52,6 +52,8 @@ export class EndpointAgent extends Agent {
   /** Bytes of answers when it became idle. */
   readonly #readBefore = new WeakMap<Duplex, number>();
   readonly #keepAliveMs = new WeakMap<Duplex, number>();
+  readonly #connections = new WeakMap<Duplex, Socket>();
+  readonly #used = new WeakSet<Duplex>();
   readonly #events: EndpointAgentEvents;
   #retired = false;
   /** Milliseconds since 1970. */
@@ -73,6 +75,16 @@ export class EndpointAgent extends Agent {
 
   handshakeOf(socket: Duplex): Handshake | undefined {
     return this.#handshakes.get(socket);
+  }
+
+  /** Bytes that the TCP connection below the TLS socket has received. */
+  wireBytesOf(socket: Duplex): number {
+    return this.#connections.get(socket)?.bytesRead ?? 0;
+  }
+
+  /** The connection is closed instead of kept once its response has ended. */
+  closeAfterUse(socket: Duplex): void {
+    this.#used.add(socket);
   }
 
   /** Parses the server's Keep-Alive timeout: `timeout=5` (RFC 2068, section 19.7.1.1; not in RFC 9112, but in use). */
@@ -150,7 +162,7 @@ export class EndpointAgent extends Agent {
     this.#idleSince.set(socket, this.#options.now());
     this.#readBefore.set(socket, (socket as Socket).bytesRead);
     // Node's types omit that this hook returns whether the socket is kept.
-    if (this.#retired || !(super.keepSocketAlive(socket) as unknown as boolean)) return false;
+    if (this.#retired || this.#used.has(socket) || !(super.keepSocketAlive(socket) as unknown as boolean)) return false;
     this.#events.idle(this);
     return true;
   }
@@ -184,6 +196,7 @@ export class EndpointAgent extends Agent {
       throw new CountersignError('connection-failed', 'The connection ended right after the handshake.');
     }
     this.#handshakes.set(socket, handshake);
+    this.#connections.set(socket, connection);
     this.#counted.add(socket);
     this.#events.opened();
     socket.once('close', () => this.#countClosed(socket));

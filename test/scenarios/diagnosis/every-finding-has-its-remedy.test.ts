@@ -51,12 +51,18 @@ const byTheCode: readonly Case[] = [
   ],
   ['response-timeout', ['customer: Check why the API does not answer'], 'warning'],
   ['response-incomplete', ['customer: Check in the log of the API'], 'warning'],
-  ['response-malformed', ['caller: Check that an API listens for HTTPS at api.test on port 443.'], 'warning'],
+  [
+    'response-malformed',
+    ['customer: Correct the response of the API at api.test on port 443: it is not valid HTTP/1.1.'],
+    'warning',
+  ],
   ['probe-unexpected-status', ['caller: Use a probe path that answers 2xx', 'platform: Or set the probe'], 'warning'],
   ['identity-unusable', ['platform: Store a corrected version of the identity robot']],
 ];
 
 const byTheEvidence: readonly Case[] = [
+  ['HPE_INVALID_CONSTANT', ['caller: Check that an API listens for HTTPS at api.test on port 443.']],
+  ['HPE_INVALID_VERSION', ['caller: Check that an API listens for HTTPS at api.test on port 443.']],
   [
     'certificate-signature',
     ['customer: Accept certificates that are signed with', 'platform: Or have the identity issued'],

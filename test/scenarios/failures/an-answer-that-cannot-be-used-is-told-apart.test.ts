@@ -1,6 +1,8 @@
 // After the handshake: answers that end early, that are not HTTP, or that are too much, in both TLS versions.
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { startOpenssl } from '../../support/openssl.ts';
+import { findPeer } from '../../support/peers.ts';
 import { serveHttps } from '../../support/servers.ts';
 import { useTrial } from '../../support/trial.ts';
 
@@ -52,6 +54,12 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     ['a header without a colon', 'HTTP/1.1 200 OK\r\nthis is no header\r\n\r\n'],
     ['a header with a line feed in its name', 'HTTP/1.1 200 OK\r\nx\n: 1\r\n\r\n'],
     ['two lengths', head('content-length: 1', 'content-length: 2')],
+    ['two equal lengths in one field', head('content-length: 1, 1')],
+    ['a length on two lines', head('content-length:\r\n 1')],
+    ['a transfer coding on two lines', head('transfer-encoding:\r\n chunked')],
+    ['a first header that continues nothing', head(' x-a: 1')],
+    ['a carriage return in a header', head('x-a: 1\rx-b: 2')],
+    ['chunks that end their lines with LF', `${head('transfer-encoding: chunked')}2\nok\n0\n\n`],
     ['a length that is none', head('content-length: -1')],
     ['a length and chunks', head('content-length: 1', 'transfer-encoding: chunked')],
     ['a chunk without a size', `${head('transfer-encoding: chunked')}zz\r\n`],
@@ -76,6 +84,28 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   });
 
   it.each([
+    ['interim responses without end', 'HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n', 256 * 1024],
+    ['chunk extensions', `1;${'e'.repeat(10_000)}\r\nx\r\n`, 36_000_000],
+  ])('%s are bounded by bytes', async (_what, piece, limitBytes) => {
+    const server = await serveHttps(
+      trial.server,
+      (socket) => {
+        if (piece.startsWith('1;')) socket.write(head('transfer-encoding: chunked'));
+        const block = piece.repeat(100);
+        const more = () => {
+          while (!socket.destroyed && socket.write(block));
+        };
+        socket.on('drain', more).on('error', () => {});
+        more();
+      },
+      { maxVersion },
+    );
+    const problem = await trial.fails('response-too-large', server.port);
+    expect(problem.evidence).toEqual({ limitBytes });
+    expect(problem.hint).toMatch(/^The customer /);
+  });
+
+  it.each([
     ['it says so', head('content-length: 4500001')],
     ['more comes than it said', `${head('transfer-encoding: chunked')}44AA21\r\n${'x'.repeat(0x44aa21)}\r\n`],
     ['it never ends', head('connection: close') + 'x'.repeat(4_600_000)],
@@ -90,5 +120,14 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     const server = await saying(bytes, 'wait');
     const problem = await trial.fails('response-too-large', server.port);
     expect(problem.evidence).toEqual({ limitBytes: 4_500_000 });
+  });
+});
+
+describe.skipIf(!findPeer('openssl'))('openssl as the server (needs openssl)', () => {
+  it('sends tickets without a response: TLS messages are bounded by bytes', async () => {
+    const args = ['-tls1_3', '-num_tickets', '5000'];
+    const server = await startOpenssl(trial.server, { clientRoots: trial.platformRoot.certificate, page: false, args });
+    const problem = await trial.fails('response-too-large', server.port);
+    expect(problem.evidence).toEqual({ limitBytes: 1024 * 1024 });
   });
 });

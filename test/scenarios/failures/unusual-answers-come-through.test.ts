@@ -34,6 +34,9 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     ['a status without a reason', 'HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok', 'ok'],
     ['a status of no class', 'HTTP/1.1 999 x\r\ncontent-length: 3\r\n\r\n999', '999'],
     ['nothing', 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n', ''],
+    ['a header on two lines', 'HTTP/1.1 200 OK\r\nx-a: 1\r\n 2\r\ncontent-length: 2\r\n\r\nok', 'ok'],
+    ['heads that end their lines with LF', 'HTTP/1.1 200 OK\nx-a: 1\ncontent-length: 2\n\nok', 'ok'],
+    ['two equal lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nContent-Length: 2\r\n\r\nok', 'ok'],
     ['a 204', 'HTTP/1.1 204 No Content\r\n\r\n', ''],
     ['a 304 that names the length it would have', 'HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\n\r\n', ''],
     ['a redirect, which is not followed', 'HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n', ''],
@@ -104,6 +107,58 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect((await trial.call(server.port)).body).toMatchObject({ body: 'one' });
     expect((await trial.again()).body).toMatchObject({ body: 'one' });
     expect(server.connections).toBe(2);
+  });
+
+  it.each([
+    ['204 with a body', 'GET', 'HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n', '{}'],
+    [
+      '204 with a body in chunks',
+      'POST',
+      'HTTP/1.1 204 x\r\ntransfer-encoding: chunked\r\n\r\n',
+      '2\r\n{}\r\n0\r\n\r\n',
+    ],
+    ['HEAD with a body', 'HEAD', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n', '{}'],
+    [
+      'HEAD with a body that looks like a response',
+      'HEAD',
+      'HTTP/1.1 200 OK\r\ncontent-length: 38\r\n\r\n',
+      'HTTP/1.1 299 x\r\ncontent-length: 0\r\n\r\n',
+    ],
+    ['304 with a body', 'GET', 'HTTP/1.1 304 Not Modified\r\ncontent-length: 6\r\n\r\n', '<html>'],
+  ])('%s: the response counts and the next call uses a new connection', async (_what, method, head, body) => {
+    for (const pieces of [[head + body], [head, body]]) {
+      const server = await serveHttps(
+        trial.server,
+        (socket, request) => {
+          if (request.includes(' /next ')) return void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext');
+          for (const piece of pieces) socket.write(piece);
+        },
+        { maxVersion },
+      );
+      const first = await trial.call(server.port, { request: { method } });
+      expect(first.body).toMatchObject({ status: Number(head.slice(9, 12)), body: '' });
+      const url = `https://localhost:${server.port}/next`;
+      expect((await trial.again({ url })).body).toMatchObject({ status: 200, body: 'next' });
+      expect(server.connections).toBe(2);
+    }
+  });
+
+  it('a repaired head keeps the value on one line, and its connection is not used again', async () => {
+    const text =
+      "HTTP/1.1 200 OK\r\ncontent-security-policy: default-src 'self';\n     script-src x\r\n\t \r\ncontent-length: 2\r\n\r\nok";
+    for (const pieces of [[text], [...text]]) {
+      const server = await serveHttps(
+        trial.server,
+        (socket) => {
+          for (const piece of pieces) socket.write(piece);
+        },
+        { maxVersion },
+      );
+      const { body } = await trial.call(server.port);
+      expect(body.headers['content-security-policy']).toBe("default-src 'self'; script-src x");
+      expect((await trial.again()).body).toMatchObject({ body: 'ok' });
+      expect(server.connections).toBe(2);
+    }
   });
 
   it('an answer that comes before the body was sent, with the connection closed behind it', async () => {

@@ -1,0 +1,232 @@
+// Reads the bytes of a response before Node's parser: repairs harmless heads, drops bodies that must not exist, and
+// bounds the bytes. docs/decisions/0091-odd-heads.md has the measurement behind each rule.
+import type { TLSSocket } from 'node:tls';
+import { CountersignError } from '../errors.ts';
+import { limits } from '../settings.ts';
+
+/** Of all heads of one response, interim responses included. */
+const maxHeadsBytes = 256 * 1024;
+
+/** A longer line is left to Node's parser, which refuses it: its limit for a whole head is the same. */
+const maxLineBytes = 64 * 1024;
+
+/** Of one response. A body of the largest size in chunks of one byte is 27 MB; only chunk extensions need more. */
+const maxResponseBytes = 8 * limits.maxAnswerBytes;
+
+const noBytes = Buffer.alloc(0);
+
+/** Milliseconds. */
+const watchEveryMs = 250;
+
+/** Of TLS without data of the response: key updates, tickets, empty records. A renegotiation takes less than 100 KB. */
+const maxTlsBytes = 1024 * 1024;
+
+/** A record of one byte takes 22 to 90 bytes on the wire, depending on the cipher suite (RFC 8446, section 5). */
+const recordOverhead = 90;
+
+/**
+ * Calls `onExcess` if the server sends TLS messages that carry no data; Node tells of them nowhere.
+ * @param wireBytes what the TCP connection has received
+ * @returns stops watching
+ */
+export function watchTlsOverhead(
+  socket: Pick<TLSSocket, 'bytesRead'>,
+  wireBytes: () => number,
+  onExcess: (error: CountersignError) => void,
+): () => void {
+  const [wireBefore, dataBefore] = [wireBytes(), socket.bytesRead];
+  const timer = setInterval(() => {
+    const data = socket.bytesRead - dataBefore;
+    if (wireBytes() - wireBefore <= maxTlsBytes + data * recordOverhead) return;
+    onExcess(tooLarge(maxTlsBytes, 'The API server sent 1 MB of TLS messages that carry no response.'));
+  }, watchEveryMs).unref();
+  return () => clearInterval(timer);
+}
+
+/** One for each response. The bytes that `pass` returns are for Node's parser, which stays strict. */
+export class ResponseFilter {
+  readonly #method: string;
+  #part: 'head' | 'body' | 'end' = 'head';
+  /** An incomplete line. */
+  #partial = '';
+  /** The last complete header line without its end: the next one can continue it. */
+  #held: string | undefined;
+  #status: number | undefined;
+  #length: string | undefined;
+  #isChunked = false;
+  #isRepaired = false;
+  #bytes = 0;
+  #isReusable = true;
+
+  constructor(method: string) {
+    this.#method = method;
+  }
+
+  /** False after a repair, and where a body exists or is announced that the response must not have. */
+  get isReusable(): boolean {
+    return this.#isReusable;
+  }
+
+  /** Throws `response-too-large`. */
+  pass(chunk: Buffer): Buffer {
+    this.#bytes += chunk.length;
+    if (this.#bytes > maxResponseBytes)
+      throw tooLarge(maxResponseBytes, 'The response is larger than 36 MB on the wire.');
+    if (this.#part === 'body') return chunk;
+    if (this.#part === 'end') {
+      this.#isReusable = false;
+      return noBytes;
+    }
+    return this.#passHead(chunk);
+  }
+
+  #passHead(chunk: Buffer): Buffer {
+    const isWhole = this.#partial === '' && this.#held === undefined;
+    let head = '';
+    let start = 0;
+    while (this.#part === 'head') {
+      const end = chunk.indexOf(0x0a, start);
+      if (end === -1) break;
+      head += this.#line(this.#partial + chunk.toString('latin1', start, end + 1));
+      this.#partial = '';
+      start = end + 1;
+    }
+    if (this.#part === 'head') return Buffer.from(head + this.#hold(chunk.toString('latin1', start)), 'latin1');
+    const hasMore = start < chunk.length;
+    if (this.#part === 'end' && hasMore) this.#isReusable = false;
+    const body = this.#part === 'body' ? chunk.subarray(start) : noBytes;
+    if (isWhole && !this.#isRepaired) return this.#part === 'body' ? chunk : chunk.subarray(0, start);
+    return Buffer.concat([Buffer.from(head, 'latin1'), body]);
+  }
+
+  /** Keeps the start of a line. Returns what can no longer be repaired: the parser refuses it at once. */
+  #hold(start: string): string {
+    const wasShort = this.#partial.length < protocol.length;
+    this.#partial += start;
+    const isForeign = this.#status === undefined && wasShort && !startsLike(this.#partial, protocol);
+    if (this.#bytes > maxHeadsBytes) throw tooLarge(maxHeadsBytes, 'The heads of the response are larger than 256 KB.');
+    if (!isForeign && this.#partial.length <= maxLineBytes) return '';
+    return this.#giveUp(this.#partial);
+  }
+
+  /** Returns the bytes of the previous line, if `line` does not continue it. */
+  #line(line: string): string {
+    const isBare = !line.endsWith('\r\n');
+    const text = line.slice(0, isBare ? -1 : -2);
+    if (this.#status === undefined) {
+      const status = /^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1];
+      if (status === undefined) return this.#giveUp(line);
+      if (isBare) this.#repaired();
+      this.#status = Number(status);
+      return `${text}\r\n`;
+    }
+    if (isBare) this.#repaired();
+    if (/^[ \t]/.test(text)) {
+      if (this.#held === undefined || /^(?:content-length|transfer-encoding)\s*:/i.test(this.#held)) {
+        return this.#giveUp(line);
+      }
+      this.#held = `${this.#held.trimEnd()} ${text.trim()}`;
+      this.#repaired();
+      return '';
+    }
+    const previous = this.#flush();
+    if (text !== '') {
+      this.#held = text;
+      return previous;
+    }
+    this.#endHead();
+    return `${previous}\r\n`;
+  }
+
+  #flush(): string {
+    const line = this.#held;
+    this.#held = undefined;
+    if (line === undefined) return '';
+    if (/^transfer-encoding:/i.test(line)) this.#isChunked = true;
+    const length = /^content-length:[ \t]*(\d+)[ \t]*$/i.exec(line)?.[1];
+    if (length !== undefined) {
+      if (this.#length === length) {
+        this.#repaired();
+        return '';
+      }
+      this.#length ??= length;
+    }
+    return `${line}\r\n`;
+  }
+
+  #endHead(): void {
+    const status = this.#status as number;
+    if (this.#bytes > maxHeadsBytes && status < 200) {
+      throw tooLarge(maxHeadsBytes, 'The interim responses are larger than 256 KB.');
+    }
+    if (status < 200 && status !== 101) {
+      this.#status = this.#length = undefined;
+      this.#isChunked = false;
+      return;
+    }
+    // RFC 9112, section 6.3.
+    const hasNoBody = this.#method === 'HEAD' || status === 204 || status === 304;
+    this.#part = hasNoBody ? 'end' : 'body';
+    // A body that arrives after the next request was sent would be read as its response.
+    if (hasNoBody && (this.#isChunked || Number(this.#length ?? 0) > 0)) this.#isReusable = false;
+  }
+
+  #repaired(): void {
+    this.#isRepaired = true;
+    // Another reader may see another end of this response.
+    this.#isReusable = false;
+  }
+
+  /** From here on the parser gets the bytes as they are, and refuses them. */
+  #giveUp(bytes: string): string {
+    const previous = this.#flush();
+    this.#part = 'body';
+    this.#partial = '';
+    this.#isRepaired = true;
+    this.#isReusable = false;
+    return previous + bytes;
+  }
+}
+
+const protocol = 'HTTP/';
+
+function startsLike(text: string, prefix: string): boolean {
+  return text.length < prefix.length ? prefix.startsWith(text) : text.startsWith(prefix);
+}
+
+function tooLarge(limitBytes: number, detail: string): CountersignError {
+  return new CountersignError('response-too-large', detail, { evidence: { limitBytes }, hint: overheadHint });
+}
+
+const overheadHint = 'The customer must check why its API sends so many bytes around the response.';
+
+const filters = new WeakMap<TLSSocket, { current: ResponseFilter }>();
+
+/**
+ * Filters what the socket receives from now on, for the response to a request with this method. A response that began
+ * before the request is left to Node's parser. The socket is destroyed with the error of the filter.
+ */
+export function filterResponse(socket: TLSSocket, method: string): ResponseFilter {
+  const filter = new ResponseFilter(method);
+  const installed = filters.get(socket);
+  if (installed) {
+    installed.current = filter;
+    return filter;
+  }
+  if (socket.bytesRead > 0) return filter;
+  const holder = { current: filter };
+  filters.set(socket, holder);
+  const push = socket.push.bind(socket);
+  socket.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+    if (chunk === null) return push(null);
+    let passed: Buffer;
+    try {
+      passed = holder.current.pass(chunk);
+    } catch (error) {
+      socket.destroy(error as CountersignError);
+      return false;
+    }
+    return passed.length === 0 ? true : push(passed, encoding);
+  };
+  return filter;
+}
