@@ -7,6 +7,8 @@ import { openContext } from './context.ts';
 import { exitCodeOf, exitCodes } from './exit-code.ts';
 import { addVerbs } from './verbs/all.ts';
 
+// Node would open its debugger, which runs any code, for every user of the machine.
+process.on('SIGUSR1', () => {});
 const context = openContext(process);
 process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
   // The reader closed the pipe: `countersign identity list | head -1`.

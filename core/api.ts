@@ -87,9 +87,13 @@ export function jsonResponse(text: string): ApiResponse {
   return { status: 200, headers: { 'content-type': 'application/json' }, body: text };
 }
 
-/** Responses hold tokens, balances, addresses: no cache between here and the orchestrator may keep one. */
+/**
+ * Responses hold tokens, balances, addresses: no cache between here and the orchestrator may keep one. A browser that
+ * opens one must not take text of a customer for a page.
+ */
 export function withCommonHeaders(response: ApiResponse, requestId: string): ApiResponse {
-  return { ...response, headers: { 'cache-control': 'no-store', ...response.headers, 'x-request-id': requestId } };
+  const headers = { 'cache-control': 'no-store', ...response.headers, 'x-content-type-options': 'nosniff' };
+  return { ...response, headers: { ...headers, 'x-request-id': requestId } };
 }
 
 /** Answers a call; a failure becomes a problem document. Never rejects. */

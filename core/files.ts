@@ -1,7 +1,8 @@
 // Reads files that other users name or write: never more bytes than asked for, and never blocked by a pipe without a
 // writer.
 import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ByteCollector } from './byte-collector.ts';
 
@@ -63,6 +64,25 @@ export async function readStreamUpTo(stream: AsyncIterable<Buffer | string>, max
     if (collector.size === maxBytes) break;
   }
   return collector.bytes;
+}
+
+/**
+ * The first folder above the path, or above the file that its links lead to, in which every user can replace files: it is
+ * writable by all and has no sticky bit (1777 is safe). Throws the system error of realpath(3).
+ */
+export async function openFolderAbove(path: string): Promise<string | undefined> {
+  if (process.platform === 'win32') return undefined;
+  const folders = new Set([resolve(path), await realpath(path)].flatMap(foldersAbove));
+  for (const folder of folders) {
+    const { mode } = await stat(folder);
+    if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) return folder;
+  }
+  return undefined;
+}
+
+function foldersAbove(path: string): string[] {
+  const folder = dirname(path);
+  return folder === path ? [] : [folder, ...foldersAbove(folder)];
 }
 
 function openWithoutBlocking(path: string): Promise<FileHandle> {

@@ -51,6 +51,18 @@ const v4: readonly Row[] = [
 ];
 
 /**
+ * IANA IPv6 Global Unicast Address Assignments (December 2026): the blocks of the five regional registries. The rest of
+ * 2000::/3 belongs to no one.
+ */
+const assigned6 = [
+  '2001:200::/23 2001:400::/23 2001:600::/23 2001:800::/22 2001:c00::/23 2001:e00::/23 2001:1200::/23 2001:1400::/22',
+  '2001:1800::/23 2001:1a00::/23 2001:1c00::/22 2001:2000::/19 2001:4000::/23 2001:4200::/23 2001:4400::/23',
+  '2001:4600::/23 2001:4800::/23 2001:4a00::/23 2001:4c00::/23 2001:5000::/20 2001:8000::/19 2001:a000::/20',
+  '2001:b000::/20 2003::/18 2400::/12 2410::/12 2600::/12 2610::/23 2620::/23 2630::/12 2800::/12 2a00::/12 2a10::/12',
+  '2c00::/12',
+].flatMap((line) => line.split(' '));
+
+/**
  * IANA IPv6 Special-Purpose Address Registry, and the rest of the IPv6 address space: only 2000::/3 was ever given out
  * as global unicast (RFC 4291, section 2.4), so what no row names is refused. IPv4-mapped and NAT64 addresses are
  * judged by the IPv4 address inside before this table is asked. 2001::/23 holds Teredo, ORCHID, DETs, AMT, AS112 and
@@ -70,7 +82,7 @@ const v6: readonly Row[] = [
   ['2002::/16', 'forbidden', 'a 6to4 address', 'RFC 3056, RFC 7526'],
   ['2620:4f:8000::/48', 'forbidden', 'an AS112 address', 'RFC 7534'],
   ['3fff::/20', 'forbidden', 'a documentation address', 'RFC 9637'],
-  ['2000::/3', 'public', 'a public address', 'RFC 4291, section 2.4'],
+  ...assigned6.map((range): Row => [range, 'public', 'a public address', "IANA's IPv6 Global Unicast Assignments"]),
   ['5f00::/16', 'forbidden', 'a segment routing address', 'RFC 9602'],
   ['fd00:ec2::/32', 'forbidden', 'a cloud metadata address', 'AWS: instance metadata, EKS credentials, DNS and time'],
   ['fd20:ce::254/128', 'forbidden', 'a cloud metadata address', 'Google Cloud'],

@@ -4,7 +4,7 @@ import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CountersignError } from '../errors.ts';
-import { readRegularFile, UnsuitableFile } from '../files.ts';
+import { openFolderAbove, readRegularFile, UnsuitableFile } from '../files.ts';
 import { identityNamePattern } from '../settings.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { decodeText } from '../x509/pem-text.ts';
@@ -94,6 +94,11 @@ async function readOne(path: string, file: string): Promise<ReadFile | undefined
     const { bytes, stats } = await readRegularFile(path, maxDocumentBytes);
     if ((stats.mode & 0o002n) !== 0n && process.platform !== 'win32') {
       throw unusable('world-writable', file, `${file} can be written by every user of the machine.`);
+    }
+    const folder = await openFolderAbove(path);
+    if (folder !== undefined) {
+      const sentence = `${file} is in a folder in which every user of the machine can replace files: ${folder}.`;
+      throw unusable('world-writable', file, sentence);
     }
     return { text: decodeText(bytes), stats };
   } catch (thrown) {

@@ -198,13 +198,13 @@ function decodeUtf8(bytes: Buffer): string | undefined {
 }
 
 /**
- * The parts in the order of a certificate, so the last of the text first. White space around `,`, `+` and `=` is
+ * The parts in the order of a certificate, so the last of the text first. Spaces (U+0020) around `,`, `+` and `=` are
  * ignored. A type is a short name or an object identifier; a value is text, or `#` and DER in hex. Throws X509Error
  * `subject-malformed`; the sentence begins with "subject" and quotes nothing.
  */
 export function parseName(text: string): readonly RelativeName[] {
   if (text.length > mostParsed.characters) throw malformed(`has more than ${mostParsed.characters} characters`);
-  const reader = new RegExp(/\s*([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=\s*((?:\\.|[^\\,+])*)([,+]?)/suy);
+  const reader = new RegExp(/ *([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+) *= *((?:\\.|[^\\,+])*)([,+]?)/suy);
   const parts: NameAttribute[][] = [[]];
   let attributes = 0;
   for (let at = 0, separator = ','; separator !== ''; at = reader.lastIndex) {
@@ -254,7 +254,7 @@ function isObjectIdentifier(dotted: string): boolean {
 }
 
 function hexElement(value: string): DerElement {
-  const digits = value.slice(1).trimEnd();
+  const digits = value.slice(1).replace(/ +$/, '');
   const [element, ...rest] =
     (/^([0-9a-f]{2})+$/i.test(digits) ? readElements(Buffer.from(digits, 'hex'), 1) : undefined) ?? [];
   if (element && rest.length === 0) return element;
@@ -275,8 +275,8 @@ function encodeString(text: string, kind: number, most: number): Buffer {
 /** RFC 4514, sections 2.4 and 3: a backslash before a special character, or before two hex digits of UTF-8. */
 function unescapeValue(value: string): string {
   const bytes: Buffer[] = [];
-  // White space before a separator is not part of the value, unless it is escaped.
-  for (const [token] of value.replace(/(^|[^\\])((?:\\\\)*)\s+$/su, '$1$2').matchAll(/\\[0-9a-f]{2}|\\.|[^\\]+/gisu)) {
+  // A space (U+0020) before a separator is not part of the value, unless it is escaped.
+  for (const [token] of value.replace(/(^|[^\\])((?:\\\\)*) +$/su, '$1$2').matchAll(/\\[0-9a-f]{2}|\\.|[^\\]+/gisu)) {
     if (/^\\[0-9a-f]{2}$/i.test(token)) bytes.push(Buffer.from(token.slice(1), 'hex'));
     else if (/^\\[ "#+,;<=>\\]$/.test(token)) bytes.push(Buffer.from(token.slice(1)));
     else if (/^[^"+,;<>\\\0]+$/u.test(token) && token.isWellFormed()) bytes.push(Buffer.from(token));

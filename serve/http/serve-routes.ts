@@ -33,7 +33,8 @@ export function createRouter(): Router {
   };
 }
 
-const json = ['content-type', 'application/json', 'cache-control', 'no-store'];
+const common = ['cache-control', 'no-store', 'x-content-type-options', 'nosniff'];
+const json = ['content-type', 'application/json', ...common];
 
 export const healthAnswer: HttpAnswer = { status: 200, headers: json, body: JSON.stringify({ status: 'ok' }) };
 
@@ -46,7 +47,7 @@ export function readinessAnswer(readiness: Readiness): HttpAnswer {
 /** Prometheus text format, version 0.0.4. */
 export function metricsAnswer(text: string): HttpAnswer {
   const type = 'text/plain; version=0.0.4; charset=utf-8';
-  return { status: 200, headers: ['content-type', type, 'cache-control', 'no-store'], body: text };
+  return { status: 200, headers: ['content-type', type, ...common], body: text };
 }
 
 export function toHttpAnswer({ status, headers, body }: ApiResponse): HttpAnswer {
@@ -57,7 +58,7 @@ export function toHttpAnswer({ status, headers, body }: ApiResponse): HttpAnswer
 export function problemAnswer(error: CountersignError, docsUrl: string): HttpAnswer {
   const requestId = randomUUID();
   const answer = toHttpAnswer(problemResponse(error, requestId, docsUrl));
-  const headers = [...answer.headers, 'cache-control', 'no-store', 'x-request-id', requestId];
+  const headers = [...answer.headers, ...common, 'x-request-id', requestId];
   if (error.status === 401) {
     const isToken = error.evidence?.reason === 'token-unknown';
     headers.push('www-authenticate', `Bearer realm="countersign"${isToken ? ', error="invalid_token"' : ''}`);

@@ -1,6 +1,6 @@
 // Reloads files when they change, and keeps the last good content in use until the new files can be used.
 import { stat } from 'node:fs/promises';
-import { readRegularFile, UnsuitableFile } from '../../core/files.ts';
+import { openFolderAbove, readRegularFile, UnsuitableFile } from '../../core/files.ts';
 import { decodeText } from '../../core/x509/pem-text.ts';
 
 export interface FileReloader<Content> {
@@ -19,6 +19,7 @@ export interface FileReloaderOptions<Content> {
   readonly parse: (texts: readonly string[]) => Content;
   /** Used when the files cannot be used at the start. */
   readonly lastGood?: readonly string[] | undefined;
+  readonly read?: typeof readRegularFile;
   /** Milliseconds between two checks. */
   readonly intervalMs?: number;
   /** Called after a change, not after the first load. */
@@ -37,7 +38,7 @@ const maxFileBytes = 1024 * 1024;
 export async function createFileReloader<Content>(
   options: FileReloaderOptions<Content>,
 ): Promise<FileReloader<Content>> {
-  const { paths, parse, lastGood, intervalMs = 2_000, onReloaded, onRejected } = options;
+  const { paths, parse, read = readRegularFile, lastGood, intervalMs = 2_000, onReloaded, onRejected } = options;
   /** Of the files as they were last read, usable or not. */
   let fingerprint: string | undefined;
   let texts: readonly string[];
@@ -45,7 +46,7 @@ export async function createFileReloader<Content>(
   let reportedReadError: string | undefined;
   try {
     const before = await fingerprintOf(paths);
-    texts = await readAll(paths);
+    texts = await readAll(paths, read);
     fingerprint = before;
     content = parse(texts);
   } catch (thrown) {
@@ -78,7 +79,7 @@ export async function createFileReloader<Content>(
         reportedReadError = undefined;
         return undefined;
       }
-      const changed = await readAll(paths);
+      const changed = await readAll(paths, read);
       // Written while they were read: the next check reads them again.
       if ((await fingerprintOf(paths)) !== before) return undefined;
       fingerprint = before;
@@ -117,18 +118,22 @@ async function fingerprintOf(paths: readonly string[]): Promise<string> {
   return all.map(({ dev, ino, size, mtimeNs, ctimeNs }) => `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`).join('\n');
 }
 
-function readAll(paths: readonly string[]): Promise<string[]> {
-  return Promise.all(paths.map(readOne));
+function readAll(paths: readonly string[], read: typeof readRegularFile): Promise<string[]> {
+  return Promise.all(paths.map((path) => readOne(path, read)));
 }
 
-async function readOne(path: string): Promise<string> {
-  const { bytes, stats } = await readRegularFile(path, maxFileBytes).catch((thrown: unknown) => {
+async function readOne(path: string, read: typeof readRegularFile): Promise<string> {
+  const { bytes, stats } = await read(path, maxFileBytes).catch((thrown: unknown) => {
     if (!(thrown instanceof UnsuitableFile)) return throwUnreadable(path)(thrown as NodeJS.ErrnoException);
     if (thrown.code === 'ENOTREG') throw new Error(`${path} is not a regular file.`);
     throw new Error(`${path} has ${thrown.sizeBytes} bytes; ${maxFileBytes} is the limit.`);
   });
   if ((stats.mode & 0o002n) !== 0n && process.platform !== 'win32') {
     throw new Error(`${path} can be written by every user of the machine.`);
+  }
+  const folder = await openFolderAbove(path).catch(throwUnreadable(path));
+  if (folder !== undefined) {
+    throw new Error(`${path} is in a folder in which every user of the machine can replace files: ${folder}.`);
   }
   return decodeText(bytes);
 }

@@ -13,6 +13,8 @@ function startWorker(lines: LineWriter): void {
   let installation: Installation | undefined;
   const questions = createMetricsQuestions();
   const telemetry = { write: lines.write };
+  // Node would open its debugger, which runs any code, for every user of the machine.
+  process.on('SIGUSR1', () => {});
   // A terminal and systemd signal the whole process group, but the primary decides when a worker stops.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
   process.on('uncaughtException', (thrown) => {

@@ -12,7 +12,12 @@ describe('an answer', () => {
   it('carries the request id and may not be kept', async () => {
     expect(await apiHandler({ docsUrl }, fine)(invocationEvent({}), lambdaContext())).toEqual({
       statusCode: 200,
-      headers: { 'content-type': 'text/plain', 'cache-control': 'no-store', 'x-request-id': 'JKJaXmPLvHcESHA=' },
+      headers: {
+        'content-type': 'text/plain',
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'x-request-id': 'JKJaXmPLvHcESHA=',
+      },
       body: 'fine',
     });
   });
@@ -51,6 +56,7 @@ describe('a failure', () => {
     expect(answer.headers).toEqual({
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
       'x-request-id': 'JKJaXmPLvHcESHA=',
       ...(entry.status === 503 ? { 'retry-after': '5' } : {}),
     });

@@ -24,7 +24,14 @@ const forbidden6 = [
 ];
 const private6 = ['fc00::/7'];
 const loopback6 = ['::1/128'];
-const globalUnicast6 = ['2000::/3'];
+/** IANA IPv6 Global Unicast Address Assignments, rows with the status ALLOCATED; 2000::/3 has no owner elsewhere. */
+const globalUnicast6 = [
+  '2001:200::/23 2001:400::/23 2001:600::/23 2001:800::/22 2001:c00::/23 2001:e00::/23 2001:1200::/23 2001:1400::/22',
+  '2001:1800::/23 2001:1a00::/23 2001:1c00::/22 2001:2000::/19 2001:4000::/23 2001:4200::/23 2001:4400::/23',
+  '2001:4600::/23 2001:4800::/23 2001:4a00::/23 2001:4c00::/23 2001:5000::/20 2001:8000::/19 2001:a000::/20',
+  '2001:b000::/20 2003::/18 2400::/12 2410::/12 2600::/12 2610::/23 2620::/23 2630::/12 2800::/12 2a00::/12 2a10::/12',
+  '2c00::/12',
+];
 
 function list(rows: readonly string[], family: 'ipv4' | 'ipv6'): BlockList {
   const blocks = new BlockList();

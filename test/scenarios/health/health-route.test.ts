@@ -12,7 +12,12 @@ describe('GET /v1/health', () => {
     const { pathParameters, body, ...event } = invocationEvent('', { routeKey: 'GET /v1/health' });
     expect(await handler(event, lambdaContext())).toEqual({
       statusCode: 200,
-      headers: { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-request-id': 'JKJaXmPLvHcESHA=' },
+      headers: {
+        'content-type': 'application/json',
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'x-request-id': 'JKJaXmPLvHcESHA=',
+      },
       body: '{"status":"ok"}',
     });
   });

@@ -291,6 +291,18 @@ describe('a directory without a usable identity', () => {
     expect((await failureOf(() => read())).message).toBe('root.pem is not a regular file.');
   });
 
+  it('refuses files in a folder where every user can replace them, unless the sticky bit protects them', async () => {
+    write('platform', own(keys));
+    for (const folder of [join(root, 'platform'), root]) {
+      chmodSync(folder, 0o777);
+      const failure = await failureOf(() => read());
+      expect(failure.evidence).toMatchObject({ reason: 'world-writable', where: 'private-key.pem' });
+      expect(failure.message).toContain(`can replace files: ${folder}.`);
+      chmodSync(folder, 0o1777);
+      expect(await identity()).toMatchObject(keys);
+    }
+  });
+
   it('says that the folder cannot be read', async () => {
     symlinkSync('platform', join(root, 'platform'));
     const failure = await failureOf(() => read());

@@ -34,6 +34,21 @@ describe('a callers file', () => {
     expect(callers.byCertificate(certificateOf('bot-runtime2'))).toBeUndefined();
   });
 
+  it('compares subjects exactly: only the space U+0020 is ignored around a value', () => {
+    const [plain, padded] = ['bot', 'bot\u00a0'].map(certificateOf) as [X509Certificate, X509Certificate];
+    const namedBy = (subject: string, certificate: X509Certificate) =>
+      parseCallers(JSON.stringify([{ name: 'bot', subject, identities: '*' }]), 'callers.json').byCertificate(
+        certificate,
+      );
+    expect(namedBy('  CN  =  bot  ', plain)).toMatchObject({ name: 'bot' });
+    for (const blank of ['\u00a0', '\t', '\n', '\u2003', '\ufeff']) {
+      expect(namedBy(`CN=bot${blank}`, plain)).toBeUndefined();
+      expect(namedBy(`CN=${blank}bot`, plain)).toBeUndefined();
+    }
+    expect(namedBy('CN=bot', padded)).toBeUndefined();
+    expect(namedBy('CN=bot\u00a0', padded)).toMatchObject({ name: 'bot' });
+  });
+
   it('has the identities that each caller can use', () => {
     const bot = callers.byCertificate(certificateOf('bot-runtime'));
     const batch = callers.byCertificate(certificateOf('batch'));

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { readRegularFile } from '../../../core/files.ts';
 import { createFileReloader } from '../../../serve/reload/file-reloader.ts';
 import { privateFolder } from '../../support/program.ts';
 import { replaceFile } from '../../support/serve/serving.ts';
@@ -76,6 +77,50 @@ describe('the file reloader', () => {
     expect(await reload()).toEqual([`${file} can be written by every user of the machine.`]);
     chmodSync(file, 0o600);
     expect([await reload(), reloader.current, reloader.texts]).toEqual([[], 'three', ['three']]);
+  });
+
+  it('refuses a file in a folder where every user can replace it, also behind a link; 1777 is safe', async () => {
+    const [folder, links] = [privateFolder(), privateFolder()];
+    const file = folder.write('file', 'one');
+    const link = `${links.path}/link`;
+    symlinkSync(file, link);
+    const open = (path: string) => createFileReloader({ paths: [path], parse: ([text]) => text });
+    chmodSync(folder.path, 0o777);
+    for (const path of [file, link]) {
+      await expect(open(path)).rejects.toThrow(
+        `${path} is in a folder in which every user of the machine can replace files: ${folder.path}.`,
+      );
+    }
+    chmodSync(folder.path, 0o1777);
+    const reloader = await open(link);
+    onTestFinished(reloader.close);
+    expect(reloader.current).toBe('one');
+  });
+
+  it('never takes up files that change while they are read', async () => {
+    const folder = privateFolder();
+    const [one, other] = [folder.write('one', '1'), folder.write('other', '1')];
+    let isWriting = false;
+    const seen: string[] = [];
+    const reloader = await createFileReloader({
+      paths: [one, other],
+      parse: (texts) => seen.push(texts.join(' ')),
+      intervalMs: 1_000_000,
+      async read(path, maxBytes) {
+        const read = await readRegularFile(path, maxBytes);
+        // The writer replaces the second file after it was read.
+        if (isWriting && path === other) replaceFile(other, '2');
+        return read;
+      },
+    });
+    onTestFinished(reloader.close);
+    replaceFile(one, '2');
+    isWriting = true;
+    await reloader.reload();
+    isWriting = false;
+    expect(seen).toEqual(['1 1']);
+    await reloader.reload();
+    expect(seen).toEqual(['1 1', '2 2']);
   });
 
   it('uses the last good texts if the files are broken at the start', async () => {
