@@ -16,6 +16,7 @@ import { destinationLines, destinationView } from './identity-view.ts';
 import { openPassphrase, type PassphraseOptions, readInputFiles } from './input.ts';
 
 export interface ImportOptions extends WriteOptions, PassphraseOptions, SettingOptions {
+  readonly alias?: string;
   readonly dryRun?: boolean;
   readonly replace?: boolean;
 }
@@ -57,7 +58,7 @@ export async function importIdentity(
   const { destinations = members.destinations, renewal = members.renewal } = given;
 
   context.output.progress(`Reading ${inputs.length === 1 ? 'one file' : `${inputs.length} files`}.`);
-  const judged = await validateImport(inputs, passphrase.ask, { destinations, renewal }, context);
+  const judged = await validateImport(inputs, passphrase.ask, { destinations, renewal, alias: options.alias }, context);
   if (!('document' in judged)) {
     if (judged.some(({ code }) => code === 'passphrase-wrong') && passphrase.endsWithBlank()) {
       context.output.warn('The passphrase ends with white space, which is part of it.');
@@ -110,14 +111,14 @@ export async function importIdentity(
 export async function validateImport(
   inputs: readonly InputFile[],
   ask: AskPassphrase,
-  settings: { readonly destinations?: unknown; readonly renewal?: unknown },
+  settings: { readonly destinations?: unknown; readonly renewal?: unknown; readonly alias?: string | undefined },
   context: CommandContext,
 ): Promise<ReadyIdentity | readonly Finding[]> {
   const given = {
     ...(settings.destinations === undefined ? {} : { destinations: settings.destinations }),
     ...(settings.renewal === undefined ? {} : { renewal: settings.renewal }),
   };
-  const made = identityFrom(await readFiles(inputs, ask), { ...given, now: context.now() });
+  const made = identityFrom(await readFiles(inputs, ask), { ...given, alias: settings.alias, now: context.now() });
   if (!('document' in made)) return made;
   context.output.progress('Testing it by handshakes with a server that trusts only its root.');
   try {

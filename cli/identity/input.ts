@@ -1,5 +1,7 @@
 // What a command reads of files, standard input and the terminal: import files, JSON lists, passphrases.
+import { isUtf8 } from 'node:buffer';
 import { basename } from 'node:path';
+
 import type { CommandContext } from '../context.ts';
 import { interruption, usageError } from '../exit-code.ts';
 import type { AskPassphrase, InputFile } from '../import/contents.ts';
@@ -115,6 +117,11 @@ function firstLine(bytes: Buffer, path: string): string {
   const isBigEndian = (first === 0xfe && second === 0xff) || (first === 0 && second !== 0);
   const encoding = isLittleEndian ? 'utf-16le' : isBigEndian ? 'utf-16be' : 'utf-8';
   // TextDecoder removes the byte order mark.
-  const [line = ''] = new TextDecoder(encoding).decode(bytes).split(/\r?\n/, 1);
+  const [line = ''] = decoderOf(encoding, bytes).decode(bytes).split(/\r?\n/, 1);
   return line;
+}
+
+/** Bytes that are not UTF-8 are Windows-1252, which holds Latin-1. */
+function decoderOf(encoding: string, bytes: Buffer) {
+  return new TextDecoder(encoding === 'utf-8' && !isUtf8(bytes) ? 'windows-1252' : encoding);
 }

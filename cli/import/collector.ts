@@ -28,7 +28,7 @@ export class Collector {
   }
 
   /** Throws `key-damaged`, `key-type`, `key-too-large` and `explicit-curve`. */
-  key(der: Buffer, form: KeyForm, source: string): void {
+  key(der: Buffer, form: KeyForm, source: string, alias?: string): void {
     const fault = privateKeyFault(der, form, source);
     refuseFault(fault, source, 'a private key');
     let key: KeyObject;
@@ -41,11 +41,12 @@ export class Collector {
     } catch {
       throw refused('key-damaged', source, `${source} holds a private key that cannot be read.`);
     }
-    if (!this.#keys.has(identifier)) this.#keys.set(identifier, { key, source: shown(source) });
+    const known = this.#keys.get(identifier) ?? { key, source: shown(source), aliases: [] };
+    this.#keys.set(identifier, { ...known, aliases: withAlias(known.aliases, alias) });
   }
 
   /** Throws `certificate-damaged`, `key-too-large` and `explicit-curve`. */
-  certificate(der: Buffer, source: string): void {
+  certificate(der: Buffer, source: string, alias?: string): void {
     const fault = certificateKeyFault(der, source);
     refuseFault(fault, source, 'a certificate with a key');
     const certificate = fault ? undefined : parseCertificate(der);
@@ -53,9 +54,8 @@ export class Collector {
       throw refused('certificate-damaged', source, `${source} holds a certificate that cannot be read.`);
     }
     const { fingerprint256 } = certificate;
-    if (!this.#certificates.has(fingerprint256)) {
-      this.#certificates.set(fingerprint256, { certificate, source: shown(source) });
-    }
+    const known = this.#certificates.get(fingerprint256) ?? { certificate, source: shown(source), aliases: [] };
+    this.#certificates.set(fingerprint256, { ...known, aliases: withAlias(known.aliases, alias) });
   }
 
   /** Throws `passphrase-needed` without a passphrase, and any error of the callback. */
@@ -107,6 +107,10 @@ export class Collector {
       notes: [...this.#notes],
     };
   }
+}
+
+function withAlias(aliases: readonly string[], alias: string | undefined): readonly string[] {
+  return alias === undefined || aliases.includes(alias) ? aliases : [...aliases, alias];
 }
 
 /** Damage has a finding of its own. */

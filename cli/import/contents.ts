@@ -23,11 +23,14 @@ export interface FoundKey {
   readonly key: KeyObject;
   /** The file, with the entry of a keystore. */
   readonly source: string;
+  /** Names of the entries that hold it; none outside a keystore. */
+  readonly aliases: readonly string[];
 }
 
 export interface FoundCertificate {
   readonly certificate: X509Certificate;
   readonly source: string;
+  readonly aliases: readonly string[];
 }
 
 /** Each key and certificate once, in the order in which they were found. */

@@ -27,6 +27,48 @@ export function secretOf(passphrase: string | undefined, where: string): Secret 
   return { utf8, utf16, bmp };
 }
 
+/**
+ * The secrets that programs make of one passphrase in PKCS#12, the standard's first. They differ outside ASCII only: then
+ * there are at most 15, and each derivation has at most 5 inputs.
+ *
+ * | for PBES2 and PBMAC1 | written by |
+ * | --- | --- |
+ * | UTF-8 | RFC 8018; OpenSSL on a UTF-8 terminal, .NET |
+ * | Latin-1 | OpenSSL on a Latin-1 terminal; node-forge |
+ * | Windows-1252 | OpenSSL on Windows |
+ * | UTF-16 | programs that use the bytes of PKCS#12's own schemes |
+ *
+ * | for PKCS#12's own schemes | written by |
+ * | --- | --- |
+ * | UTF-16 | RFC 7292; Java, Windows, node-forge, OpenSSL 1.1 and later |
+ * | one character for each byte of UTF-8 | OpenSSL before 1.1 (`openssl pkcs12`, "NOTES"), on a UTF-8 terminal |
+ * | one character for each byte of Windows-1252 | OpenSSL before 1.1 on Windows |
+ */
+export function secretsOf(secret: Secret): readonly Secret[] {
+  if (secret.utf8.every((byte) => byte < 0x80)) return [secret];
+  const passphrase = secret.utf8.toString();
+  const latin1 = Buffer.from(passphrase, 'latin1');
+  const windows = windows1252(passphrase);
+  const utf8s = [secret.utf8, latin1, windows, secret.bmp, Buffer.from(secret.utf16).swap16()];
+  const bmps = [secret.bmp, widened(secret.utf8), windows && widened(windows)];
+  return bmps.flatMap((bmp) => utf8s.flatMap((utf8) => (bmp && utf8 ? { ...secret, utf8, bmp } : [])));
+}
+
+/** BMPString with one character for each byte, and its two zero octets. */
+function widened(bytes: Buffer): Buffer {
+  return Buffer.from(`${bytes.toString('latin1')}\0`, 'utf16le').swap16();
+}
+
+const windowsCharacters = new Map(
+  Array.from({ length: 256 }, (_, byte) => [new TextDecoder('windows-1252').decode(Buffer.of(byte)), byte]),
+);
+
+/** Undefined if a character is not in Windows-1252. */
+function windows1252(text: string): Buffer | undefined {
+  const bytes = [...text].map((character) => windowsCharacters.get(character));
+  return bytes.includes(undefined) ? undefined : Buffer.from(bytes as number[]);
+}
+
 const digestBytes: Record<Digest, number> = {
   md5: 16,
   sha1: 20,

@@ -32,6 +32,7 @@ const table = {
   'no-certificate': 'error',
   'key-without-certificate': 'error',
   'identity-ambiguous': 'error',
+  'alias-unknown': 'error',
   'issuer-missing': 'error',
   'root-missing': 'error',
   'public-authority': 'error',

@@ -45,6 +45,8 @@ export interface ReadyIdentity {
 export interface IdentitySettings {
   readonly destinations?: unknown;
   readonly renewal?: unknown;
+  /** Entry of a keystore. */
+  readonly alias?: string | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
   /** PEM; the roots that Node bundles by default. */
@@ -54,7 +56,7 @@ export interface IdentitySettings {
 /** All findings, those of `contents` included, if one of them is an error. The identity is not proved yet: see `prove`. */
 export function identityFrom(contents: Contents, settings: IdentitySettings): ReadyIdentity | readonly Finding[] {
   const findings = [...contents.findings, ...settingsFindings(settings)];
-  const choice = choosePair(contents, settings.now);
+  const choice = choosePair(contents, settings.now, settings.alias);
   if (!('pair' in choice)) return errorsFirst([...findings, ...choice]);
   const { pair } = choice;
   const { assembled, chain } = chainOf(pair.leaf, contents.certificates);

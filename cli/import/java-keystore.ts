@@ -33,7 +33,7 @@ interface Entries {
 export async function readJavaKeystore(bytes: Buffer, kind: Kind, where: string, collector: Collector): Promise<void> {
   const entries = readEntries(bytes, where, collector);
   for (const { der, alias } of entries.certificates) {
-    await collector.object(where, () => collector.certificate(der, `${where} (${alias})`));
+    await collector.object(where, () => collector.certificate(der, `${where} (${alias})`, alias));
   }
   if (entries.keys.length === 0 && entries.certificates.length === 0) {
     throw refused('store-empty', where, `${where} is a Java keystore without a private key or certificate.`);
@@ -52,7 +52,7 @@ export async function readJavaKeystore(bytes: Buffer, kind: Kind, where: string,
       const plain = await openKey(entry, secret, where, collector);
       if (plain === undefined) return void closed.push(entry);
       opened.push(entry);
-      collector.key(plain, 'pkcs8', `${where} (${entry.alias})`);
+      collector.key(plain, 'pkcs8', `${where} (${entry.alias})`, entry.alias);
     });
   }
   if (!isWhole) throw opened.length > 0 ? changed(where) : wrong(where);
@@ -69,7 +69,7 @@ async function readWithOwnPassphrase(entry: KeyEntry, where: string, collector: 
     const sentence = `The private key in ${name} opens with no passphrase that was given, or it is damaged.`;
     throw refused('passphrase-wrong', name, sentence);
   }
-  collector.key(plain, 'pkcs8', name);
+  collector.key(plain, 'pkcs8', name, entry.alias);
 }
 
 /** Entry kinds of the file: 1 a private key with its chain, 2 a certificate that is trusted, 3 (JCEKS) a secret key. */

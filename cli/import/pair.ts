@@ -34,18 +34,29 @@ const explaining: ReadonlySet<FindingCode> = new Set([
   'too-many-findings',
 ]);
 
-/** `now` in milliseconds since 1970. Findings if there is no pair, or if several are equally good. */
-export function choosePair({ keys, certificates, findings }: Contents, now: number): Choice | readonly Finding[] {
+/**
+ * `now` in milliseconds since 1970. With `alias`, the entry of a keystore with that name; as in Java, upper and lower case
+ * are equal. Findings if there is no pair, or if several are equally good.
+ */
+export function choosePair(
+  { keys, certificates, findings }: Contents,
+  now: number,
+  alias?: string,
+): Choice | readonly Finding[] {
   const byKey = Map.groupBy(certificates, ({ certificate }) => publicKeyIdentifier(certificate.publicKey));
   const pairs = keys.flatMap((key) =>
     (byKey.get(publicKeyIdentifier(key.key)) ?? []).map((leaf): Pair => ({ key, leaf })),
   );
   if (pairs.length === 0) return unpaired(keys, certificates, findings);
-  const left = narrow(pairs, now);
+  const wanted =
+    alias === undefined ? pairs : pairs.filter((pair) => aliasesOf(pair).some((one) => isSame(one, alias)));
+  if (wanted.length === 0) return [unknownAlias(pairs)];
+  const left = narrow(wanted, now);
   const [chosen] = left as [Pair, ...Pair[]];
   if (left.length > 1) {
-    const candidates = left.map(({ leaf }) => fingerprintedPlaceOf(leaf)).join('; ');
-    const sentence = `There are ${left.length} private keys with a client certificate, and nothing says which is meant: ${candidates}.`;
+    const hasAliases = left.every((pair) => aliasesOf(pair).length > 0);
+    const remedy = hasAliases ? 'choose one with --alias' : 'give only the files of one';
+    const sentence = `There are ${left.length} private keys with a client certificate; ${remedy}: ${listed(left)}.`;
     return [finding('identity-ambiguous', chosen.leaf.source, sentence)];
   }
   const passedOver = pairs.filter((pair) => pair !== chosen);
@@ -57,6 +68,34 @@ export function choosePair({ keys, certificates, findings }: Contents, now: numb
       ...unused.map(({ source }) => `The private key in ${source} is not used.`),
     ],
   };
+}
+
+function aliasesOf({ key, leaf }: Pair): readonly string[] {
+  return [...new Set([...key.aliases, ...leaf.aliases])];
+}
+
+function isSame(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+function unknownAlias(pairs: readonly Pair[]): Finding {
+  const named = pairs.filter((pair) => aliasesOf(pair).length > 0);
+  const there = named.length === 0 ? 'No entry has an alias.' : `The entries are: ${listed(named)}.`;
+  const sentence = `No private key with a certificate has the alias of --alias. ${there}`;
+  return finding('alias-unknown', 'files', sentence);
+}
+
+const maxListed = 8;
+
+/** `bot-2026: CN=bot (bot.p12), 2026-01-01 to 2027-01-01, SHA-256 EF:20:…`, separated by semicolons. */
+function listed(pairs: readonly Pair[]): string {
+  const all = pairs.slice(0, maxListed).map((pair) => {
+    const { validFromDate: from, validToDate: to } = pair.leaf.certificate;
+    const dates = [from, to].map((date) => date.toISOString().slice(0, 10)).join(' to ');
+    const place = fingerprintedPlaceOf(pair.leaf).replace(', SHA-256', `, ${dates}, SHA-256`);
+    return [aliasesOf(pair).join(' or '), place].filter(Boolean).join(': ');
+  });
+  return `${all.join('; ')}${pairs.length > maxListed ? `; and ${pairs.length - maxListed} more` : ''}`;
 }
 
 function unpaired(

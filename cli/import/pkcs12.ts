@@ -2,7 +2,16 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type BerElement, digests, integerOf, octetsOf, oidOf, oids, readOnlyBer, tag } from '../../core/x509/der.ts';
 import type { Collector } from './collector.ts';
-import { deriveKey, derivePkcs12, hmacDigest, macKeyLength, purpose, type Secret, secretOf } from './derive.ts';
+import {
+  deriveKey,
+  derivePkcs12,
+  hmacDigest,
+  macKeyLength,
+  purpose,
+  type Secret,
+  secretOf,
+  secretsOf,
+} from './derive.ts';
 import { decrypt, encryptedParts } from './encrypted.ts';
 import { looksLikeKey } from './encrypted-key.ts';
 import { refused } from './finding.ts';
@@ -17,6 +26,8 @@ const bags = {
 } as const;
 
 const pbmac1 = '1.2.840.113549.1.5.14';
+/** The arc of RFC 7292, appendix C. */
+const ownSchemes = '1.2.840.113549.1.12.1.';
 const x509Certificate = '1.2.840.113549.1.9.22.1';
 const friendlyName = '1.2.840.113549.1.9.20';
 
@@ -72,11 +83,12 @@ async function unlock(store: Store): Promise<Secret> {
     if (store.mac ? await isMacRight(store, store.mac, secret) : await opensFirst(store, secret)) return secret;
   }
   const needed = `${where} is a PKCS#12 file that needs a passphrase, and there is none for it.`;
-  const secret = await collector.secret({ name: where, kind: 'pkcs12' }, needed);
-  if (store.mac && (await isMacRight(store, store.mac, secret))) return secret;
-  const opens = await opensFirst(store, secret);
-  if (store.mac === undefined && opens) return secret;
-  if (store.mac && opens) {
+  const secrets = secretsOf(await collector.secret({ name: where, kind: 'pkcs12' }, needed));
+  const proved = store.mac ? await provedByMac(store, store.mac, secrets) : [];
+  const found = await firstThatOpens(store, proved.length > 0 ? proved : secrets);
+  if (proved.length > 0) return found ?? (proved[0] as Secret);
+  if (store.mac === undefined && found) return found;
+  if (store.mac && found) {
     const sentence = `${where} was changed after it was written: the passphrase opens it, but its MAC does not match.`;
     throw refused('store-damaged', where, sentence);
   }
@@ -84,6 +96,25 @@ async function unlock(store: Store): Promise<Secret> {
     ? `The passphrase for ${where} is wrong: the MAC of the PKCS#12 file does not match it.`
     : `The passphrase for ${where} is wrong, or the PKCS#12 file, which has no MAC, is damaged.`;
   throw refused('passphrase-wrong', where, sentence);
+}
+
+/** The secrets that the MAC proves. It uses one of their two encodings, so several can be left. */
+async function provedByMac(store: Store, mac: BerElement, secrets: readonly Secret[]): Promise<readonly Secret[]> {
+  const isPbmac1 = oidOf(mac.children[0]?.children[0]?.children[0]) === pbmac1;
+  const encodingOf = (secret: Secret) => (isPbmac1 ? secret.utf8 : secret.bmp).toString('hex');
+  for (const [, same] of Map.groupBy(secrets, encodingOf)) {
+    if (await isMacRight(store, mac, same[0] as Secret)) return same;
+  }
+  return [];
+}
+
+async function firstThatOpens(store: Store, secrets: readonly Secret[]): Promise<Secret | undefined> {
+  const scheme = oidOf(firstEncrypted(store)?.algorithm?.children[0]);
+  const encodingOf = (secret: Secret) => (scheme?.startsWith(ownSchemes) ? secret.bmp : secret.utf8).toString('hex');
+  for (const [, same] of Map.groupBy(secrets, encodingOf)) {
+    if (await opensFirst(store, same[0] as Secret)) return same[0];
+  }
+  return undefined;
 }
 
 /** RFC 7292, section 5.1 and appendix B; RFC 9579, section 5. */
@@ -185,11 +216,13 @@ async function readBag(bag: BerElement, secret: Secret, store: Store, depth: num
   const { collector } = store;
   const type = oidOf(bag.children[0]);
   const [value] = bag.children[1]?.children ?? [];
-  const where = `${store.where}${entryName(bag)}`;
+  const alias = aliasOf(bag);
+  const where = alias === undefined ? store.where : `${store.where} (${alias})`;
+  const entry = { where, alias, secret, store };
   if (value === undefined) throw damaged(store.where);
-  if (type === bags.key) collector.key(value.whole, 'pkcs8', where);
-  else if (type === bags.shroudedKey) await readShroudedKey(value, secret, where, store);
-  else if (type === bags.certificate) readCertificateBag(value, where, store);
+  if (type === bags.key) collector.key(value.whole, 'pkcs8', where, alias);
+  else if (type === bags.shroudedKey) await readShroudedKey(value, entry);
+  else if (type === bags.certificate) readCertificateBag(value, entry);
   else if (type === bags.crl) collector.note(`${where} holds a revocation list, which is not used.`);
   else if (type === bags.secret) collector.note(`${where} holds a secret that is not a private key, and is not used.`);
   else if (type === bags.safeContents && depth < deepestBag) {
@@ -199,7 +232,14 @@ async function readBag(bag: BerElement, secret: Secret, store: Store, depth: num
   } else throw damaged(store.where);
 }
 
-function readCertificateBag(value: BerElement, where: string, { collector }: Store): void {
+interface Entry {
+  readonly where: string;
+  readonly alias: string | undefined;
+  readonly secret: Secret;
+  readonly store: Store;
+}
+
+function readCertificateBag(value: BerElement, { where, alias, store: { collector } }: Entry): void {
   const [type, content] = value.children;
   if (oidOf(type) !== x509Certificate) {
     collector.note(`${where} holds a certificate that is not X.509, and is not used.`);
@@ -207,10 +247,12 @@ function readCertificateBag(value: BerElement, where: string, { collector }: Sto
   }
   const der = octetsOf(content?.children[0]);
   if (!der) throw damaged(where);
-  collector.certificate(der, where);
+  collector.certificate(der, where, alias);
 }
 
-async function readShroudedKey(value: BerElement, secret: Secret, where: string, { collector }: Store): Promise<void> {
+async function readShroudedKey(value: BerElement, entry: Entry): Promise<void> {
+  const { where, alias, secret, store } = entry;
+  const { collector } = store;
   const parts = encryptedParts(value);
   if (!parts) throw damaged(where);
   const derivation = { where, allowance: collector.allowance };
@@ -224,19 +266,19 @@ async function readShroudedKey(value: BerElement, secret: Secret, where: string,
     const sentence = `The private key in ${where} opens with no passphrase that was given, or it is damaged.`;
     throw refused('passphrase-wrong', where, sentence);
   }
-  collector.key(plain, 'pkcs8', where);
+  collector.key(plain, 'pkcs8', where, alias);
 }
 
-/** ` (bot)`, from the friendlyName attribute (RFC 2985, section 5.5.1), a BMPString. */
-function entryName(bag: BerElement): string {
+/** From the friendlyName attribute (RFC 2985, section 5.5.1), a BMPString. */
+function aliasOf(bag: BerElement): string | undefined {
   for (const attribute of bag.children[2]?.children ?? []) {
     const [type, values] = attribute.children;
     const [value] = values?.children ?? [];
     if (oidOf(type) !== friendlyName || value?.tag !== tag.bmpString) continue;
     const even = value.content.subarray(0, Math.min(value.content.length & ~1, 128));
-    return ` (${Buffer.from(even).swap16().toString('utf16le')})`;
+    return Buffer.from(even).swap16().toString('utf16le');
   }
-  return '';
+  return undefined;
 }
 
 function damaged(where: string) {

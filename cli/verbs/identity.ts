@@ -43,6 +43,7 @@ function addImport(identity: Command, context: CommandContext): void {
     );
   withKmsKey(
     withPassphrase(withIdentitySettings(withStoreOptions(withJson(command))))
+      .option('--alias <name>', 'the entry of a keystore that has several private keys')
       .option('--dry-run', 'do everything except storing it')
       .option('--replace', 'store a new version if the identity exists; keep settings that are not given'),
   );

@@ -22,7 +22,7 @@ it.each([
   const { certificate } = createAuthority({ commonName: 'Root' }).certify(certified);
   const read = new X509Certificate(certificate);
   expect(subjectText(read)).toBe(name);
-  expect(placeOf({ certificate: read, source: 'bot.pem' })).toBe(`${name} (bot.pem)`);
+  expect(placeOf({ certificate: read, source: 'bot.pem', aliases: [] })).toBe(`${name} (bot.pem)`);
   expect(reportCertificate(read).subject).toBe(name);
   expect(outsideDates(read, 0).evidence).toMatchObject({ subject: name });
   expect(namesOf(read).key).toBe(subjectKey(name));

@@ -3,7 +3,7 @@ import { createCipheriv, pbkdf2Sync, randomBytes, X509Certificate } from 'node:c
 import { rootCertificates } from 'node:tls';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { InputFile, PassphraseRequest } from '../../../cli/import/contents.ts';
-import { deriveKey } from '../../../cli/import/derive.ts';
+import { deriveKey, secretOf, secretsOf } from '../../../cli/import/derive.ts';
 import { type IdentitySettings, identityFrom } from '../../../cli/import/identity-from.ts';
 import { Allowance, most } from '../../../cli/import/limits.ts';
 import { readFiles } from '../../../cli/import/read-files.ts';
@@ -338,8 +338,19 @@ describe('passphrases', () => {
       const merged = sequence(integer(3), sequence(oid('1.2.840.113549.1.7.1'), element(0xa0, safe)));
       const { contents } = await asking(merged, () => passphrase);
       const result = identityFrom(contents, { now: Date.now(), publicRoots: [] });
-      const sentence = expect.stringMatching(/CN=Import bot \(bot \(entry 1\)\).*CN=Import bot \(bot \(entry 2\)\)/);
+      const sentence = expect.stringMatching(
+        /with --alias: entry 1: CN=Import bot \(bot \(entry 1\)\), \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d, SHA-256 .*; entry 2: CN=Import bot \(bot \(entry 2\)\)/,
+      );
       expect(result).toMatchObject([{ code: 'identity-ambiguous', sentence }]);
+      for (const alias of ['entry 2', 'ENTRY 2']) {
+        expect(identityFrom(contents, { now: Date.now(), publicRoots: [], alias })).toMatchObject({
+          chain: [{ role: 'client', source: 'bot (entry 2)' }, {}, {}, {}],
+          notes: expect.arrayContaining([expect.stringContaining('(bot (entry 1)), SHA-256')]),
+        });
+      }
+      expect(identityFrom(contents, { now: Date.now(), alias: 'entry 3' })).toMatchObject([
+        { code: 'alias-unknown', sentence: expect.stringMatching(/The entries are: entry 1: .*; entry 2: /) },
+      ]);
     });
 
     it.each([[], ['-legacy'], ['-nomac']])('are read in every script: pkcs12 -export %s', async (...args) => {
@@ -349,6 +360,50 @@ describe('passphrases', () => {
         expect(contents.keys).toHaveLength(1);
         expect(asked).toEqual([{ name: 'bot', kind: 'pkcs12' }]);
       }
+    });
+
+    // The bytes of the passphrase are what the terminal sends: no locale makes OpenSSL convert them.
+    const legacy = ['-legacy'];
+    it.each<[string, string, BufferEncoding | 'windows-1252', readonly string[]]>([
+      ['OpenSSL on a UTF-8 terminal', 'pässwörd', 'utf8', []],
+      ['OpenSSL on a Latin-1 terminal', 'pässwörd', 'latin1', []],
+      ['OpenSSL on a Latin-1 terminal, own schemes', 'pässwörd', 'latin1', legacy],
+      ['OpenSSL on Windows', 'pass€wörd', 'windows-1252', []],
+      ['OpenSSL on Windows, own schemes', 'pass€wörd', 'windows-1252', legacy],
+      ['OpenSSL on Windows, without a MAC', 'pass€wörd', 'windows-1252', ['-nomac']],
+    ])('are read as %s encodes them', async (_, secret, encoding, args) => {
+      const bytes =
+        encoding === 'windows-1252'
+          ? Buffer.from(secret.replace('€', '\u0080'), 'latin1')
+          : Buffer.from(secret, encoding as BufferEncoding);
+      workshop.write('secret', bytes);
+      const store = exportPkcs12(workshop, subject, 'mixed', [...args, '-passout', 'file:secret'], secret);
+      const { contents } = await asking(store, () => secret);
+      expect(contents).toMatchObject({ findings: [], keys: [{}] });
+    });
+
+    it('are read as OpenSSL before 1.1 encodes them: one character for each byte of UTF-8', async () => {
+      const secret = 'pässwörd €';
+      const bytesAsCharacters = Buffer.from(secret).toString('latin1');
+      const store = exportPkcs12(workshop, subject, 'mixed', legacy, bytesAsCharacters);
+      const { contents } = await asking(store, () => secret);
+      expect(contents).toMatchObject({ findings: [], keys: [{}] });
+    });
+
+    it.each(['3des', 'aes256'] as const)('are read as node-forge encodes them: %s', async (algorithm) => {
+      // Of characters beyond Latin-1, node-forge's PBKDF2 mixes the bits: its files open nowhere else.
+      for (const secret of algorithm === '3des' ? ['pässwörd', 'пароль €'] : ['pässwörd']) {
+        const store = exportByForge(createSubject('RSA_2048'), 'mixed', algorithm, secret);
+        const { contents } = await asking(store, () => secret);
+        expect(contents, secret).toMatchObject({ findings: [], keys: [{}] });
+      }
+    });
+
+    it('end in passphrase-wrong after a bounded number of encodings', async () => {
+      const { contents } = await asking(exportPkcs12(workshop, subject, 'mixed', []), () => 'fälsch €');
+      expect(contents.findings).toMatchObject([{ code: 'passphrase-wrong' }]);
+      expect(secretsOf(secretOf('fälsch €', 'bot')).length).toBeLessThanOrEqual(15);
+      expect(secretsOf(secretOf('ASCII', 'bot'))).toHaveLength(1);
     });
 
     it('are asked for once for each block', async () => {

@@ -46,7 +46,7 @@ export function brokenIdentities(): Broken[] {
       says: [
         [
           'identity-ambiguous',
-          `There are 2 private keys with a client certificate, and nothing says which is meant: CN=bot (a.pem, block 2), SHA-256 ${short(bot)}…; CN=other (b.pem, block 2), SHA-256 ${short(other)}….`,
+          `There are 2 private keys with a client certificate; give only the files of one: CN=bot (a.pem, block 2), 2026-01-01 to 2036-01-01, SHA-256 ${short(bot)}…; CN=other (b.pem, block 2), 2026-01-01 to 2036-01-01, SHA-256 ${short(other)}….`,
         ],
       ],
     },

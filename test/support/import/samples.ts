@@ -186,7 +186,8 @@ export function exportPkcs12(
   );
   const names = ['-inkey', 'key.pem', '-in', 'leaf.pem', '-certfile', 'rest.pem', '-out', 'out.p12'];
   const called = args.includes('-name') ? [] : ['-name', 'bot'];
-  openssl('pkcs12', '-export', ...args, ...called, ...names, '-passout', `pass:${secret}`);
+  const passout = args.includes('-passout') ? [] : ['-passout', `pass:${secret}`];
+  openssl('pkcs12', '-export', ...args, ...called, ...names, ...passout);
   return read('out.p12');
 }
 
