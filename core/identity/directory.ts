@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { CountersignError } from '../errors.ts';
 import { openFolderAbove, readRegularFile, UnsuitableFile } from '../files.ts';
 import { identityNamePattern } from '../settings.ts';
+import { assembleChain } from '../x509/assemble.ts';
+import { parseCertificate } from '../x509/certificate.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { decodeText } from '../x509/pem-text.ts';
+import { isIssuedBy } from '../x509/trust.ts';
 import { maxDocumentBytes } from './document.ts';
 import { type IdentitySource, requireIdentityName, type StoredIdentity } from './identity.ts';
 import { orUnusable, unusable } from './unusable.ts';
@@ -127,27 +130,79 @@ async function isUnchanged(folder: string, files: Files): Promise<boolean> {
 
 /** The identity document of the files. An optional file that is missing is left out. */
 function compose(files: Files): Record<string, unknown> {
-  const isOwn = ownFiles.some((file) => files.has(file));
-  const key = isOwn ? 'private-key.pem' : 'tls.key';
-  const certificate = isOwn ? 'certificate.pem' : 'tls.crt';
-  const root = isOwn ? 'root.pem' : 'ca.crt';
-  for (const file of [key, certificate, root]) {
-    if (!files.has(file))
-      throw unusable('document-malformed', file, `${file} is missing from the folder of the identity.`);
-  }
-  const text = (file: string) => files.get(file)?.text ?? '';
-  const [leaf, ...issuers] = isOwn ? [] : pemBlocks(text(certificate), certificate);
-  const document = {
-    privateKey: text(key),
-    certificate: isOwn ? text(certificate) : (leaf?.text ?? ''),
-    intermediateCertificates: isOwn ? text('intermediates.pem') : issuers.map((block) => block.text).join(''),
-    rootCertificate: text(root),
-  };
+  // `root.pem` alone is the root beside the files of cert-manager.
+  const has = (names: readonly string[]) => names.some((file) => files.has(file));
+  const isOwn = has(ownFiles.filter((file) => file !== 'root.pem')) || !has(certManagerFiles);
+  const document = isOwn ? composeOwn(files) : composeCertManager(files);
   if (!files.has(destinationsFile)) return document;
   try {
-    return { ...document, destinations: JSON.parse(text(destinationsFile).replace(/^\uFEFF/, '')) };
+    return { ...document, destinations: JSON.parse(textOf(files, destinationsFile).replace(/^\uFEFF/, '')) };
   } catch {
     throw unusable('destinations-malformed', destinationsFile, `${destinationsFile} is not JSON.`);
+  }
+}
+
+function composeOwn(files: Files) {
+  return {
+    privateKey: textOf(files, 'private-key.pem'),
+    certificate: textOf(files, 'certificate.pem'),
+    intermediateCertificates: files.get('intermediates.pem')?.text ?? '',
+    rootCertificate: textOf(files, 'root.pem'),
+  };
+}
+
+/**
+ * cert-manager leaves `ca.crt` out, or puts an intermediate there, for issuers whose root it does not know (ACME, Vault,
+ * a CA issuer below another). Then the root is the one of `root.pem`, of a bundle in `ca.crt`, or at the end of `tls.crt`.
+ */
+function composeCertManager(files: Files) {
+  const privateKey = textOf(files, 'tls.key');
+  const [leaf, ...issuers] = pemBlocks(textOf(files, 'tls.crt'), 'tls.crt').map(({ text }) => text);
+  const authorities = ['ca.crt', 'root.pem'].flatMap((file) => pemBlocks(files.get(file)?.text ?? '', file));
+  const certificate = leaf ?? '';
+  const [authority, ...others] = authorities.map(({ text }) => text);
+  if (authority !== undefined && others.length === 0 && isRoot(authority) && !issuers.includes(authority)) {
+    return { privateKey, certificate, intermediateCertificates: issuers.join(''), rootCertificate: authority };
+  }
+  const key = parseCertificate(certificate)?.publicKey;
+  const all = [certificate, ...issuers, ...authorities.map(({ text }) => text)];
+  const chain = key && orUndefined(() => assembleChain(all, key, { preferredRoot: files.get('root.pem')?.text }));
+  if (chain && 'certificate' in chain) {
+    const { intermediateCertificates, rootCertificate } = chain;
+    return { privateKey, certificate, intermediateCertificates, rootCertificate };
+  }
+  const remedy = 'mount the root certificate beside it as root.pem';
+  if (authority === undefined) {
+    throw unusable('document-malformed', 'ca.crt', `ca.crt is missing from the folder of the identity: ${remedy}.`);
+  }
+  if (!authorities.some(({ text }) => isRoot(text))) {
+    throw unusable(
+      'root-not-self-signed',
+      'ca.crt',
+      `ca.crt is an intermediate certificate and not a root: ${remedy}.`,
+    );
+  }
+  return { privateKey, certificate, intermediateCertificates: issuers.join(''), rootCertificate: authority };
+}
+
+/** Throws `document-malformed` if the file is missing. */
+function textOf(files: Files, file: string): string {
+  const found = files.get(file);
+  if (found) return found.text;
+  throw unusable('document-malformed', file, `${file} is missing from the folder of the identity.`);
+}
+
+function isRoot(pem: string): boolean {
+  const certificate = parseCertificate(pem);
+  return certificate !== undefined && isIssuedBy(certificate, certificate);
+}
+
+/** A certificate that cannot be read has its error when the document is checked. */
+function orUndefined<Result>(read: () => Result): Result | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
   }
 }
 

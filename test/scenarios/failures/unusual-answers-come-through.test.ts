@@ -39,6 +39,11 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     ['two equal lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nContent-Length: 2\r\n\r\nok', 'ok'],
     ['a 204', 'HTTP/1.1 204 No Content\r\n\r\n', ''],
     ['a 304 that names the length it would have', 'HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\n\r\n', ''],
+    [
+      'a 304 that names a length above every limit',
+      'HTTP/1.1 304 Not Modified\r\ncontent-length: 99999999999\r\n\r\n',
+      '',
+    ],
     ['a redirect, which is not followed', 'HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n', ''],
     [
       'trailers, which are dropped',

@@ -20,6 +20,7 @@ import { type DocumentKeys, failureOf, makeChain, makeKeys } from '../../support
 
 const chain = makeChain();
 const keys = makeKeys(chain);
+const other = makeKeys(makeChain());
 let root: string;
 
 beforeEach(() => {
@@ -269,7 +270,7 @@ describe('a directory without a usable identity', () => {
   it.each(['tls.key', 'tls.crt', 'ca.crt'])('says that %s is missing', async (file) => {
     write('platform', certManager(keys));
     unlinkSync(join(root, 'platform', file));
-    expect((await failureOf(() => read())).message).toBe(`${file} is missing from the folder of the identity.`);
+    expect((await failureOf(() => read())).message).toMatch(`${file} is missing from the folder of the identity`);
   });
 
   it('says that its destinations are not JSON, without quoting them', async () => {
@@ -301,6 +302,45 @@ describe('a directory without a usable identity', () => {
       chmodSync(folder, 0o1777);
       expect(await identity()).toMatchObject(keys);
     }
+  });
+
+  it.each<[string, (files: ReturnType<typeof certManager>) => Record<string, string>]>([
+    ['root.pem, without ca.crt', ({ 'ca.crt': root, ...rest }) => ({ ...rest, 'root.pem': root })],
+    [
+      'root.pem, with an intermediate in ca.crt',
+      (files) => ({ ...files, 'ca.crt': keys.intermediateCertificates, 'root.pem': files['ca.crt'] }),
+    ],
+    [
+      'root.pem, with the only copy of an intermediate in ca.crt',
+      ({ 'ca.crt': root, ...rest }) => ({
+        ...rest,
+        'tls.crt': keys.certificate,
+        'ca.crt': keys.intermediateCertificates,
+        'root.pem': root,
+      }),
+    ],
+    ['a bundle in ca.crt', (files) => ({ ...files, 'ca.crt': other.rootCertificate + files['ca.crt'] })],
+    [
+      'the end of tls.crt, without ca.crt',
+      ({ 'ca.crt': root, ...rest }) => ({ ...rest, 'tls.crt': rest['tls.crt'] + root }),
+    ],
+    ['both the end of tls.crt and ca.crt', (files) => ({ ...files, 'tls.crt': files['tls.crt'] + files['ca.crt'] })],
+  ])('takes the root of a cert-manager secret from %s', async (_, change) => {
+    write('platform', change(certManager(keys)));
+    expect(await identity()).toMatchObject(keys);
+  });
+
+  it('says how to mount a cert-manager secret without its root', async () => {
+    const { 'ca.crt': _root, ...without } = certManager(keys);
+    const remedy = 'mount the root certificate beside it as root.pem.';
+    write('platform', without);
+    const missing = await failureOf(() => read());
+    expect(missing.evidence).toEqual({ reason: 'document-malformed', where: 'ca.crt' });
+    expect(missing.message).toBe(`ca.crt is missing from the folder of the identity: ${remedy}`);
+    write('platform', { ...without, 'ca.crt': keys.intermediateCertificates });
+    const intermediate = await failureOf(() => read());
+    expect(intermediate.evidence).toEqual({ reason: 'root-not-self-signed', where: 'ca.crt' });
+    expect(intermediate.message).toBe(`ca.crt is an intermediate certificate and not a root: ${remedy}`);
   });
 
   it('says that the folder cannot be read', async () => {
