@@ -67,8 +67,8 @@ export async function readStreamUpTo(stream: AsyncIterable<Buffer | string>, max
 }
 
 /**
- * The first folder above the path, or above the file that its links lead to, in which every user can replace files: it is
- * writable by all and has no sticky bit (1777 is safe). Throws the system error of realpath(3).
+ * The first folder above the path, or above the file that its links lead to, in which every user can replace files: it
+ * is writable by all and has no sticky bit (1777 is safe). Throws the system error of realpath(3).
  */
 export async function openFolderAbove(path: string): Promise<string | undefined> {
   if (process.platform === 'win32') return undefined;

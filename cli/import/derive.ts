@@ -28,8 +28,8 @@ export function secretOf(passphrase: string | undefined, where: string): Secret 
 }
 
 /**
- * The secrets that programs make of one passphrase in PKCS#12, the standard's first. They differ outside ASCII only: then
- * there are at most 15, and each derivation has at most 5 inputs.
+ * The secrets that programs make of one passphrase in PKCS#12, the standard's first. They differ outside ASCII only:
+ * then there are at most 15, and each derivation has at most 5 inputs.
  *
  * | for PBES2 and PBMAC1 | written by |
  * | --- | --- |

@@ -35,8 +35,8 @@ const explaining: ReadonlySet<FindingCode> = new Set([
 ]);
 
 /**
- * `now` in milliseconds since 1970. With `alias`, the entry of a keystore with that name; as in Java, upper and lower case
- * are equal. Findings if there is no pair, or if several are equally good.
+ * `now` in milliseconds since 1970. With `alias`, the entry of a keystore with that name; as in Java, upper and lower
+ * case are equal. Findings if there is no pair, or if several are equally good.
  */
 export function choosePair(
   { keys, certificates, findings }: Contents,

@@ -152,8 +152,8 @@ function composeOwn(files: Files) {
 }
 
 /**
- * cert-manager leaves `ca.crt` out, or puts an intermediate there, for issuers whose root it does not know (ACME, Vault,
- * a CA issuer below another). Then the root is the one of `root.pem`, of a bundle in `ca.crt`, or at the end of `tls.crt`.
+ * cert-manager leaves `ca.crt` out, or puts an intermediate there, for issuers whose root it does not know (ACME,
+ * Vault, a CA issuer below another). Then the root is in `root.pem`, in a bundle in `ca.crt`, or at the end of `tls.crt`.
  */
 function composeCertManager(files: Files) {
   const privateKey = textOf(files, 'tls.key');

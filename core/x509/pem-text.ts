@@ -1,4 +1,4 @@
-// Restores PEM text that was changed on its way: by a shell, by JSON, YAML or a URL, by base64, by an editor on Windows.
+// Restores PEM text that a shell, JSON, YAML, a URL, base64 or an editor on Windows has changed.
 
 /** A file as text. PowerShell and the editors of Windows write UTF-16, with or without a byte order mark. */
 export function decodeText(bytes: Buffer): string {
@@ -22,8 +22,8 @@ const begin = '-----BEGIN ';
 const maxEncodings = 3;
 
 /**
- * The text with real line breaks and without base64 around PEM. The backslash, the backquote, `%` and `&` are not base64,
- * so nothing of a key or certificate is lost. Text without PEM is returned as it is.
+ * The text with real line breaks and without base64 around PEM. The backslash, the backquote, `%` and `&` are not
+ * base64, so nothing of a key or certificate is lost. Text without PEM is returned as it is.
  */
 export function plainPem(text: string): string {
   const found = decodeBase64Pem(text);

@@ -1,4 +1,4 @@
-// Whatever form of PEM the import reads, identity documents, identity folders, --server-roots and the files of serve read too.
+// Every form of PEM that the import reads is read in identity documents and folders, and by all options that take PEM.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
