@@ -9,7 +9,7 @@ import { replacedCertificate } from './stored-request.ts';
 /**
  * `currentVersion` has AWSCURRENT, `pending` is to get it. finishSecret then moves the label away from that same
  * version (`moveStage`, `from`), so no change goes unnoticed in between. Throws `rotation-refused` with the reason
- * - `not-renewed`: both have the same certificate. Promoting it would replace AWSPREVIOUS and renew nothing.
+ * - `not-renewed`: both have the same value or certificate. Promoting it would replace AWSPREVIOUS and renew nothing.
  * - `document-changed`: they differ in more than key and certificates.
  * - `certificate-replaced`: the current certificate is not the one that was current when the request was created.
  */
@@ -25,6 +25,14 @@ export async function requireUnchanged(
     services.sleep,
   );
   if (!current) throw rotationRefused('contended', 'The current version cannot be read yet.', token);
+  if (hasSameDocument(pending, current)) {
+    throw rotationRefused(
+      'not-renewed',
+      'The pending version is a copy of the current one.',
+      token,
+      cancelAndRestartHint,
+    );
+  }
   // As in readCurrent: there is no identity to compare with.
   if (isStoredRequest(current)) return;
 
@@ -44,6 +52,16 @@ export async function requireUnchanged(
   if (replaced === undefined || replaced === (fingerprint ?? null)) return;
   const sentence = 'The current certificate was replaced by hand during the rotation.';
   throw rotationRefused('certificate-replaced', sentence, token, cancelOrRestoreHint);
+}
+
+/** Whether both have the same value, apart from white space and the order of members in a JSON object. */
+export function hasSameDocument(one: StoredVersion, other: StoredVersion): boolean {
+  if (one.document === other.document) return true;
+  try {
+    return isDeepStrictEqual(membersOf(one.document), membersOf(other.document));
+  } catch {
+    return false;
+  }
 }
 
 const mergeHint =

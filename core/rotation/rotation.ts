@@ -65,7 +65,11 @@ export function readPending({ services, secretArn, token }: Rotation): Promise<S
  * (AWS API reference, PutSecretValue), also the certificate request of a first rotation.
  */
 export async function readCurrent({ services, secretArn }: Rotation): Promise<StoredVersion | undefined> {
-  const stored = await services.versions.read(secretArn, { stage: stagingLabels.current });
+  return identityIn(await services.versions.read(secretArn, { stage: stagingLabels.current }));
+}
+
+/** Undefined for a certificate request. */
+export function identityIn(stored: StoredVersion | undefined): StoredVersion | undefined {
   return stored && isStoredRequest(stored) ? undefined : stored;
 }
 

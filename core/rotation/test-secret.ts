@@ -9,11 +9,12 @@ import { recordAnnouncementFailure } from '../telemetry/rotation-record.ts';
 import { remainingMs } from '../tls/attempt.ts';
 import { type StoredVersion, stagingLabels } from '../versions/versions.ts';
 import { membersOf, renewalOf } from './current-document.ts';
+import { hasSameDocument } from './require-unchanged.ts';
 import {
   checkPending,
+  identityIn,
   noValue,
   type Rotation,
-  readCurrent,
   readPending,
   readPreviousIdentity,
   usableIdentity,
@@ -41,10 +42,15 @@ interface TestedDestination {
 
 /** Throws `new-certificate-rejected` and `new-certificate-untested`, both only with `onRejection` `block`. */
 export async function testSecret(rotation: Rotation): Promise<void> {
-  const { record } = rotation;
+  const { services, secretArn, record } = rotation;
   const stored = await readPending(rotation);
-  const current = await readCurrent(rotation);
-  if (!stored) return testRenewal(rotation, current);
+  const atCurrent = await services.versions.read(secretArn, { stage: stagingLabels.current });
+  const current = identityIn(atCurrent);
+  if (stored === undefined) {
+    await requireNotStarted(rotation);
+    return testRenewal(rotation, current);
+  }
+  if (atCurrent && hasSameDocument(stored, atCurrent)) return testRenewal(rotation, current);
 
   const pending = await checkPending(rotation, stored);
   const onRejection = onRejectionOf(rotation, stored);
@@ -64,21 +70,27 @@ export async function testSecret(rotation: Rotation): Promise<void> {
   record.outcome = 'tested';
 }
 
-/**
- * Secrets Manager runs testSecret alone when a schedule is set without rotating (API reference, RotateSecret,
- * RotateImmediately). The version then has no value, and the test is whether a rotation could start. An empty secret
- * passes: a new stack sets the schedule before a `renewal` can be stored.
- */
-async function testRenewal(rotation: Rotation, current: StoredVersion | undefined): Promise<void> {
-  const { services, secretArn, requestVersion, state, identity, record } = rotation;
+/** A version without a value is a test only if no rotation has begun for it. */
+async function requireNotStarted(rotation: Rotation): Promise<void> {
+  const { services, secretArn, requestVersion, state } = rotation;
   const hasStarted =
     state.stages.has(requestVersion) || (await services.versions.read(secretArn, { version: requestVersion }));
   if (hasStarted) throw noValue(rotation);
+}
+
+/**
+ * Secrets Manager runs testSecret alone when a schedule is set without rotating (API reference, RotateSecret,
+ * RotateImmediately). The version is then a copy of AWSCURRENT, or has no value if the secret has none, and the test is
+ * whether a rotation could start. A secret without an identity passes: a new stack sets the schedule before a `renewal`
+ * can be stored.
+ */
+function testRenewal({ services, identity, record }: Rotation, current: StoredVersion | undefined): void {
   if (current === undefined && !Object.hasOwn(services.renewals, identity)) {
     record.outcome = 'nothing-to-test';
     return;
   }
-  renewalOf(rotation, current ? withStage(stagingLabels.current, () => membersOf(current.document)) : {});
+  const members = current ? withStage(stagingLabels.current, () => membersOf(current.document)) : {};
+  renewalOf({ services, identity }, members);
   record.outcome = 'renewal-tested';
 }
 

@@ -47,7 +47,7 @@ export function withRotationBegun(secret: Secret, request: RotationRequest, now:
     configuredAt: isConfigured ? now : (secret.rotation?.configuredAt ?? now),
     run: { token, isTest: !isImmediate, failures: 0 },
   };
-  return { ...withPendingVersion(secret, token, now), rotation };
+  return { ...withPendingVersion(secret, token, now, { isTest: !isImmediate }), rotation };
 }
 
 /**

@@ -78,9 +78,10 @@ export function withVersion(
   return { ...secret, changedAt: now, versions: withinQuotas(attach(added, version.id, stages), now) };
 }
 
-/** Adds an AWSPENDING version without a value, as RotateSecret does. */
-export function withPendingVersion(secret: Secret, id: string, now: number): Secret {
-  const added = [...secret.versions, { id, stages: [], createdAt: now }];
+/** Adds an AWSPENDING version, as RotateSecret does: without a value, or for a test with that of AWSCURRENT. */
+export function withPendingVersion(secret: Secret, id: string, now: number, { isTest = false } = {}): Secret {
+  const value = isTest ? holderOf(secret.versions, current)?.value : undefined;
+  const added = [...secret.versions, { id, stages: [], createdAt: now, ...(value === undefined ? {} : { value }) }];
   return { ...secret, changedAt: now, versions: withinQuotas(attach(added, id, [pending]), now) };
 }
 

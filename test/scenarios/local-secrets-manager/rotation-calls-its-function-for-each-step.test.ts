@@ -247,16 +247,17 @@ describe('a rotation', () => {
 });
 
 describe('without rotating immediately', () => {
-  it('testSecret alone is called, with an AWSPENDING version that is removed afterwards', async () => {
-    const seen: (string[] | undefined)[] = [];
-    const { client, events, describe, rotate, create } = await rotatable(async ({ ClientRequestToken }) => {
-      seen.push((await describe()).VersionIdsToStages?.[ClientRequestToken]);
+  it('testSecret alone is called, with a copy of AWSCURRENT at AWSPENDING that is removed afterwards', async () => {
+    const seen: (string[] | string | undefined)[] = [];
+    const { client, events, describe, rotate, create } = await rotatable(async ({ ClientRequestToken: VersionId }) => {
+      seen.push((await describe()).VersionIdsToStages?.[VersionId]);
+      seen.push((await client.send(new GetSecretValueCommand({ SecretId, VersionId }))).SecretString);
     });
     const { VersionId: first = '' } = await create();
     await rotate({ RotateImmediately: false, RotationRules: { AutomaticallyAfterDays: 30 } });
     await soon(async () => expect((await describe()).VersionIdsToStages).toEqual({ [first]: ['AWSCURRENT'] }));
     expect(events.map(({ Step }) => Step)).toEqual(['testSecret']);
-    expect(seen).toEqual([['AWSPENDING']]);
+    expect(seen).toEqual([['AWSPENDING'], 'first']);
     expect(await describe()).toMatchObject({ RotationEnabled: true, NextRotationDate: new Date('2026-02-15T00:00Z') });
     expect((await describe()).LastRotatedDate).toBeUndefined();
     expect(await client.send(new GetSecretValueCommand({ SecretId }))).toMatchObject({ SecretString: 'first' });
