@@ -77,7 +77,7 @@ export function problemResponse(error: CountersignError, requestId: string, docs
     headers: {
       'content-type': 'application/problem+json',
       // RFC 9110, section 10.2.3: a 503 says when to come back.
-      ...(error.status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}),
+      ...(error.status === 503 && error.retryable ? { 'retry-after': String(retryAfterSeconds) } : {}),
     },
     body: JSON.stringify(problemDocument(error, requestId, docsUrl)),
   };

@@ -44,13 +44,22 @@ export function binarySecret(): CountersignError {
   return unusable('document-malformed', 'document', sentence);
 }
 
+interface Explanation {
+  readonly detail: string;
+  readonly hint?: string;
+  /** False if the same call fails until the platform changes a policy, a key or a setting. Absent: true. */
+  readonly retryable?: false;
+}
+
 /** Error names: AWS Secrets Manager API reference, GetSecretValue and Common Errors. */
-const explanations: Record<string, { detail: string; hint?: string }> = {
+const explanations: Readonly<Record<string, Explanation>> = {
   AccessDeniedException: {
     detail: 'Secrets Manager denied access to the secret.',
+    retryable: false,
   },
   DecryptionFailure: {
     detail: 'Secrets Manager cannot decrypt the secret.',
+    retryable: false,
     hint: 'The platform must grant the function kms:Decrypt on the key of the secret, and check that the key is enabled.',
   },
   ThrottlingException: { detail: 'Secrets Manager throttles its calls.' },
@@ -60,11 +69,13 @@ const explanations: Record<string, { detail: string; hint?: string }> = {
   },
   UnrecognizedClientException: {
     detail: 'Secrets Manager does not accept the AWS credentials.',
+    retryable: false,
     hint: 'The platform must check the credentials of the function, and its clock.',
   },
   ExpiredTokenException: { detail: 'The AWS credentials have expired.' },
   'no-region': {
     detail: 'No AWS region is set to look for Secrets Manager in.',
+    retryable: false,
     hint: 'Set AWS_REGION; on Lambda it is set already.',
   },
   timeout: { detail: 'Secrets Manager did not answer in time.' },
@@ -98,13 +109,15 @@ export function explain(thrown: unknown, name: string, request: FailedRequest): 
       hint: 'The platform must restore the secret if the identity is to be used again.',
     });
   }
-  const { detail = 'Secrets Manager could not be asked for the identity.', hint: known } = explanations[reason] ?? {};
+  const explanation: Partial<Explanation> = explanations[reason] ?? {};
+  const { detail = 'Secrets Manager could not be asked for the identity.', hint: known, retryable } = explanation;
   const isDenied = reason === 'AccessDeniedException';
   const hint = isDenied ? `The platform must grant the function ${permissions} on its key.` : known;
   const cause = quotableCause(thrown);
   return new CountersignError('identity-unavailable', detail, {
     evidence: { reason, ...place },
     ...(hint === undefined ? {} : { hint }),
+    ...(retryable === undefined ? {} : { retryable }),
     ...(cause === undefined ? {} : { cause }),
   });
 }

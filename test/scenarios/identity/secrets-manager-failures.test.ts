@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { problemResponse } from '../../../core/api.ts';
 import type { Stage } from '../../../core/identity/identity.ts';
 import { secretsManagerSource } from '../../../core/identity/secrets-manager.ts';
 import { failureOf } from '../../support/identity/identities.ts';
@@ -80,6 +81,20 @@ describe('Secrets Manager answers', () => {
     if (code === 'identity-unavailable') expect(failure.evidence?.reason).toBe(name);
     expect(failure.message).not.toContain('arn:');
     expect(server?.requests()).toBe(1);
+  });
+
+  it.each([
+    ['AccessDeniedException', false],
+    ['DecryptionFailure', false],
+    ['UnrecognizedClientException', false],
+    ['ExpiredTokenException', true],
+    ['InvalidRequestException', true],
+  ])('%s: retryable is %s', async (name, retryable) => {
+    const failure = await failureOf(() => read((response) => sendError(response, 400, name)));
+    expect(failure).toMatchObject({ code: 'identity-unavailable', retryable });
+    const { headers, body } = problemResponse(failure, 'request-1', 'https://docs.example/');
+    expect(JSON.parse(body)).toMatchObject({ status: 503, retryable });
+    expect('retry-after' in headers).toBe(retryable);
   });
 
   it('names the permissions that are missing', async () => {
