@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { CfnOutput, Duration, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { Alarms } from './alarms.ts';
+import { constructIds } from './construct-ids.ts';
 import { Dashboard } from './dashboard.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { CallerPolicy, EgressApi } from './egress-api.ts';
@@ -13,7 +14,6 @@ import { IdentityStore } from './identity-store.ts';
 import { Inspection } from './inspection.ts';
 import { Rotation } from './rotation.ts';
 import type { StackSettings } from './settings.ts';
-import { pascalCase } from './settings.ts';
 
 export class CountersignStack extends Stack {
   constructor(scope: Construct, id: string, settings: StackSettings) {
@@ -96,7 +96,7 @@ export class CountersignStack extends Stack {
       joinNetwork(rotate, settings.network);
     }
 
-    const deadLetters = new DeadLetters(this, 'DeadLetters', { key });
+    const deadLetters = new DeadLetters(this, 'DeadLetters');
     const events = new EventBus(this, 'Announcements', { key, deadLetters });
     events.grantPublish(rotate);
     new Rotation(this, 'Rotation', {
@@ -126,8 +126,8 @@ export class CountersignStack extends Stack {
     });
 
     this.#output('ApiUrl', api.url, 'Where orchestrators call');
-    for (const identity of settings.callers) {
-      const name = `${pascalCase(identity)}CallerPolicy`;
+    for (const [identity, id] of constructIds(settings.callers)) {
+      const name = `${id}CallerPolicy`;
       const { policy } = new CallerPolicy(this, name, { api, identity });
       this.#output(`${name}Arn`, policy.managedPolicyArn, `Attach it to a role that may use the identity ${identity}`);
     }

@@ -1,25 +1,17 @@
 // The dead-letter queue: undeliverable events of the bus, and failed runs of the hourly inspection.
 import { Aws, Duration, Validations } from 'aws-cdk-lib';
 import { Effect, type IRole, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import type { Key } from 'aws-cdk-lib/aws-kms';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
-export interface DeadLettersProps {
-  /** Encrypts the messages. */
-  readonly key: Key;
-}
-
 export class DeadLetters extends Construct {
   readonly queue: Queue;
-  readonly #key: Key;
 
-  constructor(scope: Construct, id: string, props: DeadLettersProps) {
+  constructor(scope: Construct, id: string) {
     super(scope, id);
-    this.#key = props.key;
     this.queue = new Queue(this, 'Queue', {
-      encryption: QueueEncryption.KMS,
-      encryptionMasterKey: props.key,
+      // SSE-SQS: an event that the bus cannot encrypt because the key of the stack is disabled must not need that key.
+      encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       // The maximum of SQS, to leave time to find the cause and send the messages again.
       retentionPeriod: Duration.days(14),
@@ -35,22 +27,10 @@ export class DeadLetters extends Construct {
     role.addToPrincipalPolicy(
       new PolicyStatement({ sid: 'LeaveDeadLetters', actions: ['sqs:SendMessage'], resources: [this.queue.queueArn] }),
     );
-    role.addToPrincipalPolicy(
-      new PolicyStatement({
-        sid: 'EncryptDeadLetters',
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-        resources: [this.#key.keyArn],
-        conditions: { StringEquals: { 'kms:ViaService': `sqs.${Aws.REGION}.amazonaws.com` } },
-      }),
-    );
   }
 
-  /**
-   * For EventBridge itself, for one bus (EventBridge user guide, "Using dead-letter queues"; SQS developer guide,
-   * "Enable compatibility between event sources from AWS services and encrypted queues").
-   */
+  /** For EventBridge itself, for one bus (EventBridge user guide, "Using dead-letter queues"). */
   allowBus(busArn: string): void {
-    const source = { 'aws:SourceAccount': Aws.ACCOUNT_ID, 'aws:SourceArn': busArn };
     this.queue.addToResourcePolicy(
       new PolicyStatement({
         sid: 'EventsOfTheBus',
@@ -58,17 +38,7 @@ export class DeadLetters extends Construct {
         principals: [new ServicePrincipal('events.amazonaws.com')],
         actions: ['sqs:SendMessage'],
         resources: [this.queue.queueArn],
-        conditions: { StringEquals: source },
-      }),
-    );
-    this.#key.addToResourcePolicy(
-      new PolicyStatement({
-        sid: 'DeadLettersOfTheBus',
-        effect: Effect.ALLOW,
-        principals: [new ServicePrincipal('events.amazonaws.com')],
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-        resources: ['*'],
-        conditions: { StringEquals: { ...source, 'kms:ViaService': `sqs.${Aws.REGION}.amazonaws.com` } },
+        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID, 'aws:SourceArn': busArn } },
       }),
     );
   }

@@ -1,5 +1,5 @@
 // The HTTP API for orchestrators: routes under IAM authorization, limits, the access log, and the policy of a caller.
-import { RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Aws, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import { HttpApi, type HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
@@ -10,6 +10,7 @@ import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { callerRoutes, routes } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
+import { accessLogPrefix } from './encryption-key.ts';
 
 export type RouteName = keyof typeof routes;
 
@@ -64,6 +65,7 @@ export class EgressApi extends Construct {
       this.api.addRoutes({ methods: [method], path, integration });
     }
     const accessLog = new LogGroup(this, 'AccessLog', {
+      logGroupName: `${accessLogPrefix}${Stack.of(this).stackName}-access-${stackInstance()}`,
       encryptionKey: props.key,
       retention: props.logRetention,
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
@@ -91,6 +93,14 @@ export class EgressApi extends Construct {
     const { method, path } = routeParts(name);
     return this.api.arnForExecuteApi(method, path.replace('{identity}', identity), this.#stage.stageName);
   }
+}
+
+/**
+ * The first part of the UUID in the ARN of the stack. The log group outlives its stack: without it a new deployment
+ * could not create its own.
+ */
+function stackInstance(): string {
+  return Fn.select(0, Fn.split('-', Fn.select(2, Fn.split('/', Aws.STACK_ID))));
 }
 
 function routeNames(): readonly RouteName[] {

@@ -5,8 +5,8 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, type IConstruct } from 'constructs';
 import { platformIdentity, variables } from '../core/settings.ts';
+import { constructIds } from './construct-ids.ts';
 import type { EgressFunction } from './egress-function.ts';
-import { pascalCase } from './settings.ts';
 
 /** Staging labels that Secrets Manager manages (user guide, "Secret versions"). */
 export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
@@ -31,8 +31,8 @@ export class IdentityStore extends Construct {
   constructor(scope: Construct, id: string, props: IdentityStoreProps) {
     super(scope, id);
     this.#props = props;
-    for (const identity of new Set([platformIdentity, ...props.rotated])) {
-      this.#secrets.set(identity, this.#makeSecret(identity));
+    for (const [identity, id] of constructIds([platformIdentity, ...props.rotated])) {
+      this.#secrets.set(identity, this.#makeSecret(identity, id));
     }
     this.platformSecret = this.secretOf(platformIdentity);
   }
@@ -52,9 +52,9 @@ export class IdentityStore extends Construct {
 
   // Without SecretString and GenerateSecretString the secret has no version at all: until there is an identity the
   // answer is identity-not-found. The construct `Secret` would put a random password in.
-  #makeSecret(identity: string): CfnSecret {
+  #makeSecret(identity: string, id: string): CfnSecret {
     const { key, secretPrefix, rotated } = this.#props;
-    const secret = new CfnSecret(this, pascalCase(identity), {
+    const secret = new CfnSecret(this, id, {
       name: `${secretPrefix}${identity}`,
       description:
         identity === platformIdentity
@@ -94,7 +94,7 @@ export class IdentityStore extends Construct {
         actions: ['kms:Decrypt'],
         resources: [key.keyArn],
         conditions: {
-          StringEquals: { 'kms:ViaService': `secretsmanager.${Aws.REGION}.amazonaws.com` },
+          StringEquals: { 'kms:ViaService': `secretsmanager.${Aws.REGION}.${Aws.URL_SUFFIX}` },
           StringLike: { 'kms:EncryptionContext:SecretARN': secrets },
         },
       }),

@@ -6,9 +6,10 @@ import { CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { variables } from '../core/settings.ts';
+import { constructIds } from './construct-ids.ts';
 import type { EgressFunction } from './egress-function.ts';
 import type { IdentityStore } from './identity-store.ts';
-import { pascalCase, type RotationSetting, renewalsOf } from './settings.ts';
+import { type RotationSetting, renewalsOf } from './settings.ts';
 
 export interface RotationProps {
   /** Runs the four steps. */
@@ -24,10 +25,10 @@ export interface RotationProps {
 }
 
 /**
- * Templates of leaf certificates (AWS Private CA user guide, "Template definitions"); their passthrough variants begin
- * with the same words.
+ * The template of client certificates and its passthrough variants (AWS Private CA user guide, "Template definitions").
+ * EndEntityCertificate is not allowed: its certificates are valid for servers too.
  */
-const leafTemplates = ['EndEntityCertificate', 'EndEntityClientAuthCertificate'];
+const clientTemplates = 'EndEntityClientAuthCertificate*';
 
 export class Rotation extends Construct {
   constructor(scope: Construct, id: string, props: RotationProps) {
@@ -48,8 +49,9 @@ export class Rotation extends Construct {
       sourceAccount: Aws.ACCOUNT_ID,
       sourceArn: identities.secretsArn,
     });
+    const ids = constructIds(rotations.map(({ identity }) => identity));
     for (const { identity, schedule, window } of rotations) {
-      const made = new CfnRotationSchedule(this, `${pascalCase(identity)}Schedule`, {
+      const made = new CfnRotationSchedule(this, `${ids.get(identity)}Schedule`, {
         secretId: identities.secretOf(identity).ref,
         rotationLambdaArn: rotate.fn.functionArn,
         rotationRules: { scheduleExpression: schedule, ...(window === undefined ? {} : { duration: window }) },
@@ -73,7 +75,7 @@ class RotationPermissions extends Construct {
   constructor(scope: Construct, id: string, { rotate, identities, key, privateAuthorities }: RotationProps) {
     super(scope, id);
     const viaSecretsManager = {
-      StringEquals: { 'kms:ViaService': `secretsmanager.${Aws.REGION}.amazonaws.com` },
+      StringEquals: { 'kms:ViaService': `secretsmanager.${Aws.REGION}.${Aws.URL_SUFFIX}` },
       StringLike: { 'kms:EncryptionContext:SecretARN': identities.secretsArn },
     };
     this.policy = new Policy(this, 'Policy', {
@@ -102,7 +104,7 @@ class RotationPermissions extends Construct {
     identities.acknowledgePrefix(this.policy);
   }
 
-  /** An identity document can contain any `templateArn`: the function must not be able to issue a CA certificate. */
+  /** An identity document can contain any `templateArn`: the function must be able to issue client certificates only. */
   #grantIssue(privateAuthorities: readonly string[]): void {
     this.policy.addStatements(
       new PolicyStatement({
@@ -110,9 +112,7 @@ class RotationPermissions extends Construct {
         actions: ['acm-pca:IssueCertificate'],
         resources: [...privateAuthorities],
         conditions: {
-          ArnLike: {
-            'acm-pca:TemplateArn': leafTemplates.map((name) => `arn:${Aws.PARTITION}:acm-pca:*:*:template/${name}*/V*`),
-          },
+          ArnLike: { 'acm-pca:TemplateArn': `arn:${Aws.PARTITION}:acm-pca:*:*:template/${clientTemplates}/V*` },
         },
       }),
       new PolicyStatement({

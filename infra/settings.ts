@@ -2,6 +2,7 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
 import { identityNamePattern, platformIdentity, readSettings, variables } from '../core/settings.ts';
+import { checkRules } from '../core/versions/rotation-schedule.ts';
 import type { PrivateNetwork } from './egress-function.ts';
 
 export interface StackSettings {
@@ -31,8 +32,8 @@ export interface StackSettings {
   readonly alarmTopicArn: string | undefined;
 }
 
-/** Throws an Error that names the key and what it may be. */
-export function readStackSettings(node: Node): StackSettings {
+/** `now` is in milliseconds since 1970. Throws an Error that names the key and what it may be. */
+export function readStackSettings(node: Node, now = Date.now()): StackSettings {
   refuseUnknownKeys(node);
   const value = (key: string): unknown => node.tryGetContext(`countersign:${key}`);
   const text = (key: string): string => String(value(key) ?? '');
@@ -54,7 +55,7 @@ export function readStackSettings(node: Node): StackSettings {
     throttleBurst: whole('throttleBurst', value('throttleBurst') ?? 200, 1, 100_000),
     logRetention: logRetention(value('logRetentionDays') ?? 90),
     network: network(value('subnetIds'), value('securityGroupIds')),
-    rotations: rotations(value('rotations'), privateAuthorities),
+    rotations: rotations(value('rotations'), privateAuthorities, now),
     privateAuthorities,
     alarmTopicArn: alarmTopicArn(text('alarmTopicArn')),
   };
@@ -106,6 +107,9 @@ function stackName(value: string): string {
   if (!/^[A-Za-z][A-Za-z0-9-]{0,39}$/.test(value)) {
     throw new Error('countersign:stackName must be a letter, then letters, digits and hyphens (at most 40).');
   }
+  // The event bus has the name of the stack.
+  if (value === 'default')
+    throw new Error('countersign:stackName must not be default: EventBridge has a bus of that name.');
   return value;
 }
 
@@ -189,18 +193,15 @@ export interface RotationSetting {
 
 const key = 'countersign:rotations';
 
-/** Secrets Manager requires at least four hours and minute 0; otherwise it would fail during a deployment. */
-const scheduleForm = /^(?:rate\((?:[4-9]|[1-9]\d{1,2}) hours\)|rate\([1-9]\d{0,2} days?\)|cron\(0 [^()]{9,60}\))$/;
-
 /** Lambda allows 4 KB for all variables of a function (AWS Lambda quotas); this leaves room for the others. */
 const maxRenewalBytes = 3_000;
 
 /** A list, or its JSON text from the command line. Throws an Error that names the key and what it may be. */
-function rotations(value: unknown, privateAuthorities: readonly string[]): readonly RotationSetting[] {
+function rotations(value: unknown, privateAuthorities: readonly string[], now: number): readonly RotationSetting[] {
   const listed = typeof value === 'string' && value !== '' ? parsed(value) : (value ?? []);
   if (listed === '') return [];
   if (!Array.isArray(listed)) throw new Error(`${key} must be a list of {identity, schedule, window, renewal}.`);
-  const settings = listed.map((entry) => rotation(entry, privateAuthorities));
+  const settings = listed.map((entry) => rotation(entry, privateAuthorities, now));
   if (new Set(settings.map(({ identity }) => identity)).size !== settings.length) {
     throw new Error(`${key} may name an identity once.`);
   }
@@ -225,7 +226,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function rotation(entry: unknown, privateAuthorities: readonly string[]): RotationSetting {
+function rotation(entry: unknown, privateAuthorities: readonly string[], now: number): RotationSetting {
   if (!isObject(entry)) throw new Error(`${key} must be a list of {identity, schedule, window, renewal}.`);
   const { identity, schedule, window, renewal, ...others } = entry;
   const [other] = Object.keys(others);
@@ -233,16 +234,25 @@ function rotation(entry: unknown, privateAuthorities: readonly string[]): Rotati
   if (typeof identity !== 'string' || !identityNamePattern.test(identity)) {
     throw new Error(`${key}: identity must be lower case letters, digits and hyphens, at most 63.`);
   }
-  if (typeof schedule !== 'string' || !scheduleForm.test(schedule)) {
-    throw new Error(
-      `${key}: schedule of ${identity} must be like rate(30 days), rate(12 hours), which may be four hours at least, or cron(0 3 1 * ? *), whose minute is 0.`,
-    );
+  if (typeof schedule !== 'string') {
+    throw new Error(`${key}: schedule of ${identity} must be text, for example rate(30 days) or cron(0 3 1 * ? *).`);
   }
-  if (window !== undefined && !(typeof window === 'string' && /^(?:[1-9]|1\d|2[0-4])h$/.test(window))) {
-    throw new Error(`${key}: window of ${identity} must be 1h to 24h.`);
+  if (window !== undefined && typeof window !== 'string') {
+    throw new Error(`${key}: window of ${identity} must be text, from 1h to 24h.`);
   }
+  checkSchedule({ identity, schedule, window }, now);
   checkRenewal(identity, renewal, privateAuthorities);
   return { identity, schedule, window, renewal: renewal as RotationSetting['renewal'] };
+}
+
+/** Secrets Manager would refuse such a schedule during the deployment. */
+function checkSchedule({ identity, schedule, window }: Omit<RotationSetting, 'renewal'>, now: number): void {
+  const rules = { ScheduleExpression: schedule, ...(window === undefined ? {} : { Duration: window }) };
+  try {
+    checkRules(rules, now);
+  } catch (thrown) {
+    throw new Error(`${key}: schedule or window of ${identity}: ${(thrown as Error).message}`, { cause: thrown });
+  }
 }
 
 /** The function validates the rest; this rejects what must not be deployed. */
@@ -275,9 +285,4 @@ function isSecret([name, value]: [string, unknown]): boolean {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** `acme-bank` is AcmeBank. */
-export function pascalCase(name: string): string {
-  return name.replace(/(?:^|-)([a-z0-9]?)/g, (_, first: string) => first.toUpperCase());
 }

@@ -31,13 +31,19 @@ const days = v.pipe(
   ),
 );
 
+/** AWS Private CA User Guide, "Template definitions"; the passthrough variants begin with the same words. */
+const clientTemplate = /^arn:aws[a-z-]*:acm-pca:::template\/EndEntityClientAuthCertificate(?:_[A-Za-z]+)?\/V\d+$/;
+const onlyTemplate = 'the role of the rotation function allows no other';
+
 const issuers = [
   v.strictObject(
     {
       kind: v.literal('aws-private-ca'),
       certificateAuthorityArn: text,
       /** Absent: EndEntityClientAuthCertificate/V1. */
-      templateArn: v.exactOptional(text),
+      templateArn: v.exactOptional(
+        v.pipe(text, v.regex(clientTemplate, `must name an EndEntityClientAuthCertificate template: ${onlyTemplate}`)),
+      ),
       /** Absent: as long as the current certificate was valid; 90 for the first one. */
       validityDays: v.exactOptional(days),
       /** Absent: what fits the key of the authority, which is looked up. */

@@ -1,7 +1,13 @@
 // State changes of a secret by RotateSecret, CancelRotateSecret and the end of a run. Pure: a change makes a new
 // record.
+import {
+  checkRules,
+  type RotationRules,
+  type RotationWindow,
+  windowAfter,
+} from '../../core/versions/rotation-schedule.ts';
 import { AwsError } from '../aws-protocol/aws-error.ts';
-import { checkRules, type RotationRules, type RotationWindow, windowAfter } from './rotation-schedule.ts';
+
 import type { Rotation, RotationRun } from './secret.ts';
 import { current, holderOf, pending, type Secret, withPendingVersion } from './secret.ts';
 
@@ -32,7 +38,7 @@ export interface RotationRequest {
  */
 export function withRotationBegun(secret: Secret, request: RotationRequest, now: number): Secret {
   const { token, isImmediate } = request;
-  if (request.rules) checkRules(request.rules, now);
+  if (request.rules) requireValid(request.rules, now);
   const functionArn = request.functionArn ?? secret.rotation?.functionArn;
   if (functionArn === undefined) {
     throw new AwsError('InvalidRequestException', 'No Lambda rotation function ARN is associated with this secret.');
@@ -48,6 +54,14 @@ export function withRotationBegun(secret: Secret, request: RotationRequest, now:
     run: { token, isTest: !isImmediate, failures: 0 },
   };
   return { ...withPendingVersion(secret, token, now, { isTest: !isImmediate }), rotation };
+}
+
+function requireValid(rules: RotationRules, now: number): void {
+  try {
+    checkRules(rules, now);
+  } catch (thrown) {
+    throw new AwsError('InvalidParameterException', (thrown as Error).message);
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 // A secret and its rotation as stored, with AWS's rules for versions and staging labels. Pure: a change makes a new
 // record.
+
+import type { RotationRules } from '../../core/versions/rotation-schedule.ts';
 import { AwsError } from '../aws-protocol/aws-error.ts';
-import type { RotationRules } from './rotation-schedule.ts';
 
 /** Text as received, or bytes as base64. */
 export type SecretValue = { readonly string: string } | { readonly binary: string };

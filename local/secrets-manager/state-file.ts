@@ -1,7 +1,7 @@
 // Encodes and decodes the state file of a secret. Errors never quote the content.
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
-import { type RotationRules, windowAfter } from './rotation-schedule.ts';
+import { type RotationRules, windowAfter } from '../../core/versions/rotation-schedule.ts';
 import type { Secret } from './secret.ts';
 
 const time = v.pipe(v.number(), v.integer(), v.minValue(0));

@@ -35,6 +35,15 @@ describe('a renewal', () => {
       aws({ validityDays }),
       'issuer.validityDays must be a whole number of days from 1 to 3650',
     ]),
+    ...[
+      'arn:aws:acm-pca:::template/EndEntityCertificate/V1',
+      'arn:aws:acm-pca:::template/SubordinateCACertificate_PathLen0/V1',
+      'arn:aws:acm-pca:::template/EndEntityClientAuthCertificate/V1/../SubordinateCACertificate_PathLen0/V1',
+      'EndEntityClientAuthCertificate/V1',
+    ].map((templateArn): [object, string] => [
+      aws({ templateArn }),
+      'issuer.templateArn must name an EndEntityClientAuthCertificate template: the role of the rotation function allows no other',
+    ]),
     [
       aws({ signingAlgorithm: 'SECRET' }),
       'issuer.signingAlgorithm must be one of SHA256WITHECDSA, SHA384WITHECDSA, SHA512WITHECDSA, SHA256WITHRSA, SHA384WITHRSA, SHA512WITHRSA',

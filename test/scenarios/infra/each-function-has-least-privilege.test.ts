@@ -34,7 +34,7 @@ const readsIdentities = (stages: readonly string[]) => [
     Action: 'kms:Decrypt',
     Resource: '<EncryptionKey.Arn>',
     Condition: {
-      StringEquals: { 'kms:ViaService': 'secretsmanager.<AWS::Region>.amazonaws.com' },
+      StringEquals: { 'kms:ViaService': 'secretsmanager.<AWS::Region>.<AWS::URLSuffix>' },
       StringLike: { 'kms:EncryptionContext:SecretARN': secrets },
     },
   },
@@ -42,13 +42,6 @@ const readsIdentities = (stages: readonly string[]) => [
 
 const leavesDeadLetters = [
   { Sid: 'LeaveDeadLetters', Effect: 'Allow', Action: 'sqs:SendMessage', Resource: '<DeadLettersQueue.Arn>' },
-  {
-    Sid: 'EncryptDeadLetters',
-    Effect: 'Allow',
-    Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
-    Resource: '<EncryptionKey.Arn>',
-    Condition: { StringEquals: { 'kms:ViaService': 'sqs.<AWS::Region>.amazonaws.com' } },
-  },
 ];
 
 const expected: Record<string, readonly unknown[]> = {

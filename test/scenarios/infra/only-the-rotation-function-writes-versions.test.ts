@@ -68,7 +68,7 @@ describe('a version', () => {
         Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
         Resource: '<EncryptionKey.Arn>',
         Condition: {
-          StringEquals: { 'kms:ViaService': 'secretsmanager.<AWS::Region>.amazonaws.com' },
+          StringEquals: { 'kms:ViaService': 'secretsmanager.<AWS::Region>.<AWS::URLSuffix>' },
           StringLike: { 'kms:EncryptionContext:SecretARN': secrets },
         },
       },
@@ -78,10 +78,7 @@ describe('a version', () => {
         Resource: authority,
         Condition: {
           ArnLike: {
-            'acm-pca:TemplateArn': [
-              'arn:<AWS::Partition>:acm-pca:*:*:template/EndEntityCertificate*/V*',
-              'arn:<AWS::Partition>:acm-pca:*:*:template/EndEntityClientAuthCertificate*/V*',
-            ],
+            'acm-pca:TemplateArn': 'arn:<AWS::Partition>:acm-pca:*:*:template/EndEntityClientAuthCertificate*/V*',
           },
         },
       },

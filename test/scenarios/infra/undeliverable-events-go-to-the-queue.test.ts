@@ -29,11 +29,16 @@ describe('the bus', () => {
 });
 
 describe('the queue', () => {
-  it('is encrypted with the key, and keeps what is in it as long as SQS can', () => {
-    expect(only('AWS::SQS::Queue')).toEqual({
-      KmsMasterKeyId: '<EncryptionKey.Arn>',
-      MessageRetentionPeriod: 1_209_600,
-    });
+  it('is encrypted with a key of SQS, and keeps a message as long as SQS can', () => {
+    expect(only('AWS::SQS::Queue')).toEqual({ SqsManagedSseEnabled: true, MessageRetentionPeriod: 1_209_600 });
+  });
+
+  it('takes messages while the key of the stack is disabled: no statement about the queue names KMS', () => {
+    const key = JSON.stringify(only('AWS::KMS::Key')?.KeyPolicy);
+    const policies = JSON.stringify(stack.resources('AWS::IAM::Policy'));
+    expect(key).not.toContain('sqs');
+    expect(policies).toContain('sqs:SendMessage');
+    expect(policies).not.toContain('sqs.<AWS::Region>');
   });
 
   it('takes messages over TLS alone, of EventBridge those of this bus', () => {
@@ -88,11 +93,6 @@ describe('the inspection', () => {
       Statement: [
         { Action: 'lambda:InvokeFunction', Resource: '<ExpiryFunction.Arn>' },
         { Action: 'sqs:SendMessage', Resource: '<DeadLettersQueue.Arn>' },
-        {
-          Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
-          Resource: '<EncryptionKey.Arn>',
-          Condition: { StringEquals: { 'kms:ViaService': 'sqs.<AWS::Region>.amazonaws.com' } },
-        },
       ],
     });
   });

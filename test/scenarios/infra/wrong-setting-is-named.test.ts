@@ -16,6 +16,7 @@ describe('the settings of the stack', () => {
   it.each([
     ['countersign:stackName', '1st', 'countersign:stackName'],
     ['countersign:stackName', 'x'.repeat(41), 'countersign:stackName'],
+    ['countersign:stackName', 'default', 'countersign:stackName must not be default'],
     ['countersign:secretPrefix', 'all/*', 'countersign:secretPrefix may'],
     ['countersign:identityTtlSeconds', 0, 'countersign:identityTtlSeconds must'],
     ['countersign:docsUrl', 'docs', 'countersign:docsUrl must'],
@@ -109,11 +110,37 @@ describe('the rotations', () => {
     ['a name that none can have', [{ ...monthly, identity: 'Acme' }], 'identity must be'],
     ['a name twice', [monthly, monthly], 'may name an identity once'],
     ['no schedule', [{ identity: 'platform' }], 'schedule of platform must be'],
-    ['days alone', [{ ...monthly, schedule: '30 days' }], 'schedule of platform must be'],
-    ['minutes', [{ ...monthly, schedule: 'rate(30 minutes)' }], 'schedule of platform must be'],
-    ['three hours', [{ ...monthly, schedule: 'rate(3 hours)' }], 'four hours at least'],
-    ['a cron that names a minute', [{ ...monthly, schedule: 'cron(30 3 1 * ? *)' }], 'schedule of platform must be'],
-    ['a window of a day and an hour', [{ ...monthly, window: '25h' }], 'window of platform must be 1h to 24h'],
+    [
+      'days alone',
+      [{ ...monthly, schedule: '30 days' }],
+      'platform: The ScheduleExpression must be a rate() or a cron()',
+    ],
+    ['minutes', [{ ...monthly, schedule: 'rate(30 minutes)' }], 'platform: The ScheduleExpression must be'],
+    ['three hours', [{ ...monthly, schedule: 'rate(3 hours)' }], 'platform: A secret can be rotated every 4 hours'],
+    [
+      'a cron that names a minute',
+      [{ ...monthly, schedule: 'cron(30 3 1 * ? *)' }],
+      'platform: A cron() expression has',
+    ],
+    ['words in a cron', [{ ...monthly, schedule: 'cron(0 xyz garbage here)' }], 'platform: A cron() expression has'],
+    ['a misspelt month', [{ ...monthly, schedule: 'cron(0 3 1 XYZ ? *)' }], 'platform: A field of the cron()'],
+    ['30 February', [{ ...monthly, schedule: 'cron(0 3 30 2 ? *)' }], 'platform: The ScheduleExpression names a day'],
+    ['two days of a kind', [{ ...monthly, schedule: 'cron(0 3 1 * MON *)' }], 'platform: Of Day-of-month and'],
+    ['hours too close', [{ ...monthly, schedule: 'cron(0 1,3 1 * ? *)' }], 'platform: A secret can be rotated every 4'],
+    ['1000 days', [{ ...monthly, schedule: 'rate(1000 days)' }], 'platform: The rate must be from 1 to 999 days'],
+    ['a window of a day and an hour', [{ ...monthly, window: '25h' }], 'platform: The Duration must be from 1h to 24h'],
+    ['a window of minutes', [{ ...monthly, window: '90m' }], 'platform: The Duration must be from 1h to 24h'],
+    ['a window that is a number', [{ ...monthly, window: 3 }], 'window of platform must be text'],
+    [
+      'a window longer than the hours between',
+      [{ ...monthly, schedule: 'rate(4 hours)', window: '5h' }],
+      'platform: The rotation window',
+    ],
+    [
+      'a window over midnight',
+      [{ ...monthly, schedule: 'cron(0 22 1 * ? *)', window: '3h' }],
+      'platform: The rotation window',
+    ],
     ['a renewal without an issuer', [{ ...monthly, renewal: {} }], 'renewal of platform must have an issuer'],
     [
       'a password',
@@ -158,6 +185,20 @@ describe('the rotations', () => {
   ])('refuse %s', (_, rotations, sentence) => {
     expect(() => read({ 'countersign:rotations': rotations })).toThrow(sentence);
     expect(() => read({ 'countersign:rotations': rotations })).not.toThrow('swordfish');
+  });
+
+  it.each([
+    ['rate(1 day)', '24h'],
+    ['rate(999 days)', undefined],
+    ['rate(4 hours)', '4h'],
+    ['rate(2000 hours)', undefined],
+    ['cron(0 3 1 * ? *)', '3h'],
+    ['cron(0 0 ? * SUN#2 *)', '24h'],
+    ['cron(0 3 29 2 ? *)', undefined],
+    ['cron(0 8/8 * * ? *)', '8h'],
+  ])('can have the schedule %s with the window %s', (schedule, window) => {
+    const rotation = { identity: 'platform', schedule, ...(window === undefined ? {} : { window }) };
+    expect(read({ 'countersign:rotations': [rotation] }).rotations).toMatchObject([{ schedule, window }]);
   });
 
   it('come from the command line as JSON, with the authorities and the topic', () => {

@@ -21,7 +21,7 @@ export interface Synthesized {
   readonly template: Template;
   /** Folder of the cloud assembly. */
   readonly assembly: string;
-  /** The resources of one type by name, references written as `<Name>` and `<Name.Attribute>`, joins joined. */
+  /** The resources of one type by name, references written as `<Name>` and `<Name.Attribute>`, joins joined, parts as `<part 0 of … at ->`. */
   resources(type: string): Readonly<Record<string, Resource>>;
   readonly outputs: Readonly<Record<string, { readonly Value: unknown }>>;
   remove(): void;
@@ -65,6 +65,10 @@ function readable(value: unknown): unknown {
   if (intrinsic === 'Fn::Join') {
     const [separator, parts] = argument as [string, unknown[]];
     return parts.map(readable).join(separator);
+  }
+  if (intrinsic === 'Fn::Select') {
+    const [index, { 'Fn::Split': split }] = argument as [number, { 'Fn::Split': [string, unknown] }];
+    return `<part ${index} of ${readable(split[1])} at ${split[0]}>`;
   }
   return Object.fromEntries(entries.map(([key, inner]) => [withoutHash(key), readable(inner)]));
 }

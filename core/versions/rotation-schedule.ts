@@ -1,5 +1,5 @@
-// Parses rotation schedules (rate() and cron() expressions, window lengths) and computes the next window, in UTC.
-import { AwsError } from '../aws-protocol/aws-error.ts';
+// Parses the rotation schedules of Secrets Manager (rate() and cron() expressions, window lengths) and computes the
+// next window, in UTC.
 
 /** RotationRules as given, with AWS's field names. */
 export interface RotationRules {
@@ -21,14 +21,14 @@ const limits = { minHoursBetween: 4, maxRateDays: 999 } as const;
 /** A 29 February occurs within eight years; a date that does not occur within them never does. */
 const searchedDays = 8 * 366 + 1;
 
-/** Throws InvalidParameterException for rules that AWS does not allow, and for a cron() without any date. */
+/** Throws an Error for rules that Secrets Manager does not allow, and for a cron() without any date. */
 export function checkRules(rules: RotationRules, now: number): void {
   if (rules.AutomaticallyAfterDays !== undefined && rules.ScheduleExpression !== undefined) {
-    throw invalid("You can't specify both AutomaticallyAfterDays and ScheduleExpression.");
+    throw new Error("You can't specify both AutomaticallyAfterDays and ScheduleExpression.");
   }
   const window = windowAfter(rules, now);
   if (rules.ScheduleExpression === undefined) return;
-  if (!window) throw invalid('The ScheduleExpression names a day that never comes.');
+  if (!window) throw new Error('The ScheduleExpression names a day that never comes.');
 }
 
 /**
@@ -57,14 +57,14 @@ function scheduleOf(rules: RotationRules): Schedule | undefined {
     if (rate) return rateOf(Number(rate[1]), rate[2]?.startsWith('hour') === true, given);
     const cron = /^cron\(([^()]*)\)$/.exec(expression);
     if (cron) return cronOf(cron[1] as string, given);
-    throw invalid('The ScheduleExpression must be a rate() or a cron() expression.');
+    throw new Error('The ScheduleExpression must be a rate() or a cron() expression.');
   }
   return days === undefined ? undefined : rateOf(days, false, given, Number.POSITIVE_INFINITY);
 }
 
 function rateOf(count: number, inHours: boolean, given?: number, maxDays: number = limits.maxRateDays): Schedule {
   if (!inHours) {
-    if (count < 1 || count > maxDays) throw invalid(`The rate must be from 1 to ${limits.maxRateDays} days.`);
+    if (count < 1 || count > maxDays) throw new Error(`The rate must be from 1 to ${limits.maxRateDays} days.`);
     return { opensAfter: (base) => startOf(day, base) + count * day, ...withHours(given) };
   }
   if (count < limits.minHoursBetween || count > limits.maxRateDays * 24) throw tooOften();
@@ -80,12 +80,12 @@ function rateOf(count: number, inHours: boolean, given?: number, maxDays: number
 function cronOf(text: string, given: number | undefined): Schedule {
   const [minutes, hoursText = '', dayOfMonth = '', monthText = '', dayOfWeek = '', year, ...more] = text.split(' ');
   if (more.length > 0 || minutes !== '0' || year !== '*') {
-    throw invalid('A cron() expression has six fields; that of the minutes must be 0, and that of the year *.');
+    throw new Error('A cron() expression has six fields; that of the minutes must be 0, and that of the year *.');
   }
   const hours = [...valuesOf(hoursText, { min: 0, max: 23 })].sort((one, other) => one - other);
   const months = valuesOf(monthText, { min: 1, max: 12, names: monthNames });
   if ((dayOfMonth === '?') === (dayOfWeek === '?')) {
-    throw invalid('Of Day-of-month and Day-of-week, one must be ? and the other not.');
+    throw new Error('Of Day-of-month and Day-of-week, one must be ? and the other not.');
   }
   const isDay = dayOfMonth === '?' ? dayOfWeekTest(dayOfWeek) : dayOfMonthTest(dayOfMonth);
   const gaps = hours.slice(1).map((at, index) => at - (hours[index] as number));
@@ -167,7 +167,7 @@ function numberOf(text: string, { min, max, names = [] }: Field): number {
 
 function durationHours(text: string): number {
   const hours = Number(/^(\d{1,2})h$/.exec(text)?.[1]);
-  if (!(hours >= 1 && hours <= 24)) throw invalid('The Duration must be from 1h to 24h.');
+  if (!(hours >= 1 && hours <= 24)) throw new Error('The Duration must be from 1h to 24h.');
   return hours;
 }
 
@@ -183,18 +183,14 @@ function lastDayOf(date: Date): number {
   return new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
 }
 
-function tooOften(): AwsError {
-  return invalid(`A secret can be rotated every ${limits.minHoursBetween} hours at most.`);
+function tooOften(): Error {
+  return new Error(`A secret can be rotated every ${limits.minHoursBetween} hours at most.`);
 }
 
-function windowTooLong(): AwsError {
-  return invalid('The rotation window must not extend into the next one or into the next day (UTC).');
+function windowTooLong(): Error {
+  return new Error('The rotation window must not extend into the next one or into the next day (UTC).');
 }
 
-function badField(): AwsError {
-  return invalid('A field of the cron() expression is not valid.');
-}
-
-function invalid(message: string): AwsError {
-  return new AwsError('InvalidParameterException', message);
+function badField(): Error {
+  return new Error('A field of the cron() expression is not valid.');
 }
