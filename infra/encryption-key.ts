@@ -25,8 +25,9 @@ export class EncryptionKey extends Construct {
       // Identities and logs outlive the stack and cannot be read without the key.
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
-    // CloudWatch Logs names the log group in the encryption context (CloudWatch Logs user guide, "Encrypt log data using
-    // AWS KMS"). CloudFormation starts the names it makes with the name of the stack; the access log has its own prefix.
+    // CloudWatch Logs names the log group in the encryption context (CloudWatch Logs user guide, "Encrypt log data
+    // using AWS KMS"). CloudFormation starts the names it makes with the name of the stack; the access log has its own
+    // prefix.
     this.key.addToResourcePolicy(
       new PolicyStatement({
         sid: 'LogGroupsOfThisStack',

@@ -104,7 +104,7 @@ class RotationPermissions extends Construct {
     identities.acknowledgePrefix(this.policy);
   }
 
-  /** An identity document can contain any `templateArn`: the function must be able to issue client certificates only. */
+  /** A document can contain any `templateArn`: the function must be able to issue client certificates only. */
   #grantIssue(privateAuthorities: readonly string[]): void {
     this.policy.addStatements(
       new PolicyStatement({

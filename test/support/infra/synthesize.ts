@@ -21,7 +21,10 @@ export interface Synthesized {
   readonly template: Template;
   /** Folder of the cloud assembly. */
   readonly assembly: string;
-  /** The resources of one type by name, references written as `<Name>` and `<Name.Attribute>`, joins joined, parts as `<part 0 of … at ->`. */
+  /**
+   * The resources of one type by name. References are written as `<Name>` and `<Name.Attribute>`, parts of a split as
+   * `<part 0 of … at ->`; joins are joined.
+   */
   resources(type: string): Readonly<Record<string, Resource>>;
   readonly outputs: Readonly<Record<string, { readonly Value: unknown }>>;
   remove(): void;
