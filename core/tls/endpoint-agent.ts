@@ -10,6 +10,7 @@ import type { RequestAttempt } from './attempt.ts';
 import { dialTarget } from './dial.ts';
 import { type Handshake, type HandshakeOptions, performHandshake } from './handshake.ts';
 import { type TicketStore, ticketStore } from './session-tickets.ts';
+import { readBeforeWriteErrors } from './write-errors.ts';
 
 export interface EndpointAgentOptions extends HandshakeOptions {
   readonly lookup: LookupFunction | undefined;
@@ -195,6 +196,7 @@ export class EndpointAgent extends Agent {
       socket.destroy();
       throw new CountersignError('connection-failed', 'The connection ended right after the handshake.');
     }
+    readBeforeWriteErrors(socket);
     this.#handshakes.set(socket, handshake);
     this.#connections.set(socket, connection);
     this.#counted.add(socket);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { startNginx } from '../../support/nginx.ts';
 import { startOpenssl } from '../../support/openssl.ts';
 import { findPeer } from '../../support/peers.ts';
-import { serveBetween } from '../../support/servers.ts';
+import { serveBetween, serveHttps } from '../../support/servers.ts';
 import { useTrial } from '../../support/trial.ts';
 
 const trial = useTrial();
@@ -48,5 +48,23 @@ describe.skipIf(!findPeer('nginx'))('nginx refuses in HTTP (needs nginx)', () =>
       expect(reply.body).toMatchObject({ status: 400 });
       expect(reply.body.advice).toMatch(/refused the client certificate \(step 5\)/);
     }
+  });
+});
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a response before a reset, over %s', (maxVersion) => {
+  it.each(sizes)('is the result of the call: %i bytes', async (size) => {
+    const server = await serveHttps(
+      trial.server,
+      (socket) => {
+        // Closed with unread bytes, the kernel sends a reset.
+        socket.pause();
+        socket.write('HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 5\r\n\r\nlimit', () =>
+          socket.destroy(),
+        );
+      },
+      { maxVersion },
+    );
+    const { body } = await trial.call(server.port, upload(size));
+    expect(body).toMatchObject({ status: 413, body: 'limit' });
   });
 });
