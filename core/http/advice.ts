@@ -84,7 +84,33 @@ export function refusalPage(status: number, bodyStart: Buffer): RefusalPage | un
 const unprovenEnd =
   'The API ended its answer by closing the connection only, so the body may be incomplete: the caller must check it, and the customer should send a Content-Length or chunks.';
 
-/** One sentence of advice, or undefined. `endIsUnproven`: see collectBody. */
-export function adviceFor(status: number, bodyStart: Buffer, endIsUnproven = false): string | undefined {
-  return refusalPage(status, bodyStart)?.advice ?? (endIsUnproven ? unprovenEnd : undefined);
+/** What Apache keeps of a request while it renegotiates (mod_ssl: SSLRenegBufferSize). A larger body gets 413. */
+const renegotiationBytes = 128 * 1024;
+
+const tooLargeToRenegotiate =
+  'The API refused a request of more than 128 KB before it asked for the client certificate. If it asks in a renegotiation (Apache: SSLVerifyClient in a Location), the customer must ask for the whole virtual host, or raise SSLRenegBufferSize.';
+
+/** The response to a call and how it came. */
+export interface AdvisedResponse {
+  readonly status: number;
+  /** The decoded body, or its start. */
+  readonly body: Buffer;
+  /** See collectBody. */
+  readonly endIsUnproven: boolean;
+  /** Whether the server has asked for a client certificate. */
+  readonly asked: boolean;
+  /** TLS 1.3 has no renegotiation. */
+  readonly protocol: string;
+  readonly requestBytes: number;
+}
+
+/** One sentence of advice, or undefined. */
+export function adviceFor(response: AdvisedResponse): string | undefined {
+  const { status, body, endIsUnproven, asked, protocol, requestBytes } = response;
+  const page = refusalPage(status, body);
+  if (page) return page.advice;
+  if (status === 413 && !asked && protocol === 'TLSv1.2' && requestBytes > renegotiationBytes) {
+    return tooLargeToRenegotiate;
+  }
+  return endIsUnproven ? unprovenEnd : undefined;
 }

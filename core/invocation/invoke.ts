@@ -93,7 +93,7 @@ export function createInvoke(services: CallServices): Invoke {
       if ('failure' in outcome) throw namingVersion(outcome.failure.error, result.current);
       record.status = outcome.answer.status;
       record.answerBytes = outcome.answer.body.length;
-      return resultOf(result, outcome.answer, timings);
+      return resultOf(result, outcome.answer, timings, record.requestBytes);
     }
   };
 }
@@ -129,7 +129,7 @@ function recordOf({ requestId, caller }: InvocationCall, identity: string | unde
   return record;
 }
 
-function resultOf(result: CallResult, answer: HttpResponse, timings: Timings): InvocationResult {
+function resultOf(result: CallResult, answer: HttpResponse, timings: Timings, requestBytes = 0): InvocationResult {
   const { handshake, connection } = result.outcome;
   if (!handshake) throw new Error('A response arrived over a connection without a handshake.');
   const headers = answerHeaders(answer.rawHeaders, answer.decoded);
@@ -146,7 +146,7 @@ function resultOf(result: CallResult, answer: HttpResponse, timings: Timings): I
       client: clientOf(result.identity),
     },
     timings,
-    advice: adviceFor(answer.status, answer.body, answer.endIsUnproven),
+    advice: adviceFor({ ...answer, ...handshake, requestBytes }),
   };
 }
 

@@ -12,6 +12,11 @@ import { createAuthority } from '../../../local/authority/authority.ts';
 import { findPeer } from '../../support/peers.ts';
 import { connects, freePort } from '../../support/port.ts';
 
+/** To a GET without a body. */
+function adviceOn(status: number, body: Buffer): string | undefined {
+  return adviceFor({ status, body, endIsUnproven: false, asked: true, protocol: 'TLSv1.2', requestBytes: 0 });
+}
+
 const nginx = findPeer('nginx');
 const trusted = createAuthority({ commonName: 'Customer trusts this' });
 const platform = createAuthority({ commonName: 'Platform' }).issue({ commonName: 'bot-platform', usage: 'client' });
@@ -73,7 +78,7 @@ describe.skipIf(!nginx)('the page of a real nginx (needs nginx)', () => {
         .on('error', reject)
         .on('response', (response) => {
           collectBody(response, { limitBytes: 100_000, decode: true }).then(({ bytes }) => {
-            resolve([response.statusCode ?? 0, adviceFor(response.statusCode ?? 0, bytes)]);
+            resolve([response.statusCode ?? 0, adviceOn(response.statusCode ?? 0, bytes)]);
           }, reject);
         })
         .end();
@@ -151,12 +156,12 @@ describe('the words of other servers', () => {
     [401, '<h1>HTTP Status 401 - No client certificate chain in this request</h1>', /received no client certificate/],
     [495, '<center>The SSL certificate error</center>', /refused the client/],
   ])('%d %s', (status, page, words) => {
-    const advice = adviceFor(status, Buffer.from(page));
+    const advice = adviceOn(status, Buffer.from(page));
     expect(advice).toMatch(words);
     // The words are ours: nothing of the page is in them.
     expect(advice).not.toContain(page);
     const withMore = page.startsWith('{') ? page.replace('}', ',"request_id":"secret"}') : `${page}\nsecret`;
-    expect(adviceFor(status, Buffer.from(withMore))).toBe(advice);
+    expect(adviceOn(status, Buffer.from(withMore))).toBe(advice);
   });
 
   it.each([
@@ -177,7 +182,7 @@ describe('the words of other servers', () => {
     [401, ''],
     [403, `${' '.repeat(5000)}The SSL certificate error`],
   ])('%d %j says nothing', (status, page) => {
-    expect(adviceFor(status, Buffer.from(page))).toBeUndefined();
+    expect(adviceOn(status, Buffer.from(page))).toBeUndefined();
   });
 });
 
@@ -203,5 +208,22 @@ describe('a hostile page', () => {
     }
     // An unbounded repetition is found where there is one.
     expect(alternativesOf(/a|<[^>]+>b/)).toEqual(['a', '<c+>b']);
+  });
+});
+
+describe('a large request that Apache would renegotiate for', () => {
+  const refused = { status: 413, body: Buffer.alloc(0), endIsUnproven: false, asked: false, protocol: 'TLSv1.2' };
+
+  it('gets advice', () => {
+    expect(adviceFor({ ...refused, requestBytes: 131_073 })).toMatch(/SSLRenegBufferSize\.$/);
+  });
+
+  it.each([
+    { requestBytes: 131_072 },
+    { requestBytes: 200_000, asked: true },
+    { requestBytes: 200_000, protocol: 'TLSv1.3' },
+    { requestBytes: 200_000, status: 400 },
+  ])('gets none otherwise: %j', (difference) => {
+    expect(adviceFor({ ...refused, ...difference })).toBeUndefined();
   });
 });
