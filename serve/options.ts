@@ -247,6 +247,14 @@ export function openFilesLimit(): number | undefined {
 }
 
 /**
+ * Connections to APIs, idle ones included, that the descriptors allow beside those of callers. Undefined: the default.
+ */
+export function apiConnections({ maxConnections }: ServeLimits, openFiles: number | undefined): number | undefined {
+  if (openFiles === undefined) return undefined;
+  return Math.max(1, Math.min(Math.floor(openFiles * 0.75), openFiles - reservedDescriptors - maxConnections));
+}
+
+/**
  * Lowers `maxConnections` to what `openFiles` allows. A call needs a descriptor for its caller and one for the
  * customer's
  * API: without the second one, an admitted call would fail.

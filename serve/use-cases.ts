@@ -10,8 +10,9 @@ import { openServices } from '../core/invocation/services.ts';
 import { certificateRoute } from '../core/publication/publish.ts';
 import { routes } from '../core/settings.ts';
 import type { Telemetry } from '../core/telemetry/telemetry.ts';
+import { limitsFor } from '../core/tls/connection-pool.ts';
 import { warmUp } from '../core/tls/secure-context.ts';
-import type { ServeOptions } from './options.ts';
+import { apiConnections, openFilesLimit, type ServeOptions } from './options.ts';
 import { reloadIntervalMs } from './reload/identity-reloader.ts';
 
 /** The routes of a use case. */
@@ -27,13 +28,15 @@ export interface UseCases {
 
 /** Reads no identity yet. */
 export async function openUseCases(
-  options: Pick<ServeOptions, 'identities' | 'identityTtlMs'>,
+  options: Pick<ServeOptions, 'identities' | 'identityTtlMs' | 'limits'>,
   telemetry: Telemetry,
   onDiagnosis: (diagnosis: Diagnosis) => void,
 ): Promise<UseCases> {
   const source = directorySource(options.identities);
   const ttlMs = reloadIntervalMs(options.identityTtlMs);
-  const { identities, pool, close } = openServices({ telemetry, source, ttlMs });
+  const most = apiConnections(options.limits, openFilesLimit());
+  const poolLimits = most === undefined ? {} : { limits: limitsFor(most) };
+  const { identities, pool, close } = openServices({ telemetry, source, ttlMs, ...poolLimits });
   await warmUp();
   return {
     byRoute: {

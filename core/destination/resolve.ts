@@ -31,10 +31,11 @@ const systemLookup: LookupFunction = (host) => dns.lookup(host, { all: true, ord
 export async function resolveTarget(
   target: Target,
   destination: Destination,
+  identity: string,
   lookup: LookupFunction = systemLookup,
 ): Promise<readonly ResolvedAddress[]> {
   const resolved = new Map<string, ResolvedAddress>();
-  for (const { address } of await addressesOf(target, destination, lookup)) {
+  for (const { address } of await addressesOf(target, identity, lookup)) {
     checkAddress(target, address, destination);
     resolved.set(address, { address, family: isIP(address) === 4 ? 4 : 6 });
   }
@@ -44,13 +45,13 @@ export async function resolveTarget(
 
 async function addressesOf(
   target: Target,
-  destination: Destination,
+  identity: string,
   lookup: LookupFunction,
 ): Promise<readonly LookupAddress[]> {
   if (target.address !== undefined) return [{ address: target.address }];
   if (localhostName.test(target.host)) return loopbackAddresses;
   try {
-    return await lookUp(target.host, destination, lookup);
+    return await lookUp(target.host, identity, lookup);
   } catch (error) {
     if (error instanceof TooManyLookups) throw lookupRefused(target, error);
     throw resolutionFailed(target, codeOf(error), error);
@@ -107,30 +108,32 @@ class TooManyLookups extends Error {
  */
 const mostPending = 24;
 
-/** A caller of `*` can name any number of hosts that do not answer: the rest is for other destinations. */
+/** A caller of `*` can name any number of hosts that do not answer: the rest is for other identities. */
 const mostPendingOfOne = 16;
 
 interface Pending {
   readonly byHost: Map<string, Promise<readonly LookupAddress[]>>;
-  readonly byOwner: WeakMap<object, number>;
+  readonly byIdentity: Map<string, number>;
 }
 
 const pendingOf = new WeakMap<LookupFunction, Pending>();
 
 /**
- * At most one look-up for each host at a time. `owner` is the destination, of one version of one identity; it counts
- * the look-ups of its share. Rejects with TooManyLookups if its share or the total is used up.
+ * At most one look-up for each host at a time. Each identity has a share, whatever its version and destinations.
+ * Rejects with TooManyLookups if the share or the total is used up.
  */
-export function lookUp(host: string, owner: object, lookup: LookupFunction): Promise<readonly LookupAddress[]> {
-  const { byHost, byOwner } = pendingLookups(lookup);
+export function lookUp(host: string, identity: string, lookup: LookupFunction): Promise<readonly LookupAddress[]> {
+  const { byHost, byIdentity } = pendingLookups(lookup);
   const shared = byHost.get(host);
   if (shared) return shared;
-  const ofOwner = byOwner.get(owner) ?? 0;
-  if (byHost.size >= mostPending || ofOwner >= mostPendingOfOne) return Promise.reject(new TooManyLookups());
-  byOwner.set(owner, ofOwner + 1);
+  const ofIdentity = byIdentity.get(identity) ?? 0;
+  if (byHost.size >= mostPending || ofIdentity >= mostPendingOfOne) return Promise.reject(new TooManyLookups());
+  byIdentity.set(identity, ofIdentity + 1);
   const pending = lookup(host).finally(() => {
     byHost.delete(host);
-    byOwner.set(owner, (byOwner.get(owner) ?? 1) - 1);
+    const left = (byIdentity.get(identity) ?? 1) - 1;
+    if (left === 0) byIdentity.delete(identity);
+    else byIdentity.set(identity, left);
   });
   byHost.set(host, pending);
   return pending;
@@ -139,7 +142,7 @@ export function lookUp(host: string, owner: object, lookup: LookupFunction): Pro
 function pendingLookups(lookup: LookupFunction): Pending {
   let pending = pendingOf.get(lookup);
   if (!pending) {
-    pending = { byHost: new Map(), byOwner: new WeakMap() };
+    pending = { byHost: new Map(), byIdentity: new Map() };
     pendingOf.set(lookup, pending);
   }
   return pending;

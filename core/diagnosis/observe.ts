@@ -97,7 +97,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
   async function connectAndProbe(): Promise<void> {
     const { destination, identity, probe, now } = terms;
     const context = contextOf(identity, destination);
-    const socket = await dialTarget(target, destination, terms.lookup, attempt);
+    const socket = await dialTarget(target, destination, identity.name, terms.lookup, attempt);
     open.socket = socket;
     seen.connectedAt = performance.now();
     seen.address = socket.remoteAddress;

@@ -102,7 +102,8 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
 
   const newAgent = (identity: Identity, destination: Destination, target: Target, requireMutual: boolean) => {
     const context = contextOf(identity, destination);
-    return new EndpointAgent({ target, destination, context, requireMutual, now, lookup }, events);
+    const { name } = identity;
+    return new EndpointAgent({ target, destination, identity: name, context, requireMutual, now, lookup }, events);
   };
 
   return {
@@ -153,8 +154,12 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
 
 /** Connections use three quarters of the file descriptors; Lambda allows 1,024 (AWS: Lambda quotas). */
 function defaultLimits(): PoolLimits {
+  return limitsFor(Math.floor(openFilesLimit() * 0.75));
+}
+
+export function limitsFor(maxConnections: number): PoolLimits {
   return {
-    maxConnections: Math.floor(openFilesLimit() * 0.75),
+    maxConnections,
     maxAgents: 20_000,
     maxIdleMs: 300_000,
     sweepEveryMs: 30_000,

@@ -13,12 +13,13 @@ import type { RequestAttempt } from './attempt.ts';
 export async function dialTarget(
   target: Target,
   destination: Destination,
+  identity: string,
   lookup: LookupFunction | undefined,
   attempt: RequestAttempt,
 ): Promise<Socket> {
   attempt.phase = 'resolve';
   const startedAt = performance.now();
-  const addresses = await resolveTarget(target, destination, lookup);
+  const addresses = await resolveTarget(target, destination, identity, lookup);
   const resolvedAt = performance.now();
   attempt.dnsMs = resolvedAt - startedAt;
   if (attempt.abandoned) {

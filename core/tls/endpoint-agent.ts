@@ -13,6 +13,8 @@ import { type TicketStore, ticketStore } from './session-tickets.ts';
 import { readBeforeWriteErrors } from './write-errors.ts';
 
 export interface EndpointAgentOptions extends HandshakeOptions {
+  /** Name of the identity, whose share of the look-ups is used. */
+  readonly identity: string;
   readonly lookup: LookupFunction | undefined;
 }
 
@@ -183,8 +185,8 @@ export class EndpointAgent extends Agent {
   }
 
   async #open(attempt: RequestAttempt): Promise<TLSSocket> {
-    const { target, destination, lookup } = this.#options;
-    const connection = await dialTarget(target, destination, lookup, attempt);
+    const { target, destination, identity, lookup } = this.#options;
+    const connection = await dialTarget(target, destination, identity, lookup, attempt);
     const connectedAt = performance.now();
     attempt.phase = 'handshake';
     const { socket, handshake } = await performHandshake(connection, this.#options, attempt, this.#tickets);

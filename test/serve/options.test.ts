@@ -1,6 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { fitConnections, type RawServeOptions, readServeOptions, serveFlags } from '../../serve/options.ts';
+import {
+  apiConnections,
+  fitConnections,
+  type RawServeOptions,
+  readServeOptions,
+  serveFlags,
+} from '../../serve/options.ts';
 
 const identities = '/etc/countersign';
 const tls = { tlsCert: 'tls.crt', tlsKey: 'tls.key' };
@@ -104,5 +110,20 @@ describe('fitConnections', () => {
     );
     expect(fitConnections(limits, 1_024)[0].maxConnections).toBe(488);
     expect(fitConnections(limits, 10)[0].maxConnections).toBe(1);
+  });
+});
+
+describe('apiConnections', () => {
+  it('never needs more descriptors than there are, with the callers and the reserve', () => {
+    const { limits } = readServeOptions({ identities: '/etc' });
+    expect(apiConnections(limits, undefined)).toBeUndefined();
+    expect(apiConnections(limits, 20_000)).toBe(14_952);
+    expect(apiConnections(limits, 1_000_000)).toBe(750_000);
+    for (const openFiles of [200, 1_024, 4_096, 6_048, 8_000]) {
+      const [{ maxConnections }] = fitConnections(limits, openFiles);
+      const most = apiConnections({ ...limits, maxConnections }, openFiles) ?? 0;
+      expect(most + maxConnections + 48).toBeLessThanOrEqual(openFiles);
+      expect(most).toBeGreaterThanOrEqual(Math.min(limits.maxCalls, maxConnections));
+    }
   });
 });

@@ -40,7 +40,7 @@ async function refusal(promise: Promise<unknown>): Promise<CountersignError> {
 describe('a name', () => {
   it('is resolved once; what the DNS says afterwards changes nothing', async () => {
     const { lookup, asked } = dns(['8.8.8.8', '2600::1'], ['127.0.0.1']);
-    const addresses = await resolveTarget(name, destination(), lookup);
+    const addresses = await resolveTarget(name, destination(), 'platform', lookup);
     expect(addresses).toEqual([
       { address: '8.8.8.8', family: 4 },
       { address: '2600::1', family: 6 },
@@ -57,7 +57,7 @@ describe('a name', () => {
     [...Array.from({ length: 40 }, (_, last) => `8.8.8.${last}`), '127.0.0.1'],
   ])('with one address that is not allowed is refused as a whole', async (...addresses) => {
     const { lookup, asked } = dns(addresses);
-    const error = await refusal(resolveTarget(name, destination(), lookup));
+    const error = await refusal(resolveTarget(name, destination(), 'platform', lookup));
     expect(error.code).toBe('destination-forbidden');
     expect(error.message).toMatch(/^api\.acme\.example resolves to (an? [^.:]+|not an address); /);
     for (const address of addresses) expect(JSON.stringify(error) + error.message).not.toContain(address);
@@ -66,7 +66,7 @@ describe('a name', () => {
 
   it('says of which class the refused address is, and not which one it is', async () => {
     const { lookup } = dns(['8.8.8.8', '10.0.0.1']);
-    const error = await refusal(resolveTarget(name, destination(), lookup));
+    const error = await refusal(resolveTarget(name, destination(), 'platform', lookup));
     expect(error.evidence).toEqual({
       host: 'api.acme.example',
       addressClass: 'private',
@@ -81,12 +81,12 @@ describe('a name', () => {
   it('is given its addresses in order, without repetition, sixteen at most', async () => {
     const many = Array.from({ length: 40 }, (_, last) => `8.8.4.${last}`);
     const { lookup } = dns(['8.8.8.8', '8.8.8.8', ...many]);
-    const addresses = await resolveTarget(name, destination(), lookup);
+    const addresses = await resolveTarget(name, destination(), 'platform', lookup);
     expect(addresses.map(({ address }) => address)).toEqual(['8.8.8.8', ...many.slice(0, 15)]);
   });
 
   it('without an address fails, and trying again is of no use', async () => {
-    const error = await refusal(resolveTarget(name, destination(), dns([]).lookup));
+    const error = await refusal(resolveTarget(name, destination(), 'platform', dns([]).lookup));
     expect(error).toMatchObject({ code: 'name-resolution-failed', step: 1, retryable: false });
     expect(error.evidence).toEqual({ host: 'api.acme.example', reason: 'ENODATA' });
   });
@@ -97,13 +97,13 @@ describe('a name', () => {
     ['EAI_FAIL', true],
   ])('that ends in %s fails with that reason', async (code, retryable) => {
     const cause = Object.assign(new Error(`getaddrinfo ${code}`), { code });
-    const error = await refusal(resolveTarget(name, destination(), () => Promise.reject(cause)));
+    const error = await refusal(resolveTarget(name, destination(), 'platform', () => Promise.reject(cause)));
     expect(error).toMatchObject({ code: 'name-resolution-failed', retryable, cause });
     expect(error.evidence).toEqual({ host: 'api.acme.example', reason: code });
   });
 
   it('that makes the look-up throw without a code fails all the same', async () => {
-    const error = await refusal(resolveTarget(name, destination(), neverAsked));
+    const error = await refusal(resolveTarget(name, destination(), 'platform', neverAsked));
     expect(error).toMatchObject({ code: 'name-resolution-failed', evidence: { reason: 'UNKNOWN' } });
   });
 
@@ -111,11 +111,11 @@ describe('a name', () => {
     '%s is the loopback, unasked',
     async (host) => {
       const target = parseTarget(`https://${host}/`);
-      expect(await resolveTarget(target, destination('loopback'), neverAsked)).toEqual([
+      expect(await resolveTarget(target, destination('loopback'), 'platform', neverAsked)).toEqual([
         { address: '127.0.0.1', family: 4 },
         { address: '::1', family: 6 },
       ]);
-      expect((await refusal(resolveTarget(target, destination('private'), neverAsked))).code).toBe(
+      expect((await refusal(resolveTarget(target, destination('private'), 'platform', neverAsked))).code).toBe(
         'destination-forbidden',
       );
     },
@@ -123,7 +123,7 @@ describe('a name', () => {
 
   it.each(['notlocalhost', 'localhost.example'])('%s is an ordinary name', async (host) => {
     const { lookup, asked } = dns(['8.8.8.8']);
-    await resolveTarget(parseTarget(`https://${host}/`), destination(), lookup);
+    await resolveTarget(parseTarget(`https://${host}/`), destination(), 'platform', lookup);
     expect(asked).toEqual([host]);
   });
 
@@ -144,7 +144,7 @@ describe('a name', () => {
         };
         const { lookup, asked } = dns(answers);
         try {
-          const addresses = await resolveTarget(name, destination(allowed), lookup);
+          const addresses = await resolveTarget(name, destination(allowed), 'platform', lookup);
           expect(addresses.map(({ address }) => address)).toEqual([...new Set(answers)]);
           for (const { address } of addresses) expect(classes[allowed]).toContain(classifyAddress(address));
         } catch (error) {
@@ -163,10 +163,10 @@ describe('a name', () => {
 describe('an address', () => {
   it('is not resolved, only checked', async () => {
     const literal = parseTarget('https://[::ffff:0a00:0001]/');
-    expect(await resolveTarget(literal, destination('private'), neverAsked)).toEqual([
+    expect(await resolveTarget(literal, destination('private'), 'platform', neverAsked)).toEqual([
       { address: '::ffff:a00:1', family: 6 },
     ]);
-    expect((await refusal(resolveTarget(literal, destination('public'), neverAsked))).code).toBe(
+    expect((await refusal(resolveTarget(literal, destination('public'), 'platform', neverAsked))).code).toBe(
       'destination-forbidden',
     );
   });
@@ -176,8 +176,12 @@ describe("the system's resolver", () => {
   it('is the one that is asked by default', async () => {
     // A host that it answers without a name server, in a target that does not say that it is an address.
     const target = { host: '127.0.0.1', port: 443, path: '/', authority: '127.0.0.1' };
-    expect(await resolveTarget(target, destination('loopback'))).toEqual([{ address: '127.0.0.1', family: 4 }]);
-    expect((await refusal(resolveTarget(target, destination('public')))).code).toBe('destination-forbidden');
+    expect(await resolveTarget(target, destination('loopback'), 'platform')).toEqual([
+      { address: '127.0.0.1', family: 4 },
+    ]);
+    expect((await refusal(resolveTarget(target, destination('public'), 'platform'))).code).toBe(
+      'destination-forbidden',
+    );
   });
 
   it('resolves localhost to the loopback as well, so the shortcut changes nothing', async () => {

@@ -5,17 +5,15 @@ import { type LookupFunction, resolveTarget } from '../../../core/destination/re
 import { parseTarget } from '../../../core/destination/target.ts';
 import type { CountersignError } from '../../../core/errors.ts';
 
-/** One destination belongs to one version of one identity. */
-function destination(): Destination {
-  return {
-    host: '*',
-    port: 443,
-    minTlsVersion: 'TLSv1.2',
-    maxTlsVersion: 'TLSv1.3',
-    requireMutual: false,
-    network: 'public',
-  };
-}
+/** Identities without destinations of their own share one object. */
+const anywhere: Destination = {
+  host: '*',
+  port: 443,
+  minTlsVersion: 'TLSv1.2',
+  maxTlsVersion: 'TLSv1.3',
+  requireMutual: false,
+  network: 'public',
+};
 
 /** A resolver that answers only when it is told to, and for names that begin with `good` at once. */
 function resolver() {
@@ -28,25 +26,25 @@ function resolver() {
       ? Promise.resolve(answer)
       : new Promise((resolve) => waiting.push(() => resolve(answer)));
   };
-  const resolve = (host: string, by: Destination) => resolveTarget(parseTarget(`https://${host}/`), by, lookup);
+  const resolve = (host: string, by: string) => resolveTarget(parseTarget(`https://${host}/`), anywhere, by, lookup);
   return { asked, waiting, resolve };
 }
 
 it('a host that is being looked up is not asked for again, whoever wants it', async () => {
   const { asked, waiting, resolve } = resolver();
-  const results = Array.from({ length: 50 }, () => resolve('slow.example', destination()));
+  const results = Array.from({ length: 50 }, () => resolve('slow.example', 'platform'));
   expect(asked).toEqual(['slow.example']);
   waiting[0]?.();
   expect(new Set((await Promise.all(results)).map(([first]) => first?.address))).toEqual(new Set(['8.8.8.8']));
   // What is answered is not kept.
-  await Promise.all([resolve('good.example', destination()), resolve('good.example', destination())]);
-  await resolve('good.example', destination());
+  await Promise.all([resolve('good.example', 'platform'), resolve('good.example', 'platform')]);
+  await resolve('good.example', 'platform');
   expect(asked).toEqual(['slow.example', 'good.example', 'good.example']);
 });
 
 it('what one caller lets hang is refused to that one alone', async () => {
   const { asked, waiting, resolve } = resolver();
-  const flooding = destination();
+  const flooding = 'flooding';
   const hanging = Array.from({ length: 16 }, (_, index) => resolve(`slow${index}.example`, flooding));
   const error = await resolve('slow16.example', flooding).catch((thrown: CountersignError) => thrown);
   expect(error).toMatchObject({
@@ -56,7 +54,7 @@ it('what one caller lets hang is refused to that one alone', async () => {
     evidence: { host: 'slow16.example', reason: 'too-many-lookups' },
   });
   expect(asked).toHaveLength(16);
-  expect(await resolve('good.example', destination())).toHaveLength(1);
+  expect(await resolve('good.example', 'platform')).toHaveLength(1);
 
   waiting[0]?.();
   await hanging[0];
@@ -65,11 +63,11 @@ it('what one caller lets hang is refused to that one alone', async () => {
 
 it('all callers together leave threads for what else is looked up', async () => {
   const { asked, waiting, resolve } = resolver();
-  for (let index = 0; index < 30; index++) resolve(`slow${index}.example`, destination()).catch(() => {});
+  for (let index = 0; index < 30; index++) resolve(`slow${index}.example`, `identity-${index}`).catch(() => {});
   expect(asked).toHaveLength(24);
-  await expect(resolve('good.example', destination())).rejects.toMatchObject({
+  await expect(resolve('good.example', 'platform')).rejects.toMatchObject({
     evidence: { reason: 'too-many-lookups' },
   });
   waiting[0]?.();
-  await expect.poll(() => resolve('good.example', destination()).catch(() => [])).toHaveLength(1);
+  await expect.poll(() => resolve('good.example', 'platform').catch(() => [])).toHaveLength(1);
 });

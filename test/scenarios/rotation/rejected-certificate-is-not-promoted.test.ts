@@ -339,7 +339,7 @@ it('is untested, not skipped, if hanging lookups of other names use all slots', 
   const test = () => pipeline.rotate({ lookup })({ Step: 'testSecret', ...event }, call());
   expect((await failureOf(test)).code).toBe('new-certificate-rejected');
   // As other destinations of the same test leave them behind.
-  for (let index = 0; index < 24; index++) void lookUp(`hangs-${index}.test`, {}, lookup);
+  for (let index = 0; index < 24; index++) void lookUp(`hangs-${index}.test`, `identity-${index}`, lookup);
   expect(await failureOf(test)).toMatchObject({
     code: 'new-certificate-untested',
     evidence: { destinations: [`rejects.test:${customer.port}`] },
