@@ -87,7 +87,17 @@ export function checkPins(chain: readonly X509Certificate[], pins: readonly stri
 /** RFC 9525, section 6: subjectAltName alone, a wildcard for one whole label, never the common name. */
 function carriesName(leaf: X509Certificate, name: string): boolean {
   if (isIP(name)) return leaf.checkIP(name) !== undefined;
-  return leaf.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined;
+  if (leaf.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined) return true;
+  return name.includes('_') && hasWildcardFor(leaf, name.toLowerCase());
+}
+
+/** OpenSSL matches no wildcard with an underscore (valid_star in crypto/x509/v3_utl.c); Node and curl do. */
+function hasWildcardFor({ subjectAltName = '' }: X509Certificate, name: string): boolean {
+  // Node quotes a name that contains a comma: splitting would make several of it (CVE-2021-44532).
+  if (subjectAltName.includes('"')) return false;
+  const parent = name.slice(name.indexOf('.') + 1);
+  if (name.startsWith('.') || !parent.includes('.')) return false;
+  return subjectAltName.split(', ').some((one) => one.toLowerCase() === `dns:*.${parent}`);
 }
 
 /** X509_verify_cert's verdicts (openssl/x509_vfy.h) as Node names them. */
