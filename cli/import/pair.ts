@@ -108,7 +108,7 @@ function unpaired(
     const sources = keys.map(({ source }) => source).join(', ');
     const leaves = certificates.filter(({ certificate }) => !certificate.ca);
     const named = (leaves.length > 0 ? leaves : certificates).slice(0, 5).map(placeOf).join('; ');
-    const sentence = `The private key in ${sources} belongs to none of the certificates; these were issued for other keys: ${named}.`;
+    const sentence = `The private key in ${sources} does not belong to any certificate; these were issued for other keys: ${named}.`;
     return [finding('key-without-certificate', keys[0]?.source ?? '', sentence)];
   }
   if (isExplained) return [];

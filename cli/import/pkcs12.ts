@@ -82,7 +82,7 @@ async function unlock(store: Store): Promise<Secret> {
   for (const secret of unasked) {
     if (store.mac ? await isMacRight(store, store.mac, secret) : await opensFirst(store, secret)) return secret;
   }
-  const needed = `${where} is a PKCS#12 file that needs a passphrase, and there is none for it.`;
+  const needed = `${where} is a PKCS#12 file that needs a passphrase, but no passphrase was given.`;
   const secrets = secretsOf(await collector.secret({ name: where, kind: 'pkcs12' }, needed));
   const proved = store.mac ? await provedByMac(store, store.mac, secrets) : [];
   const found = await firstThatOpens(store, proved.length > 0 ? proved : secrets);

@@ -24,7 +24,7 @@ function linksIn(text: string): string[] {
     .filter((target) => !/^[a-z][a-z0-9+.-]*:/i.test(target));
 }
 
-/** As GitHub makes them: letters, digits, hyphens and underscores stay, spaces are hyphens, the second of a name is `-1`. */
+/** As on GitHub: letters, digits, hyphens and underscores stay, spaces become hyphens, a repeat ends with `-1`. */
 function anchorsOf(path: string): Set<string> {
   const seen = new Map<string, number>();
   const anchors = new Set<string>();

@@ -23,7 +23,7 @@ async function startOne(listener: Listener, resources: Resources): Promise<void>
 ${site(listener, folder)}
 `;
   const args = ['run', '--adapter', 'caddyfile', '--config', folder.write('Caddyfile', configuration)];
-  // It keeps its data below these, and reads nobody's settings that way.
+  // It keeps its data below these, and reads no settings of the user.
   const env = { HOME: folder.path, XDG_DATA_HOME: folder.path, XDG_CONFIG_HOME: folder.path };
   await accepting(resources.start(programOf('caddy'), args, { cwd: folder.path, env }), [listener.port]);
 }

@@ -1,4 +1,4 @@
-// The cells of the matrix: for each, what the server is told, what the platform presents, and what it is called.
+// The cells of the matrix: the configuration of the server, the certificate of the platform, and the title of each.
 import type { ClientName, MatrixCertificates } from './certificates.ts';
 import type { Listener } from './listener.ts';
 

@@ -12,7 +12,7 @@ import { programOf } from './listener.ts';
 import type { Resources } from './resources.ts';
 
 export interface MatrixCertificates {
-  /** PEM: what customers are told to trust. */
+  /** PEM: the root that customers trust. */
   readonly platformRoot: string;
   readonly customerRoots: string;
   /** PEM: one list for each of the platform's authorities; `clients.revoked` is on the issuer's. */

@@ -1,4 +1,4 @@
-// How each configuration of docs/customers.md is run: what goes around it, and how it is told the port and loopback.
+// How each configuration of docs/customers.md is run: the file around it, and how port and loopback are set.
 import { execFileSync } from 'node:child_process';
 import type { Peer } from '../support/peers.ts';
 import { freePort } from '../support/port.ts';
@@ -146,7 +146,7 @@ function run(
     needs,
     async start(place, folder, resources) {
       const { command, args, env } = await write(place, folder);
-      // What Go built is a program by itself.
+      // Go builds a standalone program.
       const [path, rest] = command === 'go' ? [args[0] as string, []] : [pathOf(command), args];
       const program = resources.start(path, rest, { cwd: folder.path, ...(env ? { env } : {}) });
       await accepting(program, [place.port]);

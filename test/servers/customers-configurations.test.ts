@@ -1,4 +1,4 @@
-// docs/customers.md: each configuration on it lets the platform in over TLS 1.2 and 1.3, and nobody else.
+// docs/customers.md: each configuration accepts the platform over TLS 1.2 and 1.3, and no other client.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -47,7 +47,7 @@ describe.each(Object.entries(configurations))('the configuration in %s', (langua
   const missing = missingFor(configuration);
 
   it.skipIf(missing)(
-    `lets the platform in and nobody else${missing ? ` (needs ${missing})` : ''}`,
+    `accepts only the platform${missing ? ` (needs ${missing})` : ''}`,
     async () => {
       const { resources, certificates, folder, place } = await prepare();
       await configuration.start(place, folder, resources);
@@ -74,7 +74,7 @@ describe.each(Object.entries(configurations))('the configuration in %s', (langua
         const granted = await client.report(`platform-${version}`, { url });
         expect(granted).toMatchObject({ verdict: 'access-granted', certainty: 'observed' });
         expect(granted.server?.software).toBe(names[language]);
-        // Whoever follows the page is not told to change anything.
+        // A customer who follows the page gets no remedies.
         expect(granted.steps[2]).toMatchObject({ status: 'passed', findings: [] });
         expect(granted.remedies.filter(({ who }) => who === 'customer')).toEqual([]);
         expect(await client.diagnose(`other-${version}`, { url })).toMatchObject({

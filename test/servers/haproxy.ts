@@ -1,4 +1,4 @@
-// HAProxy: a frontend for each listener, which answers by itself.
+// HAProxy: a frontend for each listener, which answers without a backend.
 import {
   ciphersOf,
   filesOf,

@@ -1,4 +1,4 @@
-// What a server is told to do on one port, and what every one of the real servers offers: a version and a start.
+// The settings of a server on one port, and the interface of the real servers: a version and a start.
 import { spawnSync } from 'node:child_process';
 import { findPeer, type Peer } from '../support/peers.ts';
 import type { Folder, Resources } from './resources.ts';
@@ -62,7 +62,7 @@ export function ciphersOf({ protocol }: Listener): string {
 
 export const portsOf = (listeners: readonly Listener[]) => listeners.map(({ port }) => port);
 
-/** The program's path; the test of it is skipped where there is none. */
+/** The program's path; its test is skipped if the program is not installed. */
 export function programOf(peer: Peer): string {
   const path = findPeer(peer);
   if (!path) throw new Error(`There is no ${peer} here.`);

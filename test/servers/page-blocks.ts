@@ -27,8 +27,8 @@ export function blocksOf(language: string): string[] {
 export const languages = [...new Set([...pageText.matchAll(/^```(\w+)$/gm)].map(([, name]) => name as string))];
 
 /**
- * `listens` is how the block says that it listens on port 443 of every interface, and `instead` how it is told the port
- * and loopback: a block that says it otherwise is a block that nobody has tested.
+ * `listens` is the line of the block that listens on port 443 of every interface, and `instead` sets the port
+ * and loopback. A block with another line is rejected as untested.
  */
 export function localize(block: string, place: Place, listens: string, instead: string): string {
   if (!block.includes(listens)) throw new Error(`The block does not say "${listens}".`);
@@ -39,7 +39,7 @@ export function localize(block: string, place: Place, listens: string, instead: 
     .replaceAll('8080', String(place.behind));
 }
 
-/** As whoever follows the page does it: the comment signs go from the lines below the one that ends with "alone:". */
+/** As a reader of the page does: removes the comment signs of the lines below the one that ends with "alone:". */
 function comparing(block: string, compares: true | string): string {
   const lines = block.split('\n');
   const above = lines.findIndex((line) => /^\s*(#|\/\/) Of all that .* alone:$/.test(line));

@@ -18,7 +18,7 @@ describe.each(Object.keys(expectations) as ServerName[])('%s', (name) => {
       const isKnown = server.version().startsWith(expectations[name].version);
       const words = (outcome: CellOutcome | undefined) => {
         if (!outcome) return 'unknown';
-        // Of a version that nobody has measured the verdict and the step must hold, in whatever words it says it.
+        // For a version that was not measured, only the verdict and the step must match.
         return (isKnown ? Object.values(outcome) : [outcome.verdict, outcome.step]).join(' · ');
       };
       const lines = (all: { cell: string; version: string; outcome: CellOutcome | undefined }[]) =>

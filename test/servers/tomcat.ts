@@ -19,7 +19,7 @@ export const tomcat: RealServer = {
 async function startOne(listeners: readonly Listener[], resources: Resources, properties: string): Promise<void> {
   if (listeners.length === 0) return;
   const folder = resources.folder();
-  // Java speaks TLS 1.1 only when it is told that it may.
+  // Java disables TLS 1.1 by default.
   const security = folder.write('java.security', 'jdk.tls.disabledAlgorithms=SSLv3, RC4, DES, NULL, anon\n');
   const store = clientStore(listeners, folder);
   prepareTomcat(folder, listeners.map((listener) => connector(listener, folder, store)).join('\n'));

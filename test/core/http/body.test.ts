@@ -165,7 +165,7 @@ describe('a body that ends early', () => {
     expect(error.evidence).toEqual({ receivedBytes: 3, announcedBytes: 10 });
   });
 
-  it('is noticed when it ended before anybody read it', async () => {
+  it('is noticed when it ended before the first read', async () => {
     const port = await rawServer(ways['before its length'] as (socket: Socket) => void);
     const { response } = await call(port, options);
     await new Promise((resolve) => response.once('close', resolve));

@@ -76,7 +76,7 @@ describe('an identity in use', () => {
     expect(refreshed).toEqual([]);
   });
 
-  it('gives way to a new version, which is told', async () => {
+  it('is replaced by a new version, which is reported', async () => {
     const { cache, clock, held, refreshed } = setUp();
     const identity = await cache.get('platform');
     held.set('platform', second);
@@ -302,7 +302,7 @@ describe('a read behind an identity that is held', () => {
   it('can be waited for, and is nothing otherwise', async () => {
     const { cache, clock, held } = setUp();
     const reading = cache.get('platform');
-    // Whoever needs this read waits for it already.
+    // Every caller that needs this read is already waiting.
     expect(cache.refreshing('platform')).toBeUndefined();
     await reading;
     expect(cache.refreshing('platform')).toBeUndefined();
@@ -330,7 +330,7 @@ describe('a read behind an identity that is held', () => {
 });
 
 describe('a read that stood still with its process', () => {
-  /** Its store answers when the test says so, each read by itself. */
+  /** The test decides when each read of the store ends. */
   function setUpSlow() {
     const clock = { time: Date.now() };
     const reads: PromiseWithResolvers<StoredIdentity>[] = [];
@@ -372,7 +372,7 @@ describe('a read that stood still with its process', () => {
     await cache.refreshing('platform');
     expect(cache.get('platform')).toMatchObject({ version: 'v2' });
     reads[1]?.reject(new CountersignError('identity-unavailable', 'The timer ended it.'));
-    // Whoever waited for it gets what took its place.
+    // Callers that waited for it get the replacement.
     expect(await shared).toMatchObject({ version: 'v2' });
     expect(cache.get('platform')).toMatchObject({ version: 'v2' });
     expect(failures).toEqual([]);
@@ -485,7 +485,7 @@ describe('a flood', () => {
 });
 
 describe('the bound', () => {
-  it('lets go of the identity that was not asked for', async () => {
+  it('evicts the identity that was not requested', async () => {
     const { cache, held, state } = setUp({ capacity: 3 });
     for (const name of ['a', 'b', 'c', 'd']) held.set(name, first);
     for (const name of ['a', 'b', 'c', 'd']) await cache.get(name);

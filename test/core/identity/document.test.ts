@@ -43,7 +43,7 @@ describe('the identity document', () => {
     'privateKeyId2',
     'de-sti-na-tion-sets',
     'r'.repeat(9_999),
-  ])('allows %.20s, which nobody writes by mistake for a key', (key) => {
+  ])('allows %.20s, which is not a misspelt key', (key) => {
     const text = `{${JSON.stringify(key)}: 1, ${JSON.stringify(keys).slice(1)}`;
     expect(parseDocument(text).certificate).toBe('c');
   });

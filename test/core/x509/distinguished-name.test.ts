@@ -49,8 +49,8 @@ describe('a name in words', () => {
     ['Latin-1', name(attribute('CN', Buffer.from('Müller', 'latin1'), 0x14)), 'CN=Müller'],
     ['UTF-16', name(attribute('CN', Buffer.from('03a90041', 'hex'), 0x1e)), 'CN=ΩA'],
     ['an unknown type in dots and hex', name(attribute('unknown', 'x', printableString)), '1.2.3.4=#130178'],
-    ['a value that is no string in hex', name(attribute('CN', Buffer.of(5), 0x02)), 'CN=#020105'],
-    ['UTF-8 that is none in hex', name(attribute('CN', Buffer.of(0xff))), 'CN=#0C01FF'],
+    ['a value that is not a string, in hex', name(attribute('CN', Buffer.of(5), 0x02)), 'CN=#020105'],
+    ['invalid UTF-8, in hex', name(attribute('CN', Buffer.of(0xff))), 'CN=#0C01FF'],
     ['the empty name', name(), ''],
   ])('%s', (_title, bytes, text) => {
     expect(readName(bytes)).toEqual({ der: bytes, text });
@@ -67,7 +67,7 @@ describe('a name in words', () => {
     ['a long tag', Buffer.from('3f810100', 'hex')],
     ['an attribute of three', der(0x30, der(0x31, der(0x30, Buffer.from('060355040305000500', 'hex'))))],
     ['nothing at all', Buffer.alloc(0)],
-  ])('what is no name is shown in hex: %s', (_title, bytes) => {
+  ])('shows an invalid name in hex: %s', (_title, bytes) => {
     expect(readName(bytes).text).toBe(`#${bytes.toString('hex').toUpperCase()}`);
   });
 

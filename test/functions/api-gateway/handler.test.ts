@@ -71,7 +71,7 @@ describe('a failure', () => {
   });
 
   it.each([new Error('secret'), 'secret', undefined, null, { secret: 1 }])(
-    'that nobody foresaw tells nothing: %s',
+    'an unexpected error reveals nothing: %s',
     async (thrown) => {
       const told: CountersignError[] = [];
       const door = apiHandler({ docsUrl, onInternalError: (error) => told.push(error) }, async () => {
@@ -98,7 +98,7 @@ describe('a failure', () => {
   });
 });
 
-describe('an event that is none of an HTTP API', () => {
+describe('an event that is not from an HTTP API', () => {
   const events: unknown[] = [undefined, null, 5, 'x', [], {}, { requestContext: null }, { requestContext: [] }, true];
 
   it.each(events)('is a bad request: %j', async (event) => {

@@ -159,7 +159,7 @@ describe('the routes', () => {
     ['POST', '/v1/identities/a/b/invocations'],
     ['GET', '/'],
     ['GET', '*'],
-  ])('%s %s is none', (method, path) => {
+  ])('%s %s has no route', (method, path) => {
     expect(matchRoute(routes, method, path)).toBeUndefined();
   });
 });

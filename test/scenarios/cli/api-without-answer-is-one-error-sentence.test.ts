@@ -1,4 +1,5 @@
-// `--api` leads to what is not Countersign, not there, not trusted, or lets nobody in: one sentence, the right exit code, and nothing that was sent.
+// An `--api` that is not Countersign, is unreachable, untrusted, or rejects the caller: one sentence without sent
+// data, and the right exit code.
 import { createServer, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
@@ -42,7 +43,7 @@ function https(request: Partial<CertificateRequest> = {}, options: TlsOptions = 
   };
 }
 
-async function nobody(): Promise<readonly [string]> {
+async function noListener(): Promise<readonly [string]> {
   const server = createTcpServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as { port: number };
@@ -56,7 +57,7 @@ const quoting =
 
 /** Who is there, what `invoke` ends with, and what is said behind "The API at …". */
 const cells: readonly (readonly [string, There, number, string | RegExp])[] = [
-  ['nobody', nobody, 3, 'gives no answer (ECONNREFUSED). Nothing listens at that address.'],
+  ['no listener', noListener, 3, 'gives no answer (ECONNREFUSED). Nothing listens at that address.'],
   [
     'a page',
     status(200),
@@ -75,9 +76,9 @@ const cells: readonly (readonly [string, There, number, string | RegExp])[] = [
   ['a failure', status(500), 3, 'answers with HTTP 500 and not with an answer of Countersign.'],
   ['a busy one', status(429, '{"message":"Too Many Requests"}'), 3, /HTTP 429 .+ Try again shortly\.$/],
   ['one that is not ready', status(503), 3, /HTTP 503 .+ Try again shortly\.$/],
-  ['one that knows nobody', status(401), 1, /HTTP 401 .+ It does not know the caller\.$/],
+  ['one that does not know the caller', status(401), 1, /HTTP 401 .+ It does not know the caller\.$/],
   [
-    'one that lets nobody in',
+    'one that rejects every caller',
     status(403, quoting),
     1,
     /HTTP 403 .+ Check the credentials, their region and their permissions/,

@@ -1,4 +1,5 @@
-// `invoke` and `diagnose` with the work done in this process, by the local cloud's store or AWS's, and by `countersign serve` behind a token or a certificate.
+// `invoke` and `diagnose` in this process, with the store of the local cloud or of AWS, and through `countersign serve`
+// with a token or a certificate.
 import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
@@ -84,7 +85,7 @@ describe('a store that does not answer', () => {
       /^Nothing listens at that address\. Check --endpoint, /m,
     ],
     [['directory:/no/such/folder'], {}, 2, /^There is no directory \/no\/such\/folder\.$/m],
-  ])('is told to whoever sits here: %j', async (source, more, code, sentence) => {
+  ])('is reported in the words of the command: %j', async (source, more, code, sentence) => {
     const nowhere = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' };
     const args = ['https://a.example', '--source', ...source];
     const ran = await runCommand(['invoke', ...args], { environment: { ...nowhere, ...more } });
@@ -165,7 +166,7 @@ describe('what keeps a call from its answer', () => {
     const cells = [
       [['https://localhost:2'], 1, 'destination-forbidden'],
       [['http://localhost:2'], 1, 'destination-forbidden'],
-      [['https://localhost:1', '--identity', 'nobody'], 1, 'identity-not-found'],
+      [['https://localhost:1', '--identity', 'absent'], 1, 'identity-not-found'],
       [['https://localhost:1', '-X', 'TRACE'], 2, 'invalid-request'],
       [['https://localhost:1', '-H', 'host: other'], 2, 'invalid-request'],
       [['https://localhost:1'], 3, 'connection-refused'],

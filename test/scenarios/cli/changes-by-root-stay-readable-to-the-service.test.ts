@@ -43,7 +43,7 @@ function modesOf(on: Ground): Record<string, string> {
 }
 
 describe.skipIf(!isRoot || !hasSetpriv)('a directory for a group (needs root and setpriv)', () => {
-  it('stays readable to it, and to nobody else, whatever is changed', async () => {
+  it('stays readable to it, and to no other user, after every change', async () => {
     const on = givenToGroup();
     const [first, second] = [issue('first'), issue('second')];
     await closed(on, ['import', 'acme', on.pem('1.pem', first), '--destination', 'a.example']);
@@ -82,7 +82,7 @@ describe.skipIf(!isRoot || !hasSetpriv)('a directory for a group (needs root and
     expect(readByService(on)).toContain('BEGIN CERTIFICATE');
   });
 
-  it('is told of in a sentence that mends it where the group cannot read what is in use', async () => {
+  it('prints the command that repairs it if the group cannot read the files in use', async () => {
     const on = givenToGroup();
     on.put('acme', issue('first'), [{ host: 'a.example' }]);
     const { error } = await closed(on, ['import', 'acme', on.pem('2.pem', issue('second')), '--replace']);
@@ -100,8 +100,8 @@ describe.skipIf(!isRoot || !hasSetpriv)('a directory for a group (needs root and
 
   it.each([
     ['root alone', 0, 0, 0o750],
-    ['everybody, as a plain mkdir leaves it', 0, 0, 0o755],
-    ['everybody, though its group is another', user, group, 0o755],
+    ['every user, as a plain mkdir leaves it', 0, 0, 0o755],
+    ['every user, with another group', user, group, 0o755],
     ['its owner and his own group', user, user, 0o750],
   ])('is no reason to give a key to a group: for %s', async (_whom, uid, gid, mode) => {
     const on = ground();

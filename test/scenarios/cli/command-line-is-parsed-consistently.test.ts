@@ -1,4 +1,5 @@
-// The frame of the command: help on every verb, what is refused, --json, --version, the shell it is started from, and what is never printed.
+// The command line: help on every verb, rejected arguments, --json, --version, the calling shell, and secrets that are
+// never printed.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';

@@ -1,4 +1,4 @@
-// docs/command.md: each verb and option that there is and no other, the exit codes, and every example run as it is written.
+// docs/command.md: exactly the existing verbs and options, the exit codes, and every example run as written.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// `countersign identity destinations` on a directory: list, add, remove and set, what each refuses, and what it warns of.
+// `countersign identity destinations` on a directory: list, add, remove and set, with their errors and warnings.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseDestinations } from '../../../cli/identity/destination-options.ts';

@@ -73,7 +73,7 @@ describe('countersign diagnose', () => {
     expect(out).toMatch(/^Remedies\n {2}customer: Add the root certificate/m);
   });
 
-  it('prints the report as JSON, and sends only what it is told to', async () => {
+  it('prints the report as JSON, and sends only the chosen probe', async () => {
     const api = await serve(platformRoot.certificate);
     const source = `directory:${directoryFor(api.port)}`;
     const asked = await run([`https://localhost:${api.port}`, '--json', '--probe', '/health', '--source', source]);
@@ -84,7 +84,7 @@ describe('countersign diagnose', () => {
     expect(api.received().match(/GET/g)).toHaveLength(1);
   });
 
-  it('tells a problem, and where nobody answers', async () => {
+  it('prints a problem, and the address of an API that does not answer', async () => {
     const { port } = await serve(platformRoot.certificate);
     const source = `directory:${directoryFor(port)}`;
     const forbidden = await run(['https://other.example', '--source', source]);
@@ -104,8 +104,8 @@ describe('countersign diagnose', () => {
       3,
       expect.objectContaining({ code: 'destination-forbidden', status: 403, evidence: expect.anything() }),
     ]);
-    const nobody = await run(['https://localhost', '--source', source, '--identity', 'nobody']);
-    expect([nobody.code, nobody.error]).toEqual([3, expect.stringMatching(/\(identity-not-found\)\n/)]);
+    const absent = await run(['https://localhost', '--source', source, '--identity', 'absent']);
+    expect([absent.code, absent.error]).toEqual([3, expect.stringMatching(/\(identity-not-found\)\n/)]);
     const nowhere = await run(['https://localhost', '--api', 'http://127.0.0.1:1']);
     expect([nowhere.code, nowhere.error]).toEqual([
       3,

@@ -90,12 +90,12 @@ describe('countersign doctor', () => {
     const examined = await examine(source, { COUNTERSIGN_IDENTITY_TTL_SECONDS: 'soon' });
     const { check, detail } = onlyFailure(examined);
     expect([check, detail]).toEqual(['settings', expect.stringMatching(/^COUNTERSIGN_IDENTITY_TTL_SECONDS must be/)]);
-    // The rest is told all the same.
+    // The other checks still run.
     expect(found(examined, 'ok').map(({ check }) => check)).toContain('identity');
     expect(found(examined, 'skipped')).toContainEqual(expect.objectContaining({ check: 'destination' }));
   });
 
-  it('a source in the environment that is none, or that has an impossible prefix', async () => {
+  it('an invalid source in the environment, or one with an impossible prefix', async () => {
     const source = onlyFailure(await examine([], { COUNTERSIGN_IDENTITY_SOURCE: 'somewhere' }));
     expect([source.check, source.detail]).toEqual([
       'settings',
@@ -131,8 +131,8 @@ describe('countersign doctor', () => {
     expect([missing.check, missing.detail]).toEqual(['store', expect.stringContaining('There is no directory')]);
     const empty = onlyFailure(await examine(['--source', `directory:${path}`]));
     expect([empty.check, empty.detail]).toEqual(['store', expect.stringContaining('has no identity')]);
-    const nobody = onlyFailure(await examine(['--source', 'local', '--endpoint', 'http://127.0.0.1:1']));
-    expect([nobody.check, nobody.remedy]).toEqual(['store', expect.stringContaining('npm start')]);
+    const failure = onlyFailure(await examine(['--source', 'local', '--endpoint', 'http://127.0.0.1:1']));
+    expect([failure.check, failure.remedy]).toEqual(['store', expect.stringContaining('npm start')]);
     const noCredentials = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' };
     const aws = onlyFailure(await examine(['--source', 'aws', '--region', 'eu-central-1'], noCredentials));
     expect([aws.check, aws.remedy]).toEqual(['store', expect.stringContaining('AWS_PROFILE')]);
@@ -173,7 +173,7 @@ describe('countersign doctor', () => {
     const readable = onlyWarning(await examine(source));
     expect([readable.check, readable.subject]).toEqual(['files', key]);
     expect(readable.remedy).toMatch(/^chmod o-r /);
-    // Behind a folder that nobody else may enter, the mode of the file says nothing.
+    // In a folder that no other user can enter, the mode of the file does not matter.
     chmodSync(join(path, 'platform'), 0o700);
     expect((await examine(source)).warnings).toBe(0);
     chmodSync(join(path, 'platform'), 0o757);
@@ -268,7 +268,7 @@ describe('countersign doctor', () => {
     expect((await examine(['--source', `directory:${path}`, '--no-reach'])).failures).toBe(0);
   });
 
-  it('a server that names other authorities than ours, and lets everybody finish the handshake, as nginx does', async () => {
+  it('a server that names other authorities than ours, and completes every handshake, as nginx does', async () => {
     const { port, received } = await listen((_request, response) => response.writeHead(400).end(), {
       ca: customerRoot.certificate,
     });
@@ -350,8 +350,11 @@ describe('countersign doctor --api', () => {
     expect([stranger.check, stranger.remedy]).toEqual(['api', expect.stringMatching(/\.$/)]);
     const forbidden = onlyFailure(await examine([...known, '--identity', 'acme']));
     expect(forbidden).toMatchObject({ check: 'api', subject: 'acme' });
-    const nobody = onlyFailure(await examine(['--api', 'http://127.0.0.1:1']));
-    expect([nobody.check, nobody.detail]).toEqual(['api', expect.stringContaining('Nothing listens at that address.')]);
+    const failure = onlyFailure(await examine(['--api', 'http://127.0.0.1:1']));
+    expect([failure.check, failure.detail]).toEqual([
+      'api',
+      expect.stringContaining('Nothing listens at that address.'),
+    ]);
   });
 });
 

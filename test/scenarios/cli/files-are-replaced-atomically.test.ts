@@ -1,4 +1,4 @@
-// `countersign identity` on a directory that others read and write at the same time, and that kills and permissions come between.
+// `countersign identity` on a directory with concurrent readers and writers, killed processes, and missing permissions.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -38,7 +38,7 @@ function readingAllTheTime(directory: string, versions: readonly IssuedCertifica
       const stored = await source.read('acme', 'AWSCURRENT');
       const identity = checkIdentity('acme', stored, Date.now());
       const version = versions.findIndex(({ certificate }) => certificate === identity.certificate);
-      expect(version, 'a certificate that nobody stored').toBeGreaterThanOrEqual(0);
+      expect(version, 'a certificate that was never stored').toBeGreaterThanOrEqual(0);
       expect(identity.destinations.map(({ host }) => host)).toEqual([destination.host]);
       seen.add(identity.version);
       reads += 1;
@@ -57,7 +57,7 @@ function readingAllTheTime(directory: string, versions: readonly IssuedCertifica
   };
 }
 
-/** What comes before the first write is of no interest: the command says when it begins to store, and is killed after that. */
+/** The command is killed after it announces the first write; nothing before that can be damaged. */
 async function isKilled(args: readonly string[], withinMs = 25): Promise<boolean> {
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
   child.stderr.on('data', (chunk: Buffer) => {
@@ -166,7 +166,7 @@ describe('an identity in a directory', () => {
     const previous = async () => (await at((await previousFolder(folder)) ?? '')).certificate;
 
     await replaceFiles(folder, filesOf(versions[1]), { keepsPrevious: false });
-    // As it is when it was killed between two files: one is a link, the other none yet. So it is, too, after somebody's `mv`.
+    // The state after a kill between two files, or after a manual `mv`: one is a link, the other is not.
     const kept = readFileSync(join(folder, 'certificate.pem'));
     rmSync(join(folder, 'certificate.pem'));
     writeFileSync(join(folder, 'certificate.pem'), kept, { mode: 0o600 });
@@ -219,13 +219,21 @@ describe('an identity in a directory', () => {
 
 const isRoot = process.getuid?.() === 0;
 const setpriv = spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0;
-const nobody = 65_534;
+const unprivileged = 65_534;
 
-describe.skipIf(!isRoot || !setpriv)('a directory of somebody else (needs root and setpriv)', () => {
-  /** As the user nobody, who may read the sources. */
-  const asNobody = ['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', process.execPath, mainFile];
+describe.skipIf(!isRoot || !setpriv)('a directory of another user (needs root and setpriv)', () => {
+  /** As an unprivileged user, who can read the sources. */
+  const asUnprivileged = [
+    '--reuid',
+    String(unprivileged),
+    '--regid',
+    String(unprivileged),
+    '--clear-groups',
+    process.execPath,
+    mainFile,
+  ];
 
-  it('that may be read and not written is told of in a sentence', async () => {
+  it('that is readable but not writable is one error sentence', async () => {
     const { directory, pem, put, json, folder } = ground();
     put('acme', issue(), [destination]);
     chmodSync(directory, 0o755);
@@ -234,7 +242,7 @@ describe.skipIf(!isRoot || !setpriv)('a directory of somebody else (needs root a
     const before = contentsOf(folder.path);
     const options = { program: 'setpriv' };
     const args = ['identity', 'import', 'other', file, '--source', `directory:${directory}`];
-    const refused = await runCommand([...asNobody, ...args], options);
+    const refused = await runCommand([...asUnprivileged, ...args], options);
     expect([refused.code, refused.out]).toEqual([3, '']);
     expect(refused.error).toContain(
       `The directory ${directory} cannot be used: this user cannot read or write there.\n`,
@@ -242,12 +250,12 @@ describe.skipIf(!isRoot || !setpriv)('a directory of somebody else (needs root a
     expect(refused.error).not.toContain('PRIVATE');
     expect(contentsOf(folder.path)).toEqual(before);
 
-    // One identity that may not be read keeps nobody from seeing the others.
+    // An unreadable identity does not hide the others.
     put('open', issue('open'), [destination]);
     chmodSync(join(directory, 'open'), 0o755);
     for (const name of readdirSync(join(directory, 'open'))) chmodSync(join(directory, 'open', name), 0o644);
     const list = ['identity', 'list', '--json', '--source', `directory:${directory}`];
-    const listed = await runCommand([...asNobody, ...list], options);
+    const listed = await runCommand([...asUnprivileged, ...list], options);
     expect(listed.code).toBe(0);
     expect(JSON.parse(listed.out).identities).toMatchObject([
       { identity: 'acme', isUsable: false, problem: { reason: 'EACCES' } },
@@ -261,14 +269,14 @@ describe.skipIf(!isRoot || !setpriv)('a directory of somebody else (needs root a
 
   it('gets files that its owner can read, from root', async () => {
     const { directory, pem, json } = ground();
-    chownSync(directory, nobody, nobody);
+    chownSync(directory, unprivileged, unprivileged);
     await json(['import', 'acme', pem('1.pem', issue()), '--destination', 'a.example']);
     await json(['import', 'acme', pem('2.pem', issue()), '--replace']);
     const files = readdirSync(directory, { recursive: true }).map((name) => statSync(join(directory, String(name))));
-    expect(new Set(files.map(({ uid, gid }) => `${uid} ${gid}`))).toEqual(new Set([`${nobody} ${nobody}`]));
+    expect(new Set(files.map(({ uid, gid }) => `${uid} ${gid}`))).toEqual(new Set([`${unprivileged} ${unprivileged}`]));
     expect(existsSync(join(directory, 'acme/private-key.pem'))).toBe(true);
     const args = ['identity', 'rollback', 'acme', '--yes', '--json', '--source', `directory:${directory}`];
-    const back = await runCommand([...asNobody, ...args], { program: 'setpriv' });
+    const back = await runCommand([...asUnprivileged, ...args], { program: 'setpriv' });
     expect([back.code, back.error]).toEqual([0, expect.any(String)]);
   });
 });

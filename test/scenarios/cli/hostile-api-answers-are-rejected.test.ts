@@ -1,4 +1,4 @@
-// What an API may answer to upset whoever reads it: the command says in a sentence that it is no answer, or shows it, and has no defect.
+// Hostile answers of an API: the command rejects each in one sentence, or shows it escaped, and never crashes.
 import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { listening } from '../../support/cli/customer.ts';
@@ -48,7 +48,7 @@ const cells: readonly (readonly [string, string, string])[] = [
   ...Object.keys(timings)
     .filter((name) => name !== 'identityMs')
     .map((name) => [`no ${name}`, 'invoke', JSON.stringify(without(name))] as const),
-  ['a timing that is no number', 'invoke', JSON.stringify({ ...invocation, timings: { ...timings, tlsMs: '1' } })],
+  ['a timing that is not a number', 'invoke', JSON.stringify({ ...invocation, timings: { ...timings, tlsMs: '1' } })],
   [
     'a header of too many values',
     'invoke',

@@ -71,7 +71,7 @@ describe('the verbs of identities', () => {
     expect(ended.out).toContain('  by hand: a directory has no rotation\n');
   });
 
-  it('write no colour into a pipe, and stop without a word when nobody reads on', async () => {
+  it('write no colour into a pipe, and stop silently when the reader closes it', async () => {
     const { source, identity } = withIdentities();
     for (const { out, error } of [await identity(['list']), await identity(['inspect', 'ended'])])
       expect(out + error).not.toContain('\u001b');
@@ -90,7 +90,7 @@ describe('the verbs of identities', () => {
     ]);
   });
 
-  it('end with 0 where Ctrl-C comes when all is decided: what is stored stays, and is told', async () => {
+  it('end with 0 if Ctrl-C comes after the change is stored, and report it', async () => {
     const { source, identity } = withIdentities();
     const words = ['destinations', 'acme', 'add', 'late.example', '--source', source];
     const child = spawn(process.execPath, [mainFile, 'identity', ...words], { cwd: root });
@@ -139,7 +139,7 @@ describe.skipIf(!hasScript)('the verbs of identities at a terminal (needs script
     expect(inspected.shown).toContain('\u001b[32m364 days left\u001b[39m');
     for (const args of [
       ['list', '--source', source],
-      ['inspect', 'nobody', '--source', source],
+      ['inspect', 'absent', '--source', source],
     ]) {
       const { shown } = await atTerminal(args, [], { NO_COLOR: '1' });
       expect(shown).not.toContain('\u001b');

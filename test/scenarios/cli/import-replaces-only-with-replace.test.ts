@@ -142,7 +142,7 @@ describe('countersign identity import', () => {
     expect([twice.code, twice.error]).toEqual([2, 'Standard input (-) can be read only once.\n']);
   });
 
-  it('reads a pipe whose writer takes his time, and does not wait for one that nobody writes into', async () => {
+  it('reads a pipe with a slow writer, and does not wait for one without a writer', async () => {
     const { source, pem, identity, folder } = ground();
     const file = pem('bot.pem', issue());
     const words = `'${process.execPath}' '${mainFile}' identity import`;
@@ -153,11 +153,11 @@ describe('countersign identity import', () => {
     const pipe = join(folder.path, 'pipe');
     const named = `mkfifo '${pipe}'; { sleep 0.5; cat '${file}' > '${pipe}'; } & ${words} named '${pipe}' ${more}`;
     expect((await runCommand(['--norc', '-c', named], { program: 'bash' })).code).toBe(0);
-    const nobody = await identity(['import', 'nobody', pipe]);
-    expect([nobody.code, nobody.error]).toEqual([2, `No process writes to the pipe ${pipe}.\n`]);
+    const absent = await identity(['import', 'absent', pipe]);
+    expect([absent.code, absent.error]).toEqual([2, `No process writes to the pipe ${pipe}.\n`]);
   });
 
-  it('replaces the files of cert-manager, which nobody reads then', async () => {
+  it('replaces the files of cert-manager, which are then unused', async () => {
     const { directory, pem, json } = ground();
     const { privateKey, certificate, intermediates, root } = issue('from-cert-manager');
     mkdirSync(join(directory, 'acme'));

@@ -12,7 +12,7 @@ const refusals: Readonly<
   'the key of another certificate': {
     files: ({ folder }) => [folder.write('key.pem', issue().privateKey), folder.write('c.pem', chainOf(issue()))],
     codes: ['key-without-certificate'],
-    said: /^The private key in key\.pem belongs to none of the certificates; .+ CN=bot \(c\.pem, block 1\)\.$/,
+    said: /^The private key in key\.pem does not belong to any certificate; .+ CN=bot \(c\.pem, block 1\)\.$/,
   },
   'a certificate that expired': {
     files: ({ pem }) => [pem('bot.pem', expired())],

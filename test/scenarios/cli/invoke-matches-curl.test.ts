@@ -1,4 +1,4 @@
-// `countersign invoke` beside the real curl: the same options, against the same server, give the same request, output, file and exit code.
+// `countersign invoke` and the real curl with the same options and server: same request, output, file and exit code.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -101,7 +101,7 @@ const cells: readonly (readonly [readonly string[], string?])[] = [
   [['--no-such-option', 'URL/']],
 ];
 
-/** Curl sends these by itself, Countersign others; docs/command.md says so. */
+/** Curl sends these by default, Countersign others (docs/command.md). */
 const ofTheProgram = new Set(['host', 'connection', 'accept-encoding']);
 const byDefault: ReadonlySet<string> = new Set(['accept: */*', 'user-agent: countersign']);
 

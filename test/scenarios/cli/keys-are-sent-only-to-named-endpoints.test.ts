@@ -1,22 +1,25 @@
-// Where `--source aws` leads: an endpoint that the environment or a profile has is held to the rule of --endpoint, and told.
+// `--source aws`: an endpoint of the environment or a profile follows the rules of --endpoint, and errors name it.
 import { describe, expect, it } from 'vitest';
-import { account, nobody } from '../../support/cli/customer.ts';
+import { account, forbiddenListener } from '../../support/cli/customer.ts';
 import { runCommand } from '../../support/cli/run-command.ts';
 import { startServer } from '../../support/local-secrets-manager/local-server.ts';
 import { privateFolder } from '../../support/program.ts';
 
 const safely = 'It must be https, unless it is on loopback.';
 
-describe('an endpoint of Secrets Manager that nobody named on the command line', () => {
-  it.each(['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'AWS_ENDPOINT_URL'])('in %s is told with the place', async (name) => {
-    const { server } = await startServer();
-    const environment = { ...account, [name]: server.url };
-    const { code, out } = await runCommand(['identity', 'list', '--source', 'aws', '--json'], { environment });
-    expect([code, JSON.parse(out)]).toEqual([
-      0,
-      { place: `AWS Secrets Manager in eu-central-1 at ${server.url}`, identities: [] },
-    ]);
-  });
+describe('an endpoint of Secrets Manager that the command line does not name', () => {
+  it.each(['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'AWS_ENDPOINT_URL'])(
+    'in %s is reported with its origin',
+    async (name) => {
+      const { server } = await startServer();
+      const environment = { ...account, [name]: server.url };
+      const { code, out } = await runCommand(['identity', 'list', '--source', 'aws', '--json'], { environment });
+      expect([code, JSON.parse(out)]).toEqual([
+        0,
+        { place: `AWS Secrets Manager in eu-central-1 at ${server.url}`, identities: [] },
+      ]);
+    },
+  );
 
   it.each([
     ['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'http://secrets.example'],
@@ -39,7 +42,7 @@ describe('an endpoint of Secrets Manager that nobody named on the command line',
   });
 
   it('is found in a profile, too', async () => {
-    const { port, seen } = await nobody();
+    const { port, seen } = await forbiddenListener();
     const file = privateFolder().write('config', `[profile other]\nendpoint_url = http://secrets.localhost:${port}\n`);
     const environment = { ...account, AWS_CONFIG_FILE: file, AWS_PROFILE: 'other' };
     const { code, error } = await runCommand(['identity', 'list', '--source', 'aws'], { environment });
@@ -48,7 +51,7 @@ describe('an endpoint of Secrets Manager that nobody named on the command line',
   });
 
   it('does not go before the one that is named, nor is that one left out', async () => {
-    const { port, seen } = await nobody();
+    const { port, seen } = await forbiddenListener();
     const { server } = await startServer();
     const args = ['identity', 'list', '--source', 'aws', '--endpoint', server.url, '--json'];
     const environment = { ...account, AWS_ENDPOINT_URL_SECRETS_MANAGER: `http://127.0.0.1:${port}` };

@@ -1,4 +1,4 @@
-// `countersign identity csr` and `complete` on a directory: a key that waits, a certificate that comes back, and what may be wrong with it.
+// `countersign identity csr` and `complete` on a directory: the stored key, the signed certificate, and its faults.
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -176,7 +176,7 @@ describe('the next certificate', () => {
     expect([missing.code, missing.answer.error.detail]).toEqual([2, 'There is no file nowhere.pem.']);
   });
 
-  it('brings no key with it: whoever signs would choose the key that is used', async () => {
+  it('must not contain a key: the signer would choose the key that is used', async () => {
     const { directory, folder, put, pem, json } = ground();
     put('acme', issue('in-use'), [{ host: 'api.acme.example' }]);
     const { answer } = await json(['csr', 'acme']);
@@ -231,7 +231,7 @@ describe('the next certificate', () => {
     );
   });
 
-  it('a request that somebody damaged, and an identity that somebody damaged, are told of in a sentence', async () => {
+  it('a damaged request or a damaged identity is one error sentence', async () => {
     const { directory, put, identity, json } = ground();
     put('acme', issue('in-use'), [{ host: 'api.acme.example' }]);
     await json(['csr', 'acme']);

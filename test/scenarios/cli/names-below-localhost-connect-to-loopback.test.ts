@@ -1,22 +1,23 @@
-// Names below localhost (RFC 6761, section 6.3): of an API they are this machine without DNS being asked, and of Secrets Manager they are not taken over http.
+// Names below localhost (RFC 6761, section 6.3): for an API they are loopback without DNS; for Secrets Manager they are
+// rejected with http.
 import dns from 'node:dns';
 import { describe, expect, it, vi } from 'vitest';
 import { openly } from '../../../cli/api/access.ts';
 import { openOverHttp } from '../../../cli/api/over-http.ts';
-import { account, nobody } from '../../support/cli/customer.ts';
+import { account, forbiddenListener } from '../../support/cli/customer.ts';
 import { runCommand } from '../../support/cli/run-command.ts';
 
 describe('a name below localhost', () => {
   it.each(['local', 'aws'])('is no endpoint of --source %s over http: DNS may lead it anywhere', async (source) => {
-    const { port, seen } = await nobody();
+    const { port, seen } = await forbiddenListener();
     const args = ['identity', 'list', '--source', source, '--endpoint', `http://secrets.localhost:${port}`];
     const { code, error } = await runCommand(args, { environment: account });
     expect([code, error]).toEqual([2, `--endpoint must be https, unless it is on loopback.\n`]);
     expect(seen).toEqual([]);
   });
 
-  it('is looked up by nobody where it is the name of an API', async () => {
-    const { port, seen } = await nobody();
+  it('is not looked up if it is the name of an API', async () => {
+    const { port, seen } = await forbiddenListener();
     const lookup = vi.spyOn(dns, 'lookup');
     for (const name of ['api.localhost', 'localhost', 'a.b.localhost.']) {
       const api = openOverHttp(new URL(`http://${name}:${port}`), openly);

@@ -1,4 +1,4 @@
-// What waits for its certificate is dropped by whoever has used it, and nothing else that has come to wait in its place.
+// A command that used a pending request deletes that request only, not a newer one in its place.
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openDirectoryStore } from '../../../cli/store/directory-store.ts';
 import type { IdentityStore } from '../../../cli/store/identity-store.ts';
@@ -29,7 +29,7 @@ describe.each([
     const keep = (text: string) => store.saveRequest('acme', { privateKey: text, certificateRequest: text });
     expect(await keep('first')).toBe('kept');
     const used = (await store.request('acme'))?.for ?? '';
-    // Somebody gives it up and asks anew, while its certificate is being put in.
+    // Another process replaces the request while its certificate is being imported.
     await store.deleteRequest('acme', used);
     expect(await store.request('acme')).toBeUndefined();
     expect(await keep('second')).toBe('kept');

@@ -1,4 +1,4 @@
-// Passphrases of an import: from a file, a variable, or a question at the terminal; never from the command line, never shown.
+// Passphrases of an import come from a file, a variable or a prompt, never from the command line, and are never shown.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -72,7 +72,7 @@ describe.skipIf(!openssl)('a passphrase (needs openssl)', () => {
     expect([code, answer.outcome]).toEqual([0, 'imported']);
   });
 
-  it('that is not there, or ends with a blank, is told apart from a wrong one', async () => {
+  it('that is missing, or ends with a blank, has another error than a wrong one', async () => {
     const { identity, folder, file } = withKeystore();
     const empty = await identity(['import', 'acme', file, '--passphrase-file', folder.write('empty.txt', '')]);
     expect([empty.code, empty.error]).toEqual([2, expect.stringMatching(/^The file .+empty\.txt is empty\. /)]);
@@ -146,7 +146,7 @@ describe.skipIf(!openssl || !hasScript)('a passphrase that is asked for (needs o
     expect(JSON.parse(answer)).toMatchObject({ outcome: 'imported' });
   });
 
-  it('that is wrong is told, and Ctrl-C stores nothing and ends with 130', async () => {
+  it('that is wrong is reported, and Ctrl-C stores nothing and ends with 130', async () => {
     const { source, directory, file } = withKeystore();
     const args = ['import', 'acme', file, '--source', source];
     const wrong = await atTerminal(args, [['Passphrase of bot.p12:', 'wrong\r']]);

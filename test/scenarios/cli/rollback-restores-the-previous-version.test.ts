@@ -39,7 +39,7 @@ describe('countersign identity rollback', () => {
     ]);
   });
 
-  it('does nothing without --yes where nobody can be asked', async () => {
+  it('does nothing without --yes and without a terminal', async () => {
     const { directory, json } = await withTwoVersions();
     const before = contentsOf(directory);
     const { code, answer } = await json(['rollback', 'acme']);
@@ -100,7 +100,7 @@ describe.skipIf(!hasScript)('countersign identity rollback at a terminal (needs 
     expect(contentsOf(directory)).toEqual(before);
   });
 
-  it('goes back when it is yes, with colours that are none with NO_COLOR', async () => {
+  it('rolls back after yes, without colours with NO_COLOR', async () => {
     const { source } = await withTwoVersions();
     const args = ['rollback', 'acme', '--source', source];
     const coloured = await atTerminal(args, [['Roll "acme" back? [y/N]', 'y\r']]);

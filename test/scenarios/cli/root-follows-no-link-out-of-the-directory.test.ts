@@ -1,4 +1,4 @@
-// A directory of identities belongs to the user of the service, and root changes something in it: links that the user put there lead nowhere.
+// Root changes a directory of identities that belongs to the user of the service, and follows no link of that user.
 import {
   chmodSync,
   chownSync,
@@ -18,15 +18,15 @@ import { type Ground, ground, issue } from '../../support/cli/identity-ground.ts
 import { runCommand } from '../../support/cli/run-command.ts';
 
 const isRoot = process.getuid?.() === 0;
-const nobody = 65_534;
+const unprivileged = 65_534;
 
-/** Of the user nobody, who comes as far as there, with one identity; and what is root's alone. */
+/** A directory of an unprivileged user, with one identity; and files of root. */
 async function ofNobody(): Promise<{ on: Ground; secret: string; valuables: string }> {
   const on = ground();
-  chownSync(on.directory, nobody, nobody);
+  chownSync(on.directory, unprivileged, unprivileged);
   const imported = await on.json(['import', 'acme', on.pem('1.pem', issue()), '--destination', 'a.example']);
   expect(imported.code, imported.error).toBe(0);
-  // Nobody may go through, and read nothing.
+  // The unprivileged user can traverse it and read nothing.
   chmodSync(on.folder.path, 0o711);
   const secret = join(on.folder.path, 'secret');
   writeFileSync(secret, 'of root alone', { mode: 0o600 });
@@ -38,12 +38,12 @@ async function ofNobody(): Promise<{ on: Ground; secret: string; valuables: stri
 
 const change = (on: Ground, host = 'b.example') => on.json(['destinations', 'acme', 'add', host]);
 
-describe.skipIf(!isRoot)('root in a directory of somebody else (needs root)', () => {
+describe.skipIf(!isRoot)('root in a directory of another user (needs root)', () => {
   it('changes what is there, as its owner', async () => {
     const { on } = await ofNobody();
     expect((await change(on)).code).toBe(0);
     const all = readdirSync(on.directory, { recursive: true }).map((name) => lstatSync(join(on.directory, `${name}`)));
-    expect(new Set(all.map(({ uid }) => uid))).toEqual(new Set([nobody]));
+    expect(new Set(all.map(({ uid }) => uid))).toEqual(new Set([unprivileged]));
   });
 
   it('sees all of them, and doctor too', async () => {
@@ -63,7 +63,7 @@ describe.skipIf(!isRoot)('root in a directory of somebody else (needs root)', ()
 
   it('is no member of its own group where the directory is of that', async () => {
     const { on } = await ofNobody();
-    chownSync(on.directory, nobody, 0);
+    chownSync(on.directory, unprivileged, 0);
     const shadow = join(on.folder.path, 'shadow');
     writeFileSync(shadow, 'of root alone', { mode: 0o640 });
     symlinkSync(shadow, join(on.directory, 'acme/tls.key'));
@@ -121,7 +121,7 @@ describe.skipIf(!isRoot)('root in a directory of somebody else (needs root)', ()
     expect((await change(on)).code).toBe(0);
     for (const [path, mode, uid] of [
       ['acme', 0o770, 0],
-      ['acme', 0o700, nobody],
+      ['acme', 0o700, unprivileged],
       ['.countersign', 0o770, 0],
       ['..', 0o777, 0],
     ] as const) {
@@ -138,24 +138,24 @@ describe.skipIf(!isRoot)('root in a directory of somebody else (needs root)', ()
     expect((await change(on, 'c.example')).code).toBe(0);
   });
 
-  it('works in none of its own that a link of somebody else leads to', async () => {
+  it("does not follow another user's link into a directory of root", async () => {
     const on = ground();
     await on.json(['import', 'acme', on.pem('1.pem', issue()), '--destination', 'a.example']);
     const theirs = join(on.folder.path, 'theirs');
     mkdirSync(theirs);
     symlinkSync(on.directory, join(theirs, 'identities'));
-    chownSync(theirs, nobody, nobody);
+    chownSync(theirs, unprivileged, unprivileged);
     const source = ['--source', `directory:${join(theirs, 'identities')}`];
     const { answer } = await on.json(['destinations', 'acme', 'add', 'b.example', ...source]);
     expect(answer.error).toMatchObject({ code: 'open-directory' });
   });
 });
 
-describe('a file of an identity that is none', () => {
+describe('a file of an identity that is not a regular file', () => {
   it.each([
     ['a device', '/dev/zero'],
     ['a folder', '/'],
-  ])('is told of where it leads to %s', async (_what, target) => {
+  ])('is reported if it leads to %s', async (_what, target) => {
     const on = ground();
     on.put('acme', issue());
     rmSync(join(on.directory, 'acme/private-key.pem'));

@@ -1,4 +1,5 @@
-// `countersign identity rotate` and `complete` in the local cloud: the deployed rotation function, an authority that signs, and a person who does.
+// `countersign identity rotate` and `complete` in the local cloud: the deployed rotation function, with an
+// authority and with a manual signature.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -53,7 +54,7 @@ async function rotating(name: string, renewal: object, destination = nowhere): P
   return on;
 }
 
-/** What somebody does who holds the authority. */
+/** Signs the request as the operator of the authority. */
 async function signByHand({ folder }: SecretsGround, request: string): Promise<string> {
   const { certificates } = await signedBy(authorities.platformIssuer)({ certificateRequest: request } as never);
   return folder.write('back.pem', certificates);
@@ -86,7 +87,7 @@ describe('a rotation', { timeout: 60_000 }, () => {
     ]);
   });
 
-  it('goes on where nobody waits for it any more, and says so', async () => {
+  it('continues when the command no longer waits, and says so', async () => {
     const on = await rotating('left', { issuer: { kind: 'local', url: 'http://127.0.0.1:1' } });
     const words = ['identity', 'rotate', 'left', '--wait', '--source', 'local', '--endpoint', cloud.secretsManagerUrl];
     const child = spawn(process.execPath, [mainFile, ...words], { cwd: root, env: { PATH: process.env.PATH ?? '' } });
@@ -243,6 +244,6 @@ describe('a rotation', { timeout: 60_000 }, () => {
       out: '',
       error: expect.stringMatching(/^No rotation is set up for "none" \(docs\/deploy\.md, "Rotate an identity"\)/),
     });
-    expect(await identity(['rotate', 'nobody'])).toMatchObject({ code: 1 });
+    expect(await identity(['rotate', 'absent'])).toMatchObject({ code: 1 });
   });
 });

@@ -1,4 +1,5 @@
-// `countersign identity` on the local cloud's Secrets Manager: every change is a new version that takes AWSCURRENT from the one it was made from.
+// `countersign identity` on the local cloud's Secrets Manager: every change is a new version that takes AWSCURRENT from
+// the version it is based on.
 import { spawn } from 'node:child_process';
 import { CreateSecretCommand, DeleteSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it } from 'vitest';
@@ -122,8 +123,8 @@ describe('an identity in Secrets Manager', () => {
     for (const text of [inspected.out, broken.out, broken.error]) expect(text).not.toContain('Sesame');
     const empty = await identity(['inspect', 'empty']);
     expect([empty.code, empty.error]).toEqual([1, '"empty" has nothing at AWSCURRENT.\n']);
-    expect((await identity(['inspect', 'nobody'])).error).toBe(
-      `There is no identity "nobody" in the local cloud at ${url}.\n`,
+    expect((await identity(['inspect', 'absent'])).error).toBe(
+      `There is no identity "absent" in the local cloud at ${url}.\n`,
     );
     expect(await identity(['inspect', 'sound', '--stage', 'next'])).toMatchObject({
       code: 2,
@@ -149,7 +150,7 @@ describe('an identity in Secrets Manager', () => {
     };
     const done = await json(['complete', 'acme', '--certificate', await back(asked.out), ...destination]);
     expect([done.code, done.answer.outcome]).toEqual([0, 'activated']);
-    // Nothing is left of the request, and nobody can roll back to it.
+    // The request is deleted, and no rollback to it is possible.
     expect(await labels('acme')).toEqual({ AWSCURRENT: kept.for });
     expect(await identity(['rollback', 'acme', '--yes'])).toMatchObject({ code: 1 });
     expect((await document('acme')).privateKey).toBe(kept.privateKey);
@@ -188,12 +189,12 @@ describe('an identity in Secrets Manager', () => {
       const stored = { version: 'v', stage: 'AWSCURRENT', document: JSON.stringify(now) } as const;
       expect(() => checkIdentity('acme', stored, Date.now())).not.toThrow();
     }
-    // What was left by those that were killed is in nobody's way.
+    // Leftovers of killed processes do not block later ones.
     expect(await identity(['import', 'acme', files[1] as string, '--replace'])).toMatchObject({ code: 0 });
     expect((await document('acme')).certificate).toBe(versions[1]?.certificate);
   });
 
-  it('that is scheduled for deletion is told of, and not taken for one that may go anywhere', async () => {
+  it('that is scheduled for deletion is reported, and not treated as one without destinations', async () => {
     const { client, pem, identity } = await secretsGround();
     const [first, second] = [pem('1.pem', issue()), pem('2.pem', issue())];
     await identity(['import', 'acme', first, ...destination]);

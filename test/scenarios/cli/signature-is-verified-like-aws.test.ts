@@ -1,4 +1,4 @@
-// What `--api` signs, verified by others than the signer: by AWS's own description of Signature Version 4, and by botocore.
+// Signatures of `--api`, verified by AWS's description of Signature Version 4, and by botocore.
 import { spawnSync } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
@@ -39,7 +39,7 @@ const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).u
 const encoded = (text: string) =>
   encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 
-/** AWS, IAM User Guide, "Create a signed AWS API request", steps 1 to 4; services other than S3 encode the path once more. */
+/** AWS, IAM User Guide, "Create a signed AWS API request", steps 1 to 4; except for S3, paths are encoded twice. */
 function signatureOf(signed: Signed): string {
   const { method, url, headers, body } = signed;
   const { names, scope } = claimOf(signed);
@@ -182,7 +182,7 @@ describe('a signature of the command', () => {
       { AWS_ACCESS_KEY_ID: accessKeyId },
       'AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not',
     ],
-    ['a profile that is not there', { AWS_PROFILE: 'nobody' }, 'The profile of AWS_PROFILE has no AWS credentials'],
+    ['a profile that is not there', { AWS_PROFILE: 'absent' }, 'The profile of AWS_PROFILE has no AWS credentials'],
   ])('is not made with %s', async (_name, more, sentence) => {
     const nowhere = { AWS_SHARED_CREDENTIALS_FILE: '/dev/null', AWS_CONFIG_FILE: '/dev/null' };
     const { ran, signed } = await invokeThere('', ['--region', 'eu-central-1'], { ...nowhere, ...more });
@@ -205,7 +205,7 @@ describe('a signature of the command', () => {
   });
 });
 
-/** Version 2 of the AWS CLI has botocore inside; another Python may have it by itself. */
+/** Version 2 of the AWS CLI has botocore inside; another Python may have it as a package. */
 const imports = `
 try:
     import awscli

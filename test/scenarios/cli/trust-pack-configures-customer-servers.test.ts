@@ -1,4 +1,4 @@
-// `countersign identity trust-pack`: every file read by other people's programs, and a real nginx that lets in whom the pack is of.
+// `countersign identity trust-pack`: each file is read by common programs, and a real nginx accepts the identity.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -167,27 +167,24 @@ describe('a trust pack', () => {
     expect(odd('servers/nginx.conf')).toContain('# if ($ssl_client_s_dn != "THE SUBJECT AS THIS SERVER WRITES IT")');
   });
 
-  it.each(['077', '000'])(
-    'can be read by whoever gets it and changed by nobody else, with the umask %s',
-    async (umask) => {
-      const on = ground();
-      on.put('acme', issue(), [{ host: 'api.acme.test' }]);
-      const out = join(on.folder.path, 'pack');
-      const script = [
-        '-c',
-        `umask ${umask}; exec "$0" "$@"`,
-        process.execPath,
-        mainFile,
-        'identity',
-        'trust-pack',
-        'acme',
-      ];
-      expect((await runCommand([...script, '--out', out, '--source', on.source], { program: 'sh' })).code).toBe(0);
-      const mode = (name: string) => statSync(join(out, name)).mode & 0o777;
-      expect([mode(''), mode('servers'), mode('servers/try-openssl.sh')]).toEqual([0o755, 0o755, 0o755]);
-      expect([mode('README.md'), mode('servers/nginx.conf'), mode('platform-root.pem')]).toEqual([0o644, 0o644, 0o644]);
-    },
-  );
+  it.each(['077', '000'])('is readable by every user and writable by its owner, with the umask %s', async (umask) => {
+    const on = ground();
+    on.put('acme', issue(), [{ host: 'api.acme.test' }]);
+    const out = join(on.folder.path, 'pack');
+    const script = [
+      '-c',
+      `umask ${umask}; exec "$0" "$@"`,
+      process.execPath,
+      mainFile,
+      'identity',
+      'trust-pack',
+      'acme',
+    ];
+    expect((await runCommand([...script, '--out', out, '--source', on.source], { program: 'sh' })).code).toBe(0);
+    const mode = (name: string) => statSync(join(out, name)).mode & 0o777;
+    expect([mode(''), mode('servers'), mode('servers/try-openssl.sh')]).toEqual([0o755, 0o755, 0o755]);
+    expect([mode('README.md'), mode('servers/nginx.conf'), mode('platform-root.pem')]).toEqual([0o644, 0o644, 0o644]);
+  });
 
   it('puts names, ports and folders in as they are, whatever digits and names they hold', async () => {
     const on = ground();
@@ -310,7 +307,7 @@ describe('a hostile subject', () => {
     expect(rows).toHaveLength(4);
     // A cell, one code in it, and nothing that ends either.
     for (const row of rows) expect(row).toMatch(/^\| \w+ \| `[^`|]+` \|$/);
-    // Whoever reads it as RFC 4514 reads the same name.
+    // A reader of RFC 4514 gets the same name.
     expect(rows[0]).toContain('CN=a\\60b\\7Cc\\1B[2Jd\\0Ae');
   });
 });
@@ -432,7 +429,7 @@ describe.skipIf(here.length < Object.keys(checks).length)(
 );
 
 describe.skipIf(!findPeer('nginx'))('nginx with the configuration of a pack (needs nginx)', () => {
-  it('lets in the identity that the pack is of, and nobody else', async () => {
+  it('accepts only the identity of the pack', async () => {
     const on = ground();
     const { read, port, place } = await atCustomer(on);
     // Loopback alone, whatever a customer wants.

@@ -43,7 +43,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(api.requests).toBe(2);
   });
 
-  it('a POST that may have been processed is not repeated, and the caller is told so', async () => {
+  it('a POST that may have been processed is not repeated, and the caller gets an error that says so', async () => {
     const { api, platform, call } = await warmed(maxVersion);
     api.freezeWhileItCloses('end');
     const reply = await call({ method: 'POST', body: 'once' });
@@ -106,11 +106,11 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   });
 });
 
-describe.each(['TLSv1.2', 'TLSv1.3'] as const)('an answer that nobody asked for, over %s', (maxVersion) => {
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('an unrequested response, over %s', (maxVersion) => {
   it.each([
     ['while nothing was going on', 10, 0],
     ['while the function was frozen', 0, 11],
-  ] as const)('that came %s is nobody else’s', async (_when, turns, frozenMs) => {
+  ] as const)('that came %s is not used for another request', async (_when, turns, frozenMs) => {
     let say: ((written: (value: unknown) => void) => void) | undefined;
     const api = await startApi(authorities, {
       maxVersion,

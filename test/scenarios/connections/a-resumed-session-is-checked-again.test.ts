@@ -23,7 +23,7 @@ function pin(certificate: string): string {
   return pinOf(new X509Certificate(certificate));
 }
 
-/** A link that nobody calls for days would be let go, its sessions with it. */
+/** A pool without calls for days would be evicted together with its sessions. */
 const poolLimits = { maxConnections: 100, maxAgents: 100, maxIdleMs: 1e12, sweepEveryMs: 1e9 };
 
 describe.each(versions)('over %s', (maxVersion) => {
@@ -126,7 +126,7 @@ describe.each(versions)('over %s', (maxVersion) => {
       expect(handshake.server.fingerprint256).toBe(ticket.chain[0].fingerprint256);
     });
 
-    it('a session that is none, or of another server, leads to a full handshake', async () => {
+    it('an invalid session, or one of another server, leads to a full handshake', async () => {
       const { terms, ticket, shake } = await begun(maxVersion);
       const elsewhere = await begun(maxVersion);
       const forged = [

@@ -132,7 +132,7 @@ describe.each(versions)('over %s', (maxVersion) => {
           const tags = new Set(connection.requests.map((request) => request.headers['x-tag']));
           expect(tags.size, [...tags].join(' and ')).toBe(1);
           const [only] = tags;
-          // Nobody resumes before it has had a handshake of its own.
+          // No identity resumes a session before its own full handshake.
           if (connection.isResumed) expect(began).toContain(only);
           else began.add(String(only));
         }

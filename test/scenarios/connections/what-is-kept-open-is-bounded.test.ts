@@ -1,4 +1,4 @@
-// Links that nobody uses are let go, and beyond a number of connections the ones used least recently close.
+// Unused pools are evicted. Above the limit of connections, the least recently used ones close.
 import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import type { PoolLimits } from '../../../core/tls/connection-pool.ts';
@@ -36,7 +36,7 @@ it('the least recently used close first, and come back when they are called', as
   await expect.poll(() => platform.stage.pool.openConnections).toBe(3);
 });
 
-it('idle connections are never more than the limit, whoever calls', async () => {
+it('idle connections of all identities together never exceed the limit', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { ...never, maxConnections: 4 });
   for (let round = 0; round < 5; round++) {
@@ -102,7 +102,7 @@ it('a link without a call for long is let go by the next call of another', async
   await expect.poll(() => api.openSockets).toBe(1);
 });
 
-it('the sweep lets go of links without any call', async () => {
+it('the sweep evicts pools without any call', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { maxConnections: 100, maxIdleMs: 60_000, sweepEveryMs: 5 });
   for (const host of names) await call(platform, api, host);

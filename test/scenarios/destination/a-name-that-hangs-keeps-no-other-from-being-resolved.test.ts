@@ -1,4 +1,4 @@
-// Look-ups that never end: who names them pays for them, and everybody else's names are resolved.
+// Lookups that never end fail only calls to their own names; other names are still resolved.
 import { expect, it } from 'vitest';
 import type { Destination } from '../../../core/destination/destination.ts';
 import { type LookupFunction, resolveTarget } from '../../../core/destination/resolve.ts';
@@ -15,7 +15,7 @@ const anywhere: Destination = {
   network: 'public',
 };
 
-/** A resolver that answers only when it is told to, and for names that begin with `good` at once. */
+/** A resolver that answers when the test says so, and at once for names that begin with `good`. */
 function resolver() {
   const asked: string[] = [];
   const waiting: (() => void)[] = [];
@@ -30,7 +30,7 @@ function resolver() {
   return { asked, waiting, resolve };
 }
 
-it('a host that is being looked up is not asked for again, whoever wants it', async () => {
+it('concurrent calls to one host share a lookup', async () => {
   const { asked, waiting, resolve } = resolver();
   const results = Array.from({ length: 50 }, () => resolve('slow.example', 'platform'));
   expect(asked).toEqual(['slow.example']);

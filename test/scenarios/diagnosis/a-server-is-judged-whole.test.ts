@@ -105,7 +105,7 @@ describe('an untrusted chain', () => {
       certainty: 'inferred',
       evidence: { reason: 'missing-intermediate', missingIssuer: 'CN=Customer Issuer' },
     });
-    // Nobody can tell which of the two it is, so neither is an order.
+    // Both causes are possible, so the report states neither as certain.
     expect(diagnosis.remedies).toMatchObject([
       { who: 'customer', do: expect.stringMatching(/^If CN=Customer Issuer is an intermediate: serve it/) },
       { who: 'platform', do: 'If CN=Customer Issuer is a root: add it to the serverRoots of the destination.' },
@@ -139,7 +139,7 @@ describe('an untrusted chain', () => {
     ]);
   });
 
-  it('is told from a private authority where only public ones are trusted', async () => {
+  it('is distinguished from a private authority where only public ones are trusted', async () => {
     const { finding } = await untrusted({ ...below, intermediates: '' }, { destination: { serverRoots: undefined } });
     expect(finding).toMatchObject({ evidence: { reason: 'unknown-root', missingIssuer: 'CN=Customer Issuer' } });
   });

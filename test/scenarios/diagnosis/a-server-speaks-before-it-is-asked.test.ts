@@ -17,7 +17,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(codes(diagnosis)).toEqual(['probe-unexpected-status']);
   });
 
-  it('what is no answer', async () => {
+  it('bytes that are not a response', async () => {
     const { port } = await serveTls(trial.server, (socket) => socket.write('nonsense\r\n\r\n'), strict);
     const diagnosis = await trial.diagnose(port);
     expect(diagnosis).toMatchObject({ verdict: 'access-granted', certainty: 'inferred' });

@@ -213,7 +213,7 @@ describe('the directive', () => {
   });
 });
 
-it('what kept nobody out comes after what did', () => {
+it('a warning comes after the failure', () => {
   const expiring = {
     code: 'server-certificate-expires-soon',
     severity: 'warning',

@@ -121,7 +121,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     });
   });
 
-  it('a server that grants what it may grant to anybody has not said that it took the certificate', async () => {
+  it('access that any client may get does not prove that the server accepted the certificate', async () => {
     const { port } = await serveHttps(trial.server, (socket) => socket.write(ok), { maxVersion, ca: theirs });
     for (const probe of [{ path: '/' }, { path: '/', expectStatus: 200 }]) {
       const diagnosis = await trial.diagnose(port, { destination: { ...only.destination, probe } });

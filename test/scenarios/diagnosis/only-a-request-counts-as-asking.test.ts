@@ -12,7 +12,7 @@ const ok = 'HTTP/1.1 204 No Content\r\n\r\n';
 const withoutAsking = { requestCert: false } as const;
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
-  it('a HelloRequest that somebody puts in front of the handshake is none', async () => {
+  it('a HelloRequest before the handshake does not count', async () => {
     const options = { ...withoutAsking, maxVersion };
     const { port } = await serveHttps(trial.server, (socket) => socket.end(ok), options);
     const helloRequest = Buffer.from('160303000400000000', 'hex');
@@ -32,7 +32,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   });
 });
 
-it('a renegotiation that does not ask is none', async () => {
+it('a renegotiation without a CertificateRequest does not count', async () => {
   const { port } = await serveHttps(
     trial.server,
     (socket) => socket.renegotiate({ requestCert: false, rejectUnauthorized: false }, () => socket.end(ok)),

@@ -18,7 +18,7 @@ function rows(title: string): string[] {
 }
 
 describe('the page of diagnoses', () => {
-  it('has every finding code that is no error, after the reasons of an untrusted server', () => {
+  it('lists every finding code that is not an error code, after the reasons of an untrusted server', () => {
     const [reasons, codes] = [rows('Findings').slice(0, 4), rows('Findings').slice(4)];
     expect(reasons).toEqual(['self-signed', 'missing-intermediate', 'unknown-root', 'trusted']);
     expect(codes).toEqual([...findingCodes]);

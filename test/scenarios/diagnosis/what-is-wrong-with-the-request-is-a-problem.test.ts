@@ -32,7 +32,7 @@ describe('the request', () => {
 
   it('of an identity or a destination that is not there', async () => {
     const url = 'https://localhost/';
-    expect(await trial.ask({ url }, 'nobody')).toMatchObject({ statusCode: 404, body: { code: 'identity-not-found' } });
+    expect(await trial.ask({ url }, 'absent')).toMatchObject({ statusCode: 404, body: { code: 'identity-not-found' } });
     const elsewhere = await trial.ask({ url: 'https://other.example/' }, 'sound');
     expect(elsewhere).toMatchObject({ statusCode: 403, body: { code: 'destination-forbidden' } });
     trial.put('inward', documentOf(trial.client, [{ host: 'localhost', port: 443 }]));
@@ -41,7 +41,7 @@ describe('the request', () => {
   });
 });
 
-it('an identity that cannot be presented is a verdict, and nobody is called', async () => {
+it('an unusable identity is a verdict, and no server is called', async () => {
   const server = await serveHttps(trial.server, () => {});
   const expired = trial.platformIssuer.issue({
     commonName: 'old',
@@ -61,7 +61,7 @@ it('each leaves one line with its metrics, and nothing of a certificate, a path 
   const server = await serveHttps(trial.server, (socket) => socket.write('HTTP/1.1 204 No Content\r\n\r\n'));
   const before = trial.lines().length;
   await trial.diagnose(server.port, { path: '/secret-path?token=1', request: { probe: { path: '/also-secret' } } });
-  await trial.ask({ url: 'https://localhost/' }, 'nobody');
+  await trial.ask({ url: 'https://localhost/' }, 'absent');
   const lines = trial.lines().slice(before);
   const [granted, refused] = lines.map((line) => JSON.parse(line));
   expect(lines).toHaveLength(2);

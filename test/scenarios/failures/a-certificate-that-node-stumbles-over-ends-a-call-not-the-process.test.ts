@@ -48,7 +48,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
     }
   });
 
-  it('a date that cannot be read is told without it', async () => {
+  it('an unreadable date is left out of the error', async () => {
     const expired = { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') };
     const server = trial.serverWith(expired);
     const der = Buffer.from(new X509Certificate(server.certificate).raw);

@@ -10,7 +10,7 @@ import { serverNames, useTrial } from '../../support/trial.ts';
 
 const trial = useTrial();
 const pin = (pem: string) => pinOf(new X509Certificate(pem));
-const nobody = `sha256/${Buffer.alloc(32).toString('base64')}`;
+const unmatched = `sha256/${Buffer.alloc(32).toString('base64')}`;
 const stranger = createAuthority({ commonName: 'Stranger Root' });
 
 function serve(shown: IssuedCertificate) {
@@ -29,16 +29,16 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the pin', (version) => 
     ['the root, which is not served', trial.customerRoot.certificate],
   ])('of %s is met', async (_which, pem) => {
     const server = await serve(shown);
-    const reply = await trial.call(server.port, { destination: destination(nobody, pin(pem)) });
+    const reply = await trial.call(server.port, { destination: destination(unmatched, pin(pem)) });
     expect(reply.body).toMatchObject({ status: 200, body: 'ok' });
   });
 
-  it('of nobody in the chain is not met, and nothing is sent', async () => {
+  it('a pin that matches no certificate of the chain fails the call before anything is sent', async () => {
     const server = await serve(shown);
     const problem = await trial.fails('server-certificate-pin-mismatch', server.port, {
-      destination: destination(nobody),
+      destination: destination(unmatched),
     });
-    expect(problem.evidence.pinned).toEqual([nobody]);
+    expect(problem.evidence.pinned).toEqual([unmatched]);
     expect(problem.evidence.served).toEqual([shown.certificate, issuer.certificate, shown.root].map(pin));
     expect(server.received()).toBe('');
   });
@@ -54,7 +54,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the pin', (version) => 
   });
 
   it('of a certificate slipped in under the name of the real issuer is not met', async () => {
-    // The pinned key, certified by somebody under the issuer's name: Node matches issuers by name.
+    // The pinned key, certified by another key under the issuer's name: Node matches issuers by name.
     const impostor = createAuthority({ commonName: 'Customer Issuer' });
     const server = await serve({ ...shown, intermediates: impostor.certificate + shown.intermediates });
     await trial.fails('server-certificate-pin-mismatch', server.port, {
@@ -71,7 +71,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the pin', (version) => 
     const second = await trial.again();
     expect([first, second].map(({ body }) => body.handshake.connection)).toEqual(['new', 'resumed']);
     // Other terms are another link: the session is not there for them.
-    await trial.fails('server-certificate-pin-mismatch', server.port, { destination: destination(nobody) });
+    await trial.fails('server-certificate-pin-mismatch', server.port, { destination: destination(unmatched) });
   });
 
   it('is met through a cross-signed certificate that expired, which OpenSSL does not need', async () => {

@@ -91,13 +91,13 @@ describe('an alert behind the client certificate, in TLS 1.2', () => {
     expect(problem.evidence).toEqual({ alert, certainty });
   });
 
-  it('of a number that nobody knows is not even reported by OpenSSL; the close behind it is', async () => {
+  it('an alert with an unknown number: OpenSSL reports only the close after it', async () => {
     const server = await answering(123, true);
     const problem = await trial.fails('client-certificate-rejected', server.port);
     expect(problem.evidence).toEqual({ certainty: 'inferred' });
   });
 
-  it.each([40, 51, 80])('says nothing of a certificate that nobody asked for: %s', async (number) => {
+  it.each([40, 51, 80])('an alert before a certificate request does not blame the certificate: %s', async (number) => {
     const server = await answering(number, false);
     await trial.fails('tls-negotiation-failed', server.port);
   });

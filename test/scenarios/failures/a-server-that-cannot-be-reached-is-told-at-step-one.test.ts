@@ -43,12 +43,12 @@ describe('the name', () => {
 });
 
 describe('the connection', () => {
-  it('is refused where nobody listens', async () => {
+  it('is refused where no server listens', async () => {
     const problem = await trial.fails('connection-refused', await closedPort());
     expect(problem.evidence).toEqual({ reason: 'ECONNREFUSED' });
   });
 
-  it.skipIf(!hasIpv6)('is refused on an IPv6 address where nobody listens (needs IPv6 on loopback)', async () => {
+  it.skipIf(!hasIpv6)('is refused on an IPv6 address where no server listens (needs IPv6 on loopback)', async () => {
     await trial.fails('connection-refused', await closedPort(), { host: '::1' });
   });
 
@@ -77,8 +77,8 @@ describe('the connection', () => {
   it.skipIf(!hasIpv6)(
     'is made to the address that answers when another of the name does not (needs IPv6 on loopback)',
     async () => {
-      // localhost is 127.0.0.1 and ::1; the handshake that follows shows that somebody was reached.
-      const server = await serveTcp((socket) => socket.end('no TLS here, but somebody'), '::1');
+      // localhost is 127.0.0.1 and ::1; the handshake that follows shows that a server was reached.
+      const server = await serveTcp((socket) => socket.end('no TLS here, but a server'), '::1');
       await trial.fails('server-not-tls', server.port);
       expect(server.connections).toBe(1);
     },
@@ -95,7 +95,7 @@ async function closedPort(): Promise<number> {
 }
 
 /**
- * getaddrinfo runs on libuv's threads, four by default: each is kept busy by opening a FIFO that nobody writes to.
+ * getaddrinfo runs on libuv's threads, four by default: each is kept busy by opening a FIFO without a writer.
  * Returns the release.
  */
 function occupyThreadPool(): () => Promise<void> {

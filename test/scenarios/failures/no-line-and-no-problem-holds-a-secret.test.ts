@@ -56,10 +56,10 @@ const cases: readonly (readonly [ErrorCode, string, () => Promise<Reply>])[] = [
   ['invalid-request', 'a bad header', () => trial.stage.invoke({ url, headers: { x: `${canary}\n` } })],
   ['invalid-request', 'a bad url', () => trial.stage.invoke({ ...request, url: `http\n://${canary}` })],
   ['invalid-request', 'a bad body', () => trial.stage.invoke({ url, bodyBase64: `${canary}!` })],
-  ['identity-not-found', 'no identity', () => trial.stage.invoke({ ...request, url }, 'nobody')],
+  ['identity-not-found', 'no identity', () => trial.stage.invoke({ ...request, url }, 'absent')],
   [
     'identity-unusable',
-    'a document that is no JSON',
+    'a document that is not JSON',
     () => {
       trial.shelf.put('broken', 'v1', `{"privateKey": "${trial.client.privateKey.slice(0, 80)} ${canary}`);
       return trial.stage.invoke({ ...request, url }, 'broken');
@@ -104,7 +104,7 @@ const cases: readonly (readonly [ErrorCode, string, () => Promise<Reply>])[] = [
     () => trial.call(1, { ...secret, destination: { network: 'public' } }),
   ],
   ['name-resolution-failed', 'no such name', () => trial.call(443, { ...secret, host: 'nothing.invalid' })],
-  ['connection-refused', 'nobody there', () => trial.call(1, secret)],
+  ['connection-refused', 'no listener', () => trial.call(1, secret)],
   ['connection-failed', 'no route', () => trial.call(443, { ...secret, host: '127.255.255.255' })],
   ['server-not-tls', 'plain HTTP', tcp(`HTTP/1.1 400 ${canary}\r\n\r\n${canary}`)],
   ['tls-negotiation-failed', 'noise', tcp(`\x16\x03\x03\x00\x10${canary}${canary}`)],
@@ -215,7 +215,7 @@ describe('nothing secret gets out', () => {
     expect(trial.stage.lines[0]).toMatchObject({ host: 'localhost', port: server.port, method: 'POST', status: 200 });
   });
 
-  it('what a caller put in the place of a name is told to the caller alone', async () => {
+  it('an invalid name from a caller appears in the answer, not in the log line', async () => {
     const header = await trial.stage.invoke({ url, headers: { [`authorization: ${canary}`]: '' } });
     expect(header.body.detail).toContain(canary);
     const field = await trial.stage.invoke({ url, [`${canary}=${canary}`]: 1 });

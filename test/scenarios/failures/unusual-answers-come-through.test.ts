@@ -67,7 +67,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     ['HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked \r\n\r\n3\r\nall\r\n0\r\n\r\n', false],
     ['HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n', false],
     ['HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n', false],
-  ])('%j: whether the end of the body is unproven is told: %s', async (bytes, isUnproven) => {
+  ])('%j: the answer says whether the end of the body is unproven: %s', async (bytes, isUnproven) => {
     const server = await saying(bytes, 'close');
     const { body } = await trial.call(server.port);
     if (isUnproven) expect(body.advice).toMatch(/^The API ended its answer by closing the connection only/);
@@ -106,7 +106,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(body).toMatchObject({ status: 200, body: '' });
   });
 
-  it('an answer and a second one that nobody asked for: the connection is not used again', async () => {
+  it('after an additional unrequested response the connection is not used again', async () => {
     const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n';
     const server = await saying(`${answer}one${answer}two`);
     expect((await trial.call(server.port)).body).toMatchObject({ body: 'one' });

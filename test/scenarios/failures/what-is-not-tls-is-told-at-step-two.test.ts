@@ -9,7 +9,7 @@ import { useTrial } from '../../support/trial.ts';
 const trial = useTrial();
 
 describe('a server that does not speak TLS', () => {
-  it('is told when it is a real HTTP server', async () => {
+  it('a real HTTP server', async () => {
     const server = createServer((_request, response) => response.end('plain'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
@@ -27,12 +27,12 @@ describe('a server that does not speak TLS', () => {
     ['HTTP/2 in the clear', '\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64\x00\x04\x00\x10\x00\x00'],
     ['a page without a head', '<!doctype html><title>It works</title>'],
     ['zeros', '\0'.repeat(64)],
-  ])('is told when it says %s', async (_name, banner) => {
+  ])('a server that sends %s', async (_name, banner) => {
     const server = await serveTcp((socket) => socket.end(banner, 'latin1'));
     await trial.fails('server-not-tls', server.port);
   });
 
-  it('is told for bytes of chance', async () => {
+  it('random bytes', async () => {
     for (let round = 0; round < 10; round++) {
       const noise = randomBytes(300);
       // 20 to 24 begin a TLS record: those are the next test's.
@@ -56,7 +56,7 @@ describe('bytes that look like TLS and are not', () => {
     ['an empty record', record(22, Buffer.alloc(0))],
     ['application data', record(23, randomBytes(60))],
     ['a change of ciphers before anything else', record(20, Buffer.from([1]))],
-    ['an alert of a level and a number that nobody knows', record(21, Buffer.from([9, 250]))],
+    ['an alert with an unknown level and number', record(21, Buffer.from([9, 250]))],
     ['a ClientHello, its own thrown back', record(22, Buffer.concat([Buffer.from([1, 0, 0, 60]), randomBytes(60)]))],
     ['a record cut short', record(22, randomBytes(10), 200)],
   ])('end the negotiation: %s', async (_name, bytes) => {

@@ -117,7 +117,7 @@ describe('the same events as without the tap', () => {
     'a reset in the middle of the handshake': {
       serve: () => listen(createSocketServer((socket) => socket.once('data', () => socket.resetAndDestroy()))),
     },
-    'nobody listens': {
+    'no listener': {
       async serve() {
         const server = createSocketServer();
         const port = await listen(server);

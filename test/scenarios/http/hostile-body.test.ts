@@ -1,4 +1,4 @@
-// Bodies that are small on the wire, or come in tiny chunks, and would cost gigabytes or seconds: each is held to its bounds.
+// Bodies that are small on the wire, or come in tiny chunks, and would cost gigabytes or seconds, stay within limits.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';

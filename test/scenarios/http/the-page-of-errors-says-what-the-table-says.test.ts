@@ -1,4 +1,4 @@
-// docs/errors.md and the table of core/errors.ts: the same codes, statuses, steps, titles and retryable, in both places of the page.
+// docs/errors.md has the codes, statuses, steps, titles and `retryable` of core/errors.ts, in table and entries.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

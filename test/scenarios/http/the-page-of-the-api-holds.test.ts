@@ -1,4 +1,4 @@
-// docs/api.md, tried: its request is accepted, each request of its table of refusals refused, its limits are the code's.
+// docs/api.md: its request is accepted, each request of its table of rejections is rejected, and its limits are right.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// What web servers say in HTTP when they refuse a client certificate after the handshake, nginx's as it really sends it.
+// The pages with which web servers refuse a client certificate after the handshake; that of nginx comes from nginx.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';

@@ -1,4 +1,4 @@
-// Property: over real sockets, headers and bodies arrive as the caller wrote them, and come back as the server sent them.
+// Property: over real sockets, headers and bodies are not changed in either direction.
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, request } from 'node:http';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// The cache over the real SDK: an identity is rotated, broken, repaired and deleted in Secrets Manager while it is in use.
+// The cache over the real SDK: an identity in use is rotated, broken, repaired and deleted in Secrets Manager.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

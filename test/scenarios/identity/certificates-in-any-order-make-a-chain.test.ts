@@ -1,4 +1,4 @@
-// Certificates that are shuffled, duplicated, cross-signed or unrelated: the chain of the key, or the missing certificate.
+// Shuffled, duplicated, cross-signed or unrelated certificates give the chain of the key, or name the missing one.
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
@@ -65,7 +65,7 @@ describe('certificates in any order', () => {
     );
   });
 
-  it('tell the names of those that were not needed, safe to print', () => {
+  it('report the names of unused certificates, escaped', () => {
     const hostile = other.certify({
       subject: encodeName('CN=A\\E2\\80\\AEB\\1B[31m'),
       publicKey: keyOf(root),
@@ -133,7 +133,7 @@ describe('what is missing is named', () => {
 });
 
 describe('where there are several ways', () => {
-  // The key of New, certified by itself and by Old: what a change of roots looks like (RFC 4158, section 1.3).
+  // The key of New, self-signed and certified by Old, as in a change of roots (RFC 4158, section 1.3).
   const fresh = createAuthority({ commonName: 'New' });
   const old = createAuthority({ commonName: 'Old' });
   const crossed = old.intermediate({ commonName: 'New', privateKey: fresh.privateKey });

@@ -280,7 +280,7 @@ describe('a directory without a usable identity', () => {
     expect(failure.message).not.toContain('SECRET');
   });
 
-  it("refuses files that are too large, no files, or anybody's to write", async () => {
+  it('rejects files that are too large, special, or writable by every user', async () => {
     write('platform', own(keys));
     truncateSync(join(root, 'platform', 'root.pem'), 100_000);
     expect((await failureOf(() => read())).evidence?.reason).toBe('document-too-large');

@@ -38,7 +38,7 @@ interface Making {
   readonly signing?: readonly string[];
 }
 
-/** Makes `<name>.key` and `<name>.crt`, signed by `<by>`, or by itself. */
+/** Makes `<name>.key` and `<name>.crt`, signed by `<by>`, or self-signed. */
 function certify(name: string, extensions: Record<string, string>, { key, by, signing = [] }: Making = {}): void {
   const [algorithm, option] = key ?? ['EC', 'ec_paramgen_curve:P-256'];
   openssl('genpkey', '-algorithm', algorithm, '-pkeyopt', option, '-out', `${name}.key`);
@@ -161,7 +161,7 @@ describe.skipIf(!program)('what the openssl command makes is read (needs openssl
     expect(await reasonOf(() => check('below-servers-alone', ['servers-alone']))).toBe('extended-key-usage');
   });
 
-  it('a critical extension that servers may not know is none of its own rules, and told by the proof', async () => {
+  it('a critical extension that servers may not know is found by the handshake, not by a rule', async () => {
     const authority = { basicConstraints: 'critical,CA:TRUE' };
     const unknown = { '1.2.3.4.5': 'critical,DER:0500' };
     certify('told', { ...clientAuth, '1.2.3.4.5': 'DER:0500' }, { by: 'issuer' });

@@ -15,7 +15,7 @@ const check = (keys: DocumentKeys) => checkIdentity('platform', store(keys), now
 const keyOf = (text: string) => createPrivateKey(text);
 
 describe('a sound identity', () => {
-  it('is handed out with its version, fingerprint and end', () => {
+  it('is returned with its version, fingerprint and end', () => {
     const identity = check(sound);
     expect(identity).toMatchObject({ name: 'platform', version: 'v1', stage: 'AWSCURRENT' });
     expect(identity.certificate).toBe(sound.certificate);
@@ -170,12 +170,12 @@ describe('an identity with one defect is refused, and the defect named', () => {
       'rootCertificate',
     ],
     'no intermediate': [() => ({ ...sound, intermediateCertificates: '' }), 'chain-incomplete', 'certificate'],
-    'the intermediate of somebody else': [
+    'the intermediate of another authority': [
       () => ({ ...sound, intermediateCertificates: other.issuer.certificate }),
       'chain-incomplete',
       'certificate',
     ],
-    'the root of somebody else': [
+    'the root of another authority': [
       () => ({ ...sound, rootCertificate: rsaRoot.certificate }),
       'chain-incomplete',
       'intermediateCertificates[0]',
@@ -210,7 +210,7 @@ describe('an identity with one defect is refused, and the defect named', () => {
       'certificate-is-root',
       'certificate',
     ],
-    'an issuer that is no authority': [() => notAnAuthority, 'key-usage', 'intermediateCertificates[0]'],
+    'an issuer that is not an authority': [() => notAnAuthority, 'key-usage', 'intermediateCertificates[0]'],
     'an expired certificate': [() => makeKeys(chain, expired), 'expired', 'certificate'],
     'an expired intermediate': [
       () => makeKeys({ issuer: chain.root.intermediate({ commonName: 'Old', ...expired }) }),

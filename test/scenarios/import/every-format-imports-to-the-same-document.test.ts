@@ -56,7 +56,7 @@ describe.each(keyTypes)('a key of %s', (keyType) => {
         expect((await imported([textFile('bot', bytes)])).document).toEqual(document);
       });
 
-      it('PKCS#12 with an empty passphrase, of which nobody is asked', async () => {
+      it('PKCS#12 with an empty passphrase, without a prompt', async () => {
         const bytes = exportPkcs12(workshop, subject, order, [], '');
         expect((await imported([textFile('bot', bytes)], undefined)).document).toEqual(document);
       });

@@ -40,7 +40,7 @@ describe('what the platform would refuse is refused', () => {
     });
   });
 
-  it('the root of somebody else with the same name', async () => {
+  it('the root of another authority with the same name', async () => {
     const rootCertificate = createAuthority({ commonName: 'Import root' }).certificate;
     await expect(prove({ ...documentOf('EC_P256'), rootCertificate })).rejects.toMatchObject({
       code: 'identity-unusable',

@@ -56,7 +56,7 @@ async function imported(files: readonly InputFile[], settings: Partial<IdentityS
 }
 
 describe('of several keys and certificates', () => {
-  it('the pair for clients is taken, and what it was preferred to is told', async () => {
+  it('the pair for clients is chosen, and the findings name the other one', async () => {
     const server = issue({ commonName: 'server', usage: 'server' });
     const files = [textFile('server.pem', `${server.privateKey}${server.certificate}`), all(bot)];
     const { document, notes } = await imported(files);
@@ -173,7 +173,7 @@ describe('the document', () => {
     expect((await imported([textFile('key', half), chain])).document.privateKey).toBe(bot.privateKey);
   });
 
-  it('is told of without anything that steers a terminal', async () => {
+  it('is reported with terminal escapes removed', async () => {
     const name = 'all\u001b[2J\u202e.pem';
     const odd = issue({ commonName: 'bot\u001b]0;owned\u0007', notBefore: new Date(Date.UTC(2026, 6, 1)) });
     const contents = await readFiles([{ ...all(odd), name }, textFile(name, 'nothing')], async () => undefined);
@@ -247,7 +247,7 @@ describe('a public web authority', () => {
 describe('what cannot be read', () => {
   const block = (text: string) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
   const read = async (...files: readonly InputFile[]) =>
-    (await readFiles(files, async () => expect.fail('Nobody is asked any more.'))).findings;
+    (await readFiles(files, async () => expect.fail('No further prompt is expected.'))).findings;
 
   it('is said up to a hundred times, and nothing is read after that', async () => {
     const encrypted = textFile(
@@ -317,7 +317,7 @@ describe('passphrases', () => {
     expect(contents.findings.map(({ code }) => code)).toEqual(['passphrase-wrong']);
   });
 
-  it('are not asked for where there is none, which in PKCS#12 is something else than the empty one', async () => {
+  it('are not prompted for if the file has no passphrase, which PKCS#12 distinguishes from an empty one', async () => {
     const bytes = exportByForge(createSubject('RSA_2048'), 'mixed', 'aes256', null);
     const { asked, contents } = await asking(bytes, () => 'guess');
     expect(asked).toEqual([]);
@@ -325,7 +325,7 @@ describe('passphrases', () => {
   });
 
   describe.skipIf(!findPeer('openssl'))('of what OpenSSL wrote (needs openssl)', () => {
-    it('open all entries of a file, and two identities in it are told apart by their names', async () => {
+    it('open all entries of a file, and two identities in it are distinguished by their names', async () => {
       const stores = [subject, createSubject('EC_P384')].map((each, index) => {
         const args = ['-nomac', '-name', `entry ${index + 1}`];
         return exportPkcs12(workshop, each, 'mixed', args);

@@ -61,7 +61,7 @@ describe.each(versions)('over %s, a server that accepts AWSCURRENT', (maxVersion
     },
   );
 
-  it('and is gone when it is asked again is told to be gone, not to have turned the certificate down', async () => {
+  it('a server that is gone at the second attempt is reported as unreachable, not as rejecting the certificate', async () => {
     const { api } = await dropping();
     const { platform } = rotated(api, { v2: { client: newClient(authorities) } });
     api.answerWith((request) => {

@@ -1,4 +1,4 @@
-// AWSCURRENT is rejected and there is nothing newer: the call is saved by AWSPREVIOUS, where that is safe and would make a difference.
+// AWSCURRENT is rejected and there is nothing newer: the call is repeated with AWSPREVIOUS where that is safe.
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import type { Identity } from '../../../core/identity/identity.ts';
@@ -148,7 +148,7 @@ describe.skipIf(!findPeer('nginx'))('a rejection in HTTP, from nginx (needs ngin
   });
 });
 
-describe('an answer that is no rejection', () => {
+describe('an answer that is not a rejection', () => {
   it.each([
     ['asks for the certificate after the handshake', 'Reason: Cannot perform Post-Handshake Authentication.<br />'],
     ['has other reasons', '<h1>Forbidden</h1>'],

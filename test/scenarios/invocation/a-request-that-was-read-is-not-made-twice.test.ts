@@ -1,4 +1,4 @@
-// A server that finished the handshake over TLS 1.3, read the request, and only then says by an alert that it does not take the certificate.
+// A TLS 1.3 server that finishes the handshake, reads the request, and only then rejects the certificate with an alert.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';

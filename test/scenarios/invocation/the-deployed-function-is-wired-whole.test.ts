@@ -1,4 +1,4 @@
-// The real handler before a Secrets Manager: what it asks for during init, and what follows when the store changes or fails.
+// The real handler with a Secrets Manager: its requests during init, and its behaviour when the store changes or fails.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';

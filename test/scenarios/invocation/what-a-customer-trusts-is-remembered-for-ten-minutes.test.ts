@@ -1,4 +1,5 @@
-// Once AWSPREVIOUS has saved a call, the next ones begin with it: for ten minutes, for that destination, on the terms of AWSCURRENT.
+// After a call succeeded with AWSPREVIOUS, calls to that destination begin with it for ten minutes. The destinations of
+// AWSCURRENT apply.
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { admit } from '../../../core/destination/guard.ts';
@@ -111,7 +112,7 @@ describe('it ends', () => {
   });
 
   it('when a connection of AWSPREVIOUS is only closed, which rules out nothing', async () => {
-    // As nginx does it, which does not close by itself.
+    // As nginx does, which keeps the connection open.
     const page = '<html><head><title>400 The SSL certificate error</title></head></html>';
     let closes = false;
     const api = await startApi(authorities, {

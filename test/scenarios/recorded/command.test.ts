@@ -54,7 +54,7 @@ async function sectionOf(args: string, options: RunOptions = {}, title = args): 
   };
 }
 
-/** What doctor cannot tell when root runs it, and nobody else is told. */
+/** A check that doctor skips as root; other users do not see this line. */
 function withoutOwner(text: string): string {
   return text
     .replaceAll(/^– files .*\n {2,}\S.*\n/gm, '')
@@ -168,13 +168,13 @@ it('the verbs of identity are as recorded, on a directory', { timeout: 120_000 }
   const looks = [
     at('list'),
     at('list --json'),
-    ...['bot', 'expired', 'mismatch', 'incomplete', 'garbage', 'empty', 'nobody'].flatMap((name) => [
+    ...['bot', 'expired', 'mismatch', 'incomplete', 'garbage', 'empty', 'absent'].flatMap((name) => [
       at(`inspect ${name}`),
       at(`inspect ${name} --json`),
     ]),
     at('inspect bot --stage previous --json'),
     at('destinations bot --json'),
-    at('destinations nobody --json'),
+    at('destinations absent --json'),
     at('import bot bot.pem --json'),
     at('import new no-key.pem --json'),
     at('import new no-issuer.pem --json'),
@@ -264,7 +264,7 @@ it('diagnose, invoke and doctor are as recorded, with files and with an API', { 
     `diagnose ${url('closed')} --identity bot --json`,
     `diagnose https://elsewhere.example --identity bot`,
     `diagnose https://elsewhere.example --identity bot --json`,
-    `diagnose ${url('api')} --identity nobody --json`,
+    `diagnose ${url('api')} --identity absent --json`,
     `diagnose ${url('api')} --identity expired`,
     `diagnose ${url('api')} --identity bot --probe none --json`,
     `invoke ${url('api', '/utf8')} --identity bot`,
@@ -298,7 +298,7 @@ it('diagnose, invoke and doctor are as recorded, with files and with an API', { 
     [`doctor --source directory:identities --no-reach --json`, options],
     [`doctor --source directory:nothing --json`, options],
     [`doctor --api ${api} --identity bot`, options],
-    [`doctor --api ${api} --identity nobody --json`, options],
+    [`doctor --api ${api} --identity absent --json`, options],
     [
       `doctor --source directory:small --no-reach`,
       {

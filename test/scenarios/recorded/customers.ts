@@ -221,7 +221,7 @@ const answers: Readonly<Record<string, (response: ServerResponse) => void>> = {
   },
 };
 
-/** Not HTTP, or HTTP that nobody's library writes. */
+/** Not HTTP, or HTTP that no library writes. */
 const rawAnswers: Readonly<Record<string, string>> = {
   '/no-http': 'SSH-2.0-OpenSSH\r\n\r\n',
   '/bad-status': 'HTTP/1.1 099 Low\r\ncontent-length: 0\r\n\r\n',

@@ -8,7 +8,7 @@ import type { RecordedRequest } from './requests.ts';
 export interface Exchange {
   readonly title: string;
   readonly parts: readonly string[];
-  /** Of `x-request-id`; undefined where there is none. */
+  /** Value of `x-request-id`, if present. */
   readonly requestId: string | undefined;
 }
 

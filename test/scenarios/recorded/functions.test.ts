@@ -94,7 +94,7 @@ function oddEvents(routeKey: string, request: unknown): Call[] {
   return [
     changed('as API Gateway sends it', {}),
     changed('a body as base64', { body: Buffer.from(body).toString('base64'), isBase64Encoded: true }),
-    changed('a body that is no base64', { body: '%', isBase64Encoded: true }),
+    changed('a body that is not base64', { body: '%', isBase64Encoded: true }),
     changed('a body that is an object', { body: {} }),
     changed('no path parameters', { pathParameters: undefined }),
     changed('an identity that is a number', { pathParameters: { identity: 1 } }),
@@ -130,7 +130,7 @@ async function secretsManager(identities: readonly RecordedIdentity[], failure?:
       void response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(content));
     if (failure) return answer(failure.status, { __type: failure.type, message: 'Told by the store.' });
     if (action === 'ListSecrets') return answer(200, { SecretList: secrets });
-    if (!found) return answer(400, { __type: 'ResourceNotFoundException', message: 'There is none.' });
+    if (!found) return answer(400, { __type: 'ResourceNotFoundException', message: 'Not found.' });
     const secret = secrets.find(({ Name }) => Name === prefix + name);
     if (action === 'DescribeSecret') return answer(200, { ...secret, VersionIdsToStages: versions(name) });
     if (name === 'nowhere') return answer(400, { __type: 'AccessDeniedException', message: 'Told by the store.' });
@@ -179,7 +179,7 @@ it('the functions answer events as recorded', { timeout: 120_000 }, async () => 
   const rotations: Call[] = [
     { title: 'null', event: null },
     { title: 'an empty object', event: {} },
-    { title: 'a step that is none', event: { ...secret, Step: 'renewSecret' } },
+    { title: 'an unknown step', event: { ...secret, Step: 'renewSecret' } },
     { title: 'no token', event: { ...secret, Step: 'createSecret', ClientRequestToken: undefined } },
     {
       title: 'a secret of another prefix',
@@ -194,7 +194,7 @@ it('the functions answer events as recorded', { timeout: 120_000 }, async () => 
       event: { ...secret, Step },
     })),
     { title: 'an unknown version', event: { ...secret, Step: 'createSecret', SecretId: arnOf('open') } },
-    { title: 'a secret that is not there', event: { ...secret, Step: 'createSecret', SecretId: arnOf('nobody') } },
+    { title: 'a secret that is not there', event: { ...secret, Step: 'createSecret', SecretId: arnOf('absent') } },
   ];
   const inspection = [{ title: 'a schedule', event: {}, remainingMs: 300_000 }];
   const groups = [

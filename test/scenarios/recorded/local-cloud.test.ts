@@ -111,7 +111,7 @@ const consoleRequests: RecordedRequest[] = [
       ['without a content-type', 'platform', undefined, '{}'],
       ['without a body', 'platform', 'application/json', ''],
       ['with members', 'platform', 'application/json', '{"a":1}'],
-      ['of no identity', 'nobody', 'application/json', '{}'],
+      ['of no identity', 'absent', 'application/json', '{}'],
       ['that is not set up', 'bot', 'application/json', '{}'],
     ] as const
   ).map(([what, identity, type, body]) => ({
@@ -166,7 +166,7 @@ function failuresIn(log: string, identity: string): string[] {
   return linesIn(log).filter((line) => line.includes(`"identity":"${identity}"`) && line.includes('"code":"'));
 }
 
-/** A busy machine may see a failed rotation begun again before it is cancelled: the first failure of each identity counts. */
+/** On a busy machine a failed rotation may start again before it is cancelled: each first failure counts. */
 function firstFailures(lines: readonly string[]): string[] {
   const seen = new Set<string>();
   return lines.filter((line) => {
@@ -214,7 +214,7 @@ it('a rotation takes its steps, announces itself and fails as recorded', { timeo
   const first = { issuer: { kind: 'local', url: `${authorityOf(run)}/certificates` }, subject: 'CN=first' };
   await rotateOnce(cloud, 'first', { renewal: first }, masks);
   await failOnce(cloud, 'no-renewal', {}, masks);
-  await failOnce(cloud, 'unknown-issuer', { renewal: { issuer: { kind: 'nobody' } } }, masks);
+  await failOnce(cloud, 'unknown-issuer', { renewal: { issuer: { kind: 'absent' } } }, masks);
   await failOnce(cloud, 'manual', { renewal: { issuer: { kind: 'manual' }, subject: 'CN=manual' } }, masks);
   const away = { kind: 'est', url: 'https://localhost:9/.well-known/est', serverRoots: '' };
   await failOnce(cloud, 'issuer-settings', { renewal: { issuer: away, subject: 'CN=est' } }, masks);

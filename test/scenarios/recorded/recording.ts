@@ -14,7 +14,7 @@ export interface Section {
   readonly parts: readonly string[];
 }
 
-/** Sections are compared one by one, so that each difference is told with the title of its section. */
+/** Sections are compared one at a time, so that a difference is reported with the title of its section. */
 export function compareRecording(name: string, sections: readonly Section[], masks: Masks): void {
   const titles = sections.map(({ title }) => title);
   expect(

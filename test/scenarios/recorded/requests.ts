@@ -63,7 +63,7 @@ function routes(): RecordedRequest[] {
     get('an invocation by HEAD', '/v1/identities/bot/invocations', [], 'HEAD'),
     get('an invocation by OPTIONS', '/v1/identities/bot/invocations', [], 'OPTIONS'),
     get('a certificate by POST', '/v1/identities/bot/certificate', [], 'POST'),
-    get('a path that is no percent-encoding', '/v1/identities/%E0%A4%A/certificate'),
+    get('a path with invalid percent-encoding', '/v1/identities/%E0%A4%A/certificate'),
     get('a path with a second slash', '/v1//health'),
     get('a request of another page', '/v1/health', [['origin', 'https://other.example']]),
     get('a request of another site', '/v1/health', [['sec-fetch-site', 'cross-site']]),
@@ -159,8 +159,8 @@ function invalidInvocations(to: To): RecordedRequest[] {
 function identities(to: To): RecordedRequest[] {
   const url = to('api');
   return [
-    invoke('an identity that is not there', { url }, 'nobody'),
-    invoke('an identity that is not there, asked again', { url }, 'nobody'),
+    invoke('an identity that is not there', { url }, 'absent'),
+    invoke('an identity that is not there, asked again', { url }, 'absent'),
     invoke('an identity whose name has another form', { url }, 'Not_A_Name'),
     invoke('an identity whose name is too long', { url }, 'n'.repeat(64)),
     invoke('an identity whose name is percent-encoded', { url }, '%62ot'),
@@ -168,12 +168,12 @@ function identities(to: To): RecordedRequest[] {
     invoke('an identity that has expired', { url }, 'expired'),
     invoke('an identity whose key belongs to another certificate', { url }, 'mismatch'),
     invoke('an identity whose issuer is missing', { url }, 'incomplete'),
-    invoke('an identity that is no document', { url }, 'garbage'),
+    invoke('an identity that is not a document', { url }, 'garbage'),
     invoke('an identity without a certificate', { url }, 'empty'),
-    diagnose('a diagnosis of an identity that is not there', { url }, 'nobody'),
+    diagnose('a diagnosis of an identity that is not there', { url }, 'absent'),
     diagnose('a diagnosis of an identity that has expired', { url }, 'expired'),
     diagnose('a diagnosis of an identity whose key belongs to another certificate', { url }, 'mismatch'),
-    diagnose('a diagnosis of an identity that is no document', { url }, 'garbage'),
+    diagnose('a diagnosis of an identity that is not a document', { url }, 'garbage'),
   ];
 }
 
@@ -182,8 +182,8 @@ function forbidden(to: To, ports: Customers['ports']): RecordedRequest[] {
   return [
     one('http', to('api').replace('https', 'http')),
     one('user information', to('api').replace('//', '//user:secret@')),
-    one('a host that is none of the destinations', 'https://elsewhere.example/'),
-    one('a port that is none of the destinations', 'https://good.test:1/'),
+    one('a host that is not a destination', 'https://elsewhere.example/'),
+    one('a port that is not a destination', 'https://good.test:1/'),
     one('an address of the private network', 'https://10.1.2.3/'),
     one('a name below a wildcard with an address of the private network', 'https://private.public.test/'),
     one('a name below a wildcard with an address of the metadata service', 'https://metadata.public.test/'),
@@ -192,7 +192,7 @@ function forbidden(to: To, ports: Customers['ports']): RecordedRequest[] {
     one('an identity that may go to any public host, to a private address', 'https://192.168.0.1/', 'open'),
     one('an identity that may go nowhere', to('api'), 'nowhere'),
     one('an address in another spelling', 'https://0x0a010203/'),
-    diagnose('forbidden: a diagnosis of a host that is none of the destinations', {
+    diagnose('forbidden: a diagnosis of a host that is not a destination', {
       url: 'https://elsewhere.example/',
     }),
     diagnose('forbidden: a diagnosis of a private address', { url: 'https://private.public.test/' }),
@@ -353,7 +353,7 @@ function certificates(): RecordedRequest[] {
     one('stage unknown', 'bot', '?stage=AWSCURRENT'),
     one('stage twice', 'bot', '?stage=current&stage=previous'),
     one('another parameter', 'bot', '?version=1'),
-    one('an identity that is not there', 'nobody'),
+    one('an identity that is not there', 'absent'),
     one('a name of another form', 'Not_A_Name'),
     one('expired', 'expired'),
     one('expired, as PEM', 'expired', '', 'application/x-pem-file'),

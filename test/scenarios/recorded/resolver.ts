@@ -1,4 +1,4 @@
-// Loaded before a program under test (`node --import`): names below .test have answers of ours, and no name server is asked.
+// Loaded before a program under test (`node --import`): resolves names below .test without a name server.
 import { promises as dns } from 'node:dns';
 
 const addresses: Readonly<Record<string, readonly string[]>> = {

@@ -161,12 +161,12 @@ it('serve knows its callers by token and certificate as recorded', { timeout: 60
     [call('another scheme', [['authorization', 'Basic eDp5']])],
     [call('a token', bearer('by-token'))],
     [call('a token for another identity', bearer('by-token'), 'open')],
-    [call('a token for an identity that is not there', bearer('by-token'), 'nobody')],
+    [call('a token for an identity that is not there', bearer('by-token'), 'absent')],
     [call('a token without identities', bearer('scraper'))],
     [call('a certificate'), shown('bot-runtime')],
     [call('a certificate for another identity', [], 'open'), shown('bot-runtime')],
     [call('a common name', [], 'nowhere'), shown('batch')],
-    [call('a subject that is not known'), shown('somebody')],
+    [call('a subject that is not known'), shown('stranger')],
     [call('an expired certificate'), shown('bot-runtime', { from: -30, to: -2 })],
     [call('a certificate for servers'), shown('bot-runtime', { usage: 'server' })],
     [call('a certificate of another authority'), shown('bot-runtime', {}, customers.authorities.stranger)],
@@ -282,7 +282,7 @@ function onceEach(made: readonly Section[]): Section[] {
   });
 }
 
-/** What is no request of Node's client. */
+/** Requests that Node's client cannot send. */
 async function rawExchange(url: string, title: string, bytes: string): Promise<Exchange> {
   const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1' });
   socket.on('error', () => undefined);

@@ -1,4 +1,4 @@
-// Before each step: a malformed event, a foreign secret or a rotation not in progress is refused, and nothing is written.
+// Each step rejects a malformed event, a foreign secret or a rotation that is not in progress, and writes nothing.
 import {
   CancelRotateSecretCommand,
   CreateSecretCommand,

@@ -1,4 +1,4 @@
-// A customer's API that tells what it received, a directory with the identity for it, and the command as a process that can be signalled.
+// A customer's API that returns what it received, a directory with its identity, and the command as a process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -104,8 +104,8 @@ export const account = {
   AWS_REGION: 'eu-central-1',
 };
 
-/** A place to which nothing should be sent: it keeps what whoever comes shows. */
-export async function nobody(): Promise<{ readonly port: number; readonly seen: readonly string[] }> {
+/** A listener to which nothing should be sent; `seen` has what arrived. */
+export async function forbiddenListener(): Promise<{ readonly port: number; readonly seen: readonly string[] }> {
   const seen: string[] = [];
   const server = createPlainServer(({ headers }, response) => {
     seen.push(headers.authorization ?? '');

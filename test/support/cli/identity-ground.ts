@@ -1,4 +1,5 @@
-// What the tests of `countersign identity` stand on: authorities, a directory, keys that must never be printed, and the command as a process.
+// For the tests of `countersign identity`: authorities, a directory, keys that must never be printed, and the command
+// as a process.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -36,7 +36,7 @@ export async function runCommand(args: readonly string[], options: RunOptions = 
   child.stderr.on('data', (chunk: Buffer) => {
     error += chunk;
   });
-  // Whoever reads nothing from it may end before all is written.
+  // A process that does not read its input may end before all is written.
   child.stdin.on('error', () => {});
   child.stdin.end(stdin);
   const code = await new Promise<number | null>((done) => child.once('close', done));

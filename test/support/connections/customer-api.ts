@@ -103,7 +103,7 @@ export async function startApi(authorities: Authorities, options: CustomerApiOpt
   });
   server.on('request', (request, response) => {
     const connection = seen.get(request.socket);
-    if (!connection) throw new Error('A request came over a connection nobody saw.');
+    if (!connection) throw new Error('A request came over an unknown connection.');
     connection.requests.push(request);
     answer(request, response, connection);
   });

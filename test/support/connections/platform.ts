@@ -17,7 +17,7 @@ export interface Version {
 export interface Platform {
   readonly stage: ReturnType<typeof openStage>;
   readonly shelf: ReturnType<typeof createShelf>;
-  /** Moves on by itself; what is added here moves it further. */
+  /** Advances with the real clock; the test adds to it here. */
   readonly clock: { aheadMs: number };
   /** Puts a version on the shelf; returns the fingerprint of its client certificate. */
   publish(version: string, content: Version): string;

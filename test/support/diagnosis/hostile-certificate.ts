@@ -26,7 +26,7 @@ export function ecKey(): KeyPair {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' });
 }
 
-/** RSA with a public exponent that nobody uses; all of them share one modulus. */
+/** RSA with an unusual public exponent; all of them share one modulus. */
 export function rsaKey(exponent: bigint): KeyPair {
   const { p, q } = primes;
   const order = (p - 1n) * (q - 1n);

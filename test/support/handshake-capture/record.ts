@@ -31,7 +31,7 @@ export interface Recording {
   readonly ocsp: Buffer | undefined;
 }
 
-/** Connects, sends the request if there is one, and waits until the connection is closed by whoever closes it. */
+/** Connects, sends the request if there is one, and waits until either side closes the connection. */
 export async function record(
   port: number,
   options: ConnectionOptions & { readonly request?: string } = {},

@@ -5,7 +5,7 @@ import { type InvocationRequest, parseInvocationRequest } from '../../../core/in
 import { bodyText } from '../../../core/json-request.ts';
 import { apiCall } from '../../../functions/api-gateway/event.ts';
 
-/** An invocation's event; `body` that is no string becomes JSON. */
+/** An invocation's event; a `body` other than a string becomes JSON. */
 export function invocationEvent(body: unknown, changes: Partial<APIGatewayProxyEventV2> = {}): APIGatewayProxyEventV2 {
   const path = '/v1/identities/platform/invocations';
   return {

@@ -1,4 +1,4 @@
-// Reads one answer from the port given and prints its size, and how far the memory of this process rose meanwhile, in bytes.
+// Reads one response from the given port and prints its size and the growth of this process's memory, in bytes.
 import { request } from 'node:http';
 import { collectBody } from '../../../core/http/body.ts';
 

@@ -1,4 +1,5 @@
-// Brotli bodies that are cheap to send and expensive to decode: each block has 256 prefix codes of 512 symbols and next to no content.
+// Brotli bodies that are cheap to send and expensive to decode: each block has 256 prefix codes of 512 symbols and
+// almost no content.
 import zlib from 'node:zlib';
 
 /** Least significant bit first (RFC 7932, section 1.5.1). */
@@ -34,7 +35,7 @@ function flatDistanceCode(writer: BitWriter): void {
   }
 }
 
-/** RFC 7932, section 9.2: one insert command of that many literals, and 256 trees of distance codes that nothing uses. */
+/** RFC 7932, section 9.2: one insert command of that many literals, and 256 unused trees of distance codes. */
 function metablock(writer: BitWriter, contentBytes: 1 | 1100): void {
   writer.put(0, 1);
   writer.put(0, 2);

@@ -55,7 +55,7 @@ export function call(port: number, options: BodyOptions, method = 'GET', agent: 
     const sent = request({ host: '127.0.0.1', port, method, agent });
     sent.once('error', reject);
     sent.once('response', (response) => {
-      // As a caller does: the failure is told by the body.
+      // As a caller does: the body reports the failure.
       sent.on('error', () => {});
       const body = collectBody(response, options);
       body.catch(() => {});

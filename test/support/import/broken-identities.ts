@@ -36,7 +36,7 @@ export function brokenIdentities(): Broken[] {
       says: [
         [
           'key-without-certificate',
-          'The private key in key.pem belongs to none of the certificates; these were issued for other keys: CN=bot (chain.pem, block 1).',
+          'The private key in key.pem does not belong to any certificate; these were issued for other keys: CN=bot (chain.pem, block 1).',
         ],
       ],
     },
@@ -70,7 +70,7 @@ export function brokenIdentities(): Broken[] {
         ],
       ],
     },
-    identity('a certificate that was signed by what is no authority', issue({ commonName: 'below' }, unsigned), [
+    identity('a certificate that was not signed by an authority', issue({ commonName: 'below' }, unsigned), [
       'issuer-not-authority',
       'CN=bot (bot.pem, block 3) signed CN=below (bot.pem, block 2), but may not: it is not the certificate of an authority (basic constraints, key usage).',
     ]),

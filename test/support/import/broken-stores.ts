@@ -72,7 +72,7 @@ export function brokenByOpenssl(workshop: Workshop): Broken[] {
       given: 'PKCS#12 without its passphrase',
       files: [textFile('bot.p12', store)],
       passphrase: undefined,
-      says: [['passphrase-needed', 'bot.p12 is a PKCS#12 file that needs a passphrase, and there is none for it.']],
+      says: [['passphrase-needed', 'bot.p12 is a PKCS#12 file that needs a passphrase, but no passphrase was given.']],
     },
     {
       given: 'PKCS#12 with a wrong passphrase',
@@ -118,7 +118,7 @@ export function brokenByOpenssl(workshop: Workshop): Broken[] {
       ],
     },
     {
-      given: 'PKCS#12 with a MAC that is none',
+      given: 'PKCS#12 with an invalid MAC',
       files: [textFile('bot.p12', sequence(...inside(withoutMac), sequence(integer(1))))],
       says: [['store-damaged', 'bot.p12 is a PKCS#12 file that is damaged: its structure cannot be read.']],
     },

@@ -53,7 +53,7 @@ function contentLength(bytes: Buffer, at: number): number {
   return first < 128 ? first : bytes.readUIntBE(at + 2, first - 128);
 }
 
-/** Every constructed element with a length that is not said, every long octet string in pieces (X.690, section 8.1.3.6). */
+/** Constructed elements have an indefinite length, long octet strings are in pieces (X.690, section 8.1.3.6). */
 export function indefinite(bytes: Buffer): Buffer {
   const tag = bytes[0] ?? 0;
   const end = Buffer.alloc(2);

@@ -1,4 +1,4 @@
-// A rotation that a customer has not followed: AWSCURRENT is of an authority it does not trust, AWSPREVIOUS of one that it does.
+// A rotation that a customer has not followed: it trusts the authority of AWSPREVIOUS, not that of AWSCURRENT.
 import { destinationAt, newServer } from '../connections/customer-api.ts';
 import { newClient, openPlatform, type Platform, type Version } from '../connections/platform.ts';
 import { startOpenssl } from '../openssl.ts';
@@ -23,7 +23,7 @@ export interface Rotated {
 
 export interface RotatedOptions extends Partial<StageOptions> {
   readonly v2?: Partial<Version>;
-  /** Null: there is none. */
+  /** Null: no such version. */
   readonly v1?: Partial<Version> | null;
 }
 

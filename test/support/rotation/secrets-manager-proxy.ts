@@ -21,7 +21,7 @@ export interface SecretsManagerProxy {
 
 /**
  * What a read was answered with before the last write is answered again: Secrets Manager's reads lag behind in the same
- * way, each of them by itself.
+ * way, independently.
  */
 export async function startSecretsManagerProxy(upstream: string): Promise<SecretsManagerProxy> {
   const store: SecretsManagerProxy & { url: string } = {
