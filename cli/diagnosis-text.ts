@@ -8,11 +8,13 @@ const marks: Readonly<Record<StepStatus, readonly [string, Style]>> = {
   failed: ['✗', 'red'],
   warning: ['!', 'bold'],
   skipped: ['–', 'dim'],
+  unknown: ['?', 'bold'],
 };
 
 const verdicts: Readonly<Record<Verdict, string>> = {
   'access-granted': 'Access is granted.',
   'access-refused': 'The server refuses the client certificate.',
+  'access-unknown': 'Whether the server accepts the client certificate is not known.',
   'not-mutual': 'The server does not verify the client: this is not mutual TLS.',
   'server-not-trusted': 'The server is not trusted.',
   unreachable: 'No TLS connection can be made.',
@@ -78,11 +80,13 @@ function issuersOf(issuers: readonly string[]): string {
   return `issuers ${issuers.slice(0, 2).join('; ')}${issuers.length > 2 ? ` and ${issuers.length - 2} more` : ''}`;
 }
 
+const wantsPath: ReadonlySet<Verdict> = new Set(['not-mutual', 'access-granted', 'access-unknown']);
+
 /** The path of the URL is not requested unless --probe names it, because a request can have effects. */
 function hintLines({ verdict, url, probe }: Diagnosis): string[] {
   const path = URL.parse(url)?.pathname ?? '/';
   const isTried = path === '/' || path === probe?.path.split('?')[0];
-  if (isTried || (verdict !== 'not-mutual' && verdict !== 'access-granted')) return [];
+  if (isTried || !wantsPath.has(verdict)) return [];
   return [`  The path of the URL was not tried; where a GET does no harm there: --probe ${path}`];
 }
 

@@ -263,6 +263,8 @@ interface ErrorDetails {
   /** Replaces the hint of the table. */
   readonly hint?: string;
   readonly retryable?: boolean;
+  /** Replaces the step of the table. */
+  readonly step?: Step;
   readonly cause?: unknown;
 }
 
@@ -282,7 +284,7 @@ export class CountersignError extends Error {
     const entry: ErrorEntry = table[code];
     this.code = code;
     this.status = entry.status;
-    this.step = entry.step;
+    this.step = options.step ?? entry.step;
     this.title = entry.title;
     this.hint = options.hint ?? entry.hint;
     this.retryable = options.retryable ?? entry.retryable;

@@ -29,6 +29,7 @@ const diagnosis = v.looseObject({
   verdict: v.picklist([
     'access-granted',
     'access-refused',
+    'access-unknown',
     'not-mutual',
     'server-not-trusted',
     'unreachable',
@@ -42,7 +43,7 @@ const diagnosis = v.looseObject({
       v.looseObject({
         step: v.number(),
         name: shortText,
-        status: v.picklist(['passed', 'failed', 'warning', 'skipped']),
+        status: v.picklist(['passed', 'failed', 'warning', 'skipped', 'unknown']),
         durationMs: v.number(),
         findings: v.pipe(
           v.array(

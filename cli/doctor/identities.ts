@@ -147,6 +147,7 @@ export async function checkDestinations(api: Api, all: readonly ReachableFrom[])
 const details: Readonly<Record<Verdict, string>> = {
   'access-granted': 'handshake done',
   'access-refused': 'it refuses the client certificate',
+  'access-unknown': 'handshake done, and the server neither accepted nor refused the certificate',
   'not-mutual': 'handshake done, and it did not ask for the client certificate',
   'server-not-trusted': 'it is not trusted',
   unreachable: 'no TLS connection can be made',
@@ -179,6 +180,7 @@ async function checkDestination(api: Api, { identity, destination }: ReachableFr
     return { check: 'destination', subject, status, detail: `${facts}; ${unasked}` };
   }
   const isGranted = verdict === 'access-granted';
+  const isOpen = isGranted || (verdict === 'access-unknown' && status === 'warning');
   // The diagnosis has its remedy for a server that accepted a request.
   const remedy = isGranted ? named : remedyOf(result.answer);
   const why = [details[verdict], findingOf(result.answer)].filter(Boolean).join(': ');
@@ -186,14 +188,16 @@ async function checkDestination(api: Api, { identity, destination }: ReachableFr
     check: 'destination',
     subject,
     status,
-    detail: isGranted ? `${why.replace(/\.$/, '')}; ${unasked}` : why,
+    detail: isOpen ? `${why.replace(/\.$/, '')}; ${unasked}` : why,
     ...(remedy === undefined ? {} : { remedy }),
   };
 }
 
-function statusOf({ verdict, client }: Diagnosis, { requireMutual }: ReachableFrom['destination']): CheckStatus {
+function statusOf({ verdict, client, steps }: Diagnosis, { requireMutual }: ReachableFrom['destination']): CheckStatus {
   // A server like nginx can accept every client in the handshake and refuse each request in HTTP.
   if (verdict === 'access-granted') return client?.issuerAccepted === false ? 'warning' : 'ok';
+  // A server that sends no ticket says nothing without a request; one whose verification hangs fails every call.
+  if (verdict === 'access-unknown') return steps.at(-1)?.status === 'failed' ? 'failure' : 'warning';
   // With requireMutual every call fails there.
   return verdict === 'not-mutual' && !requireMutual ? 'warning' : 'failure';
 }

@@ -127,11 +127,11 @@ function showVerdict(diagnosis, banner, after) {
       el('span', { class: 'until' }, ` ${url} as ${identity.name}, ${ms(totalMs)} in total`),
     ),
   );
-  const isGranted = verdict === 'access-granted' || verdict === 'not-mutual';
+  const wantsPath = ['access-granted', 'access-unknown', 'not-mutual'].includes(verdict);
   const path = new URL(url).pathname;
   const isTried = path === '/' || path === probe?.path.split('?')[0];
   const hint =
-    isGranted &&
+    wantsPath &&
     !isTried &&
     'The path of the URL was not tested. If a GET request to it is harmless, choose that path as the probe.';
   const found = [

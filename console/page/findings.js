@@ -20,6 +20,7 @@ const statuses = {
   failed: { kind: 'bad', words: 'failed' },
   warning: { kind: 'warn', words: 'passed with a warning' },
   skipped: { kind: 'none', words: 'skipped' },
+  unknown: { kind: 'warn', words: 'result unknown' },
 };
 
 /** @param {string} status */

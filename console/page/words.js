@@ -84,6 +84,7 @@ export function counted(count, one, many) {
 const verdicts = {
   'access-granted': ['Access is granted', 'good'],
   'access-refused': ['The server rejects the client certificate', 'bad'],
+  'access-unknown': ['It is not known whether the server accepts the client certificate', 'warn'],
   'not-mutual': ['The server does not verify the client: this is not mutual TLS', 'warn'],
   'server-not-trusted': ['The server is not trusted', 'bad'],
   unreachable: ['A TLS connection cannot be opened', 'bad'],

@@ -16,7 +16,7 @@ export interface Destination {
   /** Exact name or address, `*.example.com` for exactly one label, or `*`; lower case, no trailing dot. */
   readonly host: string;
   readonly port: number;
-  /** SNI and the name the certificate must carry, when they differ from the host. */
+  /** SNI, the Host header, and the name the certificate must carry, when they differ from the host. */
   readonly serverName?: string;
   /** PEM; when present, only these are trusted. */
   readonly serverRoots?: string;

@@ -12,7 +12,7 @@ export interface Target {
    * Path and query for the request line, origin-form (RFC 9112, section 3.2.1), byte for byte what the caller wrote.
    */
   readonly path: string;
-  /** Value of the Host header (RFC 9110, section 7.2); the default port is left out. */
+  /** Value of the Host header (RFC 9110, section 7.2) unless the destination sets another; without the default port. */
   readonly authority: string;
   /** The host, when it is an address in any spelling that the URL standard takes for one. */
   readonly address?: string;
@@ -75,7 +75,15 @@ export function parseTarget(url: string): Target {
   };
 }
 
-function hostHeader({ host, port }: Authority): string {
+/**
+ * Value of the Host header. A destination that reaches a name at another host, or at an address, sets `serverName`:
+ * then SNI and Host are that name. Servers answer 421 when the two differ (RFC 9110, section 15.5.20).
+ */
+export function authorityOf({ authority, port }: Target, serverName: string | undefined): string {
+  return serverName === undefined ? authority : hostHeader({ host: serverName, port });
+}
+
+function hostHeader({ host, port }: Pick<Authority, 'host' | 'port'>): string {
   const name = host.includes(':') ? `[${host}]` : host;
   return port === 443 ? name : `${name}:${port}`;
 }

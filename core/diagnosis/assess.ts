@@ -5,6 +5,7 @@ import type { CountersignError, Step } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import { roundMs } from '../tls/attempt.ts';
 import { type AccessAssessment, assessAccess } from './access-step.ts';
+import { clientFacts, suspectFindings } from './client-certificate.ts';
 import { assessClient, assessDemand, assessNeverAsked } from './client-step.ts';
 import {
   type Diagnosis,
@@ -16,8 +17,9 @@ import {
   type TrialResult,
   type Verdict,
 } from './diagnosis.ts';
-import { askedAtOnce, hasAsked, type Observation, sentCertificate } from './observation.ts';
+import { answeredRequest, askedAtOnce, hasAsked, type Observation } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
+import { issuersOf } from './refusal-remedies.ts';
 import { remediesFor } from './remedies.ts';
 import { softwareOf } from './server-software.ts';
 import { assessServer, reportServer } from './server-step.ts';
@@ -48,7 +50,13 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const verificationStartedAt = performance.now();
   const server = assessServer(seen, destination, target, now);
   const client = assessClient(seen, identity, now);
-  const access = assessAccess(seen, probe, client.client.issuerAccepted);
+  const access = assessAccess(seen, {
+    probe,
+    issuerAccepted: client.client.issuerAccepted,
+    site: destination.serverName ?? target.host,
+    hasServerName: destination.serverName !== undefined || target.address === undefined,
+  });
+  const isMisdirected = seen.answer?.status === 421 && access.outcome === 'unknown';
   const isBarred = destination.requireMutual === true && seen.isReady && askedAtOnce(seen) === false;
   const neverAsked = isBarred ? assessDemand(seen) : assessNeverAsked(seen, target, probe, access.page);
   const verificationMs = performance.now() - verificationStartedAt;
@@ -57,12 +65,14 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const isServed = capture.certificates.length > 0 || server.chain.length > 0;
   const isUntrusted = server.findings.some(({ severity }) => severity === 'failure');
   const isConnected = seen.connectedAt > 0;
-  const isAnswered = seen.isReady || failure?.step === 5 || sentCertificate(seen);
+  const isAnswered = seen.isReady || failure?.step === 5 || answeredRequest(seen);
   const endOfServing = seen.servedAt || seen.endedAt;
   // A request that set off a renegotiation, and an answer that wants one, are about the certificate all the same.
   const nothingSent = client.client.signatureAccepted === false;
   const isAsked = hasAsked(seen) || access.page !== undefined;
-  const isAboutUs = !isBarred && (nothingSent ? access.outcome === 'refused' : isAsked);
+  const isAboutUs = !isBarred && (isMisdirected || (nothingSent ? access.outcome === 'refused' : isAsked));
+  const suspects =
+    access.outcome === 'refused' && isAboutUs && !nothingSent ? suspectFindings(identity, client.client, access) : [];
 
   const steps: StepReport[] = [
     stepOf(1, failure?.step === 1 && early ? [early] : [], roundMs(attempt.dnsMs + attempt.connectMs)),
@@ -75,7 +85,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
     stepOf(3, server.findings, isServed ? roundMs(verificationMs) : 0, isServed || failure?.step === 3),
     stepOf(
       4,
-      [...client.findings, ...(neverAsked ? [neverAsked] : [])],
+      [...client.findings, ...suspects, ...(neverAsked ? [neverAsked] : [])],
       isAnswered && seen.servedAt ? roundMs((seen.readyAt || seen.endedAt) - seen.servedAt) : 0,
       askedAtOnce(seen) !== undefined && isAnswered && early === undefined,
     ),
@@ -84,6 +94,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
       [...(isAboutUs ? access.findings : []), ...(tried ? [trial(tried)] : [])],
       seen.readyAt && isAboutUs ? roundMs(seen.endedAt - seen.readyAt) : 0,
       isAboutUs && access.outcome !== 'not-reached' && early === undefined,
+      access.outcome === 'unknown',
     ),
   ];
   const verdict = verdictOf();
@@ -113,6 +124,8 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
       page: isBarred ? undefined : access.page,
       nothingSent,
       isGranted: verdict === 'access-granted',
+      issuers: issuersOf(client.request, client.client),
+      client: clientFacts(identity, now),
       tried,
     }),
   };
@@ -123,12 +136,15 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
     if (isUntrusted) return 'server-not-trusted';
     if (access.outcome === 'refused' && isAboutUs) return 'access-refused';
     if (!hasAsked(seen) || nothingSent || isBarred) return 'not-mutual';
+    if (access.outcome === 'unknown') return 'access-unknown';
     return 'access-granted';
   }
 }
 
 function certaintyOf(verdict: Verdict, steps: readonly StepReport[], access: AccessAssessment): Diagnosis['certainty'] {
-  if (verdict === 'access-granted' || verdict === 'access-refused') return access.certainty;
+  if (verdict === 'access-granted' || verdict === 'access-refused' || verdict === 'access-unknown') {
+    return access.certainty;
+  }
   const failed = steps.find(({ status }) => status === 'failed');
   const reason = failed?.findings.find(({ severity }) => severity === 'failure');
   // That the server is not trusted is certain, whichever certificate is missing.
@@ -160,6 +176,8 @@ export function unusableIdentity(error: CountersignError, identity: string): Rep
     page: undefined,
     nothingSent: true,
     isGranted: false,
+    issuers: 'any',
+    client: undefined,
     tried: undefined,
   });
   return { verdict: 'identity-unusable', certainty: 'observed', steps, remedies };

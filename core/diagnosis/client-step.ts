@@ -1,5 +1,5 @@
 // Step 4: whether the server asked for our certificate, and whether ours matches what it accepts.
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import type { PageKind } from '../http/advice.ts';
@@ -12,6 +12,7 @@ import {
 } from '../tls/handshake-capture/accepted-certificates.ts';
 import { daysUntil, expiresSoon } from '../x509/certificate.ts';
 import { reportCertificate } from './certificate-report.ts';
+import { certificatesOf } from './client-certificate.ts';
 import { type ClientReport, type Finding, failing, failureOf, note, type RequestReport, warning } from './diagnosis.ts';
 import { askedAtOnce, hasAsked, type Observation } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
@@ -34,8 +35,11 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
   const protocol = capture.protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3';
   const ders = chain.map(({ raw }) => raw);
   const issuer = request && acceptsIssuer(request, ders);
+  const { sentCertificate } = capture;
   const canSign = request && acceptsSignature(request, protocol, leaf.publicKey);
   const leafSignature = request && unacceptedLeafSignature(request, leaf.raw);
+  // What was sent overrules the forecast.
+  const isUnsent = !sentCertificate && (canSign === false || leafSignature !== undefined || sentCertificate === false);
   const findings: Finding[] = [];
 
   if (expiresSoon(identity.usableUntil, now)) {
@@ -58,17 +62,19 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       ),
     );
   }
-  if (request && canSign === false) {
+  if (request && isUnsent && (canSign === false || leafSignature === undefined)) {
     const wanted = request.signatureAlgorithms.slice(0, 20);
     findings.push(
       failing(
         'client-signature-not-accepted',
-        `No certificate could be sent: the server accepts no signature algorithm of our key. It accepts ${listed(wanted, 0)}.`,
+        canSign === false
+          ? `No certificate could be sent: the server accepts no signature algorithm of our key. It accepts ${listed(wanted, 0)}.`
+          : `No certificate was sent: our certificate and key fit no signature algorithm of the server. It accepts ${listed(wanted, 0)}.`,
         { wanted },
       ),
     );
   }
-  if (request && leafSignature) {
+  if (request && isUnsent && leafSignature) {
     const wanted = request.certificateSignatureAlgorithms.slice(0, 20);
     findings.push(
       failing(
@@ -78,7 +84,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       ),
     );
   }
-  const unaccepted = request && !leafSignature ? unacceptedChainSignatures(request, ders) : [];
+  const unaccepted = request && !(isUnsent && leafSignature) ? unacceptedChainSignatures(request, ders) : [];
   if (unaccepted.length > 0) {
     findings.push(
       warning(
@@ -117,7 +123,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
       chain: chain.map(reportCertificate),
       issuers: acceptsIssuer(anything, ders).ourIssuers,
       ...(issuer ? { issuerAccepted: issuer.accepted } : {}),
-      ...(canSign === undefined ? {} : { signatureAccepted: canSign && leafSignature === undefined }),
+      ...(canSign === undefined ? {} : { signatureAccepted: !isUnsent }),
     },
   };
 }
@@ -135,7 +141,9 @@ export function assessNeverAsked(
   const { capture, answer } = seen;
   if (askedAtOnce(seen) !== false || hasAsked(seen) || !seen.isReady) return undefined;
   const asked = probe && answer ? `${probe.method} ${pathOf(probe.path)}` : undefined;
-  const isProbed = asked !== undefined && [pathOf(probe?.path ?? ''), '/'].includes(pathOf(target.path));
+  // 421: another site answered.
+  const isProbed =
+    answer?.status !== 421 && asked !== undefined && [pathOf(probe?.path ?? ''), '/'].includes(pathOf(target.path));
   const detail = page
     ? `The server did not ask for a client certificate in the handshake; only its answer to ${asked} mentions one.`
     : `The server did not ask for a client certificate in the handshake${asked ? `, nor for ${asked}` : ''}. Some servers ask only for some paths: name one with the probe.`;
@@ -169,13 +177,6 @@ const anything = {
   certificateSignatureAlgorithms: [],
   certificateTypes: [],
 };
-
-/** checkIdentity wrote them, so they parse. */
-function certificatesOf(pem: string): X509Certificate[] {
-  return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
-    (block) => new X509Certificate(block),
-  );
-}
 
 /** `A, B and C`, `A and 7 more`; `A, below B` for our issuers. */
 function listed(names: readonly string[], more: number, between = 'and'): string {

@@ -5,6 +5,8 @@ export type Verdict =
   | 'access-granted'
   /** Step 5. */
   | 'access-refused'
+  /** The server asked for the certificate and neither accepted nor refused it. */
+  | 'access-unknown'
   /** The server never asked for the client certificate, or never received it. */
   | 'not-mutual'
   /** Step 3. */
@@ -16,7 +18,8 @@ export type Verdict =
 /** `observed`: the server said so. `inferred`: it follows from its behaviour and can have another reason. */
 export type Certainty = 'observed' | 'inferred';
 
-export type StepStatus = 'passed' | 'failed' | 'warning' | 'skipped';
+/** `unknown`: step 5 took place, and its result cannot be seen. */
+export type StepStatus = 'passed' | 'failed' | 'warning' | 'skipped' | 'unknown';
 
 export interface Finding {
   /** A code of the table of errors where there is one, else one of docs/diagnosis.md; stable. */
@@ -151,12 +154,14 @@ export const findingCodes = [
   'client-signature-not-accepted',
   'client-chain-signature-not-accepted',
   'client-certificate-expires-soon',
+  'client-certificate-suspect',
   'client-certificate-asked-late',
   'client-certificate-accepted',
   'handshake-not-read',
   'tls12-tried',
   'probe-answered',
   'probe-unexpected-status',
+  'misdirected-request',
   'not-probed',
 ] as const;
 
@@ -204,9 +209,17 @@ function withEvidence(finding: Finding, evidence: Evidence): Finding {
   return Object.keys(evidence).length > 0 ? { ...finding, evidence } : finding;
 }
 
-/** The findings decide the status, unless the step was not reached. */
-export function stepOf(step: Step, findings: readonly Finding[], durationMs: number, reached = true): StepReport {
-  return { step, name: stepNames[step], status: reached ? statusOf(findings) : 'skipped', durationMs, findings };
+/** The findings decide the status, unless the step was not reached, or its result is not known. */
+export function stepOf(
+  step: Step,
+  findings: readonly Finding[],
+  durationMs: number,
+  reached = true,
+  isUnknown = false,
+): StepReport {
+  const found = statusOf(findings);
+  const status = !reached ? 'skipped' : isUnknown && found !== 'failed' ? 'unknown' : found;
+  return { step, name: stepNames[step], status, durationMs, findings };
 }
 
 function statusOf(findings: readonly Finding[]): StepStatus {

@@ -24,8 +24,6 @@ export interface Observation extends HandshakeProgress {
   readonly capture: HandshakeCapture;
   /** IP address of the server, once connected. */
   address: string | undefined;
-  /** Bytes sent after the server's certificate arrived: our certificate is among them, unless nothing was sent. */
-  sentBehindServer: number;
   /** The handshake is complete and the server is verified: a request can be sent. */
   isReady: boolean;
   failure: CountersignError | undefined;
@@ -46,15 +44,9 @@ export function tookCertificate(seen: Pick<Observation, 'capture' | 'isReady' | 
   return seen.capture.protocol === 'TLSv1.2' || seen.capture.messages.includes('new_session_ticket');
 }
 
-/** Bytes. A client without a certificate sends at most an alert record of 31 and a ChangeCipherSpec of 6. */
-const shortestAnswer = 64;
-
-/** True if our Certificate message was sent. Node closes some connections before. */
-export function sentCertificate({
-  capture,
-  sentBehindServer,
-}: Pick<Observation, 'capture' | 'sentBehindServer'>): boolean {
-  return capture.asked === true && sentBehindServer >= shortestAnswer;
+/** True if our Certificate message was sent, with a certificate or without. Node closes some connections before. */
+export function answeredRequest({ capture }: Pick<Observation, 'capture'>): boolean {
+  return capture.sentCertificate !== undefined;
 }
 
 /** The server asked before a request could be sent; undefined while unknown. */
@@ -83,8 +75,7 @@ export function failureBehindHandshake(
       cipher: seen.capture.cipher ?? '',
       resumed: false,
       asked: hasAsked(seen),
-      // No one retries a probe, so it does not matter whether it was processed.
-      isFinished: true,
+      isFinished: tookCertificate(seen),
       server: { subject: '', issuer: '', fingerprint256: '', validTo: '' },
     },
     reused: false,

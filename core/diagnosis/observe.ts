@@ -3,14 +3,15 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Destination } from '../destination/destination.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
-import type { Target } from '../destination/target.ts';
+import { authorityOf, type Target } from '../destination/target.ts';
 import { asCountersignError } from '../errors.ts';
 import { deadlineFailure } from '../http/exchange-failure.ts';
 import type { Identity } from '../identity/identity.ts';
 import { type Deadline, newRequestAttempt, settleBefore } from '../tls/attempt.ts';
 import { dialTarget } from '../tls/dial.ts';
 import { type HandshakeObserver, performHandshake } from '../tls/handshake.ts';
-import { connectRecorded, createCaptureReader } from '../tls/handshake-capture/capture-reader.ts';
+import { createCaptureReader } from '../tls/handshake-capture/capture-reader.ts';
+import { connectRecorded } from '../tls/handshake-capture/recorded-socket.ts';
 import { newHandshakeProgress } from '../tls/handshake-failure.ts';
 import { contextOf } from '../tls/secure-context.ts';
 import { hasAsked, type Observation, withAlert } from './observation.ts';
@@ -42,7 +43,6 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
     attempt,
     capture,
     address: undefined,
-    sentBehindServer: 0,
     isReady: false,
     failure: undefined,
     answer: undefined,
@@ -52,7 +52,6 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
     connectedAt: 0,
   };
   const open: { socket?: Socket; tls?: TLSSocket } = {};
-  let sentAtServed = 0;
 
   const observer: HandshakeObserver = {
     progress: seen,
@@ -85,7 +84,6 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
     seen.failure = error;
   } finally {
     attempt.abandoned = true;
-    if (seen.servedAt > 0) seen.sentBehindServer = (open.socket?.bytesWritten ?? 0) - sentAtServed;
     attempt.stop?.();
     open.tls?.destroy();
     open.socket?.destroy();
@@ -113,7 +111,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
     attempt.phase = 'request';
     if (!probe) return await waitQuietly(tls, seen);
     await waitForVerdict(tls, seen);
-    seen.answer = await sendProbe(tls, target, probe, seen);
+    seen.answer = await sendProbe(tls, target, authorityOf(target, destination.serverName), probe, seen);
   }
 
   function noteEnd(socket: Socket): void {
@@ -128,6 +126,5 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
   function noteServed(): void {
     if (seen.servedAt > 0 || capture.certificates.length === 0) return;
     seen.servedAt = performance.now();
-    sentAtServed = open.socket?.bytesWritten ?? 0;
   }
 }

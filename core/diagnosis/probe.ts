@@ -37,6 +37,7 @@ const verdictMs = 300;
 export function sendProbe(
   tls: TLSSocket,
   target: Target,
+  authority: string,
   probe: ProbeRequest,
   seen: Observation,
 ): Promise<ProbeAnswer> {
@@ -48,7 +49,7 @@ export function sendProbe(
       host: target.host,
       port: target.port,
       setHost: false,
-      headers: ['Host', target.authority, 'Connection', 'close', 'Accept', '*/*', 'User-Agent', 'countersign'],
+      headers: ['Host', authority, 'Connection', 'close', 'Accept', '*/*', 'User-Agent', 'countersign'],
       maxHeaderSize: most.headBytes,
     });
     filterResponse(tls, probe.method);

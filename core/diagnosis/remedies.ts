@@ -1,8 +1,10 @@
 // Remedies of a diagnosis: who must do what for each finding, with names and directives filled in.
 import type { Evidence } from '../errors.ts';
 import type { PageKind } from '../http/advice.ts';
-import type { Certainty, Finding, Remedy, StepReport, TrialResult, Who } from './diagnosis.ts';
-import { directiveFor, type Software, softwareNames, type Task } from './server-software.ts';
+import type { ClientFacts } from './client-certificate.ts';
+import type { Finding, Remedy, StepReport, TrialResult } from './diagnosis.ts';
+import { type Entry, type NamedIssuers, refusalRemedies, trust } from './refusal-remedies.ts';
+import { directiveFor, type Software, softwareNames } from './server-software.ts';
 
 export interface RemedyContext {
   readonly software: Software | undefined;
@@ -14,6 +16,9 @@ export interface RemedyContext {
   readonly nothingSent: boolean;
   /** The server granted access despite its findings. */
   readonly isGranted: boolean;
+  readonly issuers: NamedIssuers;
+  /** Undefined if there is no usable identity. */
+  readonly client: ClientFacts | undefined;
   /** The result of a remedy that the diagnosis tried. */
   readonly tried: TrialResult | undefined;
 }
@@ -39,13 +44,18 @@ export function remediesFor(steps: readonly StepReport[], context: RemedyContext
   return [...remedies.values()];
 }
 
-function entriesFor(finding: Finding, { page, nothingSent, isGranted }: RemedyContext): readonly Entry[] {
+function entriesFor(finding: Finding, context: RemedyContext): readonly Entry[] {
+  const { page, nothingSent, isGranted } = context;
   const { code, evidence = {}, certainty } = finding;
   // Its remedy is that of the page.
   if (code === 'client-certificate-not-requested' && page === 'wanted-after-handshake') return [];
-  for (const key of ['alert', 'page', 'reason'] as const) {
-    const value = evidence[key];
-    if (typeof value !== 'string' || !Object.hasOwn(byEvidence, value)) continue;
+  if (code === 'client-certificate-rejected') return nothingSent ? [] : refusalRemedies(finding, context);
+  // The step that timed out is that of the server's own verification.
+  if (certainty === 'inferred' && (code === 'handshake-timeout' || evidence.handshake === 'unconfirmed')) {
+    return slowVerification;
+  }
+  const value = evidence.reason;
+  if (typeof value === 'string' && Object.hasOwn(byEvidence, value)) {
     if (certainty === 'inferred' && value === 'missing-intermediate') return [ifIntermediate, ifRoot];
     if (certainty === 'inferred' && value === 'unknown-root') return [ifRoot, ifIntermediate];
     return byEvidence[value] ?? [];
@@ -53,15 +63,15 @@ function entriesFor(finding: Finding, { page, nothingSent, isGranted }: RemedyCo
   if (code === 'client-issuer-not-accepted' && isGranted) return letIn;
   // What is said of the handshake's signature comes first.
   if (code === 'client-chain-signature-not-accepted' && nothingSent) return [];
-  if (code === 'client-certificate-rejected') {
-    if (nothingSent) return [];
-    return certainty === 'observed' ? trust : [...trust, ...lookUp];
-  }
   return byCode[code] ?? [];
 }
 
-function fill(entry: Entry, evidence: Evidence, { software, host, port, identity, tried }: RemedyContext): Remedy {
-  const words: Evidence = { ...evidence, host, port, identity };
+function fill(
+  entry: Entry,
+  evidence: Evidence,
+  { software, host, port, identity, client, tried }: RemedyContext,
+): Remedy {
+  const words: Evidence = { ...client, ...evidence, host, port, identity };
   const text = entry.do.replace(/\{(\w+)\}/g, (place, name: string) => {
     const value = words[name];
     if (value === undefined) return place;
@@ -76,28 +86,6 @@ function fill(entry: Entry, evidence: Evidence, { software, host, port, identity
     ...(entry.isTried && tried ? { tried } : {}),
   };
 }
-
-export interface Entry {
-  readonly who: Who;
-  readonly do: string;
-  /** Only for a finding of that certainty. */
-  readonly when?: Certainty;
-  /** A diagnosis tries this remedy, with TLS 1.2. */
-  readonly isTried?: true;
-  /** The configuration that the customer's server needs. */
-  readonly task?: Task | 'configure-tls';
-}
-
-const trust: readonly Entry[] = [
-  {
-    who: 'customer',
-    do: 'Add the root certificate of the platform to the authorities trusted for clients, and accept the intermediates that come with the client certificate.',
-    task: 'trust-clients',
-  },
-];
-const lookUp: readonly Entry[] = [
-  { who: 'customer', do: 'Check in the log of the server why it refused the client certificate.' },
-];
 
 /** `{host}`, `{port}`, `{identity}` and what the finding's evidence names are put in. */
 export const byCode: Readonly<Record<string, readonly Entry[]>> = {
@@ -200,6 +188,16 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
     },
   ],
   'client-certificate-expires-soon': [{ who: 'platform', do: 'Rotate the identity {identity}.' }],
+  'misdirected-request': [
+    {
+      who: 'platform',
+      do: 'Set the serverName of the destination to the name under which the server has the API, if that is not {site}.',
+    },
+    {
+      who: 'customer',
+      do: 'Serve {site} at {host} on port {port} as one site, for the server name (SNI) as for the Host.',
+    },
+  ],
   'response-timeout': [{ who: 'customer', do: 'Check why the API does not answer the probe in time.' }],
   'response-incomplete': [
     { who: 'customer', do: 'Check in the log of the API why it ends the connection without a complete answer.' },
@@ -223,7 +221,7 @@ const noApi: readonly Entry[] = [
   { who: 'caller', do: 'Check that an API listens for HTTPS at {host} on port {port}.' },
 ];
 
-/** By the alert, the page, or the reason that the evidence names; else by the code. */
+/** By the reason that the evidence names; else by the code. */
 export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
   'certificate-signature': [
     { who: 'customer', do: 'Accept certificates that are signed with {signature}.' },
@@ -247,37 +245,42 @@ export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
   // The response does not begin as HTTP/1 does: another protocol.
   HPE_INVALID_CONSTANT: noApi,
   HPE_INVALID_VERSION: noApi,
-  certificate_expired: [
-    { who: 'platform', do: 'Rotate the identity {identity}.' },
-    { who: 'customer', do: 'Check the clock of the server.' },
-  ],
-  certificate_revoked: [
-    { who: 'platform', do: 'Rotate the identity {identity}: its certificate is on a revocation list.' },
-    { who: 'customer', do: 'Or correct the revocation list of the server.' },
-  ],
-  unsupported_certificate: [
-    { who: 'platform', do: 'Issue the identity with a certificate for client authentication.' },
-    { who: 'customer', do: 'Accept its key type and usage.' },
-  ],
-  // Caddy and Go, Tomcat and Java, GnuTLS: each has one alert for every fault (docs/servers.md).
-  bad_certificate: [...trust, ...lookUp],
-  certificate_unknown: [...trust, ...lookUp],
-  access_denied: [...trust, { who: 'customer', do: 'Or grant the subject of the client certificate access.' }],
-  denied: [{ who: 'customer', do: 'Map the subject of the client certificate to an account that can use the API.' }],
-  'expired-or-revoked': [
-    { who: 'platform', do: 'Rotate the identity {identity}.' },
-    { who: 'customer', do: 'Check the clock and the revocation list of the server.' },
-  ],
-  'wanted-after-handshake': [
-    {
-      who: 'customer',
-      do: 'Ask for the client certificate for the whole virtual host, in the handshake.',
-      task: 'ask-in-handshake',
-    },
+  'no-server-name': [
     {
       who: 'platform',
-      do: 'Set maxTlsVersion of the destination to TLSv1.2, where the server can ask again.',
-      isTried: true,
+      do: 'Set the serverName of the destination to the name of the API: without it, a call to an address has no server name (SNI).',
+    },
+    { who: 'customer', do: 'Or serve the API at {site} on port {port} without a server name (SNI).' },
+  ],
+  'chain-incomplete': [
+    { who: 'platform', do: 'Store the intermediate certificate {missingIssuer} with the identity {identity}.' },
+  ],
+  'extended-key-usage': [
+    { who: 'platform', do: 'Issue the identity with clientAuth in the extended key usage of {certificate}.' },
+  ],
+  'critical-extension': [
+    {
+      who: 'platform',
+      do: 'Issue the identity without the critical extension {extensions}, or mark it as not critical.',
+    },
+  ],
+  'name-constraints': [
+    {
+      who: 'platform',
+      do: 'Issue the identity with names that the name constraints of {certificate} permit, or from an authority without them.',
+    },
+  ],
+  'chain-depth': [
+    {
+      who: 'customer',
+      do: 'Allow {intermediates} intermediate certificates below the root: nginx and Apache allow one by default.',
+      task: 'trust-clients',
+    },
+  ],
+  'key-type': [
+    {
+      who: 'platform',
+      do: 'Issue the identity with a key that every server accepts: EC on P-256, or RSA with 2048 bits or more.',
     },
   ],
 };
@@ -292,6 +295,14 @@ const ifRoot: Entry = {
   who: 'platform',
   do: 'If {missingIssuer} is a root: add it to the serverRoots of the destination.',
 };
+
+/** Of a server that has our certificate and does not come to a decision. */
+const slowVerification: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'Check why the server does not finish the verification of the client certificate: a revocation list, an OCSP responder or a directory that does not answer.',
+  },
+];
 
 const letIn: readonly Entry[] = [
   {

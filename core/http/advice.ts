@@ -84,6 +84,9 @@ export function refusalPage(status: number, bodyStart: Buffer): RefusalPage | un
 const unprovenEnd =
   'The API ended its answer by closing the connection only, so the body may be incomplete: the caller must check it, and the customer should send a Content-Length or chunks.';
 
+const misdirected =
+  'The API server serves another site on this connection (HTTP 421), so the answer says nothing about the client certificate: the platform must set the serverName of the destination to the name of the API, or the customer must serve the name that was sent.';
+
 /** What Apache keeps of a request while it renegotiates (mod_ssl: SSLRenegBufferSize). A larger body gets 413. */
 const renegotiationBytes = 128 * 1024;
 
@@ -107,6 +110,7 @@ export interface AdvisedResponse {
 /** One sentence of advice, or undefined. */
 export function adviceFor(response: AdvisedResponse): string | undefined {
   const { status, body, endIsUnproven, asked, protocol, requestBytes } = response;
+  if (status === 421) return misdirected;
   const page = refusalPage(status, body);
   if (page) return page.advice;
   if (status === 413 && !asked && protocol === 'TLSv1.2' && requestBytes > renegotiationBytes) {

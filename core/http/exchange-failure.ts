@@ -1,14 +1,16 @@
 // Classifies the error of a request by how far it got, and says whether the request can have been processed.
 import type { Target } from '../destination/target.ts';
-import { CountersignError } from '../errors.ts';
+import { CountersignError, type Step } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate } from '../tls/alerts.ts';
 import type { Deadline, Phase, RequestAttempt } from '../tls/attempt.ts';
 import type { Handshake } from '../tls/handshake.ts';
 import {
   type ConnectionEnd,
   isDisconnection,
+  isRecordError,
   rejectedByAlert,
   rejectedByDisconnection,
+  rejectedByRecordError,
 } from '../tls/handshake-failure.ts';
 
 export interface Failure {
@@ -49,12 +51,19 @@ export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeStat
   }
   if (isDisconnection(error) || alert) {
     const nothingSent = error.syscall === 'write' && state.singleWrite && state.reused;
-    const rejected = fresh && state.handshake?.asked && !state.handshake.resumed;
+    const { asked = false, resumed = false, isFinished = false } = state.handshake ?? {};
     return {
-      error: rejected ? rejectedByDisconnection(error, state.ended) : noAnswer(error, state.reused, alert),
+      error:
+        fresh && asked && !resumed
+          ? rejectedByDisconnection(error, state.ended, isFinished)
+          : noAnswer(error, state.reused, alert),
       processed: nothingSent ? 'no' : 'maybe',
       stale: state.reused,
     };
+  }
+  // Until a ticket confirms our Finished, a record that does not open is the refusal of a server that kept older keys.
+  if (isRecordError(error) && fresh && state.handshake?.asked && !state.handshake.isFinished) {
+    return { error: rejectedByRecordError(error), processed: 'maybe', stale: false };
   }
   return {
     error: new CountersignError(
@@ -103,9 +112,10 @@ function malformedAnswer(error: NodeJS.ErrnoException): CountersignError {
 /** The phase at the deadline decides the error. */
 export function deadlineFailure(attempt: RequestAttempt, deadline: Deadline, target: Target): Failure {
   const within = `within ${deadline.timeoutMs} ms`;
-  const { code, detail } = overdue[attempt.phase];
+  const { code, detail, ...more } = overdue[attempt.phase];
   return {
     error: new CountersignError(code, detail(within, target), {
+      ...more,
       evidence: { timeoutMs: deadline.timeoutMs, phase: attempt.phase },
     }),
     processed: attempt.phase === 'request' || attempt.phase === 'response' ? 'maybe' : 'no',
@@ -126,9 +136,21 @@ const overdue = {
     code: 'handshake-timeout',
     detail: (within) => `The API server accepted the connection but did not finish the TLS handshake ${within}.`,
   },
+  verify: {
+    code: 'handshake-timeout',
+    step: 5,
+    hint: 'The customer must check why its API takes so long to verify the client certificate: a revocation list, an OCSP responder or a directory that does not answer.',
+    detail: (within) =>
+      `The API server asked for a client certificate and did not finish the TLS handshake ${within} once it had it.`,
+  },
   request: { code: 'response-timeout', detail: (within) => `The API did not begin its answer ${within}.` },
   response: { code: 'response-timeout', detail: (within) => `The API began its answer but did not end it ${within}.` },
 } as const satisfies Record<
   Phase,
-  { code: ConstructorParameters<typeof CountersignError>[0]; detail: (within: string, target: Target) => string }
+  {
+    code: ConstructorParameters<typeof CountersignError>[0];
+    detail: (within: string, target: Target) => string;
+    step?: Step;
+    hint?: string;
+  }
 >;

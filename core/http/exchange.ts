@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import type { Target } from '../destination/target.ts';
+import { authorityOf, type Target } from '../destination/target.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { limits } from '../settings.ts';
 import { type Deadline, newRequestAttempt, type RequestAttempt, remainingMs } from '../tls/attempt.ts';
@@ -97,7 +97,7 @@ function send(
       path: target.path,
       host: target.host,
       port: target.port,
-      headers: wireHeaders(target, request),
+      headers: wireHeaders(authorityOf(target, agent.destination.serverName), request),
       maxHeaderSize: maxHeadBytes,
       attempt,
     };
@@ -224,9 +224,9 @@ function malformed(detail: string): Failure {
  * Written as a flat list, so that Node neither reorders nor merges nor adds: Host first (RFC 9110, section 7.2), and a
  * Content-Length wherever there is a body or the method is one that expects it (section 8.6).
  */
-function wireHeaders(target: Target, request: HttpRequest): string[] {
+function wireHeaders(authority: string, request: HttpRequest): string[] {
   const length = request.body?.length ?? (bodyless.has(request.method) ? undefined : 0);
-  const headers = ['Host', target.authority];
+  const headers = ['Host', authority];
   if (length !== undefined) headers.push('Content-Length', String(length));
   headers.push('Connection', 'keep-alive');
   for (const part of request.headers) headers.push(part);

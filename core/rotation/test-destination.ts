@@ -138,12 +138,13 @@ function isNotReached({ verdict }: Report): boolean {
 const bestRank = 3;
 
 /**
- * How far the certificate gets: 0 rejected, 1 not requested, 2 accepted in the handshake only, 3 accepted. The response
- * to the probe counts, as an API may know its clients by certificate. Without a probe, so do the authorities that the
- * server names: nginx completes every handshake and rejects the request.
+ * How far the certificate gets: 0 rejected, 1 not requested or not decided on, 2 accepted in the handshake only, 3
+ * accepted. The response to the probe counts, as an API may know its clients by certificate. Without a probe, so do the
+ * authorities that the server names: nginx completes every handshake and rejects the request.
  */
 function rankOf({ verdict, probe, client }: Report): number {
-  if (verdict !== 'access-granted') return verdict === 'not-mutual' ? 1 : 0;
+  if (verdict === 'not-mutual' || verdict === 'access-unknown') return 1;
+  if (verdict !== 'access-granted') return 0;
   if (probe) return probe.expectStatus === probe.status ? bestRank : 2;
   return client?.issuerAccepted === false ? 2 : bestRank;
 }

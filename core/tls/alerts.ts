@@ -92,16 +92,17 @@ const rejections: Readonly<Record<string, { readonly means: string; readonly hin
     hint: 'The platform must rotate the identity, or the customer must correct its revocation list.',
   },
   certificate_expired: {
-    means: 'the client certificate is outside its dates by the clock of the server',
-    hint: 'The platform must check the dates of the identity and rotate it; the customer must check the clock of its server.',
+    means:
+      'the client certificate, or the revocation list it is checked against, is outside its dates by the clock of the server',
+    hint: 'If the client certificate is valid today, the customer must check the clock of its server and renew its revocation lists; if not, the platform must rotate the identity.',
   },
   certificate_unknown: {
     means: 'it does not accept the client certificate, for a reason it does not give',
     hint: 'The customer must look up the reason in the log of its API.',
   },
   access_denied: {
-    means: 'the client certificate is valid, but has no access',
-    hint: 'The customer must allow the subject of the client certificate in the access rules of its API.',
+    means: 'it does not accept the client certificate, for a reason it does not give',
+    hint: 'The customer must look up the reason in the log of its API.',
   },
   decrypt_error: {
     means: 'it could not verify the signature made with the client key',

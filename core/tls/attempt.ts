@@ -3,8 +3,11 @@ import { CountersignError } from '../errors.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 
-/** In this order; a reused connection begins at `request`. */
-export type Phase = 'resolve' | 'connect' | 'handshake' | 'request' | 'response';
+/**
+ * In this order; a reused connection begins at `request`. `verify`: the server asked for our certificate, has it, and
+ * must finish the handshake.
+ */
+export type Phase = 'resolve' | 'connect' | 'handshake' | 'verify' | 'request' | 'response';
 
 export interface RequestAttempt {
   phase: Phase;

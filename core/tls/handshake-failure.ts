@@ -57,6 +57,7 @@ function classify(
   if (progress.unverified) return verificationFailure(error, progress.chain, now());
   const code = error.code ?? 'unknown';
   if (isDisconnection(error)) return disconnected(error, progress);
+  if (isRecordError(error) && progress.answered && progress.asked) return rejectedByRecordError(error);
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_HTTP_REQUEST') {
     return new CountersignError(
       'server-not-tls',
@@ -74,6 +75,45 @@ function classify(
 export function isDisconnection(error: NodeJS.ErrnoException): boolean {
   return error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.code === 'ECONNABORTED';
 }
+
+/**
+ * A record that does not open, or is malformed. A server that ends the handshake under other keys than ours, such as
+ * mbedTLS 3.6 over TLS 1.3, sends its alert in such a record. The names are OpenSSL's (include/openssl/sslerr.h).
+ */
+export function isRecordError({ code = '' }: NodeJS.ErrnoException): boolean {
+  return code.startsWith('ERR_SSL_') && recordErrors.has(code.slice('ERR_SSL_'.length));
+}
+
+const recordErrors: ReadonlySet<string> = new Set([
+  'APP_DATA_IN_HANDSHAKE',
+  'BAD_RECORD_TYPE',
+  'DATA_LENGTH_TOO_LONG',
+  'DECRYPTION_FAILED',
+  'DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
+  'ENCRYPTED_LENGTH_TOO_LONG',
+  'INVALID_ALERT',
+  'LENGTH_TOO_SHORT',
+  'NOT_ON_RECORD_BOUNDARY',
+  'PACKET_LENGTH_TOO_LONG',
+  'RECORD_LAYER_FAILURE',
+  'RECORD_LENGTH_MISMATCH',
+  'RECORD_TOO_SMALL',
+  'UNEXPECTED_RECORD',
+  'UNKNOWN_ALERT_TYPE',
+  'WRONG_VERSION_NUMBER',
+]);
+
+/** A record that cannot be read, once the server had our certificate and before it confirmed the handshake. */
+export function rejectedByRecordError(cause: NodeJS.ErrnoException): CountersignError {
+  return new CountersignError(
+    'client-certificate-rejected',
+    'The API server asked for a client certificate and, once it had it, sent a record that cannot be read, in place of an answer.',
+    { evidence: { certainty: 'inferred', reason: cause.code ?? 'unknown' }, cause, hint: lookInLog },
+  );
+}
+
+const lookInLog =
+  'The customer must check in the log of its API whether it refused the client certificate; TLS does not show it.';
 
 /** An alert in the handshake. */
 function alertFailure(
@@ -128,18 +168,36 @@ export function rejectedByAlert(alert: Alert, cause: unknown): CountersignError 
   );
 }
 
-/** A close or a reset after our certificate was sent means a refusal, but only by inference. */
-export function rejectedByDisconnection(cause: unknown, ended: ConnectionEnd | undefined): CountersignError {
+/**
+ * A close or a reset after our certificate was sent means a refusal, but only by inference. `isFinished`: the server
+ * completed the handshake with the certificate, so other causes are as likely.
+ */
+export function rejectedByDisconnection(
+  cause: unknown,
+  ended: ConnectionEnd | undefined,
+  isFinished = false,
+): CountersignError {
   // Node has one code for both.
   const unwatched = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET' ? 'reset or closed' : 'closed';
   const how = ended ? { close: 'closed', reset: 'reset' }[ended] : unwatched;
+  if (isFinished) {
+    return new CountersignError(
+      'client-certificate-rejected',
+      `The API server completed the handshake with the client certificate and ${how} the connection without a byte of an answer.`,
+      {
+        evidence: { certainty: 'inferred', handshake: 'complete' },
+        cause,
+        hint: 'The customer must check in the log of its API why: the client certificate, no common ALPN protocol (the platform offers http/1.1), or a rule for client addresses.',
+      },
+    );
+  }
   return new CountersignError(
     'client-certificate-rejected',
     `The API server asked for a client certificate and ${how} the connection without a byte of an answer once it had it.`,
     {
       evidence: { certainty: 'inferred' },
       cause,
-      hint: 'The customer must check in the log of its API whether it refused the client certificate; TLS does not show it.',
+      hint: lookInLog,
     },
   );
 }

@@ -96,7 +96,7 @@ export function performHandshake(
     };
     attempt.stop = () => fail(new CountersignError('handshake-timeout', 'The handshake was abandoned.'));
 
-    trackServerFlight(tls, progress);
+    trackServerFlight(tls, progress, attempt);
     // Runs before Node's own verification, which destroys the socket when it fails.
     tls.prependOnceListener('secure', () => {
       try {
@@ -133,12 +133,14 @@ export function performHandshake(
  * last keys, it has read the server's whole flight, and knows the signature algorithms of a CertificateRequest.
  * Prepended: a handshake capture overwrites each line once it has read it.
  */
-function trackServerFlight(tls: TLSSocket, progress: HandshakeProgress): void {
+function trackServerFlight(tls: TLSSocket, progress: HandshakeProgress, attempt: RequestAttempt): void {
   tls.prependListener('keylog', function onKeyLog(line: Buffer) {
     if (line.subarray(0, 17).equals(serverHandshakeKeys)) return;
     tls.off('keylog', onKeyLog);
     progress.answered = true;
-    if (hasSharedAlgorithm(tls)) progress.asked = true;
+    if (!hasSharedAlgorithm(tls)) return;
+    progress.asked = true;
+    attempt.phase = 'verify';
   });
 }
 

@@ -116,6 +116,15 @@ export function findExtension(certificate: Buffer, oid: string): Buffer | undefi
   return extensionValue(readExtensions(readCertificateFields(certificate)?.extensions) ?? [], oid);
 }
 
+/** The object identifiers of the critical extensions (RFC 5280, section 4.2). DER. */
+export function criticalExtensions(certificate: Buffer): readonly string[] {
+  const extensions = readExtensions(readCertificateFields(certificate)?.extensions) ?? [];
+  return extensions.flatMap(([type, critical]) => {
+    const isCritical = critical?.tag === tag.boolean && critical.content[0] === 0xff;
+    return isCritical ? (oidOf(type) ?? []) : [];
+  });
+}
+
 /** Fields that decide what a certificate can be used for, and that node:crypto does not show. */
 export interface UsageFields {
   /** RFC 5280, section 4.2.1.3; undefined if the extension is absent, and then every use is allowed. */

@@ -25,6 +25,8 @@ export interface CallOptions {
   /** What the platform presents; the sound one by default. */
   readonly client?: IssuedCertificate;
   readonly remainingMs?: number;
+  /** Of the expected problem, where it is not that of the code. */
+  readonly step?: number;
 }
 
 export interface Trial extends Authorities {
@@ -98,15 +100,15 @@ export function useTrial(options: Omit<StageOptions, 'source'> = {}): Trial {
     async fails(code, port, options) {
       const reply = await trial.call(port, options);
       if (reply.body.code !== code) expect.fail(`Expected ${code}: ${JSON.stringify(reply.body).slice(0, 1000)}`);
-      expectProblem(reply, code);
+      expectProblem(reply, code, options?.step ?? errorTable[code].step);
       return reply.body;
     },
   };
   return trial;
 }
 
-function expectProblem(reply: Reply, code: ErrorCode): void {
-  const { status, step } = errorTable[code];
+function expectProblem(reply: Reply, code: ErrorCode, step: number | undefined): void {
+  const { status } = errorTable[code];
   expect(reply.statusCode).toBe(status);
   expect(reply.headers['content-type']).toBe('application/problem+json');
   expect(reply.body.step).toBe(step);

@@ -29,19 +29,20 @@ export function acceptsIssuer(request: CertificateRequest, chain: readonly Buffe
 
 /**
  * Whether the key can make a CertificateVerify that the server accepts (RFC 8446, sections 4.2.3 and 4.4.3; RFC 5246,
- * section 7.4.8). An empty list accepts any. `key`: the public key of our certificate.
+ * section 7.4.8). An empty list accepts any. Where TLS 1.2 has both, OpenSSL goes by `supported_signature_algorithms`
+ * and not by `certificate_types`, in which wolfSSL names its own kind only. `key`: the public key of our certificate.
  */
 export function acceptsSignature(
   request: CertificateRequest,
   protocol: 'TLSv1.2' | 'TLSv1.3',
   key: KeyObject,
 ): boolean {
-  const canMakeOne = request.signatureAlgorithms.some((algorithm) => canSign(key, algorithm, protocol));
-  const anyAlgorithm = request.signatureAlgorithms.length === 0;
-  const anyType = request.certificateTypes.length === 0;
-  const typeFits =
-    anyType || request.certificateTypes.includes(key.asymmetricKeyType?.startsWith('rsa') ? 'rsa_sign' : 'ecdsa_sign');
-  return typeFits && (anyAlgorithm || canMakeOne);
+  const { signatureAlgorithms, certificateTypes } = request;
+  if (signatureAlgorithms.length > 0) {
+    return signatureAlgorithms.some((algorithm) => canSign(key, algorithm, protocol));
+  }
+  const type = key.asymmetricKeyType?.startsWith('rsa') ? 'rsa_sign' : 'ecdsa_sign';
+  return certificateTypes.length === 0 || certificateTypes.includes(type);
 }
 
 const curves: Readonly<Record<string, string>> = {

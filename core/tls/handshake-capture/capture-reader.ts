@@ -1,12 +1,10 @@
-// Captures the handshake of a server: records the bytes a TLS socket receives, decrypts and parses them as they arrive.
+// Captures the handshake of a server: decrypts and parses the bytes of a TLS connection as they arrive.
 
-import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
-import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { alertName } from '../alerts.ts';
 import { captureLimits, type HandshakeCapture, type Stopped } from './capture.ts';
 import { createMessageTaker, emptyCapture, noteMessage } from './handshake-reader.ts';
 import {
+  contentOf,
   contentType,
   createMessageSplitter,
   createRecordOpener,
@@ -18,10 +16,13 @@ import {
   secretOfLine,
   type TlsRecord,
 } from './records.ts';
+import { createSentCertificateReader } from './sent-certificate.ts';
 
 export interface CaptureReader {
   /** Bytes that the client received, in order, in chunks of any size. Never throws; copies what it needs. */
   push(bytes: Buffer): void;
+  /** Bytes that the client sends, under the same terms: they show whether a certificate was sent. */
+  pushSent(bytes: Buffer): void;
   /**
    * A line of Node's `keylog` event. Lines may come before or after the bytes they open; those not needed are ignored.
    */
@@ -54,12 +55,16 @@ export function createCaptureReader(): CaptureReader {
   /** TLS 1.3: there once ServerHello was read. */
   let suite: Suite | undefined;
   let opener: RecordOpener | undefined;
+  /** Opens what a server still sends under the keys of the handshake; undefined once a record came under the next. */
+  let handshakeOpener: RecordOpener | undefined;
+  const sentReader = createSentCertificateReader(capture);
 
   function stop(why: Stopped | undefined): void {
     if (!why || capture.stopped) return;
     capture.stopped = why;
     for (const known of secrets.keys()) forget(known);
     changeOpener();
+    forgetHandshakeOpener();
     waiting = [];
     records.clear();
     messages.clear();
@@ -73,6 +78,11 @@ export function createCaptureReader(): CaptureReader {
   function changeOpener(): void {
     opener?.close();
     opener = undefined;
+  }
+
+  function forgetHandshakeOpener(): void {
+    handshakeOpener?.close();
+    handshakeOpener = undefined;
   }
 
   function takeRecord(record: TlsRecord): Stopped | undefined {
@@ -123,11 +133,20 @@ export function createCaptureReader(): CaptureReader {
       if (!opener) break;
       next += 1;
       const inner = opener.open(record.header, record.body);
-      stopped = inner ? takeInner(inner) : 'undecryptable';
+      if (inner) forgetHandshakeOpener();
+      stopped = inner ? takeInner(inner) : takeLateAlert(record);
       inner?.fill(0);
     }
     waiting = waiting.slice(next);
     return stopped;
+  }
+
+  /** mbedTLS 3.6 refuses a client certificate with an alert under the keys of the handshake, after its Finished. */
+  function takeLateAlert({ header, body }: TlsRecord): Stopped {
+    const inner = epoch === 'application' ? handshakeOpener?.open(header, body) : undefined;
+    const content = inner && contentOf(inner);
+    if (content?.type === contentType.alert) takeAlert(content.bytes, true);
+    return 'undecryptable';
   }
 
   function openerOf(wanted: Epoch, ofSuite: Suite): RecordOpener | undefined {
@@ -139,14 +158,11 @@ export function createCaptureReader(): CaptureReader {
     return made;
   }
 
-  /** The content type is the last byte that is not zero; what follows it is padding (RFC 8446, section 5.4). */
   function takeInner(inner: Buffer): Stopped | undefined {
-    let end = inner.length - 1;
-    while (end > 0 && inner[end] === 0) end -= 1;
-    const content = inner.subarray(0, Math.max(end, 0));
-    if (inner[end] === contentType.handshake) return takeHandshake(content);
-    if (inner[end] === contentType.alert) return takeAlert(content, true);
-    return inner[end] === contentType.applicationData && capture.finished ? 'application-data' : 'malformed';
+    const { type, bytes } = contentOf(inner);
+    if (type === contentType.handshake) return takeHandshake(bytes);
+    if (type === contentType.alert) return takeAlert(bytes, true);
+    return type === contentType.applicationData && capture.finished ? 'application-data' : 'malformed';
   }
 
   function takeAlert(body: Buffer, encrypted: boolean): Stopped | undefined {
@@ -176,10 +192,15 @@ export function createCaptureReader(): CaptureReader {
     if (!outcome) return undefined;
     if ('stop' in outcome) return outcome.stop;
     keysChanged = true;
+    if ('changeKeys' in outcome && outcome.changeKeys === 'finished') {
+      handshakeOpener = opener;
+      opener = undefined;
+      epoch = 'application';
+      return undefined;
+    }
     changeOpener();
-    if ('protect' in outcome) suite = outcome.protect;
-    else if (outcome.changeKeys === 'finished') epoch = 'application';
-    else return updateSecret();
+    if (!('protect' in outcome)) return updateSecret();
+    suite = outcome.protect;
     return undefined;
   }
 
@@ -200,7 +221,11 @@ export function createCaptureReader(): CaptureReader {
       stop(records.push(bytes.subarray(0, room), takeRecord));
       if (bytes.length > room) stop('too-long');
     },
+    pushSent(bytes) {
+      sentReader.push(bytes);
+    },
     secret(line) {
+      sentReader.secret(line);
       if (capture.stopped) return;
       for (const which of ['handshake', 'application'] as const) {
         const secret = secrets.has(which) ? undefined : secretOfLine(line, labels[which]);
@@ -209,64 +234,8 @@ export function createCaptureReader(): CaptureReader {
       if (suite) stop(openWaiting(suite));
     },
     close() {
+      sentReader.close();
       stop('closed');
     },
   };
-}
-
-/**
- * `tls.connect` over that socket, connected or connecting, with the reader shown what comes in and the secrets that
- * open it; Node's copy of each key log line is zeroed after. The reader closes with the connection: a flight that is
- * complete enough may be closed earlier. The TLS socket owns the socket under it.
- */
-export function connectRecorded(socket: Socket, options: ConnectionOptions, reader: CaptureReader): TLSSocket {
-  const tap = tapSocket(socket, (bytes) => reader.push(bytes));
-  const secure = connect({ ...options, socket: tap });
-  // As over a socket of its own: the server's end is answered with ours. It copied the opposite from the tap.
-  secure.allowHalfOpen = false;
-  secure.on('keylog', (line: Buffer) => {
-    reader.secret(line);
-    line.fill(0);
-  });
-  secure.once('close', () => reader.close());
-  return secure;
-}
-
-/**
- * A stream that passes everything through and shows each inbound chunk to `onBytes` first, which must neither change
- * it nor throw. ConnectionEnd, failing or destroying the stream does so to the socket, and the other way round; data
- * is taken from the socket only as fast as it is read. It stays half open: after the peer's end there may still be
- * something to write.
- */
-export function tapSocket(socket: Socket, onBytes: (bytes: Buffer) => void): Duplex {
-  let peerEnded = false;
-  /** After the peer's end a write that fails tells nothing new; Node's TLS over a native socket passes over it too. */
-  const news = (error?: Error | null): Error | undefined => (peerEnded ? undefined : (error ?? undefined));
-  const tap = new Duplex({
-    read() {
-      socket.resume();
-    },
-    write(chunk: Buffer, _encoding, done) {
-      socket.write(chunk, (error) => done(news(error)));
-    },
-    final(done) {
-      socket.end(() => done());
-    },
-    destroy(error, done) {
-      socket.destroy();
-      done(error);
-    },
-  });
-  socket.on('data', (bytes: Buffer) => {
-    onBytes(bytes);
-    if (!tap.push(bytes)) socket.pause();
-  });
-  socket.on('end', () => {
-    peerEnded = true;
-    tap.push(null);
-  });
-  socket.on('error', (error) => tap.destroy(news(error)));
-  socket.on('close', () => tap.destroy());
-  socket.pause();
-  return tap;
 }

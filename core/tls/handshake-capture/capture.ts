@@ -68,6 +68,8 @@ export interface HandshakeCapture {
   readonly messages: readonly string[];
   /** The server's Finished was seen. */
   readonly finished: boolean;
+  /** Whether our Certificate message had a certificate in it; undefined if no such message was sent, or read. */
+  readonly sentCertificate: boolean | undefined;
   readonly alerts: readonly Alert[];
   /** TLS 1.2: alerts after ChangeCipherSpec, which cannot be read from outside. */
   readonly unreadableAlerts: number;

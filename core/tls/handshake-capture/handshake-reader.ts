@@ -63,6 +63,7 @@ export function emptyCapture(): CaptureInProgress {
     request: undefined,
     messages: [],
     finished: false,
+    sentCertificate: undefined,
     alerts: [],
     unreadableAlerts: 0,
     stopped: undefined,

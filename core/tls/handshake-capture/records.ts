@@ -141,6 +141,13 @@ export interface RecordOpener {
   close(): void;
 }
 
+/** The content type is the last byte that is not zero; what follows it is padding (RFC 8446, section 5.4). */
+export function contentOf(inner: Buffer): { readonly type: number; readonly bytes: Buffer } {
+  let end = inner.length - 1;
+  while (end > 0 && inner[end] === 0) end -= 1;
+  return { type: inner[end] ?? 0, bytes: inner.subarray(0, Math.max(end, 0)) };
+}
+
 /** The secret is read, not kept. */
 export function createRecordOpener(suite: Suite, secret: Buffer): RecordOpener {
   const key = expandLabel(suite, secret, 'key', suite.keyLength);

@@ -3,7 +3,7 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maxUrlLength, parseTarget } from '../../../core/destination/target.ts';
+import { authorityOf, maxUrlLength, parseTarget } from '../../../core/destination/target.ts';
 import { CountersignError } from '../../../core/errors.ts';
 
 function refusal(url: string): CountersignError {
@@ -233,4 +233,13 @@ describe('for any text', () => {
     );
     expect(accepted).toBeGreaterThan(100);
   });
+});
+
+it.each([
+  ['https://10.0.0.5/', undefined, '10.0.0.5'],
+  ['https://10.0.0.5/', 'api.acme.example', 'api.acme.example'],
+  ['https://10.0.0.5:8443/', 'api.acme.example', 'api.acme.example:8443'],
+  ['https://[::1]:8443/', undefined, '[::1]:8443'],
+])('the Host header of %s with the serverName %s is %s', (url, serverName, host) => {
+  expect(authorityOf(parseTarget(url), serverName)).toBe(host);
 });

@@ -30,7 +30,7 @@ it('SNI and Host are the name, whatever address it has', async () => {
   expect(asked).toEqual(['api.acme.example']);
 });
 
-it('the server name of the destination is sent and checked; Host and the resolver get the host', async () => {
+it('SNI and Host are the server name of the destination; the resolver gets the host', async () => {
   const api = await startApi(authorities);
   const wire = await tap(api.port);
   const { asked, lookup } = resolver(['127.0.0.1']);
@@ -38,7 +38,7 @@ it('the server name of the destination is sent and checked; Host and the resolve
   const destination = destinationAt(wire, authorities, { host: 'internal.test', serverName: 'api.acme.example' });
   platform.publish('v1', { destinations: [destination] });
   const { body } = await platform.call({ url: `https://internal.test:${wire.port}/` });
-  expect(JSON.parse(body.body)).toMatchObject({ host: `internal.test:${wire.port}` });
+  expect(JSON.parse(body.body)).toMatchObject({ host: `api.acme.example:${wire.port}` });
   expect(wire.hellos).toMatchObject([{ serverName: 'api.acme.example' }]);
   expect(asked).toEqual(['internal.test']);
 });

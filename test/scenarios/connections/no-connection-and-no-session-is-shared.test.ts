@@ -154,6 +154,6 @@ it('the server sees the certificate of the identity that calls, and the name of 
     const [identity = '', host] = String(requests[0]?.headers['x-tag']).split(' ');
     expect(fingerprint256).toBe(fingerprints.get(identity));
     expect(name).toBe(host === 'name.acme.example' ? host : serverName);
-    expect(requests[0]?.headers.host).toBe(`${host}:${api.port}`);
+    expect(requests[0]?.headers.host).toBe(`${name}:${api.port}`);
   }
 });

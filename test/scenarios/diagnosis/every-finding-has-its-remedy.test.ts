@@ -1,6 +1,7 @@
 // One table from what was found to who must do what, with the directive of the server where its answer tells which it
 // is.
 import { describe, expect, it } from 'vitest';
+import type { ClientFacts } from '../../../core/diagnosis/client-certificate.ts';
 import { type Finding, findingCodes, type Remedy, stepOf } from '../../../core/diagnosis/diagnosis.ts';
 import { byCode, byEvidence, type RemedyContext, remediesFor } from '../../../core/diagnosis/remedies.ts';
 import { type Evidence, errorTable } from '../../../core/errors.ts';
@@ -10,6 +11,23 @@ type Case = readonly [key: string, told: readonly string[], severity?: Finding['
 const page = ' The page docs/customers.md has the configuration for';
 const trust = `customer: Add the root certificate of the platform to the authorities trusted for clients, and accept the intermediates that come with the client certificate.${page}`;
 const log = 'customer: Check in the log of the server why it refused the client certificate.';
+const clock = 'customer: Check the clock of the server: the client certificate is valid from 2026-01-01 to 2026-12-31.';
+const clockAndLists = 'customer: Check the clock of the server and renew its revocation lists: ';
+const depth = 'customer: Allow a chain with 1 intermediate certificates below the root';
+const sameKey =
+  'customer: Compare the SHA-256 fingerprint of CN=Root in the trusted authorities of the server with ours, AA:BB:';
+const lists = 'customer: If the server checks revocation: load a current revocation list';
+const rotate = 'platform: Rotate the identity robot';
+
+const client: ClientFacts = {
+  validFrom: '2026-01-01',
+  validTo: '2026-12-31',
+  isValid: true,
+  isForClients: true,
+  intermediates: 1,
+  root: 'CN=Root',
+  rootFingerprint: 'AA:BB',
+};
 
 const byTheCode: readonly Case[] = [
   ['name-resolution-failed', ['caller: Check the spelling of api.test.', 'customer: Publish an address']],
@@ -57,6 +75,11 @@ const byTheCode: readonly Case[] = [
     'warning',
   ],
   ['probe-unexpected-status', ['caller: Use a probe path that answers 2xx', 'platform: Or set the probe'], 'warning'],
+  [
+    'misdirected-request',
+    ['platform: Set the serverName of the destination to the name', 'customer: Serve b.test at api.test on port 443'],
+    'warning',
+  ],
   ['identity-unusable', ['platform: Store a corrected version of the identity robot']],
 ];
 
@@ -73,40 +96,61 @@ const byTheEvidence: readonly Case[] = [
     ['platform: Add the customer’s root CN=Issuer to the serverRoots', 'customer: Send the platform that root'],
   ],
   ['missing-intermediate', [`customer: Serve the intermediate certificate CN=Issuer after the server’s own.${page}`]],
-  ['bad_certificate', [trust, log]],
-  ['certificate_unknown', [trust, log]],
-  ['certificate_expired', ['platform: Rotate the identity robot.', 'customer: Check the clock']],
-  ['certificate_revoked', ['platform: Rotate the identity robot: ', 'customer: Or correct the revocation list']],
-  ['unsupported_certificate', ['platform: Issue the identity', 'customer: Accept its key type']],
-  ['access_denied', [trust, 'customer: Or grant the subject']],
-  ['denied', ['customer: Map the subject']],
-  ['expired-or-revoked', ['platform: Rotate the identity robot.', 'customer: Check the clock and']],
+  ['no-server-name', ['platform: Set the serverName of the destination to the name of the API', 'customer: Or serve']],
+  ['chain-incomplete', ['platform: Store the intermediate certificate CN=Issuer with the identity robot.']],
+  ['extended-key-usage', ['platform: Issue the identity with clientAuth in the extended key usage of CN=a.']],
+  ['critical-extension', ['platform: Issue the identity without the critical extension 1.2.3']],
+  ['name-constraints', ['platform: Issue the identity with names that the name constraints of CN=a permit']],
+  ['chain-depth', [`customer: Allow 2 intermediate certificates`]],
+  ['key-type', ['platform: Issue the identity with a key that every server accepts']],
+];
+
+/** For each alert and page: by a server that names any issuer, and by one that names ours. */
+const ofRefusals: readonly (readonly [alertOrPage: string, any: readonly string[], ours: readonly string[]])[] = [
+  ['unknown_ca', [trust], [log, depth, sameKey, lists]],
+  ['bad_certificate', [trust, log], [log, clock, depth, sameKey, lists]],
+  ['certificate_unknown', [log, trust], [log, clock, depth, sameKey, lists]],
+  ['access_denied', [log, trust], [log, clock, depth, sameKey, lists]],
+  ['certificate_required', [trust], [log, clock, depth, sameKey, lists]],
+  ['decrypt_error', [trust], [log, sameKey]],
+  ['untrusted', [trust], [log, clock, depth, sameKey, lists]],
+  ['certificate_expired', [clockAndLists], [clockAndLists]],
+  ['certificate_revoked', [rotate, 'customer: Or correct'], [rotate, 'customer: Or correct']],
+  ['unsupported_certificate', ['customer: Accept the key type', log], ['customer: Accept the key type', log]],
+  ['denied', ['customer: Map the subject'], ['customer: Map the subject']],
+  ['expired-or-revoked', [clockAndLists, rotate], [clockAndLists, rotate]],
   [
     'wanted-after-handshake',
+    ['customer: Ask for the client certificate for the whole virtual host', 'platform: Set maxTlsVersion'],
     ['customer: Ask for the client certificate for the whole virtual host', 'platform: Set maxTlsVersion'],
   ],
 ];
 
-const alerts = /^[a-z_]+$/;
-const pages = ['denied', 'expired-or-revoked', 'wanted-after-handshake'];
+const pages = ['untrusted', 'denied', 'expired-or-revoked', 'wanted-after-handshake'];
 
-function evidenceOf(key: string): Evidence {
-  if (pages.includes(key)) return { page: key };
-  return alerts.test(key) ? { alert: key } : { reason: key, missingIssuer: 'CN=Issuer', signature: 'rsa_pkcs1_sha256' };
+function evidenceOf(reason: string): Evidence {
+  const words = { missingIssuer: 'CN=Issuer', signature: 'rsa_pkcs1_sha256', site: 'b.test', certificate: 'CN=a' };
+  return { reason, ...words, extensions: ['1.2.3'], intermediates: 2 };
+}
+
+function refused(alertOrPage: string): Evidence {
+  return pages.includes(alertOrPage) ? { page: alertOrPage } : { alert: alertOrPage };
 }
 
 describe('the remedy of', () => {
   it.each(byTheCode.map((row) => [row[0], row] as const))('%s', (code, [, told, severity = 'failure']) => {
     expectTold(
-      remedies({ code, severity, evidence: { subject: 'CN=a', expected: 'b.test', signatures: ['rsa_pss'] } }),
+      remedies({
+        code,
+        severity,
+        evidence: { subject: 'CN=a', expected: 'b.test', site: 'b.test', signatures: ['rsa_pss'] },
+      }),
       told,
     );
   });
 
   it.each(byTheEvidence.map((row) => [row[0], row] as const))('%s', (key, [, told]) => {
-    const code =
-      key.includes('_') || pages.includes(key) ? 'client-certificate-rejected' : 'server-certificate-untrusted';
-    expectTold(remedies({ code, evidence: evidenceOf(key) }), told);
+    expectTold(remedies({ code: 'server-certificate-untrusted', evidence: evidenceOf(key) }), told);
   });
 
   it('everything that has one is in these tables', () => {
@@ -114,11 +158,38 @@ describe('the remedy of', () => {
     expect(byTheEvidence.map(([key]) => key).sort()).toEqual(Object.keys(byEvidence).sort());
   });
 
-  it('a refusal that nothing else explains is to trust us, and where that is inferred the log', () => {
+  it.each(ofRefusals)('a refusal by %s depends on the issuers that the server names', (alertOrPage, any, ours) => {
+    const finding = { code: 'client-certificate-rejected', evidence: refused(alertOrPage) };
+    expectTold(remedies(finding), any);
+    expectTold(remedies(finding, { issuers: 'ours' }), ours);
+    expectTold(remedies(finding, { nothingSent: true }), []);
+  });
+
+  it('a refusal of a certificate that has a fault is to the platform', () => {
     const code = 'client-certificate-rejected';
-    expectTold(remedies({ code, evidence: { alert: 'unknown_ca' } }), [trust]);
-    expectTold(remedies({ code, certainty: 'inferred' }), [trust, log]);
-    expectTold(remedies({ code }, { nothingSent: true }), []);
+    const expired = { client: { ...client, isValid: false } };
+    expectTold(remedies({ code, evidence: refused('certificate_expired') }, expired), [`${rotate}.`, clock]);
+    expectTold(remedies({ code, evidence: refused('expired-or-revoked') }, expired), [`${rotate}.`, clockAndLists]);
+    const forServers = { client: { ...client, isForClients: false } };
+    expectTold(remedies({ code, evidence: refused('unsupported_certificate') }, forServers), [
+      'platform: Issue the identity with a certificate for client authentication.',
+      'customer: Accept the key type',
+    ]);
+  });
+
+  it('an inferred refusal is to trust us, and the log; behind a complete handshake the log, with other causes', () => {
+    const inferred = { code: 'client-certificate-rejected', certainty: 'inferred' } as const;
+    const closed = 'customer: Check in the log of the server why it closed the connection: ';
+    expectTold(remedies(inferred), [trust, log]);
+    expectTold(remedies({ ...inferred, evidence: { handshake: 'complete' } }), [closed, trust]);
+    expectTold(remedies(inferred, { issuers: 'ours' }), [log, clock, depth, sameKey, lists]);
+  });
+
+  it('a time-out after our certificate is the verification of the server', () => {
+    const slow = 'customer: Check why the server does not finish the verification of the client certificate';
+    expectTold(remedies({ code: 'handshake-timeout', certainty: 'inferred' }), [slow]);
+    const evidence = { handshake: 'unconfirmed' };
+    expectTold(remedies({ code: 'response-timeout', certainty: 'inferred', evidence }), [slow]);
   });
 
   it('a missing certificate of which only its kind is inferred is for both kinds', () => {
@@ -154,7 +225,8 @@ describe('every finding', () => {
   const neverFound = ['response-too-large', 'new-certificate-rejected'];
 
   it.each(findingCodes.filter((code) => !notes.includes(code)))('%s, a failure or a warning, has a remedy', (code) => {
-    expect(remedies({ code, severity: 'warning' })).not.toEqual([]);
+    const evidence = code === 'client-certificate-suspect' ? { reason: 'key-type' } : {};
+    expect(remedies({ code, severity: 'warning', evidence })).not.toEqual([]);
   });
 
   it.each(
@@ -236,6 +308,8 @@ it('a warning comes after the failure', () => {
     page: undefined,
     nothingSent: false,
     isGranted: false,
+    issuers: 'any',
+    client,
     tried: undefined,
   });
   expect(told.map((remedy) => remedy.do)).toEqual([
@@ -246,7 +320,7 @@ it('a warning comes after the failure', () => {
 
 function remedies(finding: Partial<Finding> & { code: string }, more: Partial<RemedyContext> = {}): readonly Remedy[] {
   const whole = { severity: 'failure', detail: 'It is so.', certainty: 'observed', ...finding } as const;
-  const context = {
+  const context: RemedyContext = {
     software: undefined,
     host: 'api.test',
     port: 443,
@@ -254,6 +328,8 @@ function remedies(finding: Partial<Finding> & { code: string }, more: Partial<Re
     page: undefined,
     nothingSent: false,
     isGranted: false,
+    issuers: 'any',
+    client,
     tried: undefined,
   };
   return remediesFor([stepOf(5, [whole], 0)], { ...context, ...more });

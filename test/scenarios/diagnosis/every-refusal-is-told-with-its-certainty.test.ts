@@ -52,6 +52,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       expect(codes(refused)).toContain('client-signature-not-accepted');
       expect(refused.remedies.map(({ who }) => who)).toEqual(['customer', 'platform']);
       const wanted = await startOpenssl(trial.server, { args: ['-verify', '3', ...args] });
+      expect(refused.client?.signatureAccepted).toBe(false);
       const unseen = await trial.diagnose(wanted.port, only);
       expect(unseen.verdict).toBe('not-mutual');
       expect(statuses(unseen)).toBe('passed passed passed failed skipped');

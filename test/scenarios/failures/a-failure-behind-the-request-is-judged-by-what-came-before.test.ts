@@ -58,7 +58,20 @@ describe('an error behind the request', () => {
     ['a broken pipe later', brokenPipe, { ...reused, singleWrite: false }, incomplete, undefined, 'maybe', true],
     ['a reset in the head', reset, { ...fresh, answerBegan: true }, incomplete, undefined, 'maybe', false],
     ['an alert in the head', alert(48), { ...fresh, answerBegan: true }, incomplete, undefined, 'maybe', false],
-    ['a record that does not decrypt', local, fresh, incomplete, undefined, 'maybe', false],
+    ['a record that does not decrypt', local, fresh, rejected, 'inferred', 'maybe', false],
+    ['one of a server that never asked', local, neverAsked, incomplete, undefined, 'maybe', false],
+    ['one behind a ticket, or under TLS 1.2', local, finished, incomplete, undefined, 'maybe', false],
+    [
+      'one of a resumed session',
+      local,
+      { ...resumed, handshake: { ...handshake, isFinished: true } },
+      incomplete,
+      undefined,
+      'maybe',
+      false,
+    ],
+    ['one on a kept connection', local, reused, incomplete, undefined, 'maybe', true],
+    ['one in the head', local, { ...fresh, answerBegan: true }, incomplete, undefined, 'maybe', false],
   ] as const)('%s', (_what, error, state, code, certainty, processed, stale) => {
     const failure = requestFailure(error, state);
     expect(failure.error.code).toBe(code);

@@ -1,14 +1,15 @@
 // Step 5: servers that close or reset once they have the certificate say nothing; that they rejected it is inferred.
 import { describe, expect, it } from 'vitest';
+import { serveHandshakeKeyAlert } from '../../support/handshake-capture/handshake-key-alert.ts';
 import { type Served, serveBetween, serveHttps, serveTls } from '../../support/servers.ts';
 import { useTrial } from '../../support/trial.ts';
 
 const trial = useTrial();
 const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 
-async function inferred(server: Served, request = {}) {
+async function inferred(server: Served, request = {}, more = {}) {
   const problem = await trial.fails('client-certificate-rejected', server.port, { request });
-  expect(problem.evidence).toEqual({ certainty: 'inferred' });
+  expect(problem.evidence).toMatchObject({ certainty: 'inferred', ...more });
   return problem;
 }
 
@@ -37,7 +38,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
 
   it('the server closes behind the complete handshake, having read the request', async () => {
     const server = await serveHttps(trial.server, (socket) => socket.end(), { maxVersion });
-    await inferred(server);
+    const problem = await inferred(server, {}, { handshake: 'complete' });
+    expect(problem.hint).toMatch(/ALPN protocol .* rule for client addresses/);
   });
 
   it.each([200_000, 4_000_000])('the server closes while %d bytes are on their way', async (size) => {
@@ -71,4 +73,12 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(second.body).toMatchObject({ code: 'response-incomplete', evidence: { connection: 'reused' } });
     expect(server.connections).toBe(1);
   });
+});
+
+it('an alert under the key of the handshake, which OpenSSL reports as a bad record, is a refusal', async () => {
+  const server = await serveHandshakeKeyAlert(trial.server, trial.customerRoot.certificate, 48);
+  const problem = await inferred(server);
+  expect(problem.hint).toMatch(/log of its API/);
+  const trusting = await serveHandshakeKeyAlert(trial.server, trial.platformRoot.certificate, 48);
+  expect((await trial.call(trusting.port)).body).toMatchObject({ status: 200 });
 });

@@ -31,7 +31,9 @@ describe('the handshake', () => {
     const server = await serveBetween(api.port, (bytes, { clientTurns }) =>
       clientTurns < 2 ? bytes : bytes.subarray(0, 0),
     );
-    await trial.fails('handshake-timeout', server.port, { request });
+    const problem = await trial.fails('handshake-timeout', server.port, { request, step: 5 });
+    expect(problem.evidence).toEqual({ timeoutMs: 200, phase: 'verify' });
+    expect(problem.hint).toMatch(/^The customer .* OCSP/);
   });
 });
 

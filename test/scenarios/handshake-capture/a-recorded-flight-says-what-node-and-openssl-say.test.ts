@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { connectRecorded, createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { connectRecorded } from '../../../core/tls/handshake-capture/recorded-socket.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { type Recording, record, replay } from '../../support/handshake-capture/record.ts';
 import {
@@ -65,10 +66,12 @@ function expectAgreement({ capture, node, bytes, lines, ocsp }: Recording): void
     );
     expect(capture.certificates).toEqual(node?.chain);
     expect(capture.asked).toBe(capture.request !== undefined);
+    expect(capture.sentCertificate).toBe(capture.asked ? true : undefined);
   }
   expect(capture.finished).toBe(true);
   const again = replay(bytes, lines, 1, false);
-  expect(again).toEqual({ ...capture, stopped: again.stopped });
+  // A replay has only what the client received.
+  expect(again).toEqual({ ...capture, stopped: again.stopped, sentCertificate: undefined });
 }
 
 const full13 = [

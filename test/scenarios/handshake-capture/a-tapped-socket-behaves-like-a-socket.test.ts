@@ -4,12 +4,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket, createServer as createSocketServer, type Socket } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import {
-  type CaptureReader,
-  connectRecorded,
-  createCaptureReader,
-  tapSocket,
-} from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { type CaptureReader, createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { connectRecorded, tapSocket } from '../../../core/tls/handshake-capture/recorded-socket.ts';
 import { createRecordOpener, type Suite, suites } from '../../../core/tls/handshake-capture/records.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { applicationLabel, createSealer, handshakeLabel, keyLogLine } from '../../support/handshake-capture/seal.ts';

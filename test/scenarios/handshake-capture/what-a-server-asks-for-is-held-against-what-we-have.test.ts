@@ -117,9 +117,10 @@ describe('the signatures that a server accepts in the handshake', () => {
     for (const key of Object.values(keys)) expect(acceptsSignature(asking({}), 'TLSv1.3', key)).toBe(true);
   });
 
-  it('the certificate types of TLS 1.2 count too', () => {
+  it('the certificate types of TLS 1.2 count only without signature algorithms', () => {
     const request = asking({ certificateTypes: ['rsa_sign'], signatureAlgorithms: ['ecdsa_secp256r1_sha256'] });
-    expect(acceptsSignature(request, 'TLSv1.2', keys.p256)).toBe(false);
+    expect(acceptsSignature(request, 'TLSv1.2', keys.p256)).toBe(true);
+    expect(acceptsSignature(asking({ certificateTypes: ['rsa_sign'] }), 'TLSv1.2', keys.p256)).toBe(false);
     const both = asking({ certificateTypes: ['rsa_sign', 'ecdsa_sign'] });
     expect(acceptsSignature(both, 'TLSv1.2', keys.p256)).toBe(true);
     expect(acceptsSignature(both, 'TLSv1.2', keys.ed25519)).toBe(true);

@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type LookupFunction, lookUp } from '../../../core/destination/resolve.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { type CustomerApiOptions, destinationAt, newServer, startApi } from '../../support/connections/customer-api.ts';
+import { serveHandshakeKeyAlert } from '../../support/handshake-capture/handshake-key-alert.ts';
 import { failureOf } from '../../support/identity/identities.ts';
 import { startNginx } from '../../support/nginx.ts';
 import { findPeer } from '../../support/peers.ts';
@@ -343,6 +344,18 @@ it('is untested, not skipped, if hanging lookups of other names use all slots', 
   expect(await failureOf(test)).toMatchObject({
     code: 'new-certificate-untested',
     evidence: { destinations: [`rejects.test:${customer.port}`] },
+  });
+});
+
+it('a destination that refuses under the key of the handshake, as mbedTLS does, rejects it without a probe', async () => {
+  const { pipeline, at, begin, test, trusts } = await changingRoots();
+  const { customerRoot } = pipeline.authorities;
+  const server = customerRoot.issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
+  const { port } = await serveHandshakeKeyAlert(server, trusts.old, 48);
+  const event = await begin([at(port)]);
+  expect(await failureOf(() => test(event))).toMatchObject({
+    code: 'new-certificate-rejected',
+    evidence: { destinations: [`localhost:${port}`], step: 5, reason: 'client-certificate-rejected' },
   });
 });
 

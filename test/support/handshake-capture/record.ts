@@ -3,7 +3,8 @@
 import { connect as connectSocket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { HandshakeCapture } from '../../../core/tls/handshake-capture/capture.ts';
-import { connectRecorded, createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
+import { connectRecorded } from '../../../core/tls/handshake-capture/recorded-socket.ts';
 
 export interface Recording {
   readonly capture: HandshakeCapture;

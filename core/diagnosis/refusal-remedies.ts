@@ -1,0 +1,127 @@
+// Remedies for a refused client certificate: by what the server said, whether it names our issuer, and our certificate.
+import type { ClientFacts } from './client-certificate.ts';
+import type { Certainty, ClientReport, Finding, RequestReport, Who } from './diagnosis.ts';
+import type { Task } from './server-software.ts';
+
+export interface Entry {
+  readonly who: Who;
+  readonly do: string;
+  /** Only for a finding of that certainty. */
+  readonly when?: Certainty;
+  /** A diagnosis tries this remedy, with TLS 1.2. */
+  readonly isTried?: true;
+  /** The configuration that the customer's server needs. */
+  readonly task?: Task | 'configure-tls';
+}
+
+/** Whether the issuers that the server names in its request contain ours; `any` if it names none, or did not ask. */
+export type NamedIssuers = 'ours' | 'others' | 'any';
+
+export function issuersOf(
+  { acceptableIssuerCount }: RequestReport,
+  { issuerAccepted }: Pick<ClientReport, 'issuerAccepted'>,
+): NamedIssuers {
+  if (acceptableIssuerCount === 0 || issuerAccepted === undefined) return 'any';
+  return issuerAccepted ? 'ours' : 'others';
+}
+
+interface RefusalContext {
+  readonly issuers: NamedIssuers;
+  readonly client: ClientFacts | undefined;
+}
+
+export const trust: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'Add the root certificate of the platform to the authorities trusted for clients, and accept the intermediates that come with the client certificate.',
+    task: 'trust-clients',
+  },
+];
+const lookUp: Entry = {
+  who: 'customer',
+  do: 'Check in the log of the server why it refused the client certificate.',
+};
+const closedAfterHandshake: Entry = {
+  who: 'customer',
+  do: 'Check in the log of the server why it closed the connection: the client certificate, no common ALPN protocol (the platform offers http/1.1), or a rule for client addresses.',
+};
+const clock: Entry = {
+  who: 'customer',
+  do: 'Check the clock of the server: the client certificate is valid from {validFrom} to {validTo}.',
+};
+const clockAndLists: Entry = {
+  who: 'customer',
+  do: 'Check the clock of the server and renew its revocation lists: the client certificate is valid until {validTo}, and a server gives this answer for an expired list too.',
+};
+const depth: Entry = {
+  who: 'customer',
+  do: 'Allow a chain with {intermediates} intermediate certificates below the root (the verification depth of the server).',
+  task: 'trust-clients',
+};
+const sameKey: Entry = {
+  who: 'customer',
+  do: 'Compare the SHA-256 fingerprint of {root} in the trusted authorities of the server with ours, {rootFingerprint}: one with the same name and another key does not verify.',
+};
+const lists: Entry = {
+  who: 'customer',
+  do: 'If the server checks revocation: load a current revocation list of each authority of the chain.',
+};
+const rotate: Entry = { who: 'platform', do: 'Rotate the identity {identity}.' };
+
+const pagesWithOwnRemedies: Readonly<Record<string, readonly Entry[]>> = {
+  denied: [{ who: 'customer', do: 'Map the subject of the client certificate to an account that can use the API.' }],
+  'wanted-after-handshake': [
+    {
+      who: 'customer',
+      do: 'Ask for the client certificate for the whole virtual host, in the handshake.',
+      task: 'ask-in-handshake',
+    },
+    {
+      who: 'platform',
+      do: 'Set maxTlsVersion of the destination to TLSv1.2, where the server can ask again.',
+      isTried: true,
+    },
+  ],
+};
+
+/** The finding is a `client-certificate-rejected`, and a certificate was sent. */
+export function refusalRemedies(
+  { evidence = {}, certainty }: Finding,
+  { issuers, client }: RefusalContext,
+): readonly Entry[] {
+  const { alert = '', page = '', handshake } = evidence;
+  const isValid = client?.isValid ?? true;
+  const own = pagesWithOwnRemedies[String(page)];
+  if (own) return own;
+  if (alert === 'certificate_expired') return isValid ? [clockAndLists] : [rotate, clock];
+  if (page === 'expired-or-revoked') return isValid ? [clockAndLists, rotate] : [rotate, clockAndLists];
+  if (alert === 'certificate_revoked') {
+    return [
+      { who: 'platform', do: 'Rotate the identity {identity}: its certificate is on a revocation list.' },
+      { who: 'customer', do: 'Or correct the revocation list of the server.' },
+    ];
+  }
+  if (alert === 'unsupported_certificate') {
+    const accept = { who: 'customer', do: 'Accept the key type and usage of the client certificate.' } as const;
+    const issue = { who: 'platform', do: 'Issue the identity with a certificate for client authentication.' } as const;
+    return client && !client.isForClients ? [issue, accept] : [accept, lookUp];
+  }
+  const log = handshake === 'complete' ? closedAfterHandshake : lookUp;
+  if (issuers === 'ours') return [log, ...causesBelowKnownRoot(String(alert), client)];
+  if (logFirst.has(String(alert)) || handshake === 'complete') return [log, ...trust];
+  // An inferred refusal can have another reason than trust, and Go gives `bad_certificate` for every fault.
+  return certainty === 'observed' && alert !== 'bad_certificate' ? trust : [...trust, log];
+}
+
+/** Java, GnuTLS: each has one alert for every fault of a certificate (docs/servers.md). */
+const logFirst: ReadonlySet<string> = new Set(['certificate_unknown', 'access_denied']);
+
+/** The server knows the name of our root or intermediate, so to add the root changes nothing. */
+function causesBelowKnownRoot(alert: string, client: ClientFacts | undefined): readonly Entry[] {
+  if (!client) return [];
+  const deep = client.intermediates > 0 ? [depth] : [];
+  const same = client.rootFingerprint ? [sameKey] : [];
+  // A signature that does not verify, or an authority that is not found, has nothing to do with the clock.
+  if (alert === 'decrypt_error') return same;
+  return alert === 'unknown_ca' ? [...deep, ...same, lists] : [clock, ...deep, ...same, lists];
+}
