@@ -14,7 +14,7 @@ export interface ApiCall {
   readonly stage?: string | undefined;
   /** The `Accept` header. */
   readonly accept?: string | undefined;
-  /** performance.now() when the request arrived. */
+  /** performance.now() when the whole request had arrived. */
   readonly startedAt: number;
   /** Milliseconds until the platform ends the call; infinite where it never does. */
   readonly remainingMs: number;

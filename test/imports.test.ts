@@ -72,6 +72,13 @@ describe('imports run one way', () => {
     expect(new Set(reached)).toEqual(new Set(['core/settings.ts', 'core/versions/rotation-schedule.ts']));
   });
 
+  it('functions/ imports core/ only', () => {
+    const others = sources('functions')
+      .flatMap(importsOf)
+      .filter((file) => !/^(core|functions)\//.test(file));
+    expect(others).toEqual([]);
+  });
+
   it('only functions/ and the local cloud know Lambda', () => {
     const users = folders
       .flatMap(sources)

@@ -15,7 +15,10 @@ export interface Secret {
   readonly bmp: Buffer;
 }
 
-/** `undefined` is no passphrase, which PKCS#12 distinguishes from the empty one. Throws `passphrase-wrong` if it is too long. */
+/**
+ * `undefined` is no passphrase, which PKCS#12 distinguishes from the empty one. Throws `passphrase-wrong` if it is too
+ * long.
+ */
 export function secretOf(passphrase: string | undefined, where: string): Secret {
   const utf8 = Buffer.from(passphrase ?? '');
   if (utf8.length > most.passphraseBytes) {
@@ -111,8 +114,8 @@ const scryptAsync = promisify<Buffer, Buffer, number, object, Buffer>(scrypt);
 const derivations = { pbkdf2: '1.2.840.113549.1.5.12', scrypt: '1.3.6.1.4.1.11591.4.11' } as const;
 
 /**
- * `algorithm` is the AlgorithmIdentifier of PBKDF2 (RFC 8018, appendix A.2) or scrypt (RFC 7914, section 7), `length` in
- * octets. Undefined if its parameters cannot be read. Throws `encryption-unsupported` and `work-too-much`.
+ * `algorithm` is the AlgorithmIdentifier of PBKDF2 (RFC 8018, appendix A.2) or scrypt (RFC 7914, section 7), `length`
+ * in octets. Undefined if its parameters cannot be read. Throws `encryption-unsupported` and `work-too-much`.
  */
 export async function deriveKey(
   algorithm: BerElement | undefined,
@@ -148,7 +151,10 @@ export async function deriveKey(
 const leastMacKey = 20;
 const mostMacKey = 256;
 
-/** The length of PBMAC1's key in octets: from the parameters of its derivation, else that of the digest. Undefined if it is out of range. */
+/**
+ * The length of PBMAC1's key in octets: from the parameters of its derivation, else that of the digest. Undefined if it
+ * is out of range.
+ */
 export function macKeyLength(algorithm: BerElement | undefined, digest: Digest): number | undefined {
   const parameters = algorithm?.children[1]?.children ?? [];
   const length = parameters[oidOf(algorithm?.children[0]) === derivations.scrypt ? 4 : 2];

@@ -46,8 +46,8 @@ const pbes2Ciphers: Readonly<Record<string, { cipher: Cipher; keyLength: number 
 };
 
 /**
- * `algorithm` is the AlgorithmIdentifier. Undefined when the passphrase is wrong or the bytes are damaged, which no scheme
- * but GCM's tells apart. Throws `encryption-unsupported` and `work-too-much`.
+ * `algorithm` is the AlgorithmIdentifier. Undefined when the passphrase is wrong or the bytes are damaged, which no
+ * scheme but GCM's tells apart. Throws `encryption-unsupported` and `work-too-much`.
  */
 export async function decrypt(
   algorithm: BerElement | undefined,

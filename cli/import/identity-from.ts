@@ -53,7 +53,9 @@ export interface IdentitySettings {
   readonly publicRoots?: readonly string[];
 }
 
-/** All findings, those of `contents` included, if one of them is an error. The identity is not proved yet: see `prove`. */
+/**
+ * All findings, those of `contents` included, if one of them is an error. The identity is not proved yet: see `prove`.
+ */
 export function identityFrom(contents: Contents, settings: IdentitySettings): ReadyIdentity | readonly Finding[] {
   const findings = [...contents.findings, ...settingsFindings(settings)];
   const choice = choosePair(contents, settings.now, settings.alias);

@@ -11,8 +11,8 @@ import { most } from './limits.ts';
 import { readObjects } from './read-object.ts';
 
 /**
- * PEM, DER, PKCS#8, PKCS#12, PKCS#7, JKS and JCEKS (docs/import.md), each key and certificate once. A fault in a file is a
- * finding and does not keep the rest from being read. Rejects only with an error of `passphrase`.
+ * PEM, DER, PKCS#8, PKCS#12, PKCS#7, JKS and JCEKS (docs/import.md), each key and certificate once. A fault in a file
+ * is a finding and does not keep the rest from being read. Rejects only with an error of `passphrase`.
  */
 export async function readFiles(files: readonly InputFile[], passphrase: AskPassphrase): Promise<Contents> {
   const collector = new Collector(passphrase);

@@ -153,7 +153,8 @@ function composeOwn(files: Files) {
 
 /**
  * cert-manager leaves `ca.crt` out, or puts an intermediate there, for issuers whose root it does not know (ACME,
- * Vault, a CA issuer below another). Then the root is in `root.pem`, in a bundle in `ca.crt`, or at the end of `tls.crt`.
+ * Vault, a CA issuer below another). Then the root is in `root.pem`, in a bundle in `ca.crt`, or at the end of
+ * `tls.crt`.
  */
 function composeCertManager(files: Files) {
   const privateKey = textOf(files, 'tls.key');

@@ -5,6 +5,7 @@ import { BoundedMap } from '../../core/bounded-map.ts';
 import type { CountersignError } from '../../core/errors.ts';
 import type { IdentityCache } from '../../core/identity/cache.ts';
 import { listIdentities } from '../../core/identity/directory.ts';
+import { isIdentityName } from '../../core/identity/identity.ts';
 import { routes } from '../../core/settings.ts';
 import type { HttpAnswer } from '../../listener/http-answer.ts';
 import { matchRoute, type RouteKey, type RouteMatch } from '../../listener/route.ts';
@@ -28,7 +29,9 @@ export function createRouter(): Router {
     if (known !== undefined) return known;
     const route = matchRoute(routeKeys, method === 'HEAD' ? 'GET' : method, path);
     if (route === undefined || (method === 'HEAD' && !headRoutes.has(route.routeKey))) return undefined;
-    matches.set(key, route);
+    // Paths arrive before authentication: only those of possible identities are kept.
+    const { identity } = route.pathParameters ?? {};
+    if (identity === undefined || isIdentityName(identity)) matches.set(key, route);
     return route;
   };
 }
