@@ -29,7 +29,8 @@ export function pageOf({ machine, rejections, results }: PageContent): string {
   const sections = sectionsOf(measured, results);
   return `# What real servers answer
 
-Reference: how each server answers each kind of client certificate, and what Countersign reports. Start with the summary.
+Reference: how each server answers each kind of client certificate, and what Countersign reports. The summary comes
+first.
 
 \`npm run test:servers\` measures all cells and writes this page. \`npm test\` measures the installed servers again and
 compares them with [test/servers/expectations.ts](../test/servers/expectations.ts).
