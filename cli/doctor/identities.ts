@@ -7,6 +7,7 @@ import { checkIdentity } from '../../core/identity/check.ts';
 import { platformIdentity } from '../../core/settings.ts';
 import { expirySoonDays } from '../../core/x509/certificate.ts';
 import type { Api } from '../api/api.ts';
+import { serverRootWarnings } from '../identity/server-roots.ts';
 import type { IdentityStore } from '../store/identity-store.ts';
 import type { Check, CheckStatus } from './check.ts';
 
@@ -98,6 +99,9 @@ async function checkStored(store: IdentityStore, name: string, now: number): Pro
     if (destinations.some(({ host }) => host === '*')) {
       const remedy = `List its destinations: countersign identity destinations ${name} set`;
       checks.push(one('warning', 'can be presented to any host', remedy));
+    }
+    for (const { sentence, remedy, isFailure } of serverRootWarnings(destinations, now)) {
+      checks.push(one(isFailure ? 'failure' : 'warning', sentence.replace(/\.$/, ''), remedy));
     }
     const exact = destinations.filter(({ host }) => !host.includes('*'));
     return { checks, exact: exact.map((destination) => ({ identity: name, destination })) };

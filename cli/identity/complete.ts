@@ -78,7 +78,7 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
     await store.deleteRequest(name, request.for);
   }
   const unreadable = isRotation ? undefined : await store.unreadable?.(name);
-  const warnings = identityWarnings(destinations, judged.warnings, unreadable);
+  const warnings = identityWarnings(destinations, judged.warnings, unreadable, context.now());
   for (const { sentence } of warnings) context.output.warn(sentence);
   // `rotate` would start another rotation if this one has ended by now.
   if (isRotation && options.wait) return await followToEnd(name, request.for, 'trying', seconds, store, context);

@@ -6,6 +6,7 @@ import { destinationsSchema, issueSentence } from '../../core/destination/schema
 import { canonicalPem } from '../../core/x509/pem.ts';
 import { usageError } from '../exit-code.ts';
 import { type ReadInput, readFileArgument, readJson } from './input.ts';
+import { serverRootWarnings } from './server-roots.ts';
 
 /** Apply to every destination that the command names. */
 export interface DestinationOptions {
@@ -196,9 +197,11 @@ export function identityWarnings<Found extends Warning>(
   destinations: unknown,
   found: readonly Found[],
   unreadable: string | undefined,
+  now: number,
 ): readonly (Warning | Found)[] {
   return [
     ...anyHostWarnings(destinations).map((sentence) => ({ code: 'any-public-host', sentence })),
+    ...serverRootWarnings(destinations, now).map(({ code, sentence }) => ({ code, sentence })),
     ...found,
     ...(unreadable === undefined ? [] : [{ code: 'unreadable', sentence: unreadable }]),
   ];

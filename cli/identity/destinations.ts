@@ -24,6 +24,7 @@ import {
   requireNoDestinationSettings,
 } from './destination-options.ts';
 import { clientCertificateOf, destinationLines, destinationView, parseMembers } from './identity-view.ts';
+import { serverRootWarnings } from './server-roots.ts';
 
 export interface ChangeOptions extends WriteOptions, DestinationOptions {
   readonly file?: string;
@@ -120,6 +121,7 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
         `Until now "${name}" could be presented to any public host on port 443. From now on only to the listed destinations.`,
       );
     if (present !== undefined) warnOfAnyHost(name, present, destinations, context);
+    for (const { sentence } of serverRootWarnings(destinations, context.now())) context.output.warn(sentence);
     if (destinations.length === 0) context.output.warn(`"${name}" has no destinations now and cannot be used.`);
     if (options.dryRun) return show(name, destinations, 'would-be-changed', store, context);
     const document = JSON.stringify({ ...members, destinations });

@@ -76,7 +76,7 @@ export async function importIdentity(
     if ((await store.activate(name, text, { instead: state?.holder })) === 'changed') throw changedMeanwhile(name);
   }
   const unreadable = options.dryRun ? undefined : await store.unreadable?.(name);
-  const told = identityWarnings(destinations, warnings, unreadable);
+  const told = identityWarnings(destinations, warnings, unreadable, context.now());
   for (const { sentence } of told) context.output.warn(sentence);
   const stored = options.dryRun ? undefined : await store.read(name, 'AWSCURRENT');
   const { paint } = context.output;

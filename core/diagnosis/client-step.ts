@@ -70,7 +70,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
         canSign === false
           ? `No certificate could be sent: the server accepts no signature algorithm of our key. It accepts ${listed(wanted, 0)}.`
           : `No certificate was sent: our certificate and key fit no signature algorithm of the server. It accepts ${listed(wanted, 0)}.`,
-        { wanted },
+        { ...(wanted.every((name) => /_(?:sha1|md5)$/.test(name)) ? { reason: 'sha1-only' } : {}), wanted },
       ),
     );
   }

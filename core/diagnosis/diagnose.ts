@@ -19,6 +19,7 @@ import type { Diagnosis } from './diagnosis.ts';
 import { observe } from './observe.ts';
 import type { ProbeRequest } from './probe.ts';
 import { type DiagnosisRequest, parseDiagnosisRequest } from './request.ts';
+import { explainNegotiation } from './wide-offer.ts';
 
 export interface DiagnoseServices {
   readonly telemetry: Telemetry;
@@ -80,6 +81,7 @@ export function createDiagnose({ telemetry, identities, now = Date.now, lookup }
     ): Promise<Report> {
       const terms = { identity, destination, target, probe, deadline, now, lookup };
       const seen = await observe(terms);
+      if (seen.failure) seen.failure = await explainNegotiation(seen.failure, terms);
       const first = assess(seen, { ...terms, now: now() });
       const isLate = first.access.page === 'wanted-after-handshake';
       if (!isLate || destination.minTlsVersion !== 'TLSv1.2') return first.report;

@@ -150,6 +150,7 @@ export const findingCodes = [
   'stapled-ocsp-unknown',
   'stapled-ocsp-stale',
   'stapled-ocsp-invalid',
+  'stapled-ocsp-missing',
   'client-issuer-not-accepted',
   'client-signature-not-accepted',
   'client-chain-signature-not-accepted',

@@ -4,6 +4,7 @@ import type { PageKind } from '../http/advice.ts';
 import type { ClientFacts } from './client-certificate.ts';
 import type { Finding, Remedy, StepReport, TrialResult } from './diagnosis.ts';
 import { type Entry, type NamedIssuers, refusalRemedies, trust } from './refusal-remedies.ts';
+import { serverRemedies } from './server-remedies.ts';
 import { directiveFor, type Software, softwareNames } from './server-software.ts';
 
 export interface RemedyContext {
@@ -47,6 +48,8 @@ export function remediesFor(steps: readonly StepReport[], context: RemedyContext
 function entriesFor(finding: Finding, context: RemedyContext): readonly Entry[] {
   const { page, nothingSent, isGranted } = context;
   const { code, evidence = {}, certainty } = finding;
+  const ofServer = serverRemedies(finding);
+  if (ofServer) return ofServer;
   // Its remedy is that of the page.
   if (code === 'client-certificate-not-requested' && page === 'wanted-after-handshake') return [];
   if (code === 'client-certificate-rejected') return nothingSent ? [] : refusalRemedies(finding, context);
@@ -167,6 +170,12 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
   'stapled-ocsp-invalid': [
     { who: 'customer', do: 'Correct the OCSP response that the server staples, or disable stapling.' },
   ],
+  'stapled-ocsp-missing': [
+    {
+      who: 'customer',
+      do: 'Enable OCSP stapling on the server, or install a certificate that does not demand it (must-staple).',
+    },
+  ],
   'client-certificate-not-requested': [
     { who: 'caller', do: 'Run the diagnosis again with a path of the API as the probe.', when: 'inferred' },
     {
@@ -232,7 +241,10 @@ export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
     { who: 'customer', do: 'Or install a certificate of an authority.' },
   ],
   'unknown-root': [
-    { who: 'platform', do: 'Add the customer’s root {missingIssuer} to the serverRoots of the destination.' },
+    {
+      who: 'platform',
+      do: 'Add the customer’s root {missingIssuer} to the serverRoots of the destination, after comparing its fingerprint with the customer.',
+    },
     { who: 'customer', do: 'Send the platform that root certificate, or use a certificate of a public authority.' },
   ],
   'missing-intermediate': [

@@ -3,10 +3,13 @@ import type { X509Certificate } from 'node:crypto';
 import type { Destination } from '../destination/destination.ts';
 import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
-import { checkName, checkPins, outsideDates, type ServerChain } from '../tls/server-certificate.ts';
-import { daysUntil, expiresSoon, inDates, subjectText } from '../x509/certificate.ts';
+import { checkConstraints, checkName, checkPins, type ServerChain } from '../tls/server-certificate.ts';
+import { outsideDates, renewalOf, renewalSentence } from '../tls/verification-failure.ts';
+import { daysUntil, expiresSoon, findExtension, inDates, subjectText } from '../x509/certificate.ts';
+import { oids, readInside, tag } from '../x509/der.ts';
+import { weaknessOf } from '../x509/keys.ts';
 import { createIssuedBy, type IssuedBy } from '../x509/trust.ts';
-import { parseCertificates, reportServerCertificate, weaknessOf } from './certificate-report.ts';
+import { parseCertificates, reportServerCertificate } from './certificate-report.ts';
 import {
   type CertificateReport,
   type Finding,
@@ -46,14 +49,14 @@ export function assessServer(
     return { findings, chain: [], builtChain: [], stapledOcsp: 'none' };
   }
   const isIssuedBy = createIssuedBy();
-  const built = buildChain([leaf, ...others], destination.serverRoots, isIssuedBy);
+  const built = buildChain([leaf, ...others], destination.serverRoots, isIssuedBy, now);
   const trusted: ServerChain = (seen.isReady ? seen.chain : undefined) ?? built.certificates;
   const issuer = trusted[1] ?? others.find((one) => isIssuedBy(leaf, one));
   const { stapledOcsp } = seen.capture;
   const staple = stapledOcsp && issuer && verifyStaple(stapledOcsp, leaf, issuer, now, isIssuedBy);
   return {
     findings: [
-      ...(seen.isReady ? [] : failures(seen, built, destination, target, now)),
+      ...(seen.isReady ? laterFailures(seen) : failures(seen, served, built, destination, target, now)),
       ...warnings(served, trusted, now, isIssuedBy),
       ...(staple && staple.status !== 'good'
         ? [
@@ -61,6 +64,15 @@ export function assessServer(
               `stapled-ocsp-${staple.status}`,
               `The OCSP response that the server staples ${staple.says}. Calls ignore it; other clients can refuse the server.`,
               { ...(staple.nextUpdate ? { nextUpdate: staple.nextUpdate } : {}) },
+            ),
+          ]
+        : []),
+      ...(stapledOcsp === undefined && demandsStaple(leaf)
+        ? [
+            warning(
+              'stapled-ocsp-missing',
+              `The certificate ${subjectText(leaf)} demands a stapled OCSP response (must-staple), and the server sends none. Calls ignore it; other clients refuse the server.`,
+              { subject: subjectText(leaf) },
             ),
           ]
         : []),
@@ -108,28 +120,44 @@ function unreadable({ capture }: Observation): Finding {
   );
 }
 
+/** A renegotiation can show another certificate after the request. */
+function laterFailures({ failure }: Observation): Finding[] {
+  return failure?.step === 3 ? [failureOf(failure)] : [];
+}
+
 function failures(
   seen: Observation,
+  served: readonly X509Certificate[],
   { certificates, end }: BuiltChain,
-  { serverName, serverPins }: Destination,
+  { serverName, serverPins, serverRoots }: Destination,
   { host }: Target,
   now: number,
 ): Finding[] {
   const [leaf] = certificates;
   const verdict = seen.failure?.step === 3 ? seen.failure : undefined;
   const found: (Finding | undefined)[] = certificates.map((certificate) =>
-    inDates(certificate, now) ? undefined : failureOf(outsideDates(certificate, now)),
+    inDates(certificate, now) ? undefined : failureOf(outsideDates(certificate, now, undefined, serverRoots, served)),
   );
-  if (end.kind !== 'trusted') found.push(untrusted(leaf, end, verdict));
-  found.push(failureFrom(() => checkName(leaf, serverName ?? host)));
+  // The path ends below an issuer that may not sign certificates; OpenSSL followed it to the end.
+  const isFollowed = verdict?.evidence?.reason === 'issuer-key-usage';
+  if (end.kind !== 'trusted' && !isFollowed) found.push(untrusted(leaf, end, verdict, renewalOf(served, serverRoots)));
+  const name = serverName ?? host;
+  const misnamed = failureFrom(() => checkName(leaf, name));
+  found.push(misnamed);
+  if (!misnamed && end.kind === 'trusted')
+    found.push(failureFrom(() => checkConstraints(certificates, name, serverRoots)));
   found.push(failureFrom(() => checkPins(seen.chain ?? certificates, serverPins)));
   const own = found.filter((finding) => finding !== undefined);
   return verdict && !own.some(({ code }) => code === verdict.code) ? [failureOf(verdict), ...own] : own;
 }
 
-function untrusted(leaf: X509Certificate, end: ChainEnd, verdict: CountersignError | undefined): Finding {
+function untrusted(
+  leaf: X509Certificate,
+  end: Exclude<ChainEnd, { readonly kind: 'trusted' }>,
+  verdict: CountersignError | undefined,
+  renewal: ReturnType<typeof renewalOf>,
+): Finding {
   const says = {
-    trusted: () => 'its authority is not trusted',
     'self-signed': () => 'it is self-signed',
     'unknown-root': (issuer: string) => `its chain leads to ${issuer}, which is not a trusted authority`,
     'missing-intermediate': (issuer: string) =>
@@ -147,12 +175,14 @@ function untrusted(leaf: X509Certificate, end: ChainEnd, verdict: CountersignErr
   const finding = failureOf(
     new CountersignError(
       'server-certificate-untrusted',
-      `The certificate of the API server is refused: ${says(issuer)}.${either}`,
+      `The certificate of the API server is refused: ${says(issuer)}.${either}${renewalSentence(renewal ?? {})}`,
     ),
     {
       reason: end.kind,
       subject: subjectText(leaf),
       ...(issuer ? { missingIssuer: issuer } : {}),
+      ...(end.kind === 'unknown-root' && end.fingerprint256 ? { fingerprint256: end.fingerprint256 } : {}),
+      ...renewal,
       ...(typeof reason === 'string' ? { openssl: reason } : {}),
     },
   );
@@ -212,4 +242,11 @@ function isUnordered(served: readonly X509Certificate[], isIssuedBy: IssuedBy): 
   return served.some(
     (certificate, index) => index > 0 && !isIssuedBy(served[index - 1] as X509Certificate, certificate),
   );
+}
+
+/** RFC 7633: the extension lists status_request (5), the extension of a ClientHello that asks for a staple. */
+function demandsStaple({ raw }: X509Certificate): boolean {
+  const features = findExtension(raw, oids.tlsFeature);
+  const listed = (features && readInside(features, tag.sequence, 16)) ?? [];
+  return listed.some((feature) => feature.tag === tag.integer && feature.content.equals(Buffer.of(5)));
 }

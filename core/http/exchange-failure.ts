@@ -3,7 +3,7 @@ import type { Target } from '../destination/target.ts';
 import { CountersignError, type Step } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate } from '../tls/alerts.ts';
 import type { Deadline, Phase, RequestAttempt } from '../tls/attempt.ts';
-import type { Handshake } from '../tls/handshake.ts';
+import { certificateChanged, type Handshake } from '../tls/handshake.ts';
 import {
   type ConnectionEnd,
   isDisconnection,
@@ -34,8 +34,11 @@ export interface ExchangeState {
 
 /** Before the head of the answer was complete. */
 export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeState): Failure {
-  // The connection phases throw their own errors, and so does the response filter.
-  if (error instanceof CountersignError) return { error, processed: state.answerBegan ? 'maybe' : 'no', stale: false };
+  // The connection phases and the response filter throw their own errors; a renegotiation can come after the request.
+  if (error instanceof CountersignError) {
+    const isLate = state.answerBegan || error.evidence?.reason === certificateChanged;
+    return { error, processed: isLate ? 'maybe' : 'no', stale: false };
+  }
   if (error.code?.startsWith('HPE_')) return { error: malformedAnswer(error), processed: 'maybe', stale: false };
   if (state.answerBegan) return { error: answerCutShort(error), processed: 'maybe', stale: false };
   const alert = alertIn(error);

@@ -10,6 +10,7 @@ import { collectBytes } from '../byte-collector.ts';
 import { isAllowed } from '../destination/address.ts';
 import type { CountersignError } from '../errors.ts';
 import { settingUnusable } from '../identity/unusable.ts';
+import { keyExchange } from '../tls/secure-context.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { exchangeFailure, protocolSwitched } from './https-errors.ts';
 import { issuedUnusable } from './issuer-response.ts';
@@ -146,6 +147,7 @@ function optionsOf(server: IssuerServer, request: IssuerRequest, agent: Agent, s
     lookup: issuerLookup(),
     ca: server.roots,
     minVersion: 'TLSv1.2',
+    ...keyExchange,
     // Set here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off.
     rejectUnauthorized: true,
     ...(client

@@ -1,7 +1,9 @@
 // Classifies a handshake error: the step, the meaning, and who must act.
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { type Alert, alertIn, isAboutCertificate, rejectionBy } from './alerts.ts';
-import { type ServerChain, verificationFailure } from './server-certificate.ts';
+import { type NegotiationTerms, negotiationFailure, reasonByAlert, reasonByOpenssl } from './negotiation-failure.ts';
+import type { ServerChain } from './server-certificate.ts';
+import { isCertificateVerdict, verificationFailure } from './verification-failure.ts';
 
 export type ConnectionEnd = 'close' | 'reset';
 
@@ -36,11 +38,11 @@ export function newHandshakeProgress(): HandshakeProgress {
 export function handshakeFailure(
   error: NodeJS.ErrnoException,
   progress: HandshakeProgress,
-  serverName: string,
+  terms: NegotiationTerms,
   now: () => number,
 ): CountersignError {
   try {
-    return classify(error, progress, serverName, now);
+    return classify(error, progress, terms, now);
   } catch (defect) {
     return asCountersignError(defect);
   }
@@ -49,13 +51,16 @@ export function handshakeFailure(
 function classify(
   error: NodeJS.ErrnoException,
   progress: HandshakeProgress,
-  serverName: string,
+  terms: NegotiationTerms,
   now: () => number,
 ): CountersignError {
   const alert = alertIn(error);
-  if (alert) return alertFailure(alert, progress, serverName, error);
-  if (progress.unverified) return verificationFailure(error, progress.chain, now());
+  if (alert) return alertFailure(alert, progress, terms, error);
   const code = error.code ?? 'unknown';
+  if (progress.unverified || isCertificateVerdict(code)) {
+    const { serverRoots } = terms.destination;
+    return verificationFailure(error, { chain: progress.chain, serverRoots, now: now() });
+  }
   if (isDisconnection(error)) return disconnected(error, progress);
   if (isRecordError(error) && progress.answered && progress.asked) return rejectedByRecordError(error);
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_HTTP_REQUEST') {
@@ -65,6 +70,8 @@ function classify(
       { evidence: { reason: code }, cause: error },
     );
   }
+  const reason = reasonByOpenssl(code, terms.destination);
+  if (reason) return negotiationFailure(reason, terms, { evidence: { openssl: code }, cause: error });
   return new CountersignError('tls-negotiation-failed', `The handshake failed (${reasonOf(error)}).`, {
     evidence: { reason: code },
     cause: error,
@@ -119,38 +126,19 @@ const lookInLog =
 function alertFailure(
   alert: Alert,
   progress: Pick<HandshakeProgress, 'answered' | 'asked'>,
-  serverName: string,
+  terms: NegotiationTerms,
   cause: unknown,
 ): CountersignError {
   if (progress.answered && (progress.asked || isAboutCertificate(alert.name))) return rejectedByAlert(alert, cause);
   // certificate_required cannot come from anything else (RFC 8446, section 6.2).
   if (alert.name === 'certificate_required') return rejectedByAlert(alert, cause);
   const evidence = { alert: alert.name, certainty: 'observed' };
-  if (alert.name === 'unrecognized_name') {
-    return new CountersignError('tls-negotiation-failed', `The API server has no site named ${serverName}.`, {
-      evidence,
-      cause,
-      hint: 'The caller must check the host; the customer must configure that server name, or the platform must set the serverName of the destination.',
-    });
-  }
-  if (alert.name === 'protocol_version') {
-    return new CountersignError(
-      'tls-negotiation-failed',
-      'The API server supports no TLS version that the destination allows.',
-      {
-        evidence,
-        cause,
-        hint: 'The customer must enable TLS 1.2 or 1.3; the platform must check minTlsVersion and maxTlsVersion of the destination.',
-      },
-    );
-  }
+  const reason = reasonByAlert(alert.name, terms.destination);
+  if (reason) return negotiationFailure(reason, terms, { evidence, cause });
   return new CountersignError(
     'tls-negotiation-failed',
     `The API server ended the handshake with the alert ${alert.name}.`,
-    {
-      evidence,
-      cause,
-    },
+    { evidence, cause },
   );
 }
 

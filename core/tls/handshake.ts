@@ -69,6 +69,7 @@ export function performHandshake(
   const name = destination.serverName ?? target.host;
   const ticket = tickets && validTicket(tickets, now());
   const progress = observer?.progress ?? newHandshakeProgress();
+  let verified: ServerChain | undefined;
   if (ticket) Object.assign(progress, { asked: ticket.asked, chain: ticket.chain });
   const tlsOptions: ConnectionOptions = {
     secureContext: options.context,
@@ -77,11 +78,10 @@ export function performHandshake(
     ALPNProtocols: ['http/1.1'],
     // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED in the environment would otherwise switch verification off.
     rejectUnauthorized: true,
-    // verifyServer checks the name, on full and on resumed handshakes alike.
-    checkServerIdentity: () => undefined,
+    checkServerIdentity: () => verified && changedCertificate(tls, verified),
     ...(ticket ? { session: ticket.session } : {}),
   };
-  const tls = observer ? observer.connect(socket, tlsOptions) : connect({ ...tlsOptions, socket });
+  const tls: TLSSocket = observer ? observer.connect(socket, tlsOptions) : connect({ ...tlsOptions, socket });
   avoidLegacyCertificate(tls);
   socket.on('error', ignore);
 
@@ -109,15 +109,17 @@ export function performHandshake(
     });
     const onError = (error: NodeJS.ErrnoException) => {
       progress.unverified = tls.authorizationError !== undefined && tls.authorizationError !== null;
+      progress.chain ??= presentedChain(tls, now(), serverRoots);
       const seen = observer?.explain(error) ?? { error, progress };
-      fail(handshakeFailure(seen.error, seen.progress, name, now));
+      fail(handshakeFailure(seen.error, seen.progress, { destination, serverName: name }, now));
     };
     tls.once('error', onError).on('error', ignore);
     tls.once('secureConnect', () => {
       tls.off('error', onError);
       try {
-        const handshake = conclude(tls, { name, pins }, progress, options);
-        keepTickets(tls, tickets, handshake, progress.chain as ServerChain, now());
+        const handshake = conclude(tls, { name, pins, serverRoots }, progress, options);
+        verified = progress.chain as ServerChain;
+        keepTickets(tls, tickets, handshake, verified, now());
         if (!handshake.asked && handshake.protocol === 'TLSv1.2') trackRenegotiation(tls, handshake, progress);
         attempt.stop = undefined;
         resolve({ socket: tls, handshake });
@@ -126,6 +128,36 @@ export function performHandshake(
       }
     });
   });
+}
+
+/**
+ * Node calls checkServerIdentity after every full handshake on a connection, and destroys the socket if it returns an
+ * error. verifyServer checks the first handshake. Later ones are renegotiations (TLS 1.2), and OpenSSL checks their
+ * certificate for trust alone: without extended master secret, the man in the middle of a triple handshake would end up
+ * between us and the server (RFC 7627, section 1).
+ */
+function changedCertificate(tls: TLSSocket, [leaf]: ServerChain): CountersignError | undefined {
+  if (tls.getPeerX509Certificate()?.raw.equals(leaf.raw)) return undefined;
+  return new CountersignError(
+    'server-certificate-invalid',
+    'The API server presented another certificate in a renegotiation on the same connection.',
+    {
+      evidence: { reason: certificateChanged, subject: subjectText(leaf) },
+      hint: 'The customer must serve one certificate on a connection. If it does, another server interfered with the connection.',
+    },
+  );
+}
+
+/** `reason` of the one failure of step 3 that can come after the request. */
+export const certificateChanged = 'certificate-changed';
+
+/** OpenSSL can refuse a certificate before the handshake is complete; undefined if it had not come. */
+function presentedChain(tls: TLSSocket, now: number, serverRoots: string | undefined): ServerChain | undefined {
+  try {
+    return chainOf(tls, now, serverRoots, false);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -187,7 +219,11 @@ function conclude(
   progress.asked = asked;
   const { chain } = progress;
   // Fail closed: an anonymous suite, or a resumed session without a stored chain.
-  if (!chain) throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.');
+  if (!chain) {
+    throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.', {
+      evidence: { reason: 'no-certificate' },
+    });
+  }
   verifyServer(chain, expected, now());
   if (requireMutual && !asked) {
     throw new CountersignError(

@@ -1,10 +1,29 @@
 // TLS contexts: the key and chain of an identity with the trust and TLS versions of a destination.
 
 import { isIP } from 'node:net';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from 'node:tls';
 import type { Destination } from '../destination/destination.ts';
 import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
+
+/**
+ * The suites and groups of every handshake that a client of this program starts: Node's own, without DHE, finite-field
+ * groups and RSA key exchange. A server that is not verified yet chooses the size of the numbers in those: DHE with
+ * 10,000 bits takes 0.9 s, in which the event loop stands still. OpenSSL 3.5 marks with `*` the groups that it sends a
+ * key share for; a list without marks would cost most handshakes a round trip.
+ */
+export const keyExchange: { readonly ciphers: string; readonly ecdhCurve: string } = {
+  ciphers: `${DEFAULT_CIPHERS}:!kRSA:!kDHE`,
+  ecdhCurve: hasKeyShareMarks(process.versions.openssl)
+    ? '?*X25519MLKEM768/?*X25519:?secp256r1/?X448:?secp384r1:?secp521r1'
+    : 'X25519:prime256v1:X448:secp384r1:secp521r1',
+};
+
+/** SSL_CTX_set1_groups_list, since OpenSSL 3.5. */
+function hasKeyShareMarks(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 3 || (major === 3 && minor >= 5);
+}
 
 /**
  * One context for each version of an identity and each of its destinations: key and chain are parsed once for all hosts
@@ -34,7 +53,9 @@ function newContext(identity: Identity, destination: Destination): SecureContext
       cert: `${identity.certificate.trimEnd()}\n${identity.intermediateCertificates}`,
       minVersion: destination.minTlsVersion,
       maxVersion: destination.maxTlsVersion,
-      ...(destination.serverRoots ? { ca: destination.serverRoots } : {}),
+      ...keyExchange,
+      // An issuing authority in serverRoots is trusted without the root above it (X509_V_FLAG_PARTIAL_CHAIN).
+      ...(destination.serverRoots ? { ca: destination.serverRoots, allowPartialTrustChain: true } : {}),
     });
   } catch (cause) {
     throw new CountersignError('identity-unusable', 'OpenSSL cannot use the key and certificates of the identity.', {

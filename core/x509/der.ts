@@ -68,8 +68,11 @@ export const oids = {
   nameConstraints: '2.5.29.30',
   authorityKeyIdentifier: '2.5.29.35',
   anyExtendedKeyUsage: '2.5.29.37.0',
+  serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
   ocspSigning: '1.3.6.1.5.5.7.3.9',
+  /** RFC 7633: 5 in it demands a stapled OCSP response. */
+  tlsFeature: '1.3.6.1.5.5.7.1.24',
   /** RFC 6960, section 4.2.1. */
   ocspBasicResponse: '1.3.6.1.5.5.7.48.1.1',
   /** RFC 2985, section 5.4.2. */

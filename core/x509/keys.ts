@@ -197,3 +197,20 @@ export function publicKeyIdentifier(key: KeyObject): string {
     return publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
   }
 }
+
+/**
+ * What makes a key or a signature weak by today's rules (NIST SP 800-57 part 1; CA/Browser Forum, section 6.1.5 and
+ * 7.1.3.2).
+ */
+export function weaknessOf(
+  certificate: X509Certificate,
+  isSelfSigned: boolean,
+): 'weak-key' | 'weak-signature' | undefined {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = certificate.publicKey;
+  if (type === 'rsa' && (details?.modulusLength ?? 0) < 2048) return 'weak-key';
+  if (type === 'ec' && weakCurves.has(details?.namedCurve ?? '')) return 'weak-key';
+  const signature = certificate.signatureAlgorithm ?? '';
+  return !isSelfSigned && /sha-?1(?!\d)|md[245]/i.test(signature) ? 'weak-signature' : undefined;
+}
+
+const weakCurves = new Set(['prime192v1', 'secp192k1', 'secp192r1', 'secp224k1', 'secp224r1']);

@@ -1,6 +1,9 @@
 // Who issued a certificate, and which roots are trusted: the same for invocations, diagnoses, imports and `serve`.
 import { X509Certificate } from 'node:crypto';
 import { getCACertificates, rootCertificates } from 'node:tls';
+import { BoundedMap } from '../bounded-map.ts';
+import { readCertificateFields } from './certificate.ts';
+import { sameName } from './distinguished-name.ts';
 import { isWithinKeyLimits, publicKeyIdentifier } from './keys.ts';
 import { readPem } from './pem.ts';
 
@@ -59,6 +62,74 @@ const defaultRoots: { certificates?: readonly X509Certificate[] } = {};
 function certificatesOf(pem: string): X509Certificate[] {
   const blocks = readPem(pem).filter(({ label, hasEnd }) => hasEnd && label === 'CERTIFICATE');
   return blocks.map(({ text }) => new X509Certificate(text));
+}
+
+/** Where a chain ends: the first of its certificates that is trusted or that a trusted one issued. */
+export interface AnchoredChain {
+  readonly index: number;
+  readonly anchor: X509Certificate;
+}
+
+/**
+ * Undefined if the chain leads to no trusted certificate. Candidates are found by the bytes of their names, because to
+ * parse all default roots takes 17 ms; without a candidate, names are compared as RFC 5280, section 7.1 says.
+ */
+export function anchorOf(chain: readonly X509Certificate[], pem: string | undefined): AnchoredChain | undefined {
+  const key = pem ?? 'default';
+  const anchors = anchorsOf.get(key) ?? readAnchors(pem);
+  anchorsOf.set(key, anchors);
+  return findAnchor(chain, anchors, false) ?? findAnchor(chain, anchors, true);
+}
+
+interface Anchors {
+  readonly ders: readonly Buffer[];
+  /** By fingerprint: each issuer's signature is verified once. */
+  readonly known: BoundedMap<string, { readonly anchor: X509Certificate | undefined }>;
+}
+
+const anchorsOf = new BoundedMap<string, Anchors>({ maxEntries: 100 });
+
+function readAnchors(pem: string | undefined): Anchors {
+  const ders =
+    pem === undefined
+      ? getCACertificates('default').map(derOf)
+      : certificatesOf(pem).map((certificate) => certificate.raw);
+  return { ders, known: new BoundedMap({ maxEntries: 1_000 }) };
+}
+
+/** One block as Node writes it. */
+function derOf(pem: string): Buffer {
+  return Buffer.from(pem.replaceAll(/-----[^-]+-----/g, ''), 'base64');
+}
+
+function findAnchor(
+  chain: readonly X509Certificate[],
+  { ders, known }: Anchors,
+  byComparison: boolean,
+): AnchoredChain | undefined {
+  for (const [index, certificate] of chain.entries()) {
+    const key = `${byComparison} ${certificate.fingerprint256}`;
+    const anchor = (known.get(key) ?? { anchor: issuingAnchor(certificate, ders, byComparison) }).anchor;
+    known.set(key, { anchor });
+    if (anchor) return { index, anchor };
+  }
+  return undefined;
+}
+
+function issuingAnchor(
+  certificate: X509Certificate,
+  ders: readonly Buffer[],
+  byComparison: boolean,
+): X509Certificate | undefined {
+  const { raw } = certificate;
+  const issuer = readCertificateFields(raw)?.issuer;
+  if (!issuer || ders.some((der) => der.equals(raw))) return issuer && certificate;
+  const isCandidate = (der: Buffer) =>
+    byComparison ? sameName(readCertificateFields(der)?.subject ?? der, issuer) : der.includes(issuer);
+  return ders
+    .filter(isCandidate)
+    .map((der) => new X509Certificate(der))
+    .find((anchor) => isIssuedBy(certificate, anchor));
 }
 
 /** The public web's roots as Node bundles them, PEM (Mozilla's list). NODE_EXTRA_CA_CERTS does not add to it. */

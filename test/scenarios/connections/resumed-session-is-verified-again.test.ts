@@ -162,7 +162,7 @@ async function begun(maxVersion: (typeof versions)[number]) {
     cert: client.certificate + client.intermediates,
     key: client.privateKey,
   });
-  const terms = handshakeOptions('api.acme.example', context);
+  const terms = handshakeOptions('api.acme.example', context, { serverRoots: customerRoot.certificate });
   let kept: Ticket | undefined;
   const shake = async (as: HandshakeOptions, tickets: readonly Ticket[]) => {
     const store = ticketStore();

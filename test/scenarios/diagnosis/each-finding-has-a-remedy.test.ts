@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import type { ClientFacts } from '../../../core/diagnosis/client-certificate.ts';
 import { type Finding, findingCodes, type Remedy, stepOf } from '../../../core/diagnosis/diagnosis.ts';
 import { byCode, byEvidence, type RemedyContext, remediesFor } from '../../../core/diagnosis/remedies.ts';
+import { byServerReason } from '../../../core/diagnosis/server-remedies.ts';
 import { type Evidence, errorTable } from '../../../core/errors.ts';
+import { negotiationReasons } from '../../../core/tls/negotiation-failure.ts';
 
 type Case = readonly [key: string, told: readonly string[], severity?: Finding['severity']];
 
@@ -53,6 +55,7 @@ const byTheCode: readonly Case[] = [
   ['stapled-ocsp-revoked', ['customer: Replace the certificate'], 'warning'],
   ['stapled-ocsp-stale', ['customer: Make the server fetch'], 'warning'],
   ['stapled-ocsp-invalid', ['customer: Correct the OCSP response'], 'warning'],
+  ['stapled-ocsp-missing', ['customer: Enable OCSP stapling'], 'warning'],
   [
     'client-certificate-not-requested',
     [`customer: Enable client certificate verification for api.test on port 443.${page}`],
@@ -156,6 +159,36 @@ describe('the remedy of', () => {
   it('everything that has one is in these tables', () => {
     expect(byTheCode.map(([code]) => code).sort()).toEqual(Object.keys(byCode).sort());
     expect(byTheEvidence.map(([key]) => key).sort()).toEqual(Object.keys(byEvidence).sort());
+  });
+
+  // The scenarios of failures and of negotiations hold the words of each.
+  it.each(Object.entries(byServerReason))('%s, a cause at the server, is filled in', (reason, entries) => {
+    const evidence = {
+      reason,
+      subject: 'CN=a',
+      expected: 'b.test',
+      serverName: 'b.test',
+      minTlsVersion: 'TLSv1.3',
+      maxTlsVersion: 'TLSv1.3',
+    };
+    const code = negotiationReasons.some((one) => one === reason)
+      ? 'tls-negotiation-failed'
+      : 'server-certificate-invalid';
+    const named = remedies({ code, evidence });
+    const { subject: _subject, ...without } = evidence;
+    for (const all of [named, remedies({ code, evidence: without })]) {
+      expect(all.map(({ who }) => who)).toEqual(entries.map(({ who }) => who));
+      for (const remedy of all) expect(remedy.do).toMatch(/^[A-Z][^{}]+\.$/);
+    }
+    const ofAll = new Set(Object.values(byServerReason).map(([first]) => first?.do));
+    expect(ofAll.size).toBe(Object.keys(byServerReason).length);
+  });
+
+  it('a certificate in serverRoots that is at fault is the platform’s to replace', () => {
+    const evidence = { reason: 'CERT_HAS_EXPIRED', subject: 'CN=a', inServerRoots: true };
+    expectTold(remedies({ code: 'server-certificate-expired', evidence }), [
+      'platform: Replace CN=a in the serverRoots',
+    ]);
   });
 
   it.each(ofRefusals)('a refusal by %s depends on the issuers that the server names', (alertOrPage, any, ours) => {

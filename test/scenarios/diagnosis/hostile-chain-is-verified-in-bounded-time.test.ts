@@ -1,6 +1,7 @@
 // What a server's certificates make us compute is bounded, and nothing in them ends a diagnosis.
 import { createHash, sign, X509Certificate } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Destination } from '../../../core/destination/destination.ts';
 import { verifyStaple } from '../../../core/diagnosis/ocsp.ts';
 import { handshakeFailure } from '../../../core/tls/handshake-failure.ts';
 import { createIssuedBy, isIssuedBy } from '../../../core/x509/trust.ts';
@@ -112,8 +113,17 @@ it('what judging a failure stumbles over is a failure too', () => {
     unverified: true,
     ended: undefined,
   } as const;
+  const destination: Destination = {
+    host: 'localhost',
+    port: 443,
+    minTlsVersion: 'TLSv1.2',
+    maxTlsVersion: 'TLSv1.3',
+    requireMutual: false,
+    network: 'loopback',
+  };
+  const terms = { destination, serverName: 'localhost' };
   const error = Object.assign(new Error('untrusted'), { code: 'CERT_UNTRUSTED' });
-  expect(handshakeFailure(error, progress, 'localhost', Date.now).code).toBe('internal-error');
+  expect(handshakeFailure(error, progress, terms, Date.now).code).toBe('internal-error');
 });
 
 /** The authority's word that its certificate of that number is good (RFC 6960, section 4.2.1). */

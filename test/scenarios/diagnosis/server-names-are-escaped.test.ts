@@ -3,7 +3,8 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { asCountersignError, type CountersignError } from '../../../core/errors.ts';
-import { checkName, outsideDates, verificationFailure } from '../../../core/tls/server-certificate.ts';
+import { checkName } from '../../../core/tls/server-certificate.ts';
+import { outsideDates, verificationFailure } from '../../../core/tls/verification-failure.ts';
 import { codes, findings, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { ecKey, type HostileCertificate, hostile, pemOf } from '../../support/diagnosis/hostile-certificate.ts';
 import { serveTls } from '../../support/servers.ts';
@@ -31,7 +32,10 @@ describe('what a call says of', () => {
   it('a subject', () => {
     const leaf = new X509Certificate(of({ subject: evil, issuer: evil }));
     const untrusted = Object.assign(new Error('untrusted'), { code: 'CERT_UNTRUSTED' });
-    for (const error of [outsideDates(leaf, Date.now()), verificationFailure(untrusted, [leaf], Date.now())]) {
+    for (const error of [
+      outsideDates(leaf, Date.now()),
+      verificationFailure(untrusted, { chain: [leaf], serverRoots: undefined, now: Date.now() }),
+    ]) {
       expect(said(error)).toMatch(/\\+E2\\+80\\+AEgnp\.elpmaxe/);
       expect(said(error)).not.toMatch(steering);
     }

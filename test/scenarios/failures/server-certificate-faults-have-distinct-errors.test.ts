@@ -135,7 +135,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, a certificate', (versio
 
   it.each(['client', 'codeSigning'] as const)('whose usage is %s alone', async (usage) => {
     const problem = await refused('server-certificate-invalid', trial.serverWith({ usage }), { destination });
-    expect(problem.detail).toMatch(/may not be used for server authentication/);
+    expect(problem.detail).toMatch(/extended key usage of CN=api does not allow server authentication/);
+    expect(problem.evidence).toMatchObject({ reason: 'extended-key-usage', openssl: 'INVALID_PURPOSE' });
   });
 
   it('whose issuer is no authority', async () => {
@@ -143,7 +144,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, a certificate', (versio
     const notAuthority = openAuthority(leaf.certificate, leaf.privateKey, leaf.certificate, leaf.root);
     const shown = notAuthority.issue({ commonName: 'api', names: serverNames });
     const problem = await refused('server-certificate-invalid', shown, { destination });
-    expect(problem.detail).toMatch(/key usage does not include certificate signing/);
+    expect(problem.detail).toMatch(/key usage of CN=Not an Authority does not allow it to sign certificates/);
+    expect(problem.evidence).toMatchObject({ reason: 'issuer-key-usage', subject: 'CN=Not an Authority' });
   });
 
   it('with a weak signature', async () => {

@@ -1,14 +1,17 @@
 // Step 2: versions, cipher suites and names that the two sides do not share, against openssl and nginx.
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startNginx } from '../../support/nginx.ts';
 import { startOpenssl } from '../../support/openssl.ts';
 import { findPeer } from '../../support/peers.ts';
-import { privateFolder } from '../../support/program.ts';
 import { useTrial } from '../../support/trial.ts';
 
 const trial = useTrial();
+const unknownName = {
+  reason: 'unknown-name',
+  serverName: 'localhost',
+  alert: 'unrecognized_name',
+  certainty: 'observed',
+};
 
 describe.skipIf(!findPeer('openssl'))('no agreement with openssl (needs openssl)', () => {
   it.each([
@@ -18,15 +21,20 @@ describe.skipIf(!findPeer('openssl'))('no agreement with openssl (needs openssl)
     const server = await startOpenssl(trial.server, { args: [serverVersion] });
     const destination = { minTlsVersion: ours, maxTlsVersion: ours };
     const problem = await trial.fails('tls-negotiation-failed', server.port, { destination });
-    expect(problem.detail).toBe('The API server supports no TLS version that the destination allows.');
-    expect(problem.evidence).toEqual({ alert: 'protocol_version', certainty: 'observed' });
+    expect(problem.detail).toBe(
+      `The API server supports no TLS version that the destination allows (${ours} to ${ours}).`,
+    );
+    expect(problem.hint).toMatch(/^The platform must widen minTlsVersion and maxTlsVersion/);
+    const limits = { reason: 'version-limits', minTlsVersion: ours, maxTlsVersion: ours };
+    expect(problem.evidence).toEqual({ ...limits, alert: 'protocol_version', certainty: 'observed' });
   });
 
   it('on the version: the server speaks TLS 1.1 at most', async () => {
     const args = ['-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'];
     const server = await startOpenssl(trial.server, { args });
     const problem = await trial.fails('tls-negotiation-failed', server.port);
-    expect(problem.detail).toBe('The API server supports no TLS version that the destination allows.');
+    expect(problem.detail).toBe('The API server supports neither TLS 1.2 nor TLS 1.3.');
+    expect(problem.evidence).toMatchObject({ reason: 'tls-version' });
   });
 
   it.each([
@@ -50,18 +58,23 @@ describe.skipIf(!findPeer('openssl'))('no agreement with openssl (needs openssl)
     });
     const problem = await trial.fails('tls-negotiation-failed', server.port);
     expect(problem.detail).toBe('The API server has no site named localhost.');
-    expect(problem.evidence).toEqual({ alert: 'unrecognized_name', certainty: 'observed' });
+    expect(problem.evidence).toEqual(unknownName);
   });
 
-  it('on a Diffie-Hellman group that is large enough', async () => {
-    const folder = privateFolder();
-    const group = join(folder.path, 'group.pem');
-    const parameters = ['genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt', 'group:modp_1536', '-out', group];
-    execFileSync(findPeer('openssl') ?? '', parameters, { stdio: 'ignore' });
+  it.each([
+    ['RSA key exchange', 'AES128-GCM-SHA256'],
+    ['DHE', 'DHE-RSA-AES128-GCM-SHA256'],
+  ])('on anything but %s, which is not offered', async (_name, cipher) => {
     const rsa = trial.serverWith({ keyAlgorithm: 'RSA_2048' });
-    const server = await startOpenssl(rsa, { args: ['-tls1_2', '-cipher', 'DHE:@SECLEVEL=0', '-dhparam', group] });
+    const server = await startOpenssl(rsa, { args: ['-tls1_2', '-cipher', cipher, '-msg'] });
     const problem = await trial.fails('tls-negotiation-failed', server.port);
-    expect(problem.detail).toBe('The handshake failed (dh key too small).');
+    expect(problem.evidence).toEqual({ alert: 'handshake_failure', certainty: 'observed' });
+    expect(server.program.output()).not.toMatch(/ServerKeyExchange/);
+  });
+
+  it.each(['ffdhe2048', 'ffdhe3072', 'ffdhe8192'])('on a finite-field group: %s', async (group) => {
+    const server = await startOpenssl(trial.server, { args: ['-tls1_3', '-groups', group] });
+    await trial.fails('tls-negotiation-failed', server.port);
   });
 });
 
@@ -69,7 +82,7 @@ describe.skipIf(!findPeer('nginx'))('no agreement with nginx (needs nginx)', () 
   it('on the server name, which it rejects', async () => {
     const server = await startNginx(trial.server, { directives: 'ssl_reject_handshake on;' });
     const problem = await trial.fails('tls-negotiation-failed', server.port);
-    expect(problem.evidence).toEqual({ alert: 'unrecognized_name', certainty: 'observed' });
+    expect(problem.evidence).toEqual(unknownName);
   });
 
   it('on the version', async () => {

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { placeOf } from '../../../cli/import/contents.ts';
 import { reportCertificate } from '../../../core/diagnosis/certificate-report.ts';
 import { certificateRequest, newPrivateKey } from '../../../core/issuers/certificate-request.ts';
-import { outsideDates } from '../../../core/tls/server-certificate.ts';
+import { outsideDates } from '../../../core/tls/verification-failure.ts';
 import { assembleChain } from '../../../core/x509/assemble.ts';
 import { readCertificateRequest, subjectText } from '../../../core/x509/certificate.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';

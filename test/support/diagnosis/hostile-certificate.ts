@@ -13,6 +13,8 @@ export interface HostileCertificate {
   /** DNS names, as bytes. */
   readonly names?: readonly Buffer[];
   readonly isAuthority?: boolean;
+  /** Further ones: `extension(…)`. */
+  readonly extensions?: readonly Buffer[];
   /** As RFC 5280 writes it, `491231235959Z`. */
   readonly notAfter?: string;
 }
@@ -59,6 +61,7 @@ export function hostile(fields: HostileCertificate): Buffer {
   const extensions = [
     ...(names.length > 0 ? [extension('551d11', der(0x30, ...names.map((name) => der(0x82, name))))] : []),
     ...(isAuthority ? [extension('551d13', der(0x30, Buffer.from('0101ff', 'hex')))] : []),
+    ...(fields.extensions ?? []),
   ];
   const dates = der(0x30, time('250101000000Z'), time(fields.notAfter ?? '491231235959Z'));
   const tbs = der(
@@ -76,7 +79,7 @@ export function hostile(fields: HostileCertificate): Buffer {
 }
 
 export function pemOf(certificate: Buffer): string {
-  const lines = certificate.toString('base64').replace(/.{64}/g, '$&\n');
+  const lines = certificate.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
@@ -93,8 +96,9 @@ export function nameOf(commonName: string): Buffer {
   return der(0x30, der(0x31, attribute));
 }
 
-function extension(oid: string, value: Buffer): Buffer {
-  return der(0x30, der(6, Buffer.from(oid, 'hex')), der(4, value));
+/** `oid`: the content of the OBJECT IDENTIFIER in hex. */
+export function extension(oid: string, value: Buffer, isCritical = false): Buffer {
+  return der(0x30, der(6, Buffer.from(oid, 'hex')), ...(isCritical ? [der(1, Buffer.of(255))] : []), der(4, value));
 }
 
 function time(text: string): Buffer {
