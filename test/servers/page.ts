@@ -30,7 +30,7 @@ export function pageOf({ machine, rejections, results }: PageContent): string {
   return `# What real servers answer
 
 Reference: how each server answers each kind of client certificate, and what Countersign reports. The summary comes
-first.
+first. [diagnosis.md](diagnosis.md) has the step of each verdict and finding.
 
 \`npm run test:servers\` measures all cells and writes this page. \`npm test\` measures the installed servers again and
 compares them with [test/servers/expectations.ts](../test/servers/expectations.ts).
@@ -52,11 +52,8 @@ ${sections.flatMap(({ heading, members }) => members.map((name) => overview(name
 - *Revoked*: the server has the revocation lists of both authorities of the platform. *Not on the list* shows that
   another certificate still passes.
 - *Without client authentication*: the extended key usage of the certificate is server authentication only.
-- *Only on TLS 1.1*: the test first checks that the server speaks TLS 1.1.
 - A missing intermediate and an unknown root look alike to a client that has neither, so that part is \`inferred\`; that
   the server is not trusted is \`observed\`.
-- gnutls-serv listens on every interface, so it runs in its own network namespace, behind a relay.
-- For other versions of a server, \`npm test\` compares the verdict and the step only.
 
 ## Refused before any server is called
 Countersign checks an identity before it uses it ([identities.md](identities.md#what-is-checked)). The tables below
@@ -144,15 +141,15 @@ function tableOf(measured: readonly Measured[]): string {
   }
   const rows = new Map<string, string[]>();
   for (const { cell, versions, outcome } of lines.values()) {
-    const { verdict, step, reason, certainty, invocation } = outcome;
+    const { verdict, reason, certainty, invocation } = outcome;
     const call = invocation
       .replace(`, ${reason.split(', then ').at(-1)}, ${certainty}`, '')
       .replace(`, ${certainty}`, '');
-    const result = [versions.join(', '), verdict, step, reason, certainty, call].join(' | ');
+    const result = [versions.join(', '), verdict, reason, certainty, call].join(' | ');
     rows.set(result, [...(rows.get(result) ?? []), cells[cell].title]);
   }
-  return `| client certificate, or server | TLS | verdict | step | reason | certainty | a call |
-| --- | --- | --- | --- | --- | --- | --- |
+  return `| client certificate, or server | TLS | verdict | reason | certainty | a call |
+| --- | --- | --- | --- | --- | --- |
 ${[...rows].map(([result, titles]) => row([titles.join('; '), result])).join('\n')}`;
 }
 

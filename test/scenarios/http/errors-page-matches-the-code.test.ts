@@ -27,13 +27,10 @@ describe('docs/errors.md', () => {
     expect(page).toContain(`| [\`${code}\`](#${code}) | ${step ?? '–'} | ${status} | ${retryable ? 'yes' : 'no'} |\n`);
   });
 
-  it.each(codes)('%s has the same entry as the table, and says more than that', (code) => {
+  it.each(codes)('%s has an entry with its title and an explanation', (code) => {
     const section = page.split(/^## /m).find((one) => one.startsWith(`${code}\n`));
-    const [, title, status, step, retryable, text] =
-      /^\S+\n\n\*\*(.+)\.\*\* Status (\d+)(?:, step (\d))?, (not )?retryable\.\n\n([\s\S]*)$/.exec(section ?? '') ?? [];
-    expect({ title, status: Number(status), step: step && Number(step), retryable: retryable === undefined }).toEqual(
-      entryOf(code),
-    );
+    const [, title, text] = /^\S+\n\n\*\*(.+)\.\*\*\n\n([\s\S]*)$/.exec(section ?? '') ?? [];
+    expect(title).toBe(entryOf(code).title);
     expect(text?.trim().length).toBeGreaterThan(60);
   });
 
