@@ -1,4 +1,4 @@
-// docs/diagnosis.md has a line for each code, verdict and reason, and no other. command-page.test.ts checks the options.
+// docs/diagnosis.md lists exactly the codes, verdicts and reasons; command-page.test.ts checks the options.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { findingCodes } from '../../../core/diagnosis/diagnosis.ts';
