@@ -119,7 +119,8 @@ function isShared({ cell, outcome }: Measured): boolean {
 function overview(name: ServerName, heading: string, result: Result): string {
   const at = (cell: CellName, version: TlsVersion) => {
     const outcome = result?.measured.find((one) => one.cell === cell && one.version === version)?.outcome;
-    return outcome ? `${outcome.reason.split(', then ').at(-1)}, ${outcome.certainty}` : '–';
+    const certainty = outcome?.certainty === 'inferred' ? ', inferred' : '';
+    return outcome ? `${outcome.reason.split(', then ').at(-1)}${certainty}` : '–';
   };
   const anchor = heading
     .toLowerCase()
