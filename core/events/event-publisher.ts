@@ -1,9 +1,15 @@
-// Publishes certificate events of an identity to an EventBridge bus.
+// Certificate events of an identity, and the publisher that puts them on an EventBridge bus.
+
+import { X509Certificate } from 'node:crypto';
 import { clientSettings } from '../aws/client.ts';
+import { reportServerCertificate } from '../diagnosis/certificate-report.ts';
+import type { CertificateReport } from '../diagnosis/diagnosis.ts';
 import { CountersignError } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
 import { eventSource } from '../settings.ts';
 import { recordNotAnnounced } from '../telemetry/rotation-record.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { pinOf } from '../x509/certificate.ts';
 
 export type DetailType = 'Certificate Pending' | 'Certificate Rejected' | 'Certificate Activated';
 
@@ -62,4 +68,38 @@ function publishFailed(event: DetailType, reason: string): CountersignError {
   return new CountersignError('announcement-failed', `EventBridge did not accept the event "${event}": ${known}.`, {
     evidence: { reason: known, event },
   });
+}
+
+interface CertificateDetail extends CertificateReport {
+  /** Upper-case hex. */
+  readonly serialNumber: string;
+}
+
+export interface IdentityDetail {
+  readonly identity: string;
+  readonly version: string;
+  readonly certificate: CertificateDetail;
+  /** PEM, as GET …/certificate publishes it: the certificate, its intermediates in issuer order, the root. */
+  readonly chain: string;
+}
+
+export function identityDetail(identity: Identity): IdentityDetail {
+  const { name, version, certificate, intermediateCertificates, rootCertificate } = identity;
+  const leaf = new X509Certificate(certificate);
+  return {
+    identity: name,
+    version,
+    certificate: { ...reportServerCertificate(leaf, 0), serialNumber: leaf.serialNumber },
+    chain: certificate + intermediateCertificates + rootCertificate,
+  };
+}
+
+/** Of the other certificate of an event; undefined if it cannot be read. */
+export function briefDetail(certificate: X509Certificate | undefined): object | undefined {
+  if (certificate === undefined) return undefined;
+  return {
+    fingerprint256: certificate.fingerprint256,
+    pin: pinOf(certificate),
+    validTo: certificate.validToDate.toISOString(),
+  };
 }

@@ -7,8 +7,8 @@ import type { HttpResponse } from '../http/exchange.ts';
 import type { Identity } from '../identity/identity.ts';
 import { isIdentityName, requireIdentityName } from '../identity/identity.ts';
 import { bodyText } from '../json-request.ts';
-import { failureFields } from '../telemetry/failure-fields.ts';
 import { type InvocationRecord, newRecord, recordInvocation } from '../telemetry/invocation-record.ts';
+import { failureFields } from '../telemetry/telemetry.ts';
 import { type Deadline, deadlineIn, identityBefore, refreshBefore, roundMs } from '../tls/attempt.ts';
 import { admitAs, namingVersion } from './admission.ts';
 import {

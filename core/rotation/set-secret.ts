@@ -1,7 +1,7 @@
 // setSecret: publishes the pending certificate before anything presents it, so that customers who pin can prepare.
 import { X509Certificate } from 'node:crypto';
-import { briefDetail, identityDetail } from '../events/certificate-detail.ts';
 import type { DetailType } from '../events/event-publisher.ts';
+import { briefDetail, identityDetail } from '../events/event-publisher.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { StoredVersion } from '../versions/versions.ts';
 import { certificateOf, membersOf } from './current-document.ts';

@@ -1,8 +1,6 @@
 // Log lines of events outside a call: an identity that cannot be read again, an internal error.
 import type { CountersignError } from '../errors.ts';
-import { embeddedMetrics } from './embedded-metrics.ts';
-import { failureFields } from './failure-fields.ts';
-import { type Telemetry, writeLine } from './telemetry.ts';
+import { embeddedMetrics, failureFields, type Telemetry, writeLine } from './telemetry.ts';
 
 /** The identity in use is kept; an alarm watches the metric. */
 export function recordRefreshFailure(

@@ -1,8 +1,8 @@
 // What the hourly inspection of all identities leaves: two lines for each identity, one for all, with CloudWatch's
 // metrics in them.
-import { embeddedMetrics } from './embedded-metrics.ts';
-import type { FailureFields } from './failure-fields.ts';
-import { type Telemetry, writeLine } from './telemetry.ts';
+
+import type { FailureFields } from './telemetry.ts';
+import { embeddedMetrics, type Telemetry, writeLine } from './telemetry.ts';
 
 /** Names, labels and dates alone. Of what is broken or unread, the fields that say why. */
 export interface ExpiryRecord extends Partial<FailureFields> {

@@ -1,7 +1,12 @@
-// The log line of an invocation, with its metrics for CloudWatch in the same JSON.
-import { directive } from './embedded-metrics.ts';
-import type { FailureFields } from './failure-fields.ts';
-import type { ConnectionKind, Telemetry } from './telemetry.ts';
+// The log lines of invocations and diagnoses, with their metrics for CloudWatch in the same JSON.
+import {
+  type ConnectionKind,
+  directive,
+  embeddedMetrics,
+  type FailureFields,
+  type Telemetry,
+  writeLine,
+} from './telemetry.ts';
 
 type OptionalFailure = { [Field in keyof FailureFields]?: FailureFields[Field] | undefined };
 
@@ -138,4 +143,47 @@ function countsOf({ connection, earlierConnections = [] }: InvocationRecord): Ma
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   return counts;
+}
+
+/** Names and outcomes only. */
+export interface DiagnosisRecord extends Partial<FailureFields> {
+  requestId: string;
+  /** Name of the caller, where the installation knows callers. */
+  caller?: string;
+  identity?: string;
+  /** The identity's version. */
+  version?: string;
+  host?: string;
+  port?: number;
+  verdict?: string;
+  certainty?: string;
+  /** The first step that failed, as text. */
+  failedStep?: string;
+  protocol?: string;
+  /** Milliseconds. */
+  totalMs: number;
+}
+
+/**
+ * Embedded metric format: Diagnoses and diagnosisMs without dimensions, DiagnosisVerdicts by verdict. With a meter,
+ * none.
+ */
+export function recordDiagnosis(telemetry: Telemetry, record: DiagnosisRecord, now: number = Date.now()): void {
+  const level = record.code === undefined ? 'INFO' : 'WARN';
+  const { meter } = telemetry;
+  if (meter) {
+    meter.diagnosis(record);
+    writeLine(telemetry, { level, message: 'diagnosis', ...record });
+    return;
+  }
+  writeLine(telemetry, {
+    level,
+    message: 'diagnosis',
+    ...record,
+    ...embeddedMetrics(
+      now,
+      { values: { Diagnoses: 1, diagnosisMs: record.totalMs }, units: { diagnosisMs: 'Milliseconds' } },
+      record.verdict === undefined ? undefined : { values: { DiagnosisVerdicts: 1 }, dimensions: [['verdict']] },
+    ),
+  });
 }

@@ -1,7 +1,7 @@
 // The log line of a rotation step, with its metrics for CloudWatch in the same JSON.
-import { embeddedMetrics } from './embedded-metrics.ts';
-import type { FailureFields } from './failure-fields.ts';
-import { type Telemetry, writeLine } from './telemetry.ts';
+
+import type { FailureFields } from './telemetry.ts';
+import { embeddedMetrics, type Telemetry, writeLine } from './telemetry.ts';
 
 /** Names and outcomes only. */
 export interface RotationRecord extends Partial<FailureFields> {

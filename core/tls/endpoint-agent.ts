@@ -9,8 +9,8 @@ import { CountersignError } from '../errors.ts';
 import type { RequestAttempt } from './attempt.ts';
 import { dialTarget } from './dial.ts';
 import { type Handshake, type HandshakeOptions, performHandshake } from './handshake.ts';
+import { isDisconnection } from './handshake-failure.ts';
 import { type TicketStore, ticketStore } from './session-tickets.ts';
-import { readBeforeWriteErrors } from './write-errors.ts';
 
 export interface EndpointAgentOptions extends HandshakeOptions {
   /** Name of the identity, whose share of the look-ups is used. */
@@ -209,3 +209,37 @@ export class EndpointAgent extends Agent {
 }
 
 const socketsKey = 'endpoint';
+
+type WriteCallback = (error?: Error | null) => void;
+
+/**
+ * A server that refuses a large request responds, closes and so resets the connection while we still send. The write
+ * fails then, and Node closes the socket, although the kernel still has the response. So the failure of a write is held
+ * back until the reading has ended, which after a reset is as soon as everything has been read.
+ */
+export function readBeforeWriteErrors(socket: TLSSocket): void {
+  /** Reports the write's failure to the stream, which destroys the socket. */
+  let report: (() => void) | undefined;
+  let writeError: Error | undefined;
+  const hold =
+    (callback: WriteCallback): WriteCallback =>
+    (error) => {
+      if (!error || writeError || !isDisconnection(error) || socket.destroyed) return callback(error);
+      writeError = error;
+      report = () => callback(error);
+    };
+  const write = socket._write.bind(socket);
+  socket._write = (chunk, encoding, callback) => write(chunk, encoding, hold(callback));
+  const writev = socket._writev?.bind(socket);
+  if (writev) socket._writev = (chunks, callback) => writev(chunks, hold(callback));
+
+  const push = socket.push.bind(socket);
+  socket.push = (chunk, encoding) => {
+    if (chunk !== null || !report) return push(chunk, encoding);
+    report();
+    return false;
+  };
+  const destroy = socket.destroy.bind(socket);
+  // An alert says more than the failed write.
+  socket.destroy = (error) => destroy(writeError && (!error || isDisconnection(error)) ? writeError : error);
+}

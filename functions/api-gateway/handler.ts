@@ -1,7 +1,9 @@
-// The middy chain of every function behind API Gateway: request id, API call, problem document, response headers.
+// The middy chain of every function behind API Gateway, and the translation of events and results.
 import middy, { type Request } from '@middy/core';
-import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import {
+  type ApiCall,
+  type ApiResponse,
   type ApiRoute,
   type ApiSettings,
   failureResponse,
@@ -10,7 +12,43 @@ import {
   withCommonHeaders,
 } from '../../core/api.ts';
 import { CountersignError } from '../../core/errors.ts';
-import { apiCall, isHttpApiEvent, isObject, toResult } from './event.ts';
+
+/** The event has passed `isHttpApiEvent`; every other member may be anything. */
+export function apiCall(event: APIGatewayProxyEventV2, context: Context, requestId: string): ApiCall {
+  return {
+    requestId,
+    // With IAM the access log has the caller.
+    caller: undefined,
+    identity: text(event.pathParameters?.identity),
+    body: bodyOf(event),
+    stage: text(event.queryStringParameters?.stage),
+    accept: text(event.headers?.accept),
+    startedAt: performance.now(),
+    remainingMs: context.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY,
+  };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** API Gateway passes on as base64 what it does not take for text. */
+function bodyOf({ body, isBase64Encoded }: { readonly body?: unknown; readonly isBase64Encoded?: unknown }) {
+  if (typeof body !== 'string') return undefined;
+  return isBase64Encoded === true ? Buffer.from(body, 'base64') : body;
+}
+
+export function isHttpApiEvent(event: unknown): event is APIGatewayProxyEventV2 {
+  return isObject(event) && isObject(event.requestContext);
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function toResult({ status, headers, body }: ApiResponse): APIGatewayProxyStructuredResultV2 {
+  return { statusCode: status, headers: { ...headers }, body };
+}
 
 export type ApiHandler = (event: unknown, context: Context) => Promise<APIGatewayProxyStructuredResultV2>;
 

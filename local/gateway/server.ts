@@ -13,9 +13,8 @@ import { gatewayAnswer, type HttpAnswer, sendAnswer } from '../../listener/http-
 import { closeServer, listen, urlOf } from '../../listener/listen.ts';
 import { isLoopback, isLoopbackHeader } from '../../listener/loopback.ts';
 import { matchRoute, type RouteKey } from '../../listener/route.ts';
-import { toEvent } from './event.ts';
+import { toEvent, toHttpAnswer } from './event.ts';
 import { invokeFunction, type LocalFunction } from './function.ts';
-import { toHttpAnswer } from './function-result.ts';
 
 /** Source: AWS, "Quotas for configuring and running an HTTP API in API Gateway". */
 const gatewayLimits = {

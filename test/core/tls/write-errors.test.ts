@@ -3,7 +3,7 @@
 import { connect } from 'node:tls';
 import { Worker } from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
-import { readBeforeWriteErrors } from '../../../core/tls/write-errors.ts';
+import { readBeforeWriteErrors } from '../../../core/tls/endpoint-agent.ts';
 import { createAuthorities } from '../../support/stage.ts';
 
 /** Responds to the first bytes and closes with unread ones, which makes the kernel send a reset; then wakes us. */

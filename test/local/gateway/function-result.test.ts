@@ -1,6 +1,6 @@
 // What a function returns becomes the HTTP answer that API Gateway would make of it.
 import { describe, expect, it } from 'vitest';
-import { toHttpAnswer } from '../../../local/gateway/function-result.ts';
+import { toHttpAnswer } from '../../../local/gateway/event.ts';
 
 function answerTo(result: unknown) {
   const { status, headers, body } = toHttpAnswer(JSON.stringify(result));

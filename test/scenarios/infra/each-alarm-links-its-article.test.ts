@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
-import { failureFields } from '../../../core/telemetry/failure-fields.ts';
 import { recordRotation } from '../../../core/telemetry/rotation-record.ts';
+import { failureFields } from '../../../core/telemetry/telemetry.ts';
 import { synthesize } from '../../support/infra/synthesize.ts';
 import { emittedMetrics } from '../../support/telemetry/emitted.ts';
 

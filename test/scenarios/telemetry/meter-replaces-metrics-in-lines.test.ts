@@ -1,9 +1,8 @@
 // With a meter, each record goes to it, and the lines contain no metrics for CloudWatch.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
-import { recordDiagnosis } from '../../../core/telemetry/diagnosis-record.ts';
 import { recordRefreshFailure } from '../../../core/telemetry/events.ts';
-import { newRecord, recordInvocation } from '../../../core/telemetry/invocation-record.ts';
+import { newRecord, recordDiagnosis, recordInvocation } from '../../../core/telemetry/invocation-record.ts';
 import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
 
 const lines: string[] = [];

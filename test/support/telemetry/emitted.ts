@@ -1,13 +1,12 @@
 // Every metric that the functions' lines carry, taken from lines of every kind, as CloudWatch takes them in.
 import { expect } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
-import { recordDiagnosis } from '../../../core/telemetry/diagnosis-record.ts';
 import { recordRefreshFailure } from '../../../core/telemetry/events.ts';
-import { failureFields } from '../../../core/telemetry/failure-fields.ts';
 import { recordExpiry, recordInspection } from '../../../core/telemetry/inspection-record.ts';
-import { newRecord, recordInvocation } from '../../../core/telemetry/invocation-record.ts';
+import { newRecord, recordDiagnosis, recordInvocation } from '../../../core/telemetry/invocation-record.ts';
 import { recordRotation } from '../../../core/telemetry/rotation-record.ts';
 import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
+import { failureFields } from '../../../core/telemetry/telemetry.ts';
 
 export interface EmittedMetric {
   readonly name: string;
