@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Api, type Hop, startBare, startNginxHop, startOurs, writeIdentity } from './hops.ts';
 import { startPeers } from './peers.ts';
-import { median, percentile, printBars } from './table.ts';
+import { median, percentile, printBars } from './run.ts';
 
 const { values } = parseArgs({
   options: {

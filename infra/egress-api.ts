@@ -9,8 +9,8 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { callerRoutes, routes } from '../core/settings.ts';
+import { accessLogPrefix } from './countersign-stack.ts';
 import type { EgressFunction } from './egress-function.ts';
-import { accessLogPrefix } from './encryption-key.ts';
 
 export type RouteName = keyof typeof routes;
 

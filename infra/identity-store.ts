@@ -1,12 +1,33 @@
 // The secrets of identities, and the permission of functions to read them.
+import { createHash } from 'node:crypto';
 import { Aws, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, type IConstruct } from 'constructs';
 import { platformIdentity, variables } from '../core/settings.ts';
-import { constructIds } from './construct-ids.ts';
 import type { EgressFunction } from './egress-function.ts';
+
+/**
+ * An id for each name, in the given order: `acme-bank` is `AcmeBank`. Names that differ only in hyphens would have the
+ * same id, and logical ids have no hyphens: all but the first of them get a hash of the name as well.
+ */
+export function constructIds(names: Iterable<string>): ReadonlyMap<string, string> {
+  const ids = new Map<string, string>();
+  const taken = new Set<string>();
+  for (const name of new Set(names)) {
+    const plain = pascalCase(name);
+    const hash = createHash('sha256').update(name).digest('hex');
+    const id = ['', hash.slice(0, 8)].map((end) => plain + end).find((one) => !taken.has(one)) ?? plain + hash;
+    ids.set(name, id);
+    taken.add(id);
+  }
+  return ids;
+}
+
+function pascalCase(name: string): string {
+  return name.replace(/(?:^|-)([a-z0-9]?)/g, (_, first: string) => first.toUpperCase());
+}
 
 /** Staging labels that Secrets Manager manages (user guide, "Secret versions"). */
 export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';

@@ -6,9 +6,9 @@ import { CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { variables } from '../core/settings.ts';
-import { constructIds } from './construct-ids.ts';
 import type { EgressFunction } from './egress-function.ts';
 import type { IdentityStore } from './identity-store.ts';
+import { constructIds } from './identity-store.ts';
 import { type RotationSetting, renewalsOf } from './settings.ts';
 
 export interface RotationProps {

@@ -1,4 +1,5 @@
-// Recognises loopback: as an address to listen on, and as the Host of a request.
+// Loopback names and addresses, and the guard that keeps web pages away from a server on loopback.
+import type { IncomingHttpHeaders } from 'node:http';
 
 /** @param host an address to listen on: `localhost`, or an IP address without brackets */
 export function isLoopback(host: string): boolean {
@@ -16,4 +17,31 @@ export function isLoopbackHeader(header: string): boolean {
     .replace(/:\d{1,5}$/, '')
     .replace(/\.$/, '');
   return name === '[::1]' || name.endsWith('.localhost') || (name !== '::1' && isLoopback(name));
+}
+
+/**
+ * For a server on loopback. A page can reach it through its own name, once that resolves to 127.0.0.1 (DNS rebinding;
+ * visible in Host), or by a cross-origin request (visible in Origin and Sec-Fetch-Site).
+ * @param server for the error
+ * @returns one sentence, or undefined if the request is allowed
+ */
+export function loopbackRequestError(headers: IncomingHttpHeaders, server: string): string | undefined {
+  if (!isLoopbackHeader(headers.host ?? '')) return `Forbidden: ${server} answers only requests for localhost.`;
+  return crossOriginError(headers, 'http', server);
+}
+
+/** For a server with its own host name: a browser may have a client certificate that the server accepts. */
+export function crossOriginError(
+  headers: IncomingHttpHeaders,
+  scheme: 'http' | 'https',
+  server: string,
+): string | undefined {
+  if (headers.origin !== undefined && headers.origin !== `${scheme}://${headers.host ?? ''}`) {
+    return `Forbidden: ${server} rejects requests from another origin.`;
+  }
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') {
+    return `Forbidden: ${server} rejects requests from another site.`;
+  }
+  return undefined;
 }

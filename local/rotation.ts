@@ -9,10 +9,9 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { defaults } from '../core/settings.ts';
-import { identityOf } from '../core/versions/secret-ids.ts';
+import { identityOf } from '../core/versions/versions.ts';
 import { localAccountId } from './gateway/event.ts';
-import { invokeFunction, type LocalFunction } from './gateway/function.ts';
-import { localRegion } from './gateway/functions.ts';
+import { invokeFunction, type LocalFunction, localRegion } from './gateway/functions.ts';
 import type { RotationEvent, RotationFunctions } from './secrets-manager/rotation.ts';
 import type { SecretsManager } from './secrets-manager/server.ts';
 

@@ -1,6 +1,6 @@
 // Findings of a rotation benchmark: failed calls, late uses of an old certificate, connections that outlived it, and
 // times.
-import { percentile } from '../table.ts';
+import { percentile } from '../run.ts';
 import type { RotationLoad } from './rotate-under-load.ts';
 
 /**

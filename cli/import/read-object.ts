@@ -1,6 +1,6 @@
 // Recognises one ASN.1 object by its structure, and reads it: key, certificate, PKCS#12, PKCS#7.
 import { type BerElement, integerOf, oidOf, readBer, tag } from '../../core/x509/der.ts';
-import { readPkcs7 } from '../../core/x509/pkcs7.ts';
+import { readPkcs7 } from '../../core/x509/pem.ts';
 import type { Collector } from './collector.ts';
 import { readEncryptedKey } from './encrypted-key.ts';
 import { refused } from './finding.ts';

@@ -12,9 +12,14 @@ import {
 import { clientSettings } from '../../core/aws/client.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { explain } from '../../core/identity/secrets-manager.ts';
-import { requestVersionOf } from '../../core/versions/secret-ids.ts';
 import { secretList } from '../../core/versions/secret-list.ts';
-import { openVersions, type SecretState, stagingLabels, versionWithLabel } from '../../core/versions/versions.ts';
+import {
+  openVersions,
+  requestVersionOf,
+  type SecretState,
+  stagingLabels,
+  versionWithLabel,
+} from '../../core/versions/versions.ts';
 import { usageError } from '../exit-code.ts';
 import { type IdentityStore, type PendingRequest, parsePendingRequest, type Rotations } from './identity-store.ts';
 import { isSafeEndpoint, placeOf, type SecretsManagerLocation } from './store-options.ts';

@@ -5,7 +5,7 @@ import { chmod, mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'no
 import { basename, dirname, join, resolve } from 'node:path';
 import { domainToASCII } from 'node:url';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
-import { writePkcs7 } from '../../core/x509/pkcs7.ts';
+import { writePkcs7 } from '../../core/x509/pem.ts';
 import type { CommandContext } from '../context.ts';
 import { refusal, unavailable, usageError } from '../exit-code.ts';
 import { requireIdentity } from '../identity/change.ts';

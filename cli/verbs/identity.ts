@@ -129,7 +129,7 @@ function addTrustPack(identity: Command, context: CommandContext): void {
   );
 }
 
-export function addRenewal(identity: Command, context: CommandContext): void {
+function addRenewal(identity: Command, context: CommandContext): void {
   withExamples(
     withKmsKey(
       withStoreOptions(withJson(identity.command('csr <name>')))

@@ -166,7 +166,7 @@ export const byServerReason: Readonly<Record<ServerReason, readonly Entry[]>> = 
 };
 
 /** A fault in a certificate that the platform itself trusts: the customer cannot repair it. */
-export const inServerRoots: readonly Entry[] = [
+const inServerRoots: readonly Entry[] = [
   {
     who: 'platform',
     do: 'Replace {subject} in the serverRoots of the destination by the certificate that the customer’s authority uses now, after comparing its fingerprint with the customer.',

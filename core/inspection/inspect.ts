@@ -182,14 +182,14 @@ export function overdueSignsOf(
   return signs;
 }
 
-export interface CertificateTimes {
+interface CertificateTimes {
   /** Milliseconds since 1970. */
   readonly validFrom: number;
   readonly validTo: number;
 }
 
 /** Certificates that cannot be read are absent: an identity with a damaged root still has a leaf that expires. */
-export interface CertificateSet {
+interface CertificateSet {
   readonly leaf: CertificateTimes | undefined;
   /** The intermediate or root that expires first. */
   readonly issuer: CertificateTimes | undefined;
@@ -200,7 +200,7 @@ export interface CertificateSet {
 /**
  * `publicKeys` comes from `publicAuthorityKeys`. Never throws: checkIdentity decides whether the document is usable.
  */
-export function readCertificateSet(document: string, publicKeys: ReadonlySet<string>): CertificateSet {
+function readCertificateSet(document: string, publicKeys: ReadonlySet<string>): CertificateSet {
   const keys = attempt(() => parseCertificateKeys(document));
   if (keys === undefined) return { leaf: undefined, issuer: undefined, isOfPublicAuthority: false };
   const leaf = attempt(() => readCertificate(keys.certificate, 'certificate'));
@@ -221,7 +221,7 @@ export function readCertificateSet(document: string, publicKeys: ReadonlySet<str
  * must not allow client authentication (Chrome Root Program Policy 1.8), so the identity needs another issuer by then.
  * Compared by key, because a cross-signed root is a different certificate.
  */
-export function publicAuthorityKeys(roots: readonly string[] = publicRoots): ReadonlySet<string> {
+function publicAuthorityKeys(roots: readonly string[] = publicRoots): ReadonlySet<string> {
   return new Set(roots.map((root) => publicKeyIdentifier(new X509Certificate(root).publicKey)));
 }
 

@@ -5,8 +5,8 @@ import { usableParts } from '../issuers/check-issued.ts';
 import { issuedUnusable } from '../issuers/issuer-response.ts';
 import { remainingMs } from '../tls/attempt.ts';
 import { serverRefusal } from '../tls/identity-proof.ts';
-import { idempotencyTokenOf } from '../versions/secret-ids.ts';
 import {
+  idempotencyTokenOf,
   pollWithBackoff,
   type SecretState,
   type StoredVersion,

@@ -4,8 +4,13 @@ import { asCountersignError } from '../errors.ts';
 import { type RotationRecord, recordRotation } from '../telemetry/rotation-record.ts';
 import { failureFields } from '../telemetry/telemetry.ts';
 import { deadlineIn, roundMs } from '../tls/attempt.ts';
-import { identityNamed, requestVersionOf } from '../versions/secret-ids.ts';
-import { pollWithBackoff, type SecretState, stagingLabels } from '../versions/versions.ts';
+import {
+  identityNamed,
+  pollWithBackoff,
+  requestVersionOf,
+  type SecretState,
+  stagingLabels,
+} from '../versions/versions.ts';
 import { createSecret } from './create-secret.ts';
 import { finishRemaining, finishSecret } from './finish-secret.ts';
 import type { Rotation, RotationServices } from './rotation.ts';
@@ -83,7 +88,7 @@ export function parseRotationEvent(event: unknown) {
   throw rotationRefused('event-malformed', `Not a Secrets Manager rotation event: ${fault}.`, undefined);
 }
 
-export interface RotationInProgress {
+interface RotationInProgress {
   readonly identity: string;
   readonly state: SecretState;
   /** The version has AWSCURRENT already: only labels are left to remove. */
@@ -94,7 +99,7 @@ export interface RotationInProgress {
  * Throws `rotation-refused`. RotateSecret wrote the labels just before the event, so the secret is read again, for 3.1
  * s, before a label counts as missing.
  */
-export async function requireRotationInProgress(
+async function requireRotationInProgress(
   { versions, prefix, sleep }: Pick<RotationServices, 'versions' | 'prefix' | 'sleep'>,
   secretArn: string,
   token: string,

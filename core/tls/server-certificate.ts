@@ -5,8 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { CountersignError } from '../errors.ts';
 import { shownAlternativeNames } from '../x509/alternative-names.ts';
 import { inDates, pinOf, subjectText } from '../x509/certificate.ts';
-import { excludedDnsNames, isInSubtree } from '../x509/name-constraints.ts';
-import { anchorOf, isIssuedBy, trustedRoots } from '../x509/trust.ts';
+import { anchorOf, excludedDnsNames, isInSubtree, isIssuedBy, trustedRoots } from '../x509/trust.ts';
 import { outsideDates } from './verification-failure.ts';
 
 /** The expected identity of the server. */

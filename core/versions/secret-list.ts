@@ -8,8 +8,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { clientSettings } from '../aws/client.ts';
 import { explain } from '../identity/secrets-manager.ts';
-import { identityNamed } from './secret-ids.ts';
-import { stagingLabels } from './versions.ts';
+import { identityNamed, stagingLabels } from './versions.ts';
 
 export interface IdentitySecret {
   /** Name of the identity. */

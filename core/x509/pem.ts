@@ -1,7 +1,16 @@
-// PEM (RFC 7468): one reader for everything that holds PEM text, and the writer of a block.
-import { readBer, tag, X509Error } from './der.ts';
+// PEM and PKCS#7: the blocks of a text, and the certificates of a PKCS#7 structure.
+import {
+  type BerElement,
+  derElement,
+  derObjectIdentifier,
+  derSetOf,
+  oidOf,
+  oids,
+  readBer,
+  tag,
+  X509Error,
+} from './der.ts';
 import { decodeBase64, decodeText, plainPem } from './pem-text.ts';
-import { readPkcs7 } from './pkcs7.ts';
 
 export interface PemBlock {
   /** The text after BEGIN, for keys and certificates by their content: `CERTIFICATE`, `EC PRIVATE KEY`, … */
@@ -127,4 +136,33 @@ function withoutQuotes(line: string): string {
 export function writePem(label: string, der: Buffer): string {
   const lines = der.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
+}
+
+/**
+ * DER of each certificate, in their order; undefined if the content is not a SignedData. Signatures are not verified:
+ * each certificate has its own.
+ */
+export function readPkcs7(file: BerElement): readonly Buffer[] | undefined {
+  const [type, content] = file.children;
+  if (oidOf(type) !== oids.signedData) return undefined;
+  const [signedData] = content?.children ?? [];
+  // The fields before it are a version, a set and a sequence; `[1]` after it holds revocation lists.
+  const certificates = signedData?.children.find((field) => field.tag === tag.context0)?.children ?? [];
+  return certificates.filter((each) => each.tag === tag.sequence).map(({ whole }) => whole);
+}
+
+/** DER of a file that holds these certificates (DER). Windows and Java take it as a chain. */
+export function writePkcs7(certificates: readonly Buffer[]): Buffer {
+  const version1 = Buffer.of(tag.integer, 0x01, 0x01);
+  // A SET OF is sorted in DER (X.690, section 11.6): the file does not keep the order of the chain.
+  const sorted = certificates.toSorted(Buffer.compare);
+  const content = derElement(
+    tag.sequence,
+    version1,
+    derSetOf([]),
+    derElement(tag.sequence, derObjectIdentifier(oids.data)),
+    derElement(tag.context0, ...sorted),
+    derSetOf([]),
+  );
+  return derElement(tag.sequence, derObjectIdentifier(oids.signedData), derElement(tag.context0, content));
 }

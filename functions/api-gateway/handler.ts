@@ -38,15 +38,15 @@ function bodyOf({ body, isBase64Encoded }: { readonly body?: unknown; readonly i
   return isBase64Encoded === true ? Buffer.from(body, 'base64') : body;
 }
 
-export function isHttpApiEvent(event: unknown): event is APIGatewayProxyEventV2 {
+function isHttpApiEvent(event: unknown): event is APIGatewayProxyEventV2 {
   return isObject(event) && isObject(event.requestContext);
 }
 
-export function isObject(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export function toResult({ status, headers, body }: ApiResponse): APIGatewayProxyStructuredResultV2 {
+function toResult({ status, headers, body }: ApiResponse): APIGatewayProxyStructuredResultV2 {
   return { statusCode: status, headers: { ...headers }, body };
 }
 

@@ -124,7 +124,7 @@ interface RequestEvent {
 }
 
 /** They concern one connection (RFC 9110, section 7.6.1), so a gateway does not hand them on. */
-export const connectionHeaders: ReadonlySet<string> = new Set([
+const connectionHeaders: ReadonlySet<string> = new Set([
   'connection',
   'expect',
   'keep-alive',

@@ -8,13 +8,12 @@ import { answerConsole, consoleRouteOf } from '../../console/routes.ts';
 import type { Diagnosis } from '../../core/diagnosis/diagnosis.ts';
 import { routes } from '../../core/settings.ts';
 import { readBody } from '../../listener/body.ts';
-import { loopbackRequestError } from '../../listener/browser-guard.ts';
 import { gatewayAnswer, type HttpAnswer, sendAnswer } from '../../listener/http-answer.ts';
 import { closeServer, listen, urlOf } from '../../listener/listen.ts';
-import { isLoopback, isLoopbackHeader } from '../../listener/loopback.ts';
+import { isLoopback, isLoopbackHeader, loopbackRequestError } from '../../listener/loopback.ts';
 import { matchRoute, type RouteKey } from '../../listener/route.ts';
 import { toEvent, toHttpAnswer } from './event.ts';
-import { invokeFunction, type LocalFunction } from './function.ts';
+import { invokeFunction, type LocalFunction } from './functions.ts';
 
 /** Source: AWS, "Quotas for configuring and running an HTTP API in API Gateway". */
 const gatewayLimits = {

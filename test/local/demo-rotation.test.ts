@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { painter } from '../../cli/output.ts';
-import { type DemoResult, isSuccess, resultLines } from '../../local/demo-rotation/output.ts';
+import { type DemoResult, isSuccess, resultLines } from '../../local/demo-rotation/demo.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 

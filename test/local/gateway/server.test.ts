@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../../local/gateway/event.ts';
-import { type LocalFunction, maxAnswerBytes } from '../../../local/gateway/function.ts';
+import { type LocalFunction, maxAnswerBytes } from '../../../local/gateway/functions.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '../../../local/gateway/server.ts';
 
 const gateways: Gateway[] = [];

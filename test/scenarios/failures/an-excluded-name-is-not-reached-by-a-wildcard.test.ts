@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../core/errors.ts';
 import { checkConstraints } from '../../../core/tls/server-certificate.ts';
-import { excludedDnsNames, isInSubtree } from '../../../core/x509/name-constraints.ts';
+import { excludedDnsNames, isInSubtree } from '../../../core/x509/trust.ts';
 import { findings, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { extensions, type FaultyChain, faultyServer } from '../../support/diagnosis/faulty-server.ts';
 import { ecKey, hostile, pemOf } from '../../support/diagnosis/hostile-certificate.ts';

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { PutSecretValueCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from 'vitest';
 import { certificateRequest, newPrivateKey } from '../../../core/issuers/certificate-request.ts';
-import { requestVersionOf } from '../../../core/versions/secret-ids.ts';
+import { requestVersionOf } from '../../../core/versions/versions.ts';
 import { failureOf } from '../../support/identity/identities.ts';
 import { call, openPipeline, prefix } from '../../support/rotation/rotation-pipeline.ts';
 

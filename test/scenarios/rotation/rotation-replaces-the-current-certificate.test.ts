@@ -1,8 +1,7 @@
 // The four steps as Secrets Manager calls them, over the real SDK: what each leaves, and what is carried over.
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { idempotencyTokenOf, requestVersionOf } from '../../../core/versions/secret-ids.ts';
-import { openVersions } from '../../../core/versions/versions.ts';
+import { idempotencyTokenOf, openVersions, requestVersionOf } from '../../../core/versions/versions.ts';
 import { call, expectUsable, openPipeline, prefix } from '../../support/rotation/rotation-pipeline.ts';
 
 it('goes through the four steps', async () => {

@@ -2,7 +2,7 @@
 // AWSCURRENT.
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it } from 'vitest';
-import { requestVersionOf } from '../../../core/versions/secret-ids.ts';
+import { requestVersionOf } from '../../../core/versions/versions.ts';
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { destinationAt, startApi } from '../../support/connections/customer-api.ts';
 import { failureOf } from '../../support/identity/identities.ts';
