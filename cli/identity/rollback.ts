@@ -38,7 +38,9 @@ export async function rollBackIdentity(name: string, options: RollbackOptions, c
   if ((await store.rollBack(name, state.holder)) === 'changed') throw changedMeanwhile(name);
   await warnOfUnreadable(name, store, context);
   const leaf = clientOf(before);
-  const takenUp = store.rotations ? 'functions use it within 60 s' : 'countersign serve uses it within 5 s';
+  const takenUp = store.rotations
+    ? 'functions use it after at most 60 s, for GET, PUT and DELETE from the second call'
+    : 'countersign serve uses it within 5 s';
   const { paint } = context.output;
   context.output.answer(
     { identity: name, outcome: 'rolled-back', place: store.place, current: before, previous: current ?? null },

@@ -9,11 +9,12 @@ import { asCountersignError } from '../errors.ts';
 import type { IdentityCache } from '../identity/cache.ts';
 import type { Identity } from '../identity/identity.ts';
 import { isIdentityName, requireIdentityName } from '../identity/identity.ts';
+import { withNewestDestinations } from '../invocation/admission.ts';
 import { bodyText } from '../json-request.ts';
 import { type DiagnosisRecord, recordDiagnosis } from '../telemetry/invocation-record.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { failureFields } from '../telemetry/telemetry.ts';
-import { type Deadline, deadlineIn, identityBefore, refreshBefore, roundMs } from '../tls/attempt.ts';
+import { type Deadline, deadlineIn, identityBefore, refreshBefore, reloadBefore, roundMs } from '../tls/attempt.ts';
 import { assess, type Report, unusableIdentity } from './assess.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observe } from './observe.ts';
@@ -23,7 +24,7 @@ import { explainNegotiation } from './wide-offer.ts';
 
 export interface DiagnoseServices {
   readonly telemetry: Telemetry;
-  readonly identities: Pick<IdentityCache, 'get' | 'refreshing'>;
+  readonly identities: Pick<IdentityCache, 'get' | 'refreshing' | 'reload'>;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** Instead of the system's resolver. */
@@ -57,11 +58,16 @@ export function createDiagnose({ telemetry, identities, now = Date.now, lookup }
       const deadline = deadlineIn(request.timeoutMs, call.startedAt);
 
       try {
-        const identity = await identityBefore(deadline, Promise.resolve(identities.get(name)));
-        record.version = identity.version;
-        const destination = admit(target, identity.destinations);
-        const probe = probeFor(request, destination);
-        return diagnosisOf(await observeAndAssess(identity, destination, target, probe, deadline), identity);
+        const found = identities.get(name);
+        const cached = await identityBefore(deadline, Promise.resolve(found));
+        const attempt = async (identity: Identity) => {
+          record.version = identity.version;
+          const destination = admit(target, identity.destinations);
+          const probe = probeFor(request, destination);
+          return diagnosisOf(await observeAndAssess(identity, destination, target, probe, deadline), identity);
+        };
+        const reload = async () => (found === cached ? reloadBefore(deadline, identities, name) : undefined);
+        return await withNewestDestinations(cached, attempt, reload);
       } catch (thrown) {
         // An unusable identity is a verdict. An identity that does not exist or cannot be read is a problem.
         const error = asCountersignError(thrown);

@@ -45,6 +45,11 @@ export interface IdentityCache {
   refreshing(name: string): Promise<void> | undefined;
   /** Reads again now, at most once in 5 s for each identity; in between it returns the result of `get`. */
   reload(name: string): Promise<Identity>;
+  /**
+   * Milliseconds since the store was asked for the cached identity, if that is longer ago than its TTL. By the wall
+   * clock: the time during which Lambda froze the process counts.
+   */
+  overdueAge(name: string): number | undefined;
   /** Number of cached identities. */
   readonly size: number;
 }
@@ -59,6 +64,8 @@ interface Entry {
   readonly identity: Identity;
   /** SHA-256 of version and document: detects a change without a second copy of the key in memory. */
   readonly digest: string;
+  /** When the store was asked for it, in milliseconds since 1970. */
+  askedAt: number;
   /** Milliseconds since 1970. Until then `get` returns the identity; at most the end of the identity. */
   freshUntil: number;
   reloadableFrom: number;
@@ -138,7 +145,7 @@ export function createIdentityCache(options: IdentityCacheOptions): OwnIdentityC
           running.startedAt = now();
           return source.read(name, stage);
         })
-        .then((stored) => (isReplaced() ? get(name) : accept(name, stored)))
+        .then((stored) => (isReplaced() ? get(name) : accept(name, stored, running.startedAt)))
         .catch((thrown: unknown) => (isReplaced() ? get(name) : fail(name, asCountersignError(thrown))))
         .finally(() => isReplaced() || reads.delete(name)),
     };
@@ -148,19 +155,21 @@ export function createIdentityCache(options: IdentityCacheOptions): OwnIdentityC
     return running.identity;
   }
 
-  function accept(name: string, stored: StoredIdentity): Identity {
+  /** The TTL begins when the store was asked: Lambda can freeze the process while the answer is on its way. */
+  function accept(name: string, stored: StoredIdentity, askedAt: number): Identity {
     const time = now();
     const digest = createHash('sha256').update(`${stored.version}\0${stored.document}`).digest('base64');
     const held = entries.get(name);
     if (held?.digest === digest && time < held.identity.usableUntil) {
       held.missingSince = undefined;
-      keepUntil(held, time + ttlMs);
+      held.askedAt = askedAt;
+      keepUntil(held, askedAt + ttlMs);
       return held.identity;
     }
     const identity = checkIdentity(name, stored, time);
     const reloadableFrom = held?.reloadableFrom ?? 0;
-    const entry = { identity, digest, freshUntil: 0, reloadableFrom, missingSince: undefined, wasUsed: true };
-    keepUntil(entry, time + ttlMs);
+    const entry = { identity, digest, askedAt, freshUntil: 0, reloadableFrom, missingSince: undefined, wasUsed: true };
+    keepUntil(entry, askedAt + ttlMs);
     entries.set(name, entry);
     errors.delete(name);
     if (entries.size > capacity) evictOne(name);
@@ -231,6 +240,11 @@ export function createIdentityCache(options: IdentityCacheOptions): OwnIdentityC
       if (entry === undefined || time < entry.reloadableFrom) return get(name);
       entry.reloadableFrom = time + reloadCooldownMs;
       return read(name);
+    },
+    overdueAge(name) {
+      const askedAt = entries.get(name)?.askedAt;
+      const ageMs = now() - (askedAt ?? Number.POSITIVE_INFINITY);
+      return ageMs >= ttlMs ? ageMs : undefined;
     },
     drop(name) {
       reads.delete(name);

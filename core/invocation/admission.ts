@@ -5,6 +5,25 @@ import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 
+/**
+ * `destination-forbidden` is final only for the identity as the store has it now: `attempt` is made again with a changed
+ * one. `reload` is called once, and only then.
+ */
+export async function withNewestDestinations<T>(
+  identity: Identity,
+  attempt: (identity: Identity) => T | Promise<T>,
+  reload: () => Promise<Identity | undefined>,
+): Promise<T> {
+  try {
+    return await attempt(identity);
+  } catch (thrown) {
+    if (!(thrown instanceof CountersignError) || thrown.code !== 'destination-forbidden') throw thrown;
+    const newest = await reload();
+    if (newest === undefined || newest === identity) throw thrown;
+    return attempt(newest);
+  }
+}
+
 /** Throws `destination-forbidden`. */
 export function admitAs(identity: Identity, target: Target): Destination {
   try {

@@ -1,16 +1,16 @@
 // The use case of an invocation: find the identity, pass the destination guard, call the customer's API.
 import type { ApiCall, ApiRoute } from '../api.ts';
-import { parseTarget } from '../destination/target.ts';
+import { parseTarget, type Target } from '../destination/target.ts';
 import { asCountersignError, type CountersignError } from '../errors.ts';
 import { adviceFor } from '../http/advice.ts';
-import type { HttpResponse } from '../http/exchange.ts';
+import { type HttpResponse, isIdempotent } from '../http/exchange.ts';
 import type { Identity } from '../identity/identity.ts';
 import { isIdentityName, requireIdentityName } from '../identity/identity.ts';
 import { bodyText } from '../json-request.ts';
 import { type InvocationRecord, newRecord, recordInvocation } from '../telemetry/invocation-record.ts';
 import { failureFields } from '../telemetry/telemetry.ts';
-import { type Deadline, deadlineIn, identityBefore, refreshBefore, roundMs } from '../tls/attempt.ts';
-import { admitAs, namingVersion } from './admission.ts';
+import { type Deadline, deadlineIn, identityBefore, refreshBefore, reloadBefore, roundMs } from '../tls/attempt.ts';
+import { admitAs, namingVersion, withNewestDestinations } from './admission.ts';
 import {
   answerHeaders,
   encodeBody,
@@ -55,27 +55,26 @@ export function createInvoke(services: CallServices): Invoke {
       return current && previous ? Promise.all([current, previous]) : (current ?? previous);
     }
 
-    async function invoke(): Promise<InvocationResult> {
-      const target = parseTarget(request.url);
-      record.host = target.host;
-      record.port = target.port;
-      deadline = deadlineIn(request.timeoutMs, call.startedAt);
+    async function newestOf(cached: Identity, by: Deadline): Promise<Identity> {
+      await refreshBefore(by, services.identities, cached.name, 'call');
+      const now = services.identities.get(cached.name);
+      return now instanceof Promise ? identityBefore(by, now) : now;
+    }
 
-      const found = services.identities.get(request.identity);
-      const identity = found instanceof Promise ? await identityBefore(deadline, found) : found;
-      const identityMs = performance.now() - call.startedAt;
+    /** Throws `destination-forbidden` also for an address that the name resolved to: nothing was sent then. */
+    async function attempt(identity: Identity, target: Target, by: Deadline, identityMs: number) {
       record.version = identity.version;
       record.stage = identity.stage;
+      record.identityAgeMs = services.identities.overdueAge(identity.name);
       const destination = admitAs(identity, target);
-
-      const result = await callWithRetries(services, identity, target, request, deadline);
+      const result = await callWithRetries(services, identity, target, request, by);
+      const { outcome, current } = result;
       record.attempts = result.attempts;
       record.version = result.identity.version;
       record.stage = result.identity.stage;
       if (record.stage === 'AWSPREVIOUS') record.destination = destination.host;
       if (result.earlier.length > 0) record.earlierConnections = result.earlier;
       if (result.rejections > 0) record.rejections = result.rejections;
-      const { outcome } = result;
       if (outcome.handshake) {
         record.connection = outcome.connection;
         record.protocol = outcome.handshake.protocol;
@@ -90,7 +89,32 @@ export function createInvoke(services: CallServices): Invoke {
         totalMs: roundMs(performance.now() - call.startedAt),
       };
       record.timings = timings;
-      if ('failure' in outcome) throw namingVersion(outcome.failure.error, result.current);
+      if ('failure' in outcome && outcome.failure.error.code === 'destination-forbidden') {
+        throw namingVersion(outcome.failure.error, current);
+      }
+      return { ...result, timings };
+    }
+
+    async function invoke(): Promise<InvocationResult> {
+      const target = parseTarget(request.url);
+      record.host = target.host;
+      record.port = target.port;
+      deadline = deadlineIn(request.timeoutMs, call.startedAt);
+
+      const by = deadline;
+      const found = services.identities.get(request.identity);
+      let identity = found instanceof Promise ? await identityBefore(by, found) : found;
+      const wasCached = !(found instanceof Promise);
+      // A call that cannot be repeated waits for the read that `get` has started.
+      if (wasCached && !isIdempotent(request.method)) identity = await newestOf(identity, by);
+      const identityMs = performance.now() - call.startedAt;
+      const result = await withNewestDestinations(
+        identity,
+        (current) => attempt(current, target, by, identityMs),
+        async () => (wasCached ? reloadBefore(by, services.identities, identity.name) : undefined),
+      );
+      const { outcome, timings } = result;
+      if ('failure' in outcome) throw outcome.failure.error;
       record.status = outcome.answer.status;
       record.answerBytes = outcome.answer.body.length;
       return resultOf(result, outcome.answer, timings, record.requestBytes);

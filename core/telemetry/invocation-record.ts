@@ -19,6 +19,8 @@ export interface InvocationRecord extends OptionalFailure {
   /** The identity's version. */
   version?: string | undefined;
   stage?: string | undefined;
+  /** Milliseconds since the store was asked for the identity, if that is longer ago than its TTL. */
+  identityAgeMs?: number | undefined;
   host?: string | undefined;
   port?: number | undefined;
   /** `host` of the destination, for example `*`; only if AWSPREVIOUS was presented. */
@@ -50,6 +52,7 @@ export function newRecord(requestId: string): InvocationRecord {
     identity: undefined,
     version: undefined,
     stage: undefined,
+    identityAgeMs: undefined,
     host: undefined,
     port: undefined,
     destination: undefined,

@@ -73,24 +73,36 @@ export function identityBefore(deadline: Deadline, loading: Promise<Identity>): 
   });
 }
 
-/** Secrets Manager answers in 10 to 30 ms; a store that is down must not make calls slow. */
-const mostRefreshMs = 500;
+/** Milliseconds. Secrets Manager answers in 10 to 30 ms; a store that is down must not make calls slow. */
+const mostRefreshMs = { answer: 500, call: 300 } as const;
+
+/** Reads the identity anew, at most once in 5 s. Undefined if the store fails or takes longer than 300 ms. */
+export function reloadBefore(
+  deadline: Deadline,
+  identities: Pick<IdentityCache, 'reload'>,
+  name: string,
+): Promise<Identity | undefined> {
+  const unavailable = () => undefined;
+  return settleBefore(deadline, identities.reload(name).catch(unavailable), unavailable, mostRefreshMs.call);
+}
 
 /**
  * Awaited before an answer is returned: Lambda freezes the process then, and a pending read with it. A read that timed
- * out once is not awaited again: a store that hangs delays one call only.
+ * out once is not awaited again: a store that hangs delays one call only. Awaited before a call too, if that cannot be
+ * repeated with another version.
  */
 export function refreshBefore(
   deadline: Deadline,
   identities: Pick<IdentityCache, 'refreshing'>,
   name: string,
+  before: 'answer' | 'call' = 'answer',
 ): Promise<void> | undefined {
   const refreshing = identities.refreshing(name);
   if (refreshing === undefined || timedOut.has(refreshing)) return undefined;
   const late = () => {
     if (remainingMs(deadline) > 0) timedOut.add(refreshing);
   };
-  return settleBefore(deadline, refreshing, late, mostRefreshMs);
+  return settleBefore(deadline, refreshing, late, mostRefreshMs[before]);
 }
 
 const timedOut = new WeakSet<Promise<void>>();
