@@ -66,6 +66,10 @@ const lists: Entry = {
   who: 'customer',
   do: 'If the server checks revocation: load a current revocation list of each authority of the chain.',
 };
+const allowSubject: Entry = {
+  who: 'customer',
+  do: 'Check that the subject of the client certificate has access to that path.',
+};
 const rotate: Entry = { who: 'platform', do: 'Rotate the identity {identity}.' };
 
 const pagesWithOwnRemedies: Readonly<Record<string, readonly Entry[]>> = {
@@ -89,7 +93,7 @@ export function refusalRemedies(
   { evidence = {}, certainty }: Finding,
   { issuers, client }: RefusalContext,
 ): readonly Entry[] {
-  const { alert = '', page = '', handshake } = evidence;
+  const { alert = '', page = '', handshake, status } = evidence;
   const isValid = client?.isValid ?? true;
   const own = pagesWithOwnRemedies[String(page)];
   if (own) return own;
@@ -107,6 +111,8 @@ export function refusalRemedies(
     return client && !client.isForClients ? [issue, accept] : [accept, lookUp];
   }
   const log = handshake === 'complete' ? closedAfterHandshake : lookUp;
+  // 401 or 403 without a known page, behind a complete handshake.
+  if (status !== undefined && page === '') return [log, allowSubject, ...(issuers === 'ours' ? [] : trust)];
   if (issuers === 'ours') return [log, ...causesBelowKnownRoot(String(alert), client)];
   if (logFirst.has(String(alert)) || handshake === 'complete') return [log, ...trust];
   // An inferred refusal can have another reason than trust, and Go gives `bad_certificate` for every fault.

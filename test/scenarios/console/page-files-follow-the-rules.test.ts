@@ -49,7 +49,7 @@ describe('the page', () => {
     const { verdictWords } = await import(new URL('../../../console/page/words.js', import.meta.url).href);
     const source = readFileSync('core/diagnosis/diagnosis.ts', 'utf8');
     const verdicts = [...(/export type Verdict =([\s\S]*?);/.exec(source)?.[1] ?? '').matchAll(/'([a-z-]+)'/g)];
-    expect(verdicts.length).toBe(6);
+    expect(verdicts.length).toBe(7);
     for (const [, verdict] of verdicts) expect(verdictWords(verdict)[0], verdict).not.toBe(verdict);
   });
 

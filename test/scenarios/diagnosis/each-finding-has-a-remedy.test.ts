@@ -218,6 +218,17 @@ describe('the remedy of', () => {
     expectTold(remedies(inferred, { issuers: 'ours' }), [log, clock, depth, sameKey, lists]);
   });
 
+  it('a plain 403 is the log and the rules of access; to trust us only where our issuer is not named', () => {
+    const forbidden = {
+      code: 'client-certificate-rejected',
+      certainty: 'inferred',
+      evidence: { status: 403 },
+    } as const;
+    const access = 'customer: Check that the subject of the client certificate has access';
+    expectTold(remedies(forbidden), [log, access, trust]);
+    expectTold(remedies(forbidden, { issuers: 'ours' }), [log, access]);
+  });
+
   it('a time-out after our certificate is the verification of the server', () => {
     const slow = 'customer: Check why the server does not finish the verification of the client certificate';
     expectTold(remedies({ code: 'handshake-timeout', certainty: 'inferred' }), [slow]);
