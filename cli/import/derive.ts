@@ -1,7 +1,8 @@
 // Derives keys from passphrases: PBKDF2, scrypt, and the older functions of PKCS#5, PKCS#12 and OpenSSL's PEM.
 import { createHash, hash, pbkdf2, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
-import { type BerElement, type Digest, integerOf, octetsOf, oidOf, tag } from '../../core/x509/der.ts';
+import { type BerElement, integerOf, octetsOf, oidOf, tag } from '../../core/x509/der.ts';
+import type { Digest } from '../../core/x509/oids.ts';
 import { refused } from './finding.ts';
 import { type Allowance, most } from './limits.ts';
 

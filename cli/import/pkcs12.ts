@@ -1,6 +1,7 @@
 // Reads keys and certificates from PKCS#12 (RFC 7292; RFC 9579 for PBMAC1), from current and old programs.
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type BerElement, digests, integerOf, octetsOf, oidOf, oids, readOnlyBer, tag } from '../../core/x509/der.ts';
+import { type BerElement, integerOf, octetsOf, oidOf, readOnlyBer, tag } from '../../core/x509/der.ts';
+import { digests, oids } from '../../core/x509/oids.ts';
 import type { Collector } from './collector.ts';
 import {
   deriveKey,

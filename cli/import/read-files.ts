@@ -1,7 +1,6 @@
 // Reads keys and certificates from files of any format: recognised by content, bounded, every fault a finding.
 import { isEncryptedPem } from '../../core/x509/keys.ts';
-import { type PemBlock, readPem } from '../../core/x509/pem.ts';
-import { decodeBase64, decodeText, plainPem } from '../../core/x509/pem-text.ts';
+import { decodeBase64, decodeText, type PemBlock, plainPem, readPem } from '../../core/x509/pem.ts';
 import { Collector } from './collector.ts';
 import type { AskPassphrase, Contents, InputFile } from './contents.ts';
 import { readEncryptedPem } from './encrypted-key.ts';

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Identity } from '../identity/identity.ts';
 import { criticalExtensions, findExtension, inDates, issuerText, subjectText } from '../x509/certificate.ts';
-import { oids } from '../x509/der.ts';
+import { oids } from '../x509/oids.ts';
 import type { AccessAssessment } from './access-step.ts';
 import { reportCertificate } from './certificate-report.ts';
 import { type ClientReport, type Finding, warning } from './diagnosis.ts';

@@ -1,8 +1,9 @@
 // Verifies the OCSP response that a server staples to its handshake (RFC 6960).
 import { createHash, type KeyObject, verify, X509Certificate } from 'node:crypto';
 import { readCertificateFields } from '../x509/certificate.ts';
-import { type DerElement, digests, oidOf, oids, readElements, readInside, signatureDigests, tag } from '../x509/der.ts';
+import { type DerElement, oidOf, readElements, readInside, tag } from '../x509/der.ts';
 import { isWithinKeyLimits } from '../x509/keys.ts';
+import { digests, oids, signatureDigests } from '../x509/oids.ts';
 import { createIssuedBy, type IssuedBy } from '../x509/trust.ts';
 import type { StapledOcsp } from './diagnosis.ts';
 

@@ -2,8 +2,9 @@
 import type { X509Certificate } from 'node:crypto';
 import type { ServerChain } from '../tls/server-certificate.ts';
 import { findExtension, inDates, issuerText, readCertificateFields, subjectText } from '../x509/certificate.ts';
-import { oids, readElements, readInside, tag } from '../x509/der.ts';
+import { readElements, readInside, tag } from '../x509/der.ts';
 import { sameName } from '../x509/distinguished-name.ts';
+import { oids } from '../x509/oids.ts';
 import { type IssuedBy, trustedRoots } from '../x509/trust.ts';
 import type { Certainty } from './diagnosis.ts';
 

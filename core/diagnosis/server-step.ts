@@ -6,8 +6,9 @@ import { CountersignError } from '../errors.ts';
 import { checkConstraints, checkName, checkPins, type ServerChain } from '../tls/server-certificate.ts';
 import { outsideDates, renewalOf, renewalSentence } from '../tls/verification-failure.ts';
 import { daysUntil, expiresSoon, findExtension, inDates, subjectText } from '../x509/certificate.ts';
-import { oids, readInside, tag } from '../x509/der.ts';
+import { readInside, tag } from '../x509/der.ts';
 import { weaknessOf } from '../x509/keys.ts';
+import { oids } from '../x509/oids.ts';
 import { createIssuedBy, type IssuedBy } from '../x509/trust.ts';
 import { parseCertificates, reportServerCertificate } from './certificate-report.ts';
 import {

@@ -5,8 +5,9 @@ import type { KeyAlgorithm } from '../identity/renewal.ts';
 import { renewalUnusable } from '../identity/unusable.ts';
 import { alternativeNamesExtension } from '../x509/alternative-names.ts';
 import { type CertificateNames, namesOfCertificate } from '../x509/certificate.ts';
-import { derElement, derObjectIdentifier, derSetOf, oids, tag, X509Error } from '../x509/der.ts';
+import { derElement, derObjectIdentifier, derSetOf, tag, X509Error } from '../x509/der.ts';
 import { encodeName } from '../x509/distinguished-name.ts';
+import { oids } from '../x509/oids.ts';
 import { canonicalPem, writePem } from '../x509/pem.ts';
 
 export interface RequestedCertificate {

@@ -2,8 +2,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { CountersignError, type Evidence } from '../errors.ts';
 import { criticalExtensions, inDates, issuerText, readUsageFields, subjectText } from '../x509/certificate.ts';
-import { oids } from '../x509/der.ts';
 import { weaknessOf } from '../x509/keys.ts';
+import { oids } from '../x509/oids.ts';
 import { isSignedBy, trustedRoots } from '../x509/trust.ts';
 import type { ServerChain } from './server-certificate.ts';
 

@@ -7,12 +7,12 @@ import {
   derElement,
   derObjectIdentifier,
   oidOf,
-  oids,
   readElements,
   readInside,
   tag,
   X509Error,
 } from './der.ts';
+import { oids } from './oids.ts';
 
 /** The context tags of GeneralName. */
 const kinds = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 } as const;

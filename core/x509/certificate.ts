@@ -2,8 +2,9 @@
 import { createHash, createPublicKey, type KeyObject, verify, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { comparableNames, findAlternativeNames } from './alternative-names.ts';
-import { type DerElement, integerOf, oidOf, oids, readElements, readInside, signatureDigests, tag } from './der.ts';
+import { type DerElement, integerOf, oidOf, readElements, readInside, tag } from './der.ts';
 import { readName, sameName } from './distinguished-name.ts';
+import { oids, signatureDigests } from './oids.ts';
 import { readPem } from './pem.ts';
 
 /** DER or PEM of one certificate; undefined if it, its key or its dates cannot be read. */

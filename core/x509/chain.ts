@@ -1,8 +1,9 @@
 // Reads the certificates of an identity and checks its chain: order, signatures, authority, usage, strength and dates.
 import type { X509Certificate } from 'node:crypto';
 import { parseCertificate, readUsageFields, type UsageFields } from './certificate.ts';
-import { digests, oids, signatureDigests, X509Error } from './der.ts';
+import { X509Error } from './der.ts';
 import { certificateKeyFault, faultOr, keyFaultWords } from './keys.ts';
+import { digests, oids, signatureDigests } from './oids.ts';
 import { type PemBlock, pemBlocks } from './pem.ts';
 import { isIssuedBy } from './trust.ts';
 

@@ -1,6 +1,7 @@
 // Keys: bounds that are checked before OpenSSL computes with a key, and the private key of an identity.
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify, type X509Certificate } from 'node:crypto';
-import { type BerElement, octetsOf, oidOf, oids, readBer, tag, X509Error } from './der.ts';
+import { type BerElement, octetsOf, oidOf, readBer, tag, X509Error } from './der.ts';
+import { oids } from './oids.ts';
 import { type PemBlock, pemBlocks } from './pem.ts';
 
 /** The encoding of a private key: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017) or SEC1 (RFC 5915). */

@@ -3,9 +3,10 @@ import { X509Certificate } from 'node:crypto';
 import { getCACertificates, rootCertificates } from 'node:tls';
 import { BoundedMap } from '../bounded-map.ts';
 import { findExtension, readCertificateFields } from './certificate.ts';
-import { derObjectIdentifier, oids, readElements, readInside, tag } from './der.ts';
+import { derObjectIdentifier, readElements, readInside, tag } from './der.ts';
 import { sameName } from './distinguished-name.ts';
 import { isWithinKeyLimits, publicKeyIdentifier } from './keys.ts';
+import { oids } from './oids.ts';
 import { readPem } from './pem.ts';
 
 /** The signature alone, if the key of the issuer is within the limits of keys.ts. Names are not compared. */

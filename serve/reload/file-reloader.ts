@@ -1,7 +1,7 @@
 // Reloads files when they change, and keeps the last good content in use until the new files can be used.
 import { stat } from 'node:fs/promises';
 import { openFolderAbove, readRegularFile, UnsuitableFile } from '../../core/files.ts';
-import { decodeText } from '../../core/x509/pem-text.ts';
+import { decodeText } from '../../core/x509/pem.ts';
 
 export interface FileReloader<Content> {
   /** Parsed from `texts`. */

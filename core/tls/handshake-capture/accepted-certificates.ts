@@ -1,8 +1,8 @@
 // Whether our chain and key satisfy what a server's CertificateRequest asks for.
 import type { KeyObject } from 'node:crypto';
 import { readCertificateFields } from '../../x509/certificate.ts';
-import { oids } from '../../x509/der.ts';
 import { comparable, readName } from '../../x509/distinguished-name.ts';
+import { oids } from '../../x509/oids.ts';
 import type { CertificateRequest } from './capture.ts';
 
 export interface IssuerVerdict {

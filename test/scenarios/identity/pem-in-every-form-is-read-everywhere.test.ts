@@ -9,7 +9,7 @@ import { readFiles } from '../../../cli/import/read-files.ts';
 import { destinationsSchema } from '../../../core/destination/schema.ts';
 import { checkIdentity } from '../../../core/identity/check.ts';
 import { directorySource } from '../../../core/identity/directory.ts';
-import { decodeText } from '../../../core/x509/pem-text.ts';
+import { decodeText } from '../../../core/x509/pem.ts';
 import { parseTrust } from '../../../serve/reload/tls-files.ts';
 import { runCommand } from '../../support/cli/run-command.ts';
 import { makeChain, makeKeys, store } from '../../support/identity/identities.ts';
