@@ -89,7 +89,11 @@ const invocation = v.looseObject({
     cipher: v.string(),
     connection: v.string(),
     server: v.looseObject({ subject: v.string(), issuer: v.string(), validTo: v.string() }),
-    client: v.looseObject({ fingerprint256: v.string(), validTo: v.string(), version: v.string(), stage: v.string() }),
+    // 0.1 has no clientCertificateRequested, and always a client.
+    clientCertificateRequested: v.optional(v.union([v.boolean(), v.literal('unknown')])),
+    client: v.optional(
+      v.looseObject({ fingerprint256: v.string(), validTo: v.string(), version: v.string(), stage: v.string() }),
+    ),
   }),
   timings: v.looseObject({
     dnsMs: v.number(),

@@ -155,16 +155,25 @@ function exitCodeFor({ code, retryable }: Problem): ExitCode {
     : exitCodes.refused;
 }
 
+/** Of an answer without a client certificate. */
+const askedWords: Readonly<Record<string, string>> = {
+  true: 'accepts no signature algorithm of its key',
+  false: 'did not ask for one',
+  unknown: 'did not ask for one, or accepts no signature algorithm of its key',
+};
+
 /** The request is not printed, because headers contain tokens. */
 function handshakeLines(title: string, answer: InvocationResult): string[] {
   const { handshake, timings, status } = escapeStringsForTerminal(answer);
-  const { protocol, cipher, connection, server, client } = handshake;
+  const { protocol, cipher, connection, server, clientCertificateRequested: requested, client } = handshake;
   const ms = (value: number) => `${value.toFixed(1)} ms`;
   return [
     escapeForTerminal(title),
     `${protocol}, ${cipher}, ${connection} connection`,
     `server ${server.subject}, issued by ${server.issuer}, valid to ${server.validTo}`,
-    `client SHA-256 ${client.fingerprint256}, ${client.stage}, version ${client.version}, valid to ${client.validTo}`,
+    client
+      ? `client SHA-256 ${client.fingerprint256}, ${client.stage}, version ${client.version}, valid to ${client.validTo}`
+      : `no client certificate was presented; the server ${askedWords[String(requested)] ?? askedWords.unknown}`,
     `name ${ms(timings.dnsMs)}, TCP ${ms(timings.connectMs)}, TLS ${ms(timings.tlsMs)}, first byte ${ms(timings.firstByteMs)}, ${ms(timings.totalMs)} in all`,
     `HTTP ${status}`,
   ];

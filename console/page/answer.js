@@ -14,7 +14,8 @@ import { counted, date, ms } from './words.js';
  *     readonly server: {
  *       readonly subject: string, readonly issuer: string, readonly fingerprint256: string, readonly validTo: string,
  *     },
- *     readonly client: {
+ *     readonly clientCertificateRequested: boolean | 'unknown',
+ *     readonly client?: {
  *       readonly fingerprint256: string, readonly validTo: string, readonly version: string, readonly stage: string,
  *     },
  *   },
@@ -35,7 +36,7 @@ const mostShown = 200_000;
 export function answerParts(answer) {
   const { status, headers, timings, handshake, advice } = answer;
   const kind = status < 400 ? 'good' : 'warn';
-  const { protocol, cipher, connection, server, client } = handshake;
+  const { protocol, cipher, connection, server } = handshake;
   const rows = Object.entries(headers).flatMap(([name, value]) =>
     [value].flat().map((one) => /** @type {const} */ ([name, one])),
   );
@@ -66,19 +67,27 @@ export function answerParts(answer) {
       facts([
         ['Protocol', `${protocol}, ${cipher}`],
         ['Server', `${server.subject}, issued by ${server.issuer}, until ${date(server.validTo)}`],
-        [
-          'Presented',
-          el(
-            'span',
-            {},
-            `${client.stage}, until ${date(client.validTo)}, SHA-256 `,
-            el('code', {}, client.fingerprint256),
-          ),
-        ],
+        ['Presented', presented(handshake)],
       ]),
     ),
     el('details', { class: 'card more' }, el('summary', {}, counted(rows.length, 'header', 'headers')), facts(rows)),
   ];
+}
+
+/**
+ * @param {Invocation['handshake']} handshake
+ * @returns {Node}
+ */
+function presented({ client, clientCertificateRequested: requested }) {
+  if (client) {
+    const { stage, validTo, fingerprint256 } = client;
+    return el('span', {}, `${stage}, until ${date(validTo)}, SHA-256 `, el('code', {}, fingerprint256));
+  }
+  const why =
+    requested === true
+      ? 'the server accepts no signature algorithm of its key'
+      : `the server did not ask for one${requested === false ? '' : ', or accepts no signature algorithm of its key'}`;
+  return el('span', {}, `no client certificate: ${why}`);
 }
 
 /**

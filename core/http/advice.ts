@@ -1,4 +1,5 @@
 // Recognises the pages with which web servers refuse a client certificate in HTTP, after a complete handshake.
+import type { ClientCertificateUse } from '../tls/client-flight.ts';
 
 /** The statuses such pages have; 495 and 496 are nginx's own, seen where an error_page keeps them. */
 const statuses = new Set([400, 401, 403, 495, 496]);
@@ -87,6 +88,18 @@ const unprovenEnd =
 const misdirected =
   'The API server serves another site on this connection (HTTP 421), so the answer says nothing about the client certificate: the platform must set the serverName of the destination to the name of the API, or the customer must serve the name that was sent.';
 
+/** By what is known of the request for a certificate, for an answer without one. */
+function notPresented(requested: ClientCertificateUse['requested']): string {
+  if (requested === true) {
+    return 'The API server asked for a client certificate but accepts no signature algorithm of the identity’s key, so none was presented: the customer must accept one.';
+  }
+  const why =
+    requested === false
+      ? 'The API server did not ask for a client certificate, so none was presented'
+      : 'No client certificate was presented: the API server did not ask for one, or accepts no signature algorithm of the identity’s key';
+  return `${why}. If the API requires mutual TLS, the customer must request the certificate for this server name and port.`;
+}
+
 /** What Apache keeps of a request while it renegotiates (mod_ssl: SSLRenegBufferSize). A larger body gets 413. */
 const renegotiationBytes = 128 * 1024;
 
@@ -105,16 +118,19 @@ export interface AdvisedResponse {
   /** TLS 1.3 has no renegotiation. */
   readonly protocol: string;
   readonly requestBytes: number;
+  /** Absent: nothing is said about the certificate. */
+  readonly client?: ClientCertificateUse;
 }
 
-/** One sentence of advice, or undefined. */
+/** Advice for the caller, or undefined. The page of a refusal says more than the handshake. */
 export function adviceFor(response: AdvisedResponse): string | undefined {
-  const { status, body, endIsUnproven, asked, protocol, requestBytes } = response;
+  const { status, body, endIsUnproven, asked, protocol, requestBytes, client } = response;
   if (status === 421) return misdirected;
   const page = refusalPage(status, body);
   if (page) return page.advice;
   if (status === 413 && !asked && protocol === 'TLSv1.2' && requestBytes > renegotiationBytes) {
     return tooLargeToRenegotiate;
   }
-  return endIsUnproven ? unprovenEnd : undefined;
+  const parts = [client?.presented === false && notPresented(client.requested), endIsUnproven && unprovenEnd];
+  return parts.filter(Boolean).join(' ') || undefined;
 }

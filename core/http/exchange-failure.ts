@@ -22,7 +22,7 @@ export interface Failure {
 }
 
 export interface ExchangeState {
-  readonly handshake: Handshake | undefined;
+  readonly handshake: Omit<Handshake, 'client'> | undefined;
   readonly reused: boolean;
   /** Part of an answer arrived: a server does not answer a client that it rejected. */
   readonly answerBegan: boolean;

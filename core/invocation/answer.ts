@@ -22,12 +22,16 @@ export interface HandshakeReport {
     readonly fingerprint256: string;
     readonly validTo: string;
   };
-  readonly client: {
-    readonly fingerprint256: string;
-    readonly validTo: string;
-    readonly version: string;
-    readonly stage: string;
-  };
+  readonly clientCertificateRequested: boolean | 'unknown';
+  /** Present only if the certificate was sent. */
+  readonly client?:
+    | {
+        readonly fingerprint256: string;
+        readonly validTo: string;
+        readonly version: string;
+        readonly stage: string;
+      }
+    | undefined;
 }
 
 /** Milliseconds. */
@@ -80,8 +84,8 @@ const nestedSizes = Uint8Array.from({ length: 256 }, (_, byte) => {
  */
 export function invocationResponse(result: InvocationResult): ApiResponse {
   const { status, headers, body, bodyEncoding, handshake, timings, advice } = result;
-  const { protocol, cipher, connection, server, client } = handshake;
-  const text = `{"status":${status},"headers":${JSON.stringify(headers)},"body":${JSON.stringify(body)},"bodyEncoding":"${bodyEncoding}","handshake":{"protocol":"${protocol}","cipher":"${cipher}","connection":"${connection}","server":${textOf(server)},"client":${textOf(client)}},"timings":${JSON.stringify(timings)}${advice === undefined ? '' : `,"advice":${JSON.stringify(advice)}`}}`;
+  const { protocol, cipher, connection, server, clientCertificateRequested: requested, client } = handshake;
+  const text = `{"status":${status},"headers":${JSON.stringify(headers)},"body":${JSON.stringify(body)},"bodyEncoding":"${bodyEncoding}","handshake":{"protocol":"${protocol}","cipher":"${cipher}","connection":"${connection}","server":${textOf(server)},"clientCertificateRequested":${JSON.stringify(requested)}${client === undefined ? '' : `,"client":${textOf(client)}`}},"timings":${JSON.stringify(timings)}${advice === undefined ? '' : `,"advice":${JSON.stringify(advice)}`}}`;
   return jsonResponse(text);
 }
 

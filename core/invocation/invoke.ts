@@ -167,7 +167,8 @@ function resultOf(result: CallResult, answer: HttpResponse, timings: Timings, re
       cipher: handshake.cipher,
       connection,
       server: handshake.server,
-      client: clientOf(result.identity),
+      clientCertificateRequested: handshake.client.requested,
+      client: handshake.client.presented ? clientOf(result.identity) : undefined,
     },
     timings,
     advice: adviceFor({ ...answer, ...handshake, requestBytes }),
@@ -175,7 +176,7 @@ function resultOf(result: CallResult, answer: HttpResponse, timings: Timings, re
 }
 
 /** One object for each identity version, so that its JSON text is made once. */
-function clientOf(identity: Identity): HandshakeReport['client'] {
+function clientOf(identity: Identity): NonNullable<HandshakeReport['client']> {
   let client = clients.get(identity);
   if (!client) {
     const { fingerprint256, validTo, version, stage } = identity;
@@ -185,4 +186,4 @@ function clientOf(identity: Identity): HandshakeReport['client'] {
   return client;
 }
 
-const clients = new WeakMap<Identity, HandshakeReport['client']>();
+const clients = new WeakMap<Identity, NonNullable<HandshakeReport['client']>>();

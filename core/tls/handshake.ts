@@ -6,6 +6,7 @@ import type { Target } from '../destination/target.ts';
 import { CountersignError } from '../errors.ts';
 import { avoidLegacyCertificate, issuerText, subjectText } from '../x509/certificate.ts';
 import type { RequestAttempt } from './attempt.ts';
+import { bytesOut, type ClientCertificateUse, certificateUse } from './client-flight.ts';
 import { type HandshakeProgress, handshakeFailure, newHandshakeProgress } from './handshake-failure.ts';
 import { chainOf, type ServerChain, type ServerExpectation, validUntil, verifyServer } from './server-certificate.ts';
 import type { Ticket, TicketStore } from './session-tickets.ts';
@@ -27,6 +28,8 @@ export interface Handshake {
   readonly resumed: boolean;
   /** True if the server asked for a client certificate: in this handshake, in the resumed one, or since. */
   asked: boolean;
+  /** Of this handshake, of the resumed one, or of a renegotiation. */
+  client: ClientCertificateUse;
   /** True once the server is known to have read our Finished, so that it can have read a request too. */
   isFinished: boolean;
   readonly server: ServerSummary;
@@ -97,6 +100,15 @@ export function performHandshake(
     attempt.stop = () => fail(new CountersignError('handshake-timeout', 'The handshake was abandoned.'));
 
     trackServerFlight(tls, progress, attempt);
+    let sentBefore = 0;
+    tls.prependOnceListener('keylog', () => {
+      sentBefore = socket.bytesWritten;
+    });
+    const clientUse = (): ClientCertificateUse => {
+      if (ticket && tls.isSessionReused()) return ticket.client;
+      const sent = bytesOut(socket, tls);
+      return certificateUse(tls, sent === undefined ? undefined : sent - sentBefore, hasSharedAlgorithm(tls));
+    };
     // Runs before Node's own verification, which destroys the socket when it fails.
     tls.prependOnceListener('secure', () => {
       try {
@@ -117,7 +129,7 @@ export function performHandshake(
     tls.once('secureConnect', () => {
       tls.off('error', onError);
       try {
-        const handshake = conclude(tls, { name, pins, serverRoots }, progress, options);
+        const handshake = conclude(tls, { name, pins, serverRoots }, progress, options, clientUse());
         verified = progress.chain as ServerChain;
         keepTickets(tls, tickets, handshake, verified, now());
         if (!handshake.asked && handshake.protocol === 'TLSv1.2') trackRenegotiation(tls, handshake, progress);
@@ -187,7 +199,12 @@ function hasSharedAlgorithm(tls: TLSSocket): boolean {
  */
 function trackRenegotiation(tls: TLSSocket, handshake: Handshake, progress: HandshakeProgress): void {
   tls.on('keylog', () => {
-    if (hasSharedAlgorithm(tls)) handshake.asked = progress.askedLate = true;
+    if (hasSharedAlgorithm(tls)) {
+      handshake.asked = progress.askedLate = true;
+      handshake.client = { requested: true, presented: true };
+    } else if (handshake.client.requested === false) {
+      handshake.client = { requested: 'unknown', presented: false };
+    }
   });
 }
 
@@ -212,6 +229,7 @@ function conclude(
   expected: ServerExpectation,
   progress: HandshakeProgress,
   { requireMutual, now }: HandshakeOptions,
+  client: ClientCertificateUse,
 ): Handshake {
   const resumed = tls.isSessionReused();
   const protocol = tls.getProtocol() ?? '';
@@ -238,6 +256,7 @@ function conclude(
     cipher: tls.getCipher()?.standardName ?? '',
     resumed,
     asked,
+    client,
     // In TLS 1.2 the server ends a full handshake, and we end a resumed one; a resumed one verifies nothing again.
     isFinished: resumed || protocol === 'TLSv1.2',
     server: {
@@ -257,12 +276,12 @@ function keepTickets(
   chain: ServerChain,
   now: number,
 ): void {
-  const { asked, protocol } = handshake;
+  const { asked, client, protocol } = handshake;
   const until = validUntil(chain, now);
   const keep = (session: Buffer) => {
     // A server that asks for a certificate makes a ticket only once it has our Finished (RFC 8446, section 4.6.1).
     handshake.isFinished = true;
-    tickets?.keep({ session, chain, validUntil: until, asked, protocol });
+    tickets?.keep({ session, chain, validUntil: until, asked, client, protocol });
   };
   tls.on('session', keep);
   // The session of TLS 1.2 exists by now; tickets of TLS 1.3 come after the handshake (RFC 8446, section 4.6.1).

@@ -1,4 +1,5 @@
 // Session tickets of one agent, each with the server chain that was verified when its session began.
+import type { ClientCertificateUse } from './client-flight.ts';
 import type { ServerChain } from './server-certificate.ts';
 
 export interface Ticket {
@@ -8,6 +9,8 @@ export interface Ticket {
   readonly validUntil: number;
   /** True when the server asked for a client certificate in the full handshake. */
   readonly asked: boolean;
+  /** Of the full handshake. */
+  readonly client: ClientCertificateUse;
   readonly protocol: string;
 }
 

@@ -147,6 +147,7 @@ describe('an answer of the largest size', () => {
           fingerprint256: 'AA:'.repeat(32),
           validTo: '',
         },
+        clientCertificateRequested: 'unknown',
         client: { fingerprint256: 'AA:'.repeat(32), validTo: '', version: 'v'.repeat(64), stage: 'AWSCURRENT' },
       },
       timings: { identityMs: 0, dnsMs: 0, connectMs: 0, tlsMs: 0, firstByteMs: 0, totalMs: 0 },

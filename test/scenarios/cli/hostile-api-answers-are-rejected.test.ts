@@ -116,3 +116,19 @@ describe('an API whose answer has', () => {
     expect(diagnosed.out).toContain(`  customer: ${text}\n`);
   });
 });
+
+it.each([
+  [false, 'no client certificate was presented; the server did not ask for one'],
+  ['unknown', 'the server did not ask for one, or accepts no signature algorithm of its key'],
+  [true, 'the server accepts no signature algorithm of its key'],
+])('an answer without a client certificate, requested: %s, is shown', async (requested, words) => {
+  const { client: _, ...handshake } = invocation.handshake;
+  const body = { ...invocation, handshake: { ...handshake, clientCertificateRequested: requested } };
+  const { code, error } = await ask('invoke', JSON.stringify(body), ['-v']);
+  expect({ code, error }).toMatchObject({ code: 0, error: expect.stringContaining(words) });
+});
+
+it('an answer of version 0.1, with a client certificate and nothing about the request, is read', async () => {
+  const { code, error } = await ask('invoke', JSON.stringify(invocation), ['-v']);
+  expect({ code, error }).toMatchObject({ code: 0, error: expect.stringContaining('client SHA-256 AA, AWSCURRENT') });
+});

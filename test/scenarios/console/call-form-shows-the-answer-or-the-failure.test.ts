@@ -31,6 +31,14 @@ describe.skipIf(!chromium)('the call form (needs chromium)', { timeout: 60_000 }
     expect(await said(page)).toMatch(/^The API answered with HTTP 200 after/);
   });
 
+  it('says that the server did not ask for the client certificate', async () => {
+    const page = await at.open('#/call/platform');
+    await call(page, at.cloud.urlOf('one-way'));
+    const facts = await page.locator('#answer .facts').first().innerText();
+    expect(facts).toMatch(/Presented\s+no client certificate: the server did not ask for one$/);
+    expect(await page.locator('#answer .notice').innerText()).toMatch(/^The API server did not ask for a client/);
+  });
+
   it('sends method, headers and body unchanged', async () => {
     const page = await at.open('#/call/platform');
     await page.fill('#call-method', 'POST');

@@ -47,6 +47,7 @@ async function send(invocation: InvocationRequest): Promise<Buffer> {
       cipher: 'TLS_AES_128_GCM_SHA256',
       connection: 'new',
       server: {},
+      clientCertificateRequested: true,
       client: {},
     } as never,
     timings: {} as never,
