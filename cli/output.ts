@@ -87,3 +87,8 @@ export async function withProgress<Value>(
     clearTimeout(timer);
   }
 }
+
+/** Quotes an argument for a shell. */
+export function quoted(text: string): string {
+  return /^[\w/:.@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

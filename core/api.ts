@@ -1,6 +1,7 @@
 // The HTTP API without its server: what a route receives, what it returns, and the problem document of a failure.
 import { randomUUID } from 'node:crypto';
 import { asCountersignError, type CountersignError } from './errors.ts';
+import { routes } from './settings.ts';
 
 /** One request to a route. Shells (Lambda, `serve`) translate their own requests into it. */
 export interface ApiCall {
@@ -49,6 +50,8 @@ export interface ProblemDocument {
   readonly hint?: string | undefined;
   readonly retryable: boolean;
   readonly evidence?: Readonly<Record<string, unknown>> | undefined;
+  /** What to post to find the cause; its absence means that a diagnosis would find no more. */
+  readonly diagnosis?: { readonly route: string; readonly body: { readonly url: string } } | undefined;
   readonly requestId: string;
 }
 
@@ -64,6 +67,10 @@ export function problemDocument(error: CountersignError, requestId: string, docs
     hint: error.hint,
     retryable: error.retryable,
     evidence: error.evidence,
+    diagnosis: error.diagnosis && {
+      route: routes.diagnoses.replace('{identity}', error.diagnosis.identity),
+      body: { url: error.diagnosis.url },
+    },
     requestId,
   };
 }

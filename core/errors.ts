@@ -258,14 +258,22 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = table;
 /** Facts a machine can act on; never key material, certificate bodies, header values or payloads. */
 export type Evidence = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
+/** The diagnosis that finds the cause of a failed call. */
+export interface SuggestedDiagnosis {
+  readonly identity: string;
+  /** The origin: path and query of a call can be secret. */
+  readonly url: string;
+}
+
 interface ErrorDetails {
-  readonly evidence?: Evidence;
+  readonly evidence?: Evidence | undefined;
   /** Replaces the hint of the table. */
   readonly hint?: string;
   readonly retryable?: boolean;
   /** Replaces the step of the table. */
   readonly step?: Step;
   readonly cause?: unknown;
+  readonly diagnosis?: SuggestedDiagnosis | undefined;
 }
 
 /** The only error class. `message` is the detail: one sentence that can be shown to the caller. */
@@ -278,6 +286,7 @@ export class CountersignError extends Error {
   readonly hint: string;
   readonly retryable: boolean;
   readonly evidence: Evidence | undefined;
+  readonly diagnosis: SuggestedDiagnosis | undefined;
 
   constructor(code: ErrorCode, detail: string, options: ErrorDetails = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
@@ -289,6 +298,7 @@ export class CountersignError extends Error {
     this.hint = options.hint ?? entry.hint;
     this.retryable = options.retryable ?? entry.retryable;
     this.evidence = options.evidence;
+    this.diagnosis = options.diagnosis;
   }
 }
 

@@ -12,6 +12,7 @@ const problem = v.looseObject({
   hint: v.optional(v.string()),
   step: v.optional(v.number()),
   retryable: v.optional(v.boolean()),
+  diagnosis: v.optional(v.looseObject({ body: v.looseObject({ url: v.string() }) })),
 });
 
 /** A server can send some hundred certificates, each with findings. */

@@ -31,6 +31,7 @@ export interface Problem {
   readonly hint?: string | undefined;
   readonly step?: number | undefined;
   readonly retryable?: boolean | undefined;
+  readonly diagnosis?: { readonly body: { readonly url: string } } | undefined;
 }
 
 export type Result<Answer> = { readonly answer: Answer } | { readonly problem: Problem };

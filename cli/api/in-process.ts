@@ -6,6 +6,7 @@ import { asCountersignError, CountersignError } from '../../core/errors.ts';
 import type { IdentitySource } from '../../core/identity/identity.ts';
 import { readSettings, type Settings } from '../../core/settings.ts';
 import { usageError } from '../exit-code.ts';
+import { quoted } from '../output.ts';
 import { requireParentDirectory, unreadablePath } from '../store/directory-permissions.ts';
 import type { StoreLocation } from '../store/store-options.ts';
 import { toUserError } from '../store/user-error.ts';
@@ -119,9 +120,4 @@ async function directoryHint(problem: Problem, identity: string, path: string): 
     default:
       return undefined;
   }
-}
-
-/** Quotes an argument for a shell. */
-function quoted(text: string): string {
-  return /^[\w/:.@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -9,7 +9,7 @@ import { type ApiOptions, identityOption, openApi, toUrl, withApiOptions } from 
 import type { CommandContext } from '../context.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit-code.ts';
 import type { DataPart } from '../invoke/request.ts';
-import { withProgress } from '../output.ts';
+import { quoted, withProgress } from '../output.ts';
 import { collect, withExamples, withJson } from './options.ts';
 
 interface InvokeOptions extends ApiOptions {
@@ -129,6 +129,7 @@ async function invoke(
   api.close();
   if ('problem' in result) {
     reportProblem(result.problem, context);
+    if (result.problem.diagnosis && !context.isJson) output.progress(diagnoseCommand(url, identity, options));
     context.end(exitCodeFor(result.problem));
     return;
   }
@@ -144,6 +145,13 @@ async function invoke(
   if (!isFailed) return;
   if (!context.isJson) output.fail({ code: 'http-error', detail: `The API answered with HTTP ${answer.status}.` });
   context.end(exitCodes.httpError);
+}
+
+/** The line to type. The origin of the URL alone: its path and query can be secret. */
+function diagnoseCommand(url: string, identity: string, { source, api }: InvokeOptions): string {
+  const options = Object.entries({ identity: identity === platformIdentity ? undefined : identity, source, api });
+  const given = options.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(value)}`]));
+  return ['countersign diagnose', quoted(new URL(url).origin), ...given].join(' ');
 }
 
 /** 3 if the same call can succeed later. */

@@ -20,7 +20,7 @@ export class Failure extends Error {
   /**
    * @param {string} message
    * @param {{ status?: number, code?: string, step?: number, hint?: string, retryable?: boolean, evidence?: object,
-   * requestId?: string }} more
+   * diagnosis?: object, requestId?: string }} more
    */
   constructor(message, more = {}) {
     super(message);
@@ -30,6 +30,7 @@ export class Failure extends Error {
     this.hint = more.hint;
     this.retryable = more.retryable;
     this.evidence = more.evidence;
+    this.diagnosis = more.diagnosis;
     this.requestId = more.requestId;
   }
 }
@@ -89,9 +90,9 @@ function parse(text) {
  * @param {any} answer
  */
 function failureOf(status, answer) {
-  const { detail, message, code, step, hint, retryable, evidence, requestId } = answer ?? {};
+  const { detail, message, code, step, hint, retryable, evidence, diagnosis, requestId } = answer ?? {};
   const words = [detail, message].find((one) => typeof one === 'string');
   if (status < 400) return new Failure('The server answered with something that is not JSON.', { status });
-  const known = { status, code, step, hint, retryable, evidence, requestId };
+  const known = { status, code, step, hint, retryable, evidence, diagnosis, requestId };
   return new Failure(words ?? `The server answered with HTTP ${status}.`, known);
 }

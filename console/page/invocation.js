@@ -1,6 +1,6 @@
 // The form that calls an API as a bot does.
 import { answerParts } from './answer.js';
-import { ask } from './ask.js';
+import { ask, Failure } from './ask.js';
 import { byId, el, say } from './elements.js';
 import { failureCard, fieldError, hasIdentity, isUrlRight, setError, withBusyButton } from './form.js';
 import { ms } from './words.js';
@@ -39,6 +39,7 @@ async function run(onDiagnose) {
   } catch (thrown) {
     if (thisRun !== runs) return;
     if (fieldError(fieldsOf(url), thrown)) return result.replaceChildren();
+    if (!(thrown instanceof Failure) || !thrown.diagnosis) return result.replaceChildren(failureCard(thrown));
     const button = el('button', { type: 'button', class: 'plain' }, 'Diagnose this endpoint');
     button.addEventListener('click', () => onDiagnose(identity, `${new URL(url.value).origin}/`));
     result.replaceChildren(failureCard(thrown, button));

@@ -1,7 +1,7 @@
 // The use case of an invocation: find the identity, pass the destination guard, call the customer's API.
 import type { ApiCall, ApiRoute } from '../api.ts';
 import { parseTarget, type Target } from '../destination/target.ts';
-import { asCountersignError, type CountersignError } from '../errors.ts';
+import { asCountersignError, CountersignError } from '../errors.ts';
 import { adviceFor } from '../http/advice.ts';
 import { type HttpResponse, isIdempotent } from '../http/exchange.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -39,7 +39,7 @@ export function createInvoke(services: CallServices): Invoke {
     } catch (thrown) {
       const error = asCountersignError(thrown);
       Object.assign(record, failureFields(error));
-      throw error;
+      throw suggestingDiagnosis(error, request);
     } finally {
       const refreshing = deadline && refreshed(deadline, record);
       if (refreshing) await refreshing;
@@ -120,6 +120,20 @@ export function createInvoke(services: CallServices): Invoke {
       return resultOf(result, outcome.answer, timings, record.requestBytes);
     }
   };
+}
+
+/** A failure of the handshake or of the response names the diagnosis that finds its cause. */
+function suggestingDiagnosis(error: CountersignError, request: InvocationRequest): CountersignError {
+  const { code, message, step, evidence, hint, retryable, cause } = error;
+  if (step === undefined && !code.startsWith('response-')) return error;
+  const url = `https://${parseTarget(request.url).authority}/`;
+  return new CountersignError(code, message, {
+    evidence,
+    hint: `${hint} To find the cause, diagnose ${url}.`,
+    retryable,
+    cause,
+    diagnosis: { identity: request.identity, url },
+  });
 }
 
 /** `POST /v1/identities/{identity}/invocations`. A request that cannot be parsed leaves a record too. */
