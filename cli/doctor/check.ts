@@ -9,6 +9,8 @@ export interface Check {
   readonly status: CheckStatus;
   /** A sentence or a part of one, without secrets. */
   readonly detail: string;
+  /** Of a destination: its probe was sent, and answered as a granted call is. */
+  readonly isAnswered?: boolean;
   /** What to do. */
   readonly remedy?: string;
 }

@@ -1,4 +1,4 @@
-// Checks each identity of a store, and by a diagnosis without a request each destination that is a single host.
+// Checks each identity of a store, and by a diagnosis each destination that is a single host.
 import { CommanderError } from 'commander';
 import type { Destination } from '../../core/destination/destination.ts';
 import type { Diagnosis, Verdict } from '../../core/diagnosis/diagnosis.ts';
@@ -159,12 +159,14 @@ const details: Readonly<Record<Verdict, string>> = {
 };
 
 const named = 'customer: Add our authority to the client CAs of the server (countersign identity trust-pack).';
+const unproven = ' If the server accepts ours as well, set a probe of the destination to prove it.';
 
+/** Sends the probe of the destination; without one it sends no request. */
 async function checkDestination(api: Api, { identity, destination }: ReachableFrom): Promise<Check> {
-  const { host, port } = destination;
+  const { host, port, probe } = destination;
   const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const subject = `${url} as ${identity}`;
-  const result = await api.diagnose(identity, { url, probe: false, timeoutMs });
+  const result = await api.diagnose(identity, { url, ...(probe ? {} : { probe: false }), timeoutMs });
   if ('problem' in result) {
     const { detail, hint } = result.problem;
     return {
@@ -175,35 +177,58 @@ async function checkDestination(api: Api, { identity, destination }: ReachableFr
       ...(hint === undefined ? {} : { remedy: hint }),
     };
   }
-  const { verdict, totalMs, server } = result.answer;
-  // Only a request would show a server that completes every handshake and refuses in HTTP.
-  const unasked = `no request was sent; run countersign diagnose ${url}${identity === platformIdentity ? '' : ` --identity ${identity}`}`;
-  const status = statusOf(result.answer, destination);
+  const diagnosis = result.answer;
+  const { verdict, totalMs, server } = diagnosis;
+  const isGranted = verdict === 'access-granted';
+  const as = identity === platformIdentity ? '' : ` --identity ${identity}`;
+  const unasked = `no request was sent, so whether a call succeeds is not known; run countersign diagnose ${url}${as}`;
+  const status = statusOf(diagnosis, destination);
+  const isAnswered = status !== 'failure' && diagnosis.probe?.status !== undefined;
   if (status === 'ok') {
     const facts = [details[verdict], server?.protocol, `${totalMs.toFixed(0)} ms`].filter(Boolean).join(', ');
-    return { check: 'destination', subject, status, detail: `${facts}; ${unasked}` };
+    return {
+      check: 'destination',
+      subject,
+      status,
+      isAnswered,
+      detail: `${facts}; ${probe ? answerOf(diagnosis) : unasked}`,
+    };
   }
-  const isGranted = verdict === 'access-granted';
   const isOpen = isGranted || (verdict === 'access-unknown' && status === 'warning');
-  // The diagnosis has its remedy for a server that accepted a request.
-  const remedy = isGranted ? named : remedyOf(result.answer);
-  const why = [details[verdict], findingOf(result.answer)].filter(Boolean).join(': ');
+  // For a server that granted access, the diagnosis has its remedy only after a request.
+  const isUnnamed = isGranted && diagnosis.client?.issuerAccepted === false;
+  const remedy = isUnnamed ? `${named}${probe ? '' : unproven}` : remedyOf(diagnosis);
+  const why = [details[verdict], findingOf(diagnosis)].filter(Boolean).join(': ');
   return {
     check: 'destination',
     subject,
     status,
-    detail: isOpen ? `${why.replace(/\.$/, '')}; ${unasked}` : why,
+    isAnswered,
+    detail: isOpen && !probe ? `${why.replace(/\.$/, '')}; ${unasked}` : why,
     ...(remedy === undefined ? {} : { remedy }),
   };
 }
 
-function statusOf({ verdict, client, steps }: Diagnosis, { requireMutual }: ReachableFrom['destination']): CheckStatus {
-  // A server like nginx can accept every client in the handshake and refuse each request in HTTP.
-  if (verdict === 'access-granted') return client?.issuerAccepted === false ? 'warning' : 'ok';
+function answerOf({ probe }: Diagnosis): string {
+  return `${probe?.method} ${probe?.path.split('?')[0]} was answered with HTTP ${probe?.status}`;
+}
+
+/** A server like nginx can accept every client in the handshake and refuse each request in HTTP. */
+function statusOf(diagnosis: Diagnosis, { requireMutual, probe }: ReachableFrom['destination']): CheckStatus {
+  const { verdict, client, steps } = diagnosis;
   // A server that sends no ticket says nothing without a request; one whose verification hangs fails every call.
-  if (verdict === 'access-unknown') return steps.at(-1)?.status === 'failed' ? 'failure' : 'warning';
+  if (verdict === 'access-unknown') return probe || steps.at(-1)?.status === 'failed' ? 'failure' : 'warning';
   // With requireMutual every call fails there.
-  return verdict === 'not-mutual' && !requireMutual ? 'warning' : 'failure';
+  if (verdict === 'not-mutual' && !requireMutual) return 'warning';
+  if (verdict !== 'access-granted') return 'failure';
+  if (hasUnexpectedStatus(diagnosis)) return 'failure';
+  // A server that names other authorities refuses ours, unless an answer shows that it does not.
+  if (client?.issuerAccepted === false) return probe ? 'warning' : 'failure';
+  return probe && diagnosis.probe?.status === undefined ? 'warning' : 'ok';
+}
+
+function hasUnexpectedStatus({ steps }: Diagnosis): boolean {
+  return steps.some(({ findings }) => findings.some(({ code }) => code === 'probe-unexpected-status'));
 }
 
 function findingOf({ steps }: Diagnosis): string | undefined {

@@ -20,7 +20,7 @@ export function addDoctor(program: Command, context: CommandContext): void {
     .command('doctor')
     .summary('check this installation, and say how to fix it')
     .description(
-      'Checks Node, the settings, the store of identities, each identity in it, the permissions of its files, the clock, and by a handshake each destination that has one host; with --api, whether the API answers and accepts the caller. Changes nothing.\n\nExit code: 0 no failure (perhaps warnings), 1 a failure, 2 the command line is wrong.',
+      'Checks Node, the settings, the store of identities, each identity in it, the permissions of its files, the clock, and each destination that has one host, by a handshake and, if the destination has a probe, by that request; with --api, whether the API answers and accepts the caller. Changes nothing.\n\nExit code: 0 no failure (perhaps warnings), 1 a failure, 2 the command line is wrong.',
     )
     .option('--identity <name>', `with --api: the identity that the caller must be able to use (${platformIdentity})`)
     .option('--no-reach', 'do not connect to destinations');
@@ -44,7 +44,7 @@ async function doctor(options: DoctorOptions, context: CommandContext): Promise<
   output.answer({ ok: failures === 0, failures, warnings, checks }, () => [
     ...checks.flatMap((check) => linesOf(check, output.paint)),
     '',
-    summary(failures, warnings, output.paint),
+    summary(checks, failures, warnings, output.paint),
   ]);
   context.end(failures === 0 ? exitCodes.done : exitCodes.refused);
 }
@@ -128,8 +128,19 @@ function linesOf({ check, subject, status, detail, remedy }: Check, paint: Paint
   return remedy === undefined ? [line] : [line, `${' '.repeat(15)}${paint('dim', escapeForTerminal(remedy))}`];
 }
 
-function summary(failures: number, warnings: number, paint: Paint): string {
+/** "Nothing is wrong" needs an answer of each destination: a handshake does not show whether a call succeeds. */
+function summary(checks: readonly Check[], failures: number, warnings: number, paint: Paint): string {
   const count = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
   if (failures > 0) return paint('red', `${count(failures, 'failure')}, ${count(warnings, 'warning')}.`);
-  return warnings > 0 ? `Nothing is wrong; ${count(warnings, 'warning')}.` : paint('green', 'Nothing is wrong.');
+  const counted = warnings > 0 ? `; ${count(warnings, 'warning')}` : '';
+  const destinations = checks.filter(({ check }) => check === 'destination');
+  const unanswered = destinations.filter(({ isAnswered }) => !isAnswered).length;
+  if (destinations.length > 0 && unanswered === 0) {
+    return warnings > 0 ? `Nothing is wrong${counted}.` : paint('green', 'Nothing is wrong.');
+  }
+  const untried =
+    destinations.length === 0
+      ? 'No destination was tried'
+      : `No request was answered by ${unanswered} of ${count(destinations.length, 'destination')}`;
+  return `No failure was found${counted}. ${untried}: a server can complete the handshake and refuse every request.`;
 }

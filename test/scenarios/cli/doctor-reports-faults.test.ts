@@ -63,6 +63,15 @@ async function installation(): Promise<{ path: string; source: string[]; port: n
   return { path, source: ['--source', `directory:${path}`], port };
 }
 
+/** With one destination, which has that probe. */
+function probing(port: number, probe: object): string[] {
+  const { path } = privateFolder();
+  writeIdentity(path, 'platform', platformIssuer.issue({ commonName: 'p', usage: 'client' }), [
+    { host: 'localhost', port, network: 'loopback', serverRoots: customerRoot.certificate, probe },
+  ]);
+  return ['--source', `directory:${path}`];
+}
+
 /** With that certificate in place of a sound one, and no destination with one host. */
 function identityFolder(issued: ReturnType<typeof platformIssuer.issue>): string[] {
   const { path } = privateFolder();
@@ -73,17 +82,56 @@ function identityFolder(issued: ReturnType<typeof platformIssuer.issue>): string
 const inDays = (days: number) => new Date(Date.now() + days * 86_400_000);
 
 describe('countersign doctor', () => {
-  it('finds nothing wrong where nothing is', async () => {
-    const { source, port } = await installation();
+  it('finds nothing wrong where nothing is, and each destination answers its probe', async () => {
+    const { port, received } = await listen((_request, response) => response.end('ok'));
+    const source = probing(port, { path: '/health?key=secret-word' });
     const examined = await examine(source);
     expect([examined.code, examined.ok, examined.failures, examined.warnings]).toEqual([0, true, 0, 0]);
     expect(found(examined, 'ok').map(({ check }) => check)).toEqual(
       expect.arrayContaining(['node', 'settings', 'store', 'identity', 'files', 'destination']),
     );
-    expect(examined.checks.at(-1)).toMatchObject({ subject: `https://localhost:${port} as platform`, status: 'ok' });
+    expect(examined.checks.at(-1)).toMatchObject({
+      subject: `https://localhost:${port} as platform`,
+      status: 'ok',
+      isAnswered: true,
+      detail: expect.stringMatching(/^handshake done, TLSv1.3, \d+ ms; GET \/health was answered with HTTP 200$/),
+    });
+    expect(JSON.stringify(examined)).not.toContain('secret-word');
+    expect(received.length).toBe(1);
     const { code, out } = await runCommand(['doctor', ...source]);
     expect([code, out]).toEqual([0, expect.stringMatching(/^✓ node [\s\S]+\n\nNothing is wrong\.\n$/)]);
   });
+
+  it('does not say that nothing is wrong where no request was answered', async () => {
+    const { source } = await installation();
+    const untold = 'a server can complete the handshake and refuse every request.\n';
+    expect(await runCommand(['doctor', ...source])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(`No failure was found. No request was answered by 1 of 1 destination: ${untold}`),
+    });
+    expect(await runCommand(['doctor', '--no-reach', ...source])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(`No failure was found. No destination was tried: ${untold}`),
+    });
+  });
+
+  const refusal = '<html><head><title>400 The SSL certificate error</title></head></html>';
+  it.each([
+    ['with a page', 400, refusal, { path: '/' }, 1, /^it refuses the client certificate: /],
+    ['with 403', 403, 'no', { path: '/' }, 1, /^it refuses the client certificate: /],
+    ['with another status than expected', 401, 'no', { path: '/', expectStatus: 204 }, 1, /HTTP 401, not 204/],
+    ['with a status that has many reasons', 500, 'no', { path: '/' }, 1, /HTTP 500, not 200/],
+  ])(
+    'a server that completes the handshake and refuses every request, %s',
+    async (_how, status, body, probe, code, says) => {
+      const { port } = await listen((_request, response) => response.writeHead(status).end(body));
+      const source = probing(port, probe);
+      const examined = await examine(source);
+      expect([examined.code, examined.checks.at(-1)]).toMatchObject([code, { isAnswered: false }]);
+      expect(examined.checks.at(-1)?.detail).toMatch(says);
+      expect((await runCommand(['doctor', ...source])).out).not.toContain('Nothing is wrong');
+    },
+  );
 
   it('a setting that cannot be read', async () => {
     const { source } = await installation();
@@ -273,17 +321,20 @@ describe('countersign doctor', () => {
       ca: customerRoot.certificate,
     });
     const source = ['--source', `directory:${directoryFor(port)}`];
-    const warning = onlyWarning(await examine(source));
-    expect([warning.check, warning.subject]).toEqual(['destination', `https://localhost:${port} as platform`]);
-    expect(warning.detail).toMatch(/^handshake done: The server accepts certificates from .+; ours is issued by /);
-    expect(warning.detail).toContain(`; no request was sent; run countersign diagnose https://localhost:${port}`);
+    const failure = onlyFailure(await examine(source));
+    expect([failure.check, failure.subject]).toEqual(['destination', `https://localhost:${port} as platform`]);
+    expect(failure.detail).toMatch(/^handshake done: The server accepts certificates from .+; ours is issued by /);
+    expect(failure.detail).toContain('; no request was sent, so whether a call succeeds is not known; run countersign');
+    expect(failure.remedy).toMatch(/set a probe of the destination to prove it\.$/);
     expect(received).toEqual([]);
   });
 
   it('says of each handshake that was done that no request was sent', async () => {
     const { source, port } = await installation();
     const [{ detail = '' } = {}] = (await examine(source)).checks.filter(({ check }) => check === 'destination');
-    expect(detail).toMatch(/^handshake done, TLSv1.3, \d+ ms; no request was sent; run countersign diagnose https:/);
+    expect(detail).toMatch(
+      /^handshake done, TLSv1.3, \d+ ms; no request was sent, so .+; run countersign diagnose https:/,
+    );
     expect(detail.endsWith(`https://localhost:${port}`)).toBe(true);
   });
 
