@@ -21,7 +21,7 @@ export function certificateUse(tls: TLSSocket, flight: number | undefined, share
   return { requested: rest > changeCipherSpecBytes, presented: false };
 }
 
-/** Bytes that the socket has sent or will send: OpenSSL reports the end of a TLS 1.3 handshake before its last write. */
+/** Bytes that the socket has sent or will send: OpenSSL reports the end of TLS 1.3 handshakes before its last write. */
 export function bytesOut(socket: Socket, tls: TLSSocket): number | undefined {
   // Node has no public member for the bytes that OpenSSL has made and the socket has not taken yet.
   const { _handle: handle } = tls as { _handle?: { readonly writeQueueSize?: unknown } | null };
