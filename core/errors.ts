@@ -259,7 +259,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = table;
 export type Evidence = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /** The diagnosis that finds the cause of a failed call. */
-export interface SuggestedDiagnosis {
+interface SuggestedDiagnosis {
   readonly identity: string;
   /** The origin: path and query of a call can be secret. */
   readonly url: string;

@@ -36,8 +36,12 @@ describe('docs/errors.md', () => {
 
   it('shows a problem document with every member one has', () => {
     const example = JSON.parse(/```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '');
-    const { code, detail, hint, evidence, requestId } = example;
-    const error = new CountersignError(code, detail, { hint, evidence });
+    const { code, detail, hint, evidence, requestId, diagnosis } = example;
+    const error = new CountersignError(code, detail, {
+      hint,
+      evidence,
+      diagnosis: { identity: 'acme', url: diagnosis.body.url },
+    });
     const reply = problemResponse(error, requestId, 'https://countersign.example/docs/');
     expect(JSON.parse(reply.body ?? '')).toEqual(example);
     expect(Object.keys(JSON.parse(reply.body ?? ''))).toEqual(Object.keys(example));
