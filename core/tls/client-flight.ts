@@ -45,17 +45,16 @@ function bareFlight13(tls: TLSSocket): BareFlight {
   return { bytes: recordHeader + messageHeader + verifyData + 1 + 16, isExact: true };
 }
 
-/** ClientKeyExchange, ChangeCipherSpec and Finished (RFC 5246, section 7.3); undefined for RSA key exchange. */
+/** ClientKeyExchange of ECDHE and Finished (RFC 5246, section 7.3); undefined for a group that is not known here. */
 function bareFlight12(tls: TLSSocket): BareFlight | undefined {
-  const { type, name, size = 0 } = tls.getEphemeralKeyInfo() as { type?: string; name?: string; size?: number };
-  const share = type === 'DH' ? 2 + Math.ceil(size / 8) : 1 + (points[name ?? ''] ?? Number.NaN);
-  if (Number.isNaN(share)) return undefined;
+  const { name = '' } = tls.getEphemeralKeyInfo() as { name?: string };
+  const point = points[name];
+  if (point === undefined) return undefined;
   const suite = tls.getCipher().name;
-  const isExact = type === 'ECDH' && /GCM|CHACHA20/.test(suite);
-  // RFC 5288, section 3: an explicit nonce of 8. A CBC suite takes 32 more or fewer than this.
+  // RFC 5288, section 3: an explicit nonce of 8. A CBC suite takes up to 32 more or fewer than 64.
   const overhead = /CHACHA20/.test(suite) ? 16 : /GCM/.test(suite) ? 24 : 64;
   const finished = recordHeader + messageHeader + 12 + overhead;
-  return { bytes: recordHeader + messageHeader + share + finished, isExact };
+  return { bytes: recordHeader + messageHeader + 1 + point + finished, isExact: overhead !== 64 };
 }
 
 /** Bytes of a public key of each group. */

@@ -56,13 +56,6 @@ const shapes: readonly (readonly [string, readonly string[]])[] = [
     ]),
   ),
 ];
-/** Here a server that does not ask looks like one that asks with no algorithm of ours. */
-const unclear: readonly (readonly [string, readonly string[]])[] = [
-  ['CBC', ['-tls1_2', '-cipher', 'ECDHE-RSA-AES256-SHA384']],
-  ['finite fields', ['-tls1_2', '-cipher', 'DHE-RSA-AES128-GCM-SHA256']],
-  ['RSA key exchange', ['-tls1_2', '-cipher', 'AES128-GCM-SHA256']],
-];
-
 describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl)', () => {
   const rsaServer = trial.serverWith({ keyAlgorithm: 'RSA_2048' });
   const optional = ['-verify', '5'];
@@ -85,7 +78,8 @@ describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl
     }
   });
 
-  it.each(unclear)('%s: a certificate that was sent is known, and no more', async (_name, args) => {
+  it('a CBC suite: a certificate that was sent is known; not asking looks like asking for other algorithms', async () => {
+    const args = ['-tls1_2', '-cipher', 'ECDHE-RSA-AES256-SHA384'];
     const asking = await startOpenssl(rsaServer, { ...asked(optional), args: [...args, ...optional] });
     const first = (await trial.call(asking.port)).body;
     expect(first.handshake).toMatchObject({ clientCertificateRequested: true, client: { stage: 'AWSCURRENT' } });
