@@ -163,7 +163,10 @@ export function keyText(key: KeyObject): string {
   return complete.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-/** Whether the key signs for the certificate and all its parts are undamaged. True for kinds that an identity cannot have. */
+/**
+ * Whether the key signs for the certificate and all its parts are undamaged. True for kinds that an identity cannot
+ * have.
+ */
 export function isSound(key: KeyObject, certificate: X509Certificate): boolean {
   if (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'ec') return true;
   try {

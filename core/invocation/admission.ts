@@ -6,8 +6,8 @@ import { CountersignError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 
 /**
- * `destination-forbidden` is final only for the identity as the store has it now: `attempt` is made again with a changed
- * one. `reload` is called once, and only then.
+ * `destination-forbidden` is final only for the identity as the store has it now: `attempt` is made again with a
+ * changed one. `reload` is called once, and only then.
  */
 export async function withNewestDestinations<T>(
   identity: Identity,
