@@ -96,7 +96,7 @@ it('the routes of the API answer as recorded, and leave the same lines', { timeo
   const exchanges: Exchange[] = [];
   for (const request of [...apiRequests(customers), ...consoleRequests]) exchanges.push(await exchange(url, request));
   expect(await run.stop()).toBe(0);
-  const lines = linesIn(readFileSync(join(state, 'functions.log'), 'utf8'));
+  const lines = functionLines(state);
   compareRecording('local-cloud', [...sectionsOf(exchanges, lines), ...printedBy(run)], masks);
 });
 
@@ -162,6 +162,12 @@ async function failOnce(cloud: LocalCloud, identity: string, document: object, m
   await cloud.client.send(new CancelRotateSecretCommand({ SecretId }));
 }
 
+/** Secrets Manager tests a new schedule in the background, so the line of that test has no fixed place. */
+function functionLines(state: string): string[] {
+  const lines = linesIn(readFileSync(join(state, 'functions.log'), 'utf8'));
+  return lines.filter((line) => !line.includes('"outcome":"renewal-tested"'));
+}
+
 function failuresIn(log: string, identity: string): string[] {
   return linesIn(log).filter((line) => line.includes(`"identity":"${identity}"`) && line.includes('"code":"'));
 }
@@ -222,7 +228,7 @@ it('a rotation takes its steps, announces itself and fails as recorded', { timeo
   await failOnce(cloud, 'issuer-away', { renewal: { issuer: nowhere, subject: 'CN=away' } }, masks);
 
   expect(await run.stop()).toBe(0);
-  const lines = firstFailures(linesIn(readFileSync(join(state, 'functions.log'), 'utf8')));
+  const lines = firstFailures(functionLines(state));
   const events = linesIn(readFileSync(join(state, 'events.jsonl'), 'utf8'));
   const sections = [
     ...sectionsOf(exchanges, lines),

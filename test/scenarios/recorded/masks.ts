@@ -3,6 +3,7 @@
 /** Members whose value is a measured time; limits such as `timeoutMs` are compared. */
 const durations = [
   'identityMs',
+  'identityAgeMs',
   'dnsMs',
   'connectMs',
   'tlsMs',
