@@ -86,7 +86,7 @@ function assessAnswer(
   const isDoubtful = terms.issuerAccepted === false;
   const asked = `${probe.method} ${probe.path.split('?')[0]}`;
   const evidence = { status };
-  if (probe.expectStatus === status) {
+  if (probe.expectStatus === status && status !== 421 && !refusalPage(status, answer.bodyStart)) {
     const finding = note('probe-answered', `${asked} was answered with HTTP ${status}, as expected.`, evidence);
     return granted(isDoubtful ? 'inferred' : 'observed', [finding]);
   }

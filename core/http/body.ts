@@ -100,11 +100,11 @@ function endsWithTheConnection(response: IncomingMessage): boolean {
 }
 
 /**
- * What will come, where the answer says so: to HEAD and in a 304 it tells a length and sends nothing (RFC 9110, section
- * 8.6).
+ * The announced length of the body. A response to HEAD, a 204 and a 304 have no body, whatever they announce (RFC 9112,
+ * section 6.3).
  */
 function announcedBytes({ headers, statusCode }: IncomingMessage, method: string): number {
-  return method === 'HEAD' || statusCode === 304 ? 0 : Number(headers['content-length'] ?? 0);
+  return method === 'HEAD' || statusCode === 204 || statusCode === 304 ? 0 : Number(headers['content-length'] ?? 0);
 }
 
 function incomplete(response: IncomingMessage, receivedBytes: number, cause?: unknown): CountersignError {

@@ -51,6 +51,9 @@ export class ResponseFilter {
   #partial = '';
   /** The last complete header line without its end: the next one can continue it. */
   #held: string | undefined;
+  /** Continuation lines of the held line. */
+  #folded: string[] = [];
+  #foldedBytes = 0;
   #status: number | undefined;
   #length: string | undefined;
   #isChunked = false;
@@ -125,8 +128,12 @@ export class ResponseFilter {
       if (this.#held === undefined || /^(?:content-length|transfer-encoding)\s*:/i.test(this.#held)) {
         return this.#giveUp(line);
       }
-      this.#held = `${this.#held.trimEnd()} ${text.trim()}`;
       this.#repaired();
+      // Joined once, in #flush: to join each of 80,000 continuation lines takes seconds.
+      const part = text.trim();
+      this.#foldedBytes += part.length + 1;
+      if (this.#foldedBytes > maxLineBytes) return this.#giveUp(line);
+      this.#folded.push(part);
       return '';
     }
     const previous = this.#flush();
@@ -139,9 +146,12 @@ export class ResponseFilter {
   }
 
   #flush(): string {
-    const line = this.#held;
+    const first = this.#held;
     this.#held = undefined;
-    if (line === undefined) return '';
+    if (first === undefined) return '';
+    const line = this.#folded.length === 0 ? first : [first.trimEnd(), ...this.#folded].join(' ');
+    this.#folded = [];
+    this.#foldedBytes = 0;
     if (/^transfer-encoding:/i.test(line)) this.#isChunked = true;
     const length = /^content-length:[ \t]*(\d+)[ \t]*$/i.exec(line)?.[1];
     if (length !== undefined) {

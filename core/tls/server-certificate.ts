@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { CountersignError } from '../errors.ts';
 import { shownAlternativeNames } from '../x509/alternative-names.ts';
 import { inDates, pinOf, subjectText } from '../x509/certificate.ts';
-import { anchorOf, excludedDnsNames, isInSubtree, isIssuedBy, trustedRoots } from '../x509/trust.ts';
+import { anchorOf, createIssuedBy, excludedDnsNames, isInSubtree, isIssuedBy, trustedRoots } from '../x509/trust.ts';
 import { outsideDates } from './verification-failure.ts';
 
 /** The expected identity of the server. */
@@ -35,13 +35,13 @@ export function chainOf(
   const leaf = socket.getPeerX509Certificate();
   if (!leaf) return undefined;
   const chain: [X509Certificate, ...X509Certificate[]] = [leaf];
+  const unused = otherCertificates(leaf);
+  const issuedBy = createIssuedBy();
   let last = leaf;
-  for (
-    let next = last.issuerCertificate;
-    next && inDates(last, now) && chain.length < 16;
-    next = last.issuerCertificate
-  ) {
-    if (next.raw.equals(last.raw) || !isIssuedBy(last, next)) break;
+  while (inDates(last, now)) {
+    const index = unused.findIndex((one) => issuedBy(last, one));
+    const [next] = index === -1 ? [] : unused.splice(index, 1);
+    if (next === undefined) break;
     chain.push(next);
     last = next;
   }
@@ -50,6 +50,20 @@ export function chainOf(
     if (root) chain.push(root);
   }
   return chain;
+}
+
+/** The certificates that the server sent after the leaf, in its order, which can be any, without duplicates; 15 at most. */
+function otherCertificates(leaf: X509Certificate): X509Certificate[] {
+  const seen = new Set([leaf.fingerprint256]);
+  const others: X509Certificate[] = [];
+  let next = leaf.issuerCertificate;
+  for (let count = 0; next !== undefined && count < 32 && others.length < 15; count += 1) {
+    if (!seen.has(next.fingerprint256)) others.push(next);
+    seen.add(next.fingerprint256);
+    if (next === next.issuerCertificate) break;
+    next = next.issuerCertificate;
+  }
+  return others;
 }
 
 /**

@@ -47,6 +47,25 @@ describe('a wildcard below an authority that excludes', () => {
   });
 });
 
+describe('a wildcard whose chain is served', () => {
+  const host = 'test.example.localhost';
+  const stray = faultyServer({}).certificate;
+
+  it.each<readonly [string, (shown: ReturnType<typeof faultyServer>) => string]>([
+    ['with the leaf twice', ({ certificate, intermediates }) => certificate + intermediates],
+    ['with the root before the intermediate', ({ root, intermediates }) => root + intermediates],
+    ['with a stray certificate between', ({ intermediates }) => stray + intermediates],
+  ])('%s is accepted', async (_what, rest) => {
+    const shown = faultyServer({ leaf: wildcard });
+    const ca = trial.platformRoot.certificate;
+    const served = { ...shown, intermediates: rest(shown) };
+    const answer = 'HTTP/1.1 204 No Content\r\n\r\n';
+    const server = await serveHttps(served, (socket) => socket.end(answer), { rejectUnauthorized: true, ca });
+    const options = { host, destination: { serverRoots: shown.root } };
+    expect((await trial.call(server.port, options)).body).toMatchObject({ status: 204 });
+  });
+});
+
 describe('the path of a wildcard', () => {
   const shown = faultyServer({
     leaf: wildcard,
