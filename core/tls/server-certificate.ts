@@ -52,7 +52,9 @@ export function chainOf(
   return chain;
 }
 
-/** The certificates that the server sent after the leaf, in its order, which can be any, without duplicates; 15 at most. */
+/**
+ * The certificates that the server sent after the leaf, in its order, which can be any, without duplicates; 15 at most.
+ */
 function otherCertificates(leaf: X509Certificate): X509Certificate[] {
   const seen = new Set([leaf.fingerprint256]);
   const others: X509Certificate[] = [];
