@@ -132,6 +132,8 @@ function suggestingDiagnosis(error: CountersignError, request: InvocationRequest
     hint: `${hint} To find the cause, diagnose ${url}.`,
     retryable,
     cause,
+    // A time-out while the server verifies our certificate is not of the step that the table has.
+    ...(step === undefined ? {} : { step }),
     diagnosis: { identity: request.identity, url },
   });
 }

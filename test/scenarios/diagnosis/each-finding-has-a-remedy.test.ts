@@ -86,26 +86,65 @@ const byTheCode: readonly Case[] = [
   ['identity-unusable', ['platform: Store a corrected version of the identity robot']],
 ];
 
-const byTheEvidence: readonly Case[] = [
-  ['HPE_INVALID_CONSTANT', ['caller: Check that an API listens for HTTPS at api.test on port 443.']],
-  ['HPE_INVALID_VERSION', ['caller: Check that an API listens for HTTPS at api.test on port 443.']],
+/** Each reason with the finding that has it: a finding about the server can have a reason of the same name. */
+const byTheEvidence: readonly (readonly [reason: string, code: string, told: readonly string[]])[] = [
+  [
+    'HPE_INVALID_CONSTANT',
+    'response-malformed',
+    ['caller: Check that an API listens for HTTPS at api.test on port 443.'],
+  ],
+  [
+    'HPE_INVALID_VERSION',
+    'response-malformed',
+    ['caller: Check that an API listens for HTTPS at api.test on port 443.'],
+  ],
   [
     'certificate-signature',
+    'client-signature-not-accepted',
     ['customer: Accept certificates that are signed with', 'platform: Or have the identity issued'],
   ],
-  ['self-signed', ['platform: If the certificate is the right one', 'customer: Or install']],
+  [
+    'self-signed',
+    'server-certificate-untrusted',
+    ['platform: If the certificate is the right one', 'customer: Or install'],
+  ],
   [
     'unknown-root',
+    'server-certificate-untrusted',
     ['platform: Add the customer’s root CN=Issuer to the serverRoots', 'customer: Send the platform that root'],
   ],
-  ['missing-intermediate', [`customer: Serve the intermediate certificate CN=Issuer after the server’s own.${page}`]],
-  ['no-server-name', ['platform: Set the serverName of the destination to the name of the API', 'customer: Or serve']],
-  ['chain-incomplete', ['platform: Store the intermediate certificate CN=Issuer with the identity robot.']],
-  ['extended-key-usage', ['platform: Issue the identity with clientAuth in the extended key usage of CN=a.']],
-  ['critical-extension', ['platform: Issue the identity without the critical extension 1.2.3']],
-  ['name-constraints', ['platform: Issue the identity with names that the name constraints of CN=a permit']],
-  ['chain-depth', [`customer: Allow 2 intermediate certificates`]],
-  ['key-type', ['platform: Issue the identity with a key that every server accepts']],
+  [
+    'missing-intermediate',
+    'server-certificate-untrusted',
+    [`customer: Serve the intermediate certificate CN=Issuer after the server’s own.${page}`],
+  ],
+  [
+    'no-server-name',
+    'misdirected-request',
+    ['platform: Set the serverName of the destination to the name of the API', 'customer: Or serve'],
+  ],
+  [
+    'chain-incomplete',
+    'client-certificate-suspect',
+    ['platform: Store the intermediate certificate CN=Issuer with the identity robot.'],
+  ],
+  [
+    'extended-key-usage',
+    'client-certificate-suspect',
+    ['platform: Issue the identity with clientAuth in the extended key usage of CN=a.'],
+  ],
+  [
+    'critical-extension',
+    'client-certificate-suspect',
+    ['platform: Issue the identity without the critical extension 1.2.3'],
+  ],
+  [
+    'name-constraints',
+    'client-certificate-suspect',
+    ['platform: Issue the identity with names that the name constraints of CN=a permit'],
+  ],
+  ['chain-depth', 'client-certificate-suspect', [`customer: Allow 2 intermediate certificates`]],
+  ['key-type', 'client-certificate-suspect', ['platform: Issue the identity with a key that every server accepts']],
 ];
 
 /** For each alert and page: by a server that names any issuer, and by one that names ours. */
@@ -152,8 +191,8 @@ describe('the remedy of', () => {
     );
   });
 
-  it.each(byTheEvidence.map((row) => [row[0], row] as const))('%s', (key, [, told]) => {
-    expectTold(remedies({ code: 'server-certificate-untrusted', evidence: evidenceOf(key) }), told);
+  it.each(byTheEvidence)('%s of %s', (reason, code, told) => {
+    expectTold(remedies({ code, evidence: evidenceOf(reason) }), told);
   });
 
   it('everything that has one is in these tables', () => {
