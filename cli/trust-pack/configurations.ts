@@ -23,7 +23,7 @@ const page = join(import.meta.dirname, '../../docs/customers.md');
 /** For a subject that has no certain form. It stands in a comment, so it accepts no caller. */
 const subjectPlaceholder = 'THE SUBJECT AS THIS SERVER WRITES IT';
 
-/** Sentences of the page that do not apply inside a pack, and their replacements. */
+/** Sentences of the page that do not apply inside a pack, and their replacements. A blank also matches a line break. */
 const rewritten: readonly (readonly [RegExp, string])[] = [
   [
     /^The platform gives you its certificates as one PEM text[\s\S]*?proves nothing:$/m,
@@ -56,7 +56,10 @@ export async function configurationFiles(server: CustomerServer): Promise<readon
     const opening = file.opening.replaceAll('FOLDER', server.folder);
     return [[file.name, `${opening}\n${withListen(language, localized(block, language, server), server)}`] as const];
   });
-  const ours = rewritten.reduce((whole, [sentence, instead]) => whole.replace(sentence, () => instead), text);
+  const ours = rewritten.reduce((whole, [sentence, instead]) => {
+    const acrossLines = new RegExp(sentence.source.replaceAll(' ', '\\s+'), sentence.flags);
+    return whole.replace(acrossLines, () => instead);
+  }, text);
   const local = ours.split(/^(?=```)/m).map((part) => localized(part, /^```(\w+)/.exec(part)?.[1] ?? '', server));
   return [...files, ['for-your-server.md', local.join('').replace(/\[([^\]]+)\]\([^)\s]+\)/g, '$1')]];
 }

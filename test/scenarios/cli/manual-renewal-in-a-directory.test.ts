@@ -168,7 +168,9 @@ describe('the next certificate', () => {
       const ran = await json(['complete', 'acme', '--certificate', file]);
       expect([ran.code, ran.answer.outcome, ran.answer.findings[0].code]).toEqual([1, 'refused', code]);
       if (code === 'key-without-certificate')
-        expect(ran.answer.findings[0].sentence).toContain('The private key in the request that waits belongs to none');
+        expect(ran.answer.findings[0].sentence).toContain(
+          'The private key in the request that waits does not belong to any certificate',
+        );
       if (text === answer.certificateRequest) expect(ran.answer.findings[1].code).toBe('certificate-request');
     }
     expect(contentsOf(directory)).toEqual(before);

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Ground, ground, issue } from '../../support/cli/identity-ground.ts';
+import { contentsOf, type Ground, ground, issue } from '../../support/cli/identity-ground.ts';
 import { runCommand } from '../../support/cli/run-command.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -119,17 +119,21 @@ describe.skipIf(!isRoot)('root in a directory of another user (needs root)', () 
     expect((await change(on)).answer.error).toMatchObject({ code: 'open-directory' });
     chmodSync(on.directory, 0o755);
     expect((await change(on)).code).toBe(0);
-    for (const [path, mode, uid] of [
-      ['acme', 0o770, 0],
-      ['acme', 0o700, unprivileged],
-      ['.countersign', 0o770, 0],
-      ['..', 0o777, 0],
+    for (const [path, mode, uid, code] of [
+      ['acme', 0o770, 0, 'open-directory'],
+      ['acme', 0o700, unprivileged, 'open-directory'],
+      ['.countersign', 0o770, 0, 'open-directory'],
+      ['..', 0o775, 0, 'open-directory'],
+      // Below a folder in which every user can replace files, the identity is refused when it is read.
+      ['..', 0o777, 0, 'identity-unusable'],
     ] as const) {
       const place = join(on.directory, path);
       const before = statSync(place);
       chownSync(place, uid, 0);
       chmodSync(place, mode);
-      expect((await change(on, 'c.example')).answer.error, `${path} ${mode}`).toMatchObject({ code: 'open-directory' });
+      const unchanged = contentsOf(on.directory);
+      expect((await change(on, 'c.example')).answer.error, `${path} ${mode}`).toMatchObject({ code });
+      expect(contentsOf(on.directory)).toEqual(unchanged);
       // Looking is not changing.
       expect((await on.identity(['list'])).code).toBe(0);
       chownSync(place, before.uid, before.gid);
