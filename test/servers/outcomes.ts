@@ -36,7 +36,7 @@ export const neverAsked: CellOutcome = {
   step: '4',
   reason: 'client-certificate-not-requested',
   certainty: 'observed',
-  invocation: '200; with requireMutual client-certificate-not-requested',
+  invocation: '200 with advice; with requireMutual client-certificate-not-requested',
 };
 
 export function alert(name: string): CellOutcome {

@@ -9,18 +9,21 @@ import { canListWorkers, startServing, workersOf } from '../../support/serve/ser
 
 const crashes = 4;
 
-it.skipIf(!canListWorkers)('replaces a worker that crashes again and again after 0, 500, 1,000, 2,000 ms', async () => {
-  const { identities } = await surroundings();
-  const serving = await startServing({ identities, workers: '2' });
-  // No worker can start without the folder.
-  renameSync(identities, `${identities}-away`);
-  process.kill(workersOf(serving)[0] as number, 'SIGKILL');
-  const died = () => serving.lines().filter(({ message }) => message === 'worker died');
-  await serving.line(() => died().length >= crashes);
-  expect(died().map(({ replacedInMs }) => replacedInMs)).toEqual([0, 500, 1_000, 2_000]);
-});
+it.skipIf(!canListWorkers)(
+  'replaces a worker that crashes again and again after 0, 500, 1,000, 2,000 ms (needs /proc)',
+  async () => {
+    const { identities } = await surroundings();
+    const serving = await startServing({ identities, workers: '2' });
+    // No worker can start without the folder.
+    renameSync(identities, `${identities}-away`);
+    process.kill(workersOf(serving)[0] as number, 'SIGKILL');
+    const died = () => serving.lines().filter(({ message }) => message === 'worker died');
+    await serving.line(() => died().length >= crashes);
+    expect(died().map(({ replacedInMs }) => replacedInMs)).toEqual([0, 500, 1_000, 2_000]);
+  },
+);
 
-it.skipIf(!canListWorkers)('SIGUSR1 opens no debugger in serve and its workers', async () => {
+it.skipIf(!canListWorkers)('SIGUSR1 opens no debugger in serve and its workers (needs /proc)', async () => {
   const { identities } = await surroundings();
   const child = spawn(process.execPath, [
     mainFile,
