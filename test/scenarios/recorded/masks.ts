@@ -3,7 +3,6 @@
 /** Members whose value is a measured time; limits such as `timeoutMs` are compared. */
 const durations = [
   'identityMs',
-  'identityAgeMs',
   'dnsMs',
   'connectMs',
   'tlsMs',

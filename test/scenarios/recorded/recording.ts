@@ -35,7 +35,9 @@ export function compareRecording(name: string, sections: readonly Section[], mas
 }
 
 function textOf({ title, parts }: Section): string {
-  return `=== ${title}\n${parts.map((part) => (part.endsWith('\n') ? part : `${part}\n`)).join('')}\n`;
+  const text = `=== ${title}\n${parts.map((part) => (part.endsWith('\n') ? part : `${part}\n`)).join('')}\n`;
+  // It is there only if the identity was due for a read when the call came.
+  return text.replaceAll(/^.*"identityAgeMs": .*\n/gm, '');
 }
 
 /** Each line behind the sign; a body that is JSON has a line for each member. */
