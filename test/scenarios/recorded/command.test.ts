@@ -115,7 +115,7 @@ it('help and wrong command lines are as recorded', { timeout: 120_000 }, async (
     'identity inspect bot --stage later --source directory:/nothing --json',
     'identity trust-pack bot --source directory:/nothing',
     'serve',
-    'serve --identities /nothing',
+    'serve --identities /nothing --port 0 --workers 1',
     `serve --identities ${folder} --port 70000`,
     `serve --identities ${folder} --workers many`,
     `serve --identities ${folder} --host 0.0.0.0`,
