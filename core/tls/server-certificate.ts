@@ -36,7 +36,7 @@ export function chainOf(
   if (!leaf) return undefined;
   const chain: [X509Certificate, ...X509Certificate[]] = [leaf];
   const unused = otherCertificates(leaf);
-  const issuedBy = createIssuedBy();
+  const issuedBy = createIssuedBy(maxChecks);
   let last = leaf;
   while (inDates(last, now)) {
     const index = unused.findIndex((one) => issuedBy(last, one));
@@ -52,14 +52,18 @@ export function chainOf(
   return chain;
 }
 
+const maxLength = 15;
+/** Signatures that are checked to build a chain: a hostile one can need any number, a real one of five needs four. */
+const maxChecks = 13;
+
 /**
- * The certificates that the server sent after the leaf, in its order, which can be any, without duplicates; 15 at most.
+ * The certificates that the server sent after the leaf, in its order, which can be any, without duplicates.
  */
 function otherCertificates(leaf: X509Certificate): X509Certificate[] {
   const seen = new Set([leaf.fingerprint256]);
   const others: X509Certificate[] = [];
   let next = leaf.issuerCertificate;
-  for (let count = 0; next !== undefined && count < 32 && others.length < 15; count += 1) {
+  for (let count = 0; next !== undefined && count < 32 && others.length < maxLength - 1; count += 1) {
     if (!seen.has(next.fingerprint256)) others.push(next);
     seen.add(next.fingerprint256);
     if (next === next.issuerCertificate) break;
