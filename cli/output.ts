@@ -1,7 +1,6 @@
 // Output: the answer on stdout, as lines or JSON; everything else on stderr. Colours only on a terminal.
 import { styleText } from 'node:util';
 import { escapeForTerminal, escapeJsonForTerminal } from '../core/escape-for-terminal.ts';
-import type { CommandContext } from './context.ts';
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 export type Paint = (style: Style, text: string) => string;
@@ -75,7 +74,7 @@ const progressAfterMs = 2_000;
 
 /** Prints `sentence` if the work takes longer than 2 s, only on a terminal. */
 export async function withProgress<Value>(
-  { isInteractive, output }: CommandContext,
+  { isInteractive, output }: { readonly isInteractive: boolean; readonly output: Output },
   sentence: string,
   work: Promise<Value>,
 ): Promise<Value> {

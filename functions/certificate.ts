@@ -1,5 +1,5 @@
 // GET /v1/identities/{identity}/certificate: the public certificates that customers must trust.
-import { openSource } from '../core/identity/identity.ts';
+import { openSource } from '../core/identity/open-source.ts';
 import { certificateRoute } from '../core/publication/publish.ts';
 import { readSettings } from '../core/settings.ts';
 import { recordInternalError } from '../core/telemetry/events.ts';

@@ -1,5 +1,5 @@
 // POST /v1/identities/{identity}/invocations. Settings, identities and connections are made once for each environment.
-import { openSource } from '../core/identity/identity.ts';
+import { openSource } from '../core/identity/open-source.ts';
 import { invocationRoute } from '../core/invocation/invoke.ts';
 import { openServices } from '../core/invocation/services.ts';
 import { platformIdentity, readSettings } from '../core/settings.ts';

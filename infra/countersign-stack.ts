@@ -7,7 +7,7 @@ import { Construct } from 'constructs';
 import { Alarms } from './alarms.ts';
 import { Dashboard } from './dashboard.ts';
 import { DeadLetters } from './dead-letters.ts';
-import { CallerPolicy, EgressApi } from './egress-api.ts';
+import { accessLogPrefix, CallerPolicy, EgressApi } from './egress-api.ts';
 import { EgressFunction, joinNetwork } from './egress-function.ts';
 import { EventBus } from './event-bus.ts';
 import { constructIds, IdentityStore } from './identity-store.ts';
@@ -155,13 +155,6 @@ export class CountersignStack extends Stack {
 function handler(name: string): string {
   return fileURLToPath(new URL(`../functions/${name}.ts`, import.meta.url));
 }
-
-/**
- * Of the access log. API Gateway adds each log group that it writes to into a resource policy of the account with at
- * most 5,120 characters, unless the name begins like this (CloudWatch Logs user guide, "Log group resource policy size
- * limit considerations"). In an account with many APIs the deployment would fail.
- */
-export const accessLogPrefix = '/aws/vendedlogs/';
 
 class EncryptionKey extends Construct {
   readonly key: Key;

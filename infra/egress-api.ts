@@ -9,7 +9,6 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { callerRoutes, routes } from '../core/settings.ts';
-import { accessLogPrefix } from './countersign-stack.ts';
 import type { EgressFunction } from './egress-function.ts';
 
 export type RouteName = keyof typeof routes;
@@ -25,6 +24,13 @@ export interface EgressApiProps {
   readonly key: IKey;
   readonly logRetention: RetentionDays;
 }
+
+/**
+ * Of the access log. API Gateway adds each log group that it writes to into a resource policy of the account with at
+ * most 5,120 characters, unless the name begins like this (CloudWatch Logs user guide, "Log group resource policy size
+ * limit considerations"). In an account with many APIs the deployment would fail.
+ */
+export const accessLogPrefix = '/aws/vendedlogs/';
 
 /** Caller, route and outcome. `$context.path` has no query. Do not add headers. */
 const accessLogLine = {

@@ -35,6 +35,21 @@ function importsOf(file: string): string[] {
   );
 }
 
+/** Each circle as `a.ts → b.ts → a.ts`. */
+function circles(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]) => {
+    const start = path.indexOf(file);
+    if (start >= 0) found.push([...path.slice(start), file].join(' → '));
+    if (start >= 0 || done.has(file)) return;
+    for (const imported of imports.get(file) ?? []) visit(imported, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+  return found;
+}
+
 /** `core/tls/dial.ts` → `tls`, `core/errors.ts` → `errors` */
 function moduleOf(file: string): string {
   return (file.split('/')[1] as string).replace(/\.ts$/, '');
@@ -63,6 +78,12 @@ describe('imports run one way', () => {
       if (moduleOf(imported) === moduleOf(file)) continue;
       expect(floorOf(imported), `${file} imports ${imported}`).toBeLessThan(floorOf(file));
     }
+  });
+
+  it('no files import each other in a circle, not even for types', () => {
+    const all = [...folders, 'bench', 'tools', 'test'].flatMap(sources);
+    const imports = new Map(all.map((file) => [file, importsOf(file)]));
+    expect(circles(imports)).toEqual([]);
   });
 
   it('the stack imports of core/ only the settings and the rules of a rotation schedule', () => {

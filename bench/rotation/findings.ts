@@ -1,12 +1,7 @@
 // Findings of a rotation benchmark: failed calls, late uses of an old certificate, connections that outlived it, and
 // times.
 import { percentile } from '../run.ts';
-import type { RotationLoad } from './rotate-under-load.ts';
-
-/**
- * Milliseconds after the switch and the time to live: for the read of the new version and the handshakes that follow.
- */
-export const settledMs = 500;
+import { type RotationLoad, settledMs } from './rotate-under-load.ts';
 
 export interface Findings {
   readonly calls: number;

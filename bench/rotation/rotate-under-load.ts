@@ -15,8 +15,12 @@ import { createAuthority } from '../../local/authority/authority.ts';
 import { startAuthority } from '../../local/authority/server.ts';
 import { wallClock } from '../../local/load-generator.ts';
 import { startSecretsManager } from '../../local/secrets-manager/server.ts';
-import { settledMs } from './findings.ts';
 import type { CustomerConnection, CustomerOptions, PlatformCall, StepMessage, StepResult } from './processes.ts';
+
+/**
+ * Milliseconds after the switch and the time to live: for the read of the new version and the handshakes that follow.
+ */
+export const settledMs = 500;
 
 export interface RotationLoadOptions {
   /** The minimum: calls continue until the last rotation has taken effect. */

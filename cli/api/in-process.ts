@@ -12,7 +12,7 @@ import type { StoreLocation } from '../store/store-options.ts';
 import { toUserError } from '../store/user-error.ts';
 import type { Api, Problem, Result } from './api.ts';
 
-/** `environment` is that of the store (store/chosen-store.ts). Throws a usage error. Reads no identity yet. */
+/** `environment` is that of the store (store/store-options.ts). Throws a usage error. Reads no identity yet. */
 export async function openInProcess(
   store: StoreLocation,
   environment: Readonly<Record<string, string | undefined>>,
@@ -28,7 +28,7 @@ export async function openInProcess(
     { checkDiagnosisRequest },
     { noTelemetry: telemetry },
   ] = await Promise.all([
-    import('../../core/identity/identity.ts'),
+    import('../../core/identity/open-source.ts'),
     import('../../core/invocation/services.ts'),
     import('../../core/invocation/invoke.ts'),
     import('../../core/invocation/request.ts'),

@@ -4,7 +4,8 @@ import { CommanderError } from 'commander';
 import { readSettings, variables } from '../../core/settings.ts';
 import type { CommandContext } from '../context.ts';
 import type { IdentityStore } from '../store/identity-store.ts';
-import { openStore, resolveStore, type StoreOptions } from '../store/store-options.ts';
+import { openStore } from '../store/open-store.ts';
+import { resolveStore, type StoreOptions } from '../store/store-options.ts';
 import type { Check } from './check.ts';
 
 /** The tested version, which npm ci installs. */

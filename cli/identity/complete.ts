@@ -8,7 +8,7 @@ import { refusal } from '../exit-code.ts';
 import type { InputFile } from '../import/contents.ts';
 import { readFiles } from '../import/read-files.ts';
 import type { PendingRequest } from '../store/identity-store.ts';
-import { openStore, type WriteOptions } from '../store/store-options.ts';
+import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { changedMeanwhile, membersToKeep, requireName, requireSize } from './change.ts';
 import { identityWarnings, noRenewal, readIdentitySettings, type SettingOptions } from './destination-options.ts';
 import { certificatesOf } from './identity-view.ts';

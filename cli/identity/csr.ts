@@ -9,7 +9,7 @@ import { canonicalPem } from '../../core/x509/pem.ts';
 import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore, PendingRequest } from '../store/identity-store.ts';
-import { openStore, type WriteOptions } from '../store/store-options.ts';
+import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { requireName } from './change.ts';
 import { parseMembers } from './identity-view.ts';
 

@@ -4,7 +4,7 @@ import { parseDocument } from '../../core/identity/document.ts';
 import type { CommandContext } from '../context.ts';
 import { refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
-import { openStore, type WriteOptions } from '../store/store-options.ts';
+import { openStore, type WriteOptions } from '../store/open-store.ts';
 import {
   changedMeanwhile,
   currentMembers,

@@ -9,7 +9,7 @@ import type { AskPassphrase, InputFile } from '../import/contents.ts';
 import { type Finding, findingOf } from '../import/finding.ts';
 import { identityFrom, prove, type ReadyIdentity } from '../import/identity-from.ts';
 import { readFiles } from '../import/read-files.ts';
-import { openStore, type WriteOptions } from '../store/store-options.ts';
+import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { changedMeanwhile, membersToKeep, requireName, requireNoRotation, requireSize } from './change.ts';
 import { identityWarnings, noRenewal, readIdentitySettings, type SettingOptions } from './destination-options.ts';
 import { destinationLines, destinationView } from './identity-view.ts';

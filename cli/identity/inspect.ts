@@ -2,8 +2,8 @@
 import type { CommandContext } from '../context.ts';
 import { exitCodes, refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, StageName } from '../store/identity-store.ts';
+import { openStore } from '../store/open-store.ts';
 import type { StoreOptions } from '../store/store-options.ts';
-import { openStore } from '../store/store-options.ts';
 import { requireIdentity } from './change.ts';
 import { identityLines, identityView } from './identity-view.ts';
 

@@ -3,8 +3,8 @@ import { CountersignError } from '../../core/errors.ts';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
 import type { IdentityStore } from '../store/identity-store.ts';
+import { openStore } from '../store/open-store.ts';
 import type { StoreOptions } from '../store/store-options.ts';
-import { openStore } from '../store/store-options.ts';
 import { columns, daysText, identityView, parseMembers } from './identity-view.ts';
 
 interface Entry {

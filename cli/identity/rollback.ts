@@ -5,8 +5,8 @@ import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
 import { interruption, refusal } from '../exit-code.ts';
 import { painter } from '../output.ts';
+import { openStore } from '../store/open-store.ts';
 import type { StoreOptions } from '../store/store-options.ts';
-import { openStore } from '../store/store-options.ts';
 import { changedMeanwhile, requireIdentity, warnOfUnreadable } from './change.ts';
 import { type CertificateView, daysText, destinationLines, type IdentityView, identityView } from './identity-view.ts';
 

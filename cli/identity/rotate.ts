@@ -4,8 +4,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { CommandContext } from '../context.ts';
 import { exitCodes, interruption, refusal, usageError } from '../exit-code.ts';
 import type { IdentityState, IdentityStore } from '../store/identity-store.ts';
+import { openStore } from '../store/open-store.ts';
 import type { StoreOptions } from '../store/store-options.ts';
-import { openStore } from '../store/store-options.ts';
 import { currentMembers, requireIdentity } from './change.ts';
 import { identityView } from './identity-view.ts';
 

@@ -4,9 +4,7 @@ import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { defaults, variables } from '../../core/settings.ts';
 import { isLoopback } from '../../listener/loopback.ts';
-import type { CommandContext } from '../context.ts';
 import { usageError } from '../exit-code.ts';
-import type { IdentityStore } from './identity-store.ts';
 
 export interface StoreOptions {
   readonly source?: string;
@@ -143,23 +141,4 @@ export function applyStoreToEnvironment(store: StoreLocation, environment: NodeJ
   const wanted = environmentOf(store, environment);
   for (const name of Object.keys(environment)) if (!(name in wanted)) delete environment[name];
   for (const [name, value] of Object.entries(wanted)) if (value !== undefined) environment[name] = value;
-}
-
-/** The key of the stack (docs/deploy.md), and the only one that the functions can decrypt with. */
-const stackKey = 'alias/Countersign';
-
-export interface WriteOptions extends StoreOptions {
-  readonly kmsKey?: string;
-}
-
-/** Throws a usage error. Changes the environment of the process to that of the store. */
-export async function openStore(options: WriteOptions, context: CommandContext): Promise<IdentityStore> {
-  const chosen = resolveStore(options, context.environment);
-  applyStoreToEnvironment(chosen, context.environment);
-  if (chosen.kind === 'directory') return await (await import('./directory-store.ts')).openDirectoryStore(chosen.path);
-  const { openSecretsManagerStore } = await import('./secrets-manager-store.ts');
-  const kmsKey = options.kmsKey ?? (chosen.kind === 'aws' ? stackKey : undefined);
-  const { withEffectiveEndpoint } = await import('./secrets-manager-store.ts');
-  const there = chosen.kind === 'aws' ? await withEffectiveEndpoint(chosen) : chosen;
-  return await openSecretsManagerStore(there, kmsKey === 'default' ? undefined : kmsKey);
 }

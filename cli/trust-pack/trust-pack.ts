@@ -12,8 +12,8 @@ import { requireIdentity } from '../identity/change.ts';
 import { type Place, parsePlace } from '../identity/destination-options.ts';
 import { certificatesOf, identityView, parseMembers } from '../identity/identity-view.ts';
 import type { IdentityState, IdentityStore, StageName } from '../store/identity-store.ts';
+import { openStore } from '../store/open-store.ts';
 import type { StoreOptions } from '../store/store-options.ts';
-import { openStore } from '../store/store-options.ts';
 import { type CustomerServer, configurationFiles, subjectForms } from './configurations.ts';
 import { readMe } from './read-me.ts';
 

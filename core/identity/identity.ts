@@ -1,8 +1,8 @@
-// An identity, the source it is read from, and the form of its name.
+// An identity, the interface of its sources, and the form of its name.
 import type { Destination } from '../destination/destination.ts';
 import { CountersignError } from '../errors.ts';
 import { invalidRequest } from '../json-request.ts';
-import { identityNamePattern, type Settings } from '../settings.ts';
+import { identityNamePattern } from '../settings.ts';
 
 /** Secrets Manager's staging labels. */
 export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
@@ -44,16 +44,6 @@ export interface StoredIdentity {
  */
 export interface IdentitySource {
   read(name: string, stage: Stage): Promise<StoredIdentity>;
-}
-
-/** Loads the module of the configured source alone: the AWS SDK takes most of a cold start. */
-export async function openSource(settings: Settings): Promise<IdentitySource> {
-  if (settings.identitySource.kind === 'directory') {
-    const { directorySource } = await import('./directory.ts');
-    return directorySource(settings.identitySource.path);
-  }
-  const { secretsManagerSource } = await import('./secrets-manager.ts');
-  return secretsManagerSource({ prefix: settings.secretPrefix });
 }
 
 export function isIdentityName(name: unknown): name is string {

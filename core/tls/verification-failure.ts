@@ -5,12 +5,11 @@ import { criticalExtensions, inDates, issuerText, readUsageFields, subjectText }
 import { weaknessOf } from '../x509/keys.ts';
 import { oids } from '../x509/oids.ts';
 import { isSignedBy, trustedRoots } from '../x509/trust.ts';
-import type { ServerChain } from './server-certificate.ts';
 
 /** What was known when OpenSSL refused. */
 export interface RefusedServer {
-  /** As far as it could be followed; undefined if the server's certificate cannot be read. */
-  readonly chain: ServerChain | undefined;
+  /** Leaf first, as far as it could be followed; undefined if the server's certificate cannot be read. */
+  readonly chain: readonly X509Certificate[] | undefined;
   /** PEM; undefined for the default roots. */
   readonly serverRoots: string | undefined;
   /** Milliseconds since 1970. */
@@ -198,7 +197,10 @@ function opensslWords({ message }: Error): string {
  * The chain, and the certificates of serverRoots above it: a fault there is in no certificate that the server sent.
  * Signatures alone count, because an issuer that may not sign is one of the faults.
  */
-function pathOf(chain: ServerChain | undefined, serverRoots: string | undefined): readonly X509Certificate[] {
+function pathOf(
+  chain: readonly X509Certificate[] | undefined,
+  serverRoots: string | undefined,
+): readonly X509Certificate[] {
   const path: X509Certificate[] = [...(chain ?? [])];
   const roots = serverRoots === undefined ? [] : trustedRoots(serverRoots);
   for (let last = path.at(-1); last && path.length < 16; last = path.at(-1)) {

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createIdentityCache } from '../../../core/identity/cache.ts';
-import { openSource } from '../../../core/identity/identity.ts';
+import { openSource } from '../../../core/identity/open-source.ts';
 import { readSettings } from '../../../core/settings.ts';
 import { failureOf } from '../../support/identity/identities.ts';
 
@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The packages of the AWS SDK that a process has loaded once it has opened its source. */
 function sdkFilesLoaded(setting: string): number {
-  const source = pathToFileURL(resolve(import.meta.dirname, '../../../core/identity/identity.ts')).href;
+  const source = pathToFileURL(resolve(import.meta.dirname, '../../../core/identity/open-source.ts')).href;
   const config = pathToFileURL(resolve(import.meta.dirname, '../../../core/settings.ts')).href;
   const script = `
     const { openSource } = await import(${JSON.stringify(source)});
