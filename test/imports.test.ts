@@ -1,5 +1,5 @@
-// The layout: imports run one way, between the top-level folders and inside core/.
-import { readdirSync, readFileSync } from 'node:fs';
+// The layout: imports run one way, between the top-level folders and inside core/, and unit tests mirror the sources.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -112,4 +112,15 @@ describe('imports run one way', () => {
     const readers = sources('core').filter((file) => /process\.env/.test(readFileSync(join(root, file), 'utf8')));
     expect(readers).toEqual([]);
   });
+});
+
+describe('a unit test has the path of its source', () => {
+  it.each(sources('test').filter((file) => folders.includes(moduleOf(file)) && file.endsWith('.test.ts')))(
+    '%s',
+    (file) => {
+      // `callers.test.ts`, and `callers.constant-time.test.ts` for a part of it.
+      const source = file.replace(/^test\/(.*\/[^/.]+)(\.[\w-]+)?\.test\.ts$/, '$1.ts');
+      expect(existsSync(join(root, source)), `${source} does not exist`).toBe(true);
+    },
+  );
 });

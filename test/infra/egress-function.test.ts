@@ -5,12 +5,12 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { expect, it } from 'vitest';
-import { EgressFunction, type EgressFunctionProps } from '../../../infra/egress-function.ts';
+import { EgressFunction, type EgressFunctionProps } from '../../infra/egress-function.ts';
 
 function timeoutWith(props: Pick<EgressFunctionProps, 'timeout'>): unknown {
   const stack = new Stack(new App(), 'Stack');
   new EgressFunction(stack, 'Function', {
-    entry: fileURLToPath(new URL('../../../functions/health.ts', import.meta.url)),
+    entry: fileURLToPath(new URL('../../functions/health.ts', import.meta.url)),
     description: 'Tried',
     memoryMb: 256,
     docsUrl: 'https://docs.example/',

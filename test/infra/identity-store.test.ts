@@ -1,7 +1,7 @@
 // Identity names that differ only in hyphens: logical ids have none.
 import { afterAll, describe, expect, it } from 'vitest';
-import { constructIds } from '../../../infra/identity-store.ts';
-import { synthesize } from '../../support/infra/synthesize.ts';
+import { constructIds } from '../../infra/identity-store.ts';
+import { synthesize } from '../support/infra/synthesize.ts';
 
 const monthly = (identity: string) => ({ identity, schedule: 'rate(30 days)' });
 const stacksOf = (names: readonly string[]) =>

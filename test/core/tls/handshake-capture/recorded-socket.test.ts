@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket, createServer as createSocketServer, type Socket } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type CaptureReader, createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
-import { connectRecorded, tapSocket } from '../../../core/tls/handshake-capture/recorded-socket.ts';
-import { createRecordOpener, type Suite, suites } from '../../../core/tls/handshake-capture/records.ts';
-import { createAuthority } from '../../../local/authority/authority.ts';
-import { applicationLabel, createSealer, handshakeLabel, keyLogLine } from '../../support/handshake-capture/seal.ts';
+import { type CaptureReader, createCaptureReader } from '../../../../core/tls/handshake-capture/capture-reader.ts';
+import { connectRecorded, tapSocket } from '../../../../core/tls/handshake-capture/recorded-socket.ts';
+import { createRecordOpener, type Suite, suites } from '../../../../core/tls/handshake-capture/records.ts';
+import { createAuthority } from '../../../../local/authority/authority.ts';
+import { applicationLabel, createSealer, handshakeLabel, keyLogLine } from '../../../support/handshake-capture/seal.ts';
 
 const authority = createAuthority({ commonName: 'Root' });
 const identity = authority.issue({ commonName: 'localhost', names: ['localhost'] });

@@ -2,10 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { handler } from '../../../functions/health.ts';
-import { invocationEvent, lambdaContext } from '../../support/http/api-events.ts';
+import { handler } from '../../functions/health.ts';
+import { invocationEvent, lambdaContext } from '../support/http/api-events.ts';
 
-const root = join(import.meta.dirname, '../../..');
+const root = join(import.meta.dirname, '../..');
 
 describe('GET /v1/health', () => {
   it('is 200 with a status', async () => {

@@ -109,6 +109,6 @@ describe('events beside invocations', () => {
     expect(lines[0]).not.toContain('hunter2');
     const line = JSON.parse(lines[0] as string);
     expect(line).toMatchObject({ level: 'ERROR', requestId: 'request-7', cause: 'TypeError' });
-    expect(line.at[0]).toMatch(/^at .*record-is-valid-emf/);
+    expect(line.at[0]).toMatch(/^at .*invocation-record/);
   });
 });

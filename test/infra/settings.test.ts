@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RootConstruct } from 'constructs';
 import { describe, expect, it } from 'vitest';
-import { readStackSettings, type StackSettings } from '../../../infra/settings.ts';
+import { readStackSettings, type StackSettings } from '../../infra/settings.ts';
 
 function read(context: Record<string, unknown>): StackSettings {
   const { node } = new RootConstruct();

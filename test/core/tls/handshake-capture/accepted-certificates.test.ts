@@ -6,11 +6,11 @@ import {
   acceptsSignature,
   unacceptedChainSignatures,
   unacceptedLeafSignature,
-} from '../../../core/tls/handshake-capture/accepted-certificates.ts';
-import type { CertificateRequest } from '../../../core/tls/handshake-capture/capture.ts';
-import { readCertificateFields } from '../../../core/x509/certificate.ts';
-import { readName } from '../../../core/x509/distinguished-name.ts';
-import { createAuthority } from '../../../local/authority/authority.ts';
+} from '../../../../core/tls/handshake-capture/accepted-certificates.ts';
+import type { CertificateRequest } from '../../../../core/tls/handshake-capture/capture.ts';
+import { readCertificateFields } from '../../../../core/x509/certificate.ts';
+import { readName } from '../../../../core/x509/distinguished-name.ts';
+import { createAuthority } from '../../../../local/authority/authority.ts';
 
 const root = createAuthority({ commonName: 'Our Root', keyAlgorithm: 'RSA_2048' });
 const upper = root.intermediate({ commonName: 'Our Upper', signatureHash: 'sha384' });

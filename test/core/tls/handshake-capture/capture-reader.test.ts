@@ -1,8 +1,8 @@
 // One flight, cut into records in every way that RFC 8446 allows, under every cipher suite: what it says does not
 // change.
 import { describe, expect, it } from 'vitest';
-import { createCaptureReader } from '../../../core/tls/handshake-capture/capture-reader.ts';
-import { replay } from '../../support/handshake-capture/record.ts';
+import { createCaptureReader } from '../../../../core/tls/handshake-capture/capture-reader.ts';
+import { replay } from '../../../support/handshake-capture/record.ts';
 import {
   applicationLabel,
   createSealer,
@@ -18,7 +18,7 @@ import {
   serverHello,
   suites,
   vector,
-} from '../../support/handshake-capture/seal.ts';
+} from '../../../support/handshake-capture/seal.ts';
 
 const name = Buffer.from('300d310b3009060355040313024341', 'hex');
 const certificates = [Buffer.alloc(900, 1), Buffer.alloc(20_000, 2)];
