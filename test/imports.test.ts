@@ -100,7 +100,7 @@ describe('imports run one way', () => {
     expect(others).toEqual([]);
   });
 
-  it('only functions/ and the local cloud know Lambda', () => {
+  it('only functions/ and the local cloud import Lambda types and middy', () => {
     const users = folders
       .flatMap(sources)
       .filter((file) => /from '(aws-lambda|@middy\/)/.test(readFileSync(join(root, file), 'utf8')))

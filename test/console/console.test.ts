@@ -35,7 +35,7 @@ function consoleOf({ takesMs = 0, at = Date.now(), stages = ['AWSCURRENT'] as re
 
 const issue = (notAfter: Date) => platformIssuer.issue({ commonName: 'platform', usage: 'client', notAfter });
 
-describe('the state', () => {
+describe('the state of the console', () => {
   it('is reused for one second from the end of the read, however long it took', async () => {
     const { clock, asked, documents, see } = consoleOf({ takesMs: 5_000 });
     documents.set('AWSCURRENT', { version: '1', document: documentOf(issue(new Date(clock.time + 90 * day)), []) });

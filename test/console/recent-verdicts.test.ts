@@ -35,7 +35,7 @@ describe('recent verdicts', () => {
     expect(verdicts.all().map(({ host }) => host)).toEqual(['c.example', 'a.example', 'd.example']);
   });
 
-  it('of one identity evict none of another: the identity with the most loses its oldest', () => {
+  it('over the limit evict the oldest of the identity with the most verdicts', () => {
     const verdicts = createRecentVerdicts(10);
     for (const [index, host] of ['a', 'b', 'c'].entries())
       verdicts.add(noted(`${host}.example`, index, { identity: 'acme' }));

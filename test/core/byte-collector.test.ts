@@ -7,7 +7,7 @@ async function* chunksOf(...chunks: string[]): AsyncGenerator<Buffer> {
 }
 
 describe('a collector', () => {
-  it('hands out one chunk without a copy', () => {
+  it('returns a single chunk without a copy', () => {
     const collector = new ByteCollector({ maxBytes: 10 });
     const chunk = Buffer.from('abc');
     expect(collector.bytes).toEqual(Buffer.alloc(0));
@@ -16,7 +16,7 @@ describe('a collector', () => {
     expect(collector.bytes.toString()).toBe('abc');
   });
 
-  it('copies later chunks, and leaves what it handed out unchanged', () => {
+  it('copies later chunks, and leaves returned bytes unchanged', () => {
     const collector = new ByteCollector({ maxBytes: 100_000 });
     const first = Buffer.from('abc');
     const second = Buffer.from('def');
@@ -30,7 +30,7 @@ describe('a collector', () => {
     expect(collector.bytes.toString()).toBe(`abcdef${'g'.repeat(50_000)}`);
   });
 
-  it('takes what fits and says that the rest did not', () => {
+  it('takes the bytes that fit and reports the overflow', () => {
     const collector = new ByteCollector({ maxBytes: 5 });
     expect(collector.add(Buffer.from('abc'))).toBe(true);
     expect(collector.add(Buffer.from('def'))).toBe(false);
@@ -40,7 +40,7 @@ describe('a collector', () => {
     expect(new ByteCollector({ maxBytes: 2 }).add(Buffer.from('abc'))).toBe(false);
   });
 
-  it('allocates little for a large announced length, and at most twice what has come', () => {
+  it('allocates little for a large announced length, and at most twice the received bytes', () => {
     const held: number[] = [];
     const options = { maxBytes: 6_000_000, hold: (bytes: number) => held.push(bytes) };
     const collector = new ByteCollector({ ...options, expectedBytes: 5_000_000 });
@@ -68,7 +68,7 @@ describe('a collector', () => {
     expect(collector.bytes.toString()).toBe('abcdef');
   });
 
-  it('starts again when it was cleared', () => {
+  it('starts again after it was cleared', () => {
     const collector = new ByteCollector({ maxBytes: 3 });
     collector.add(Buffer.from('abc'));
     collector.clear();
@@ -79,7 +79,7 @@ describe('a collector', () => {
 });
 
 describe('a stream', () => {
-  it('is read whole up to the limit, and given up behind it', async () => {
+  it('is read completely up to the limit, and ends with an error above it', async () => {
     expect((await collectBytes(chunksOf('ab', 'c'), 3))?.toString()).toBe('abc');
     expect(await collectBytes(chunksOf(), 3)).toEqual(Buffer.alloc(0));
     const stream = chunksOf('ab', 'cd', 'ef');
@@ -87,7 +87,7 @@ describe('a stream', () => {
     expect((await stream.next()).done).toBe(true);
   });
 
-  it('that fails rejects', async () => {
+  it('that fails rejects the promise', async () => {
     async function* failing() {
       yield Buffer.from('a');
       throw new Error('reset');

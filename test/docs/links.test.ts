@@ -49,7 +49,7 @@ function fault(page: string, link: string): string | undefined {
   return anchorsOf(target).has(anchor) ? undefined : 'no such heading';
 }
 
-describe('every relative link leads to what is there', () => {
+describe('every relative link leads to an existing file and heading', () => {
   it.each(pages)('%s', (page) => {
     const links = linksIn(textOf(join(root, page)));
     const faults = links.flatMap((link) => {
@@ -59,7 +59,7 @@ describe('every relative link leads to what is there', () => {
     expect(faults).toEqual([]);
   });
 
-  it('and one that leads nowhere would be told', () => {
+  it('a link that leads nowhere is reported', () => {
     expect(linksIn('[a](b.md#c), `[d](e.md)` and [`f`](g.md "title"), [h](https://i.example)\n[j]: k.md')).toEqual([
       'b.md#c',
       'g.md',

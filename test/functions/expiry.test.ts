@@ -8,7 +8,7 @@ import { telemetry } from '../../functions/telemetry.ts';
 import { makeChain, makeKeys } from '../support/identity/identities.ts';
 import { day, type Line, lastOf, openStore, prefix, useStore } from '../support/inspection/inspection.ts';
 
-it('tells of each identity, and answers nothing', async () => {
+it('logs each identity, and returns nothing', async () => {
   const { put } = await openStore();
   await put('platform', makeKeys(makeChain(), { notAfter: new Date(Date.now() + 20.05 * day) }));
   vi.stubEnv('COUNTERSIGN_SECRET_PREFIX', prefix);
@@ -20,7 +20,7 @@ it('tells of each identity, and answers nothing', async () => {
   expect(lastOf(lines)).toMatchObject({ IdentitiesInspected: 1, BrokenIdentities: 0, DaysToExpiry: 20 });
 });
 
-it('asks for the secrets under the prefix, not for those of the whole account', async () => {
+it('lists the secrets under the prefix, not those of the whole account', async () => {
   let asked = '';
   const server = createServer(async (request, response) => {
     for await (const part of request) asked += part;

@@ -24,10 +24,10 @@ function timeoutWith(props: Pick<EgressFunctionProps, 'timeout'>): unknown {
   return made?.Properties.Timeout;
 }
 
-it('is below the 30 s of API Gateway by default', () => {
+it('the timeout of a function is below the 30 s of API Gateway by default', () => {
   expect(timeoutWith({})).toBe(29);
 });
 
-it('is the configured timeout', () => {
+it('the timeout of a function can be configured', () => {
   expect(timeoutWith({ timeout: Duration.minutes(5) })).toBe(300);
 });

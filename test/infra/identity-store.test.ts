@@ -17,7 +17,7 @@ afterAll(() => {
 const idsOf = ({ template }: typeof one) => Object.keys((template.toJSON() as { Resources: object }).Resources);
 
 describe('identities acme1 and acme-1', () => {
-  it('have a secret, a schedule and a caller policy each', () => {
+  it('each have a secret, a schedule and a caller policy', () => {
     const names = Object.values(both.resources('AWS::SecretsManager::Secret')).map(({ Properties }) => Properties.Name);
     expect(names.sort()).toEqual(['acme-1', 'acme1', 'platform'].map((name) => `countersign/identities/${name}`));
     expect(Object.keys(both.resources('AWS::SecretsManager::RotationSchedule'))).toHaveLength(2);
@@ -27,7 +27,7 @@ describe('identities acme1 and acme-1', () => {
     expect(Object.keys(both.outputs).filter((id) => id.endsWith('CallerPolicyArn'))).toHaveLength(2);
   });
 
-  it('leave the logical ids of the first one as they were without the second', () => {
+  it('keep the logical ids that the first has without the second', () => {
     expect(idsOf(both)).toEqual(expect.arrayContaining(idsOf(one)));
     expect(both.outputs.Acme1CallerPolicyArn).toEqual(one.outputs.Acme1CallerPolicyArn);
   });
@@ -43,7 +43,7 @@ describe('the construct id of an identity', () => {
     expect(constructIds([name]).get(name)).toBe(id);
   });
 
-  it('is another one for each name, also for a name that spells out the hash of another', () => {
+  it('is different for each name, also for a name that contains the hash of another', () => {
     const hashed = constructIds(['acme1', 'acme-1']).get('acme-1') ?? '';
     const names = [hashed.toLowerCase(), 'acme1', 'acme-1', 'acme--1', 'acme1-'];
     expect(new Set(constructIds(names).values()).size).toBe(names.length);

@@ -33,19 +33,19 @@ describe('the settings of the stack', () => {
     ['countersign:subnetIds', ['subnet-0a1b2c3d'], 'countersign:securityGroupIds'],
     ['countersign:subnetIds', 'vpc-0a1b', 'countersign:subnetIds'],
     ['countersign:securityGroupIds', 'sg-0a1b2c3d', 'countersign:subnetIds'],
-  ])('refuse %s = %j', (key, value, named) => {
+  ])('reject %s = %j', (key, value, named) => {
     expect(() => read({ [key]: value })).toThrow(named);
   });
 
-  it.each(['countersign:memoryMB', 'countersign:subnetId', 'countersign:'])('refuse %s by its name', (key) => {
+  it.each(['countersign:memoryMB', 'countersign:subnetId', 'countersign:'])('reject %s by its name', (key) => {
     expect(() => read({ [key]: null })).toThrow(`${key} is not a setting; there are countersign: stackName, `);
   });
 
-  it('leave the keys of others alone', () => {
+  it('ignore the keys of other tools', () => {
     expect(read({ 'acme:memoryMB': 64 })).toEqual(read({}));
   });
 
-  it('that are wrong end the synth with one sentence, and no stack', () => {
+  it('that are invalid end the synth with one sentence, without a stack', () => {
     const context = JSON.stringify({ 'countersign:memoryMB': 1769 });
     const child = spawnSync(join('node_modules', '.bin', 'node'), ['infra/app.ts'], {
       env: { ...process.env, CDK_CONTEXT_JSON: context },
@@ -60,7 +60,7 @@ describe('the settings of the stack', () => {
     expect(read({})).toEqual(read(file.context));
   });
 
-  it('come from the command line as text', () => {
+  it('can be text from the command line', () => {
     const settings = read({
       'countersign:callers': 'platform,acme-bank',
       'countersign:memoryMb': '1769',
@@ -78,7 +78,7 @@ describe('the settings of the stack', () => {
     });
   });
 
-  it('are all in cdk.json, so that an operator finds them there', () => {
+  it('are all in cdk.json', () => {
     const file = JSON.parse(readFileSync('cdk.json', 'utf8')) as { context: Record<string, unknown> };
     const keys = Object.keys(file.context).filter((key) => key.startsWith('countersign:'));
     const source = readFileSync('infra/settings.ts', 'utf8');
@@ -182,7 +182,7 @@ describe('the rotations', () => {
       [{ ...monthly, renewal: { issuer: { kind: 'est', roots: 'x'.repeat(3_000) } } }],
       'may hold 3000 bytes',
     ],
-  ])('refuse %s', (_, rotations, sentence) => {
+  ])('reject %s', (_, rotations, sentence) => {
     expect(() => read({ 'countersign:rotations': rotations })).toThrow(sentence);
     expect(() => read({ 'countersign:rotations': rotations })).not.toThrow('swordfish');
   });
@@ -201,7 +201,7 @@ describe('the rotations', () => {
     expect(read({ 'countersign:rotations': [rotation] }).rotations).toMatchObject([{ schedule, window }]);
   });
 
-  it('come from the command line as JSON, with the authorities and the topic', () => {
+  it('can be JSON from the command line, with the authorities and the topic', () => {
     const settings = read({
       'countersign:rotations': JSON.stringify([
         { ...monthly, renewal: { issuer: { kind: 'aws-private-ca', certificateAuthorityArn: authority } } },
@@ -221,7 +221,7 @@ describe('the rotations', () => {
     ['countersign:privateCas', 'arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/*'],
     ['countersign:alarmTopicArn', 'night'],
     ['countersign:alarmTopicArn', 'arn:aws:sns:eu-central-1:111122223333:night.fifo'],
-  ])('are refused with %s = %s', (key, value) => {
+  ])('are rejected with %s = %s', (key, value) => {
     expect(() => read({ [key]: value })).toThrow(key);
   });
 });

@@ -75,7 +75,7 @@ describe('the platform identity', () => {
     );
   });
 
-  it('is kept as it is at the next start', async () => {
+  it('is unchanged at the next start', async () => {
     await store();
     const before = await stored();
     expect(await store({ now: inDays(59) })).toBe('kept');
@@ -92,12 +92,12 @@ describe('the platform identity', () => {
     expect(after.rootCertificate).toBe(before.rootCertificate);
   });
 
-  it('is renewed when the authorities were made anew', async () => {
+  it('is renewed if the authorities are new', async () => {
     await store();
     expect(await store({ authorities: makeAuthorities() })).toBe('renewed');
   });
 
-  it('follows the ports, and leaves other destinations and members alone', async () => {
+  it('gets the new ports, and keeps other destinations and members', async () => {
     await store();
     const before = await stored();
     const own = { host: 'api.customer.example' };
@@ -129,7 +129,7 @@ describe('the platform identity', () => {
     expect((await stored()).renewal).toEqual(renewal);
   });
 
-  it('with a root that is the same but for its text is not made anew', async () => {
+  it('with a root that differs only in text is not renewed', async () => {
     await store();
     const before = await stored();
     await put({ ...before, rootCertificate: before.rootCertificate.trimEnd() });
@@ -144,7 +144,7 @@ describe('the platform identity', () => {
     expect(await stored()).toMatchObject({ certificate: other.certificate, privateKey: other.privateKey });
   });
 
-  it('of the user without destinations can still go to any public host', async () => {
+  it('of the user without destinations still allows any public host', async () => {
     await store();
     const other = createAuthority({ commonName: 'User CA' }).issue({ commonName: 'x' });
     await put({ certificate: other.certificate, privateKey: other.privateKey, rootCertificate: other.root });
@@ -171,7 +171,7 @@ describe('the platform identity', () => {
     );
   });
 
-  it('is a sentence too when Secrets Manager cannot be reached', async () => {
+  it('is one error sentence if Secrets Manager cannot be reached', async () => {
     await secrets.close();
     await expect(store()).rejects.toThrow(/^The secret .+ of the local Secrets Manager cannot be read: .*ECONNREFUSED/);
   });

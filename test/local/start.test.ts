@@ -89,7 +89,7 @@ async function takenPort() {
 }
 
 describe('npm run demo', () => {
-  it('makes one call of every host, each as it should be, ends with 0 and leaves nothing behind', async () => {
+  it('calls every host with the documented result, ends with 0 and leaves no files', async () => {
     const run = start(['--demo'], { NO_COLOR: '1' });
     expect([await run.ended, run.error()]).toEqual([0, '']);
     for (const line of [
@@ -139,7 +139,7 @@ describe('the environment of the user', () => {
     'COUNTERSIGN_IDENTITY_SOURCE',
     'COUNTERSIGN_IDENTITY_TTL_SECONDS',
     'COUNTERSIGN_DOCS_URL',
-  ])('%s is taken away', (name) => {
+  ])('%s is removed', (name) => {
     const before = { ...process.env };
     try {
       process.env[name] = 'stranger';
@@ -156,7 +156,7 @@ describe('the environment of the user', () => {
 });
 
 describe('npm start', () => {
-  it('prints lines that work as they stand', async () => {
+  it('prints commands that work unchanged', async () => {
     const run = await startCloud();
     const lines = [...run.out().matchAll(/# (.+)\n {2}curl -s (\S+) -H (\S+):(\S+) -d '(.+)'\n/g)];
     expect(lines.length).toBe(demoHosts.length);
@@ -170,7 +170,7 @@ describe('npm start', () => {
     expect((await fetch(certificateUrl)).status).toBe(200);
   });
 
-  it('has as many threads for look-ups of names as the stack gives the functions', async () => {
+  it('has as many threads for name resolution as the functions of the stack', async () => {
     const { child } = await startCloud();
     // Proc(5): one folder for each thread; without the setting libuv makes four.
     expect(readdirSync(`/proc/${child.pid}/task`).length).toBeGreaterThan(64);
@@ -184,7 +184,7 @@ describe('npm start', () => {
     await expect(fetch(`${run.url}/v1/health`)).rejects.toThrow();
   });
 
-  it('the same Ctrl-C, passed on by npm, is not a second one; a second one ends it at once', async () => {
+  it('a Ctrl-C that npm forwards counts once; a second one ends the process at once', async () => {
     const run = await startCloud();
     // A call whose body never comes: the gateway has begun it once it says that it may be continued.
     const headers = { expect: '100-continue', 'content-length': 10 };
@@ -219,7 +219,7 @@ describe('npm start', () => {
   });
 });
 
-it('after kill -9 in the middle of a rotation the next start goes on with it', { timeout: 90_000 }, async () => {
+it('after kill -9 during a rotation the next start continues it', { timeout: 90_000 }, async () => {
   const SecretId = 'countersign/identities/platform';
   const first = await startCloud();
   const client = secretsOf(first);
@@ -277,8 +277,8 @@ describe('an identity of the user', () => {
   });
 });
 
-describe('what is in the way', () => {
-  it('another source of identities is one sentence and exit code 2, and nothing is made', async () => {
+describe('an error at the start', () => {
+  it('another source of identities is one sentence and exit code 2, and no file is created', async () => {
     const run = start(['--state', state], { COUNTERSIGN_IDENTITY_SOURCE: 'directory:/nowhere' });
     expect([await run.ended, run.out()]).toEqual([2, '']);
     expect(run.error()).toMatch(/^The local cloud reads identities from its own [^\n]+: unset COUNTERSIGN_\w+\.\n$/);
@@ -341,7 +341,7 @@ describe('what is in the way', () => {
     expect((await fetch(`${first.url}/v1/health`)).status).toBe(200);
   });
 
-  it('an unknown option is one sentence and exit code 2, and nothing is made', async () => {
+  it('an unknown option is one sentence and exit code 2, and no file is created', async () => {
     const run = start(['--state', state, '--prot', '1']);
     expect([await run.ended, run.out()]).toEqual([2, '']);
     expect(run.error()).toBe('There is no option --prot; --help lists the options.\n');

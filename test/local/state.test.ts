@@ -15,7 +15,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const mode = (file: string) => (statSync(file).mode & 0o777).toString(8);
 
 describe('the state folder', () => {
-  it('is private, also when it was not', async () => {
+  it('gets private permissions, also if it existed', async () => {
     const state = join(folder, 'a', 'state');
     await openFolder(state);
     expect(mode(state)).toBe('700');
@@ -24,7 +24,7 @@ describe('the state folder', () => {
     expect(mode(state)).toBe('700');
   });
 
-  it('is refused in one sentence when a file is in its place', async () => {
+  it('is rejected in one sentence if a file has its path', async () => {
     const state = join(folder, 'state');
     writeFileSync(state, '');
     await expect(openFolder(state)).rejects.toThrow(
@@ -34,7 +34,7 @@ describe('the state folder', () => {
 });
 
 describe('the log of the functions', () => {
-  it('is of this run alone; that of the run before is kept, privately', async () => {
+  it('is of this run only; that of the previous run is kept, privately', async () => {
     const file = join(folder, 'functions.log');
     for (const line of ['first\n', 'second\n', 'third\n']) {
       const log = await openLog(file);
@@ -49,7 +49,7 @@ describe('the log of the functions', () => {
 });
 
 describe('the authorities of the demo', () => {
-  it('are made once, privately, and are the same at the next start', async () => {
+  it('are created once, privately, and reused at the next start', async () => {
     const file = join(folder, 'demo-authorities.json');
     const first = await openAuthorities(file);
     const second = await openAuthorities(file);
@@ -60,13 +60,13 @@ describe('the authorities of the demo', () => {
     expect(readdirSync(folder)).toEqual(['demo-authorities.json']);
   });
 
-  it('are one and the same for two processes that start together', async () => {
+  it('are the same for two processes that start together', async () => {
     const file = join(folder, 'demo-authorities.json');
     const opened = await Promise.all([openAuthorities(file), openAuthorities(file), openAuthorities(file)]);
     expect(new Set(opened.map((authorities) => authorities.customer.certificate)).size).toBe(1);
   });
 
-  it('a half-written file beside it, left by a crash, is no matter', async () => {
+  it('are read although a crash left an incomplete temporary file', async () => {
     const file = join(folder, 'demo-authorities.json');
     writeFileSync(`${file}.0123456789ab.tmp`, '{"customer":');
     await expect(openAuthorities(file)).resolves.toBeDefined();
@@ -80,7 +80,7 @@ describe('the authorities of the demo', () => {
       'no longer its own',
       (text: string) => text.replace(/"platform": \{\s*"certificate": "[^"]+"/, '"platform": {"certificate": "x"'),
     ],
-  ])('one that is %s is refused in one sentence and left as it is', async (_, spoil) => {
+  ])('a file that is %s is rejected in one sentence and left unchanged', async (_, spoil) => {
     const file = join(folder, 'demo-authorities.json');
     await openAuthorities(file);
     const spoilt = spoil(readFileSync(file, 'utf8'));
@@ -91,7 +91,7 @@ describe('the authorities of the demo', () => {
     expect(readFileSync(file, 'utf8')).toBe(spoilt);
   });
 
-  it('one whose key belongs to another authority is refused', async () => {
+  it('a file whose key belongs to another authority is rejected', async () => {
     const [file, other] = [join(folder, 'a.json'), join(folder, 'b.json')];
     await Promise.all([openAuthorities(file), openAuthorities(other)]);
     const mixed = JSON.parse(readFileSync(file, 'utf8'));
@@ -101,7 +101,7 @@ describe('the authorities of the demo', () => {
     await expect(openAuthorities(file)).rejects.toThrow('is broken');
   });
 
-  it('a folder in its place is a sentence too', async () => {
+  it('a folder in the place of the file is one error sentence', async () => {
     const file = join(folder, 'demo-authorities.json');
     mkdirSync(file);
     await expect(openAuthorities(file)).rejects.toThrow(`The file ${file} cannot be read (EISDIR).`);

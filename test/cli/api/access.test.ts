@@ -129,7 +129,7 @@ async function signAll(): Promise<Signed[]> {
 }
 
 describe('a signature of the command', () => {
-  it.each(calls)('is what AWS describes: $name', async ({ path, args, token }) => {
+  it.each(calls)('matches the AWS specification: $name', async ({ path, args, token }) => {
     const more = token ? { ...environment, AWS_SESSION_TOKEN: sessionToken } : environment;
     const { ran, signed } = await invokeThere(path, args, more);
     expect([ran.code, ran.out, ran.error]).toEqual([0, 'ok', '']);
@@ -146,14 +146,14 @@ describe('a signature of the command', () => {
     expect(`${ran.out}${ran.error}`).not.toContain(secretAccessKey);
   });
 
-  it('is what AWS describes, with a query string and on a port of its own', async () => {
+  it('matches the AWS specification with a query string and a port', async () => {
     for (const signed of await signAll()) {
       expect(signed.headers['x-amz-date']).toBe('20261129T123000Z');
       expect(claimOf(signed).signature, signed.url.href).toBe(signatureOf(signed));
     }
   });
 
-  it('takes the credentials of a profile', async () => {
+  it('uses the credentials of a profile', async () => {
     const file = privateFolder().write(
       'credentials',
       `[other]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`,
@@ -164,7 +164,7 @@ describe('a signature of the command', () => {
     expect(signed && claimOf(signed).signature).toBe(signed && signatureOf(signed));
   });
 
-  it('is made for a name that is not AWS’s only with --region, whatever region the environment has', async () => {
+  it('needs --region for a host that is not of AWS, whatever region the environment has', async () => {
     const regions = { AWS_REGION: 'eu-central-1', AWS_DEFAULT_REGION: 'eu-central-1' };
     const args = ['invoke', 'https://api.acme.example', '--api', 'https://countersign.invalid'];
     const { code, out, error } = await runCommand(args, { environment: { ...environment, ...regions } });
@@ -183,7 +183,7 @@ describe('a signature of the command', () => {
       'AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not',
     ],
     ['a profile that is not there', { AWS_PROFILE: 'absent' }, 'The profile of AWS_PROFILE has no AWS credentials'],
-  ])('is not made with %s', async (_name, more, sentence) => {
+  ])('fails with %s', async (_name, more, sentence) => {
     const nowhere = { AWS_SHARED_CREDENTIALS_FILE: '/dev/null', AWS_CONFIG_FILE: '/dev/null' };
     const { ran, signed } = await invokeThere('', ['--region', 'eu-central-1'], { ...nowhere, ...more });
     expect([ran.code, ran.out, ran.error]).toEqual([2, '', expect.stringContaining(sentence)]);
@@ -200,7 +200,7 @@ describe('a signature of the command', () => {
     ['abc.execute-api.eu-central-1.amazonaws.com.evil.example', undefined],
     ['countersign.acme.example', undefined],
     ['localhost', undefined],
-  ])('finds the region in %s: %s', (hostname, region) => {
+  ])('has the region of %s: %s', (hostname, region) => {
     expect(regionInName(hostname)).toBe(region);
   });
 });
@@ -248,7 +248,7 @@ function signaturesOfBotocore(all: readonly Signed[]): string[] {
 }
 
 describe.skipIf(!python)('botocore (needs botocore)', () => {
-  it('makes the same signatures of what the command sent', async () => {
+  it('computes the same signatures for the requests of the command', async () => {
     const all: Signed[] = [];
     for (const { path, args, token } of calls) {
       const more = token ? { ...environment, AWS_SESSION_TOKEN: sessionToken } : environment;

@@ -68,7 +68,7 @@ describe('countersign identity destinations', () => {
     expect(await identity(['inspect', 'acme'])).toMatchObject({ code: 0 });
   });
 
-  it('refuses what is there already and what is not there, and changes nothing then', async () => {
+  it('rejects a duplicate and an unknown destination, and changes nothing', async () => {
     const { change, directory } = withDestinations([{ host: 'one.example' }, { host: '*' }]);
     const before = contentsOf(directory);
     const there = await change('add', 'two.example', 'https://One.example');
@@ -97,7 +97,7 @@ describe('countersign identity destinations', () => {
     expect(contentsOf(directory)).toEqual(before);
   });
 
-  it('sets them all, from the line or from a file, and --dry-run stores nothing', async () => {
+  it('replaces all, from the command line or a file, and --dry-run stores nothing', async () => {
     const { change, directory, folder } = withDestinations([{ host: 'one.example' }]);
     const before = contentsOf(directory);
     const file = folder.write('list.json', JSON.stringify([{ host: 'a.example' }, { host: 'b.example', port: 1 }]));
@@ -123,7 +123,7 @@ describe('countersign identity destinations', () => {
     expect([piped.code, piped.answer.destinations]).toEqual([0, []]);
   });
 
-  it('says what a first destination means for an identity that could go anywhere', async () => {
+  it('warns that a first destination restricts an identity without destinations', async () => {
     const { change } = withDestinations();
     expect((await change('list')).answer.destinations).toBe(null);
     const removed = await change('remove', '*');
@@ -141,13 +141,13 @@ describe('countersign identity destinations', () => {
     ]);
   });
 
-  it('lists them where no action is said', async () => {
+  it('lists the destinations without an action', async () => {
     const { change, identity } = withDestinations([{ host: 'one.example' }]);
     expect((await change()).answer).toEqual((await change('list')).answer);
     expect((await identity(['destinations', 'acme'])).out).toContain('  one.example:443\n');
   });
 
-  it('warns where * is new among them, and not again', async () => {
+  it('warns about * only when it is added', async () => {
     const { change } = withDestinations([{ host: 'one.example' }]);
     const sentence = 'warning: "acme": the destination * allows any public host on port 443.\n';
     expect((await change('add', '*')).error).toContain(sentence);
@@ -155,7 +155,7 @@ describe('countersign identity destinations', () => {
     expect((await change('set', '*:8443')).error).toContain('any public host on port 8443.\n');
   });
 
-  it('shows the roots of a destination by their fingerprints', async () => {
+  it('shows the fingerprints of the serverRoots of a destination', async () => {
     const { change, folder } = withDestinations([]);
     const { root } = issue();
     const { answer } = await change('add', 'one.example', '--server-roots', folder.write('roots.pem', root));
@@ -197,7 +197,7 @@ describe('countersign identity destinations', () => {
     [['a.example'], { pin: ['sha256/x'] }, '--pin must be'],
     [['a.example'], { probe: 'health' }, '--probe must'],
     [['a.example'], { serverRoots: 'package.json' }, '--server-roots must be PEM certificates.'],
-  ])('%j with %j is refused with the reason', async (texts, options, said) => {
+  ])('%j with %j is rejected with the reason', async (texts, options, said) => {
     await expect(parseDestinations(texts, options, async (path) => readFileSync(path))).rejects.toThrow(said);
   });
 });

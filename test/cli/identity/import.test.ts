@@ -9,7 +9,7 @@ import { mainFile, runCommand } from '../../support/cli/run-command.ts';
 const destination = ['--destination', 'https://api.acme.example:8443'];
 
 describe('countersign identity import', () => {
-  it('makes an identity of files in any order, and says what it stored where', async () => {
+  it('imports an identity from files in any order, and reports what it stored where', async () => {
     const { folder, directory, identity } = ground();
     const { privateKey, certificate, intermediates, root } = issue();
     const files = [
@@ -47,7 +47,7 @@ describe('countersign identity import', () => {
     expect(statSync(join(directory, 'acme')).mode & 0o777).toBe(0o700);
   });
 
-  it('tells the same as JSON, and warns where the identity may go anywhere', async () => {
+  it('prints the same as JSON, and warns about an identity without destinations', async () => {
     const { directory, pem, json } = ground();
     const { code, answer, error } = await json(['import', 'acme', pem('bot.pem', issue())]);
     expect(code).toBe(0);
@@ -77,7 +77,7 @@ describe('countersign identity import', () => {
     ]);
   });
 
-  it('leaves an identity that exists alone, replaces it with --replace, and carries over what is not said anew', async () => {
+  it('keeps an existing identity, replaces it with --replace, and keeps settings that are not given', async () => {
     const { directory, pem, identity, json } = ground();
     const [first, second] = [issue('bot-1'), issue('bot-2')];
     await identity(['import', 'acme', pem('1.pem', first), ...destination]);
@@ -110,13 +110,13 @@ describe('countersign identity import', () => {
     expect(anew.answer.destinations).toEqual([{ host: 'other.example' }]);
   });
 
-  it('replaces nothing where --replace finds nothing, and imports', async () => {
+  it('imports with --replace if there is no such identity', async () => {
     const { pem, json } = ground();
     const { code, answer } = await json(['import', 'acme', pem('bot.pem', issue()), '--replace', ...destination]);
     expect([code, answer.outcome]).toEqual([0, 'imported']);
   });
 
-  it('--dry-run stores nothing and leaves nothing behind, for a new identity and for one that exists', async () => {
+  it('--dry-run stores nothing and leaves no files, for a new and for an existing identity', async () => {
     const { directory, pem, json, identity } = ground();
     const file = pem('bot.pem', issue());
     const { code, answer, error } = await json(['import', 'acme', file, ...destination, '--dry-run']);
@@ -133,7 +133,7 @@ describe('countersign identity import', () => {
     expect(contentsOf(directory)).toEqual(before);
   });
 
-  it('reads standard input, and once only', async () => {
+  it('reads standard input only once', async () => {
     const { pem, json, identity } = ground();
     const stdin = readFileSync(pem('bot.pem', issue()));
     const { code, answer } = await json(['import', 'acme', '-', ...destination], { stdin });
@@ -142,7 +142,7 @@ describe('countersign identity import', () => {
     expect([twice.code, twice.error]).toEqual([2, 'Standard input (-) can be read only once.\n']);
   });
 
-  it('reads a pipe with a slow writer, and does not wait for one without a writer', async () => {
+  it('reads a pipe with a slow writer, and does not wait for a pipe without a writer', async () => {
     const { source, pem, identity, folder } = ground();
     const file = pem('bot.pem', issue());
     const words = `'${process.execPath}' '${mainFile}' identity import`;
@@ -157,7 +157,7 @@ describe('countersign identity import', () => {
     expect([absent.code, absent.error]).toEqual([2, `No process writes to the pipe ${pipe}.\n`]);
   });
 
-  it('replaces the files of cert-manager, which are then unused', async () => {
+  it('replaces the files of cert-manager, which are unused afterwards', async () => {
     const { directory, pem, json } = ground();
     const { privateKey, certificate, intermediates, root } = issue('from-cert-manager');
     mkdirSync(join(directory, 'acme'));

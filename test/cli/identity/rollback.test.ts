@@ -17,7 +17,7 @@ async function withTwoVersions() {
 const subjectOf = (answer: { certificates: { subject: string }[] }) => answer.certificates[0]?.subject;
 
 describe('countersign identity rollback', () => {
-  it('puts the version before into use again, and a rollback of that undoes it', async () => {
+  it('activates the previous version, and a second rollback undoes it', async () => {
     const { identity, json } = await withTwoVersions();
     const back = await identity(['rollback', 'acme', '--yes']);
     expect([back.code, back.out]).toEqual([
@@ -50,7 +50,7 @@ describe('countersign identity rollback', () => {
     expect(contentsOf(directory)).toEqual(before);
   });
 
-  it('refuses what has expired, and where there is nothing to go back to', async () => {
+  it('rejects an expired version, and an identity without a previous version', async () => {
     const { directory, put, pem, identity } = ground();
     put('acme', expired('old'));
     expect(await identity(['rollback', 'acme', '--yes'])).toMatchObject({
@@ -71,7 +71,7 @@ describe('countersign identity rollback', () => {
     expect(contentsOf(directory)).toEqual(before);
   });
 
-  it('keeps the certificate before when only destinations were changed since', async () => {
+  it('keeps the previous certificate if only destinations were changed since', async () => {
     const { identity, json } = await withTwoVersions();
     await identity(['destinations', 'acme', 'add', 'three.example']);
     await identity(['destinations', 'acme', 'add', 'four.example']);
@@ -92,7 +92,7 @@ describe.skipIf(!hasScript)('countersign identity rollback at a terminal (needs 
     ['nothing', '\r', 1],
     ['Ctrl-C', '\u0003', 130],
     ['Ctrl-D', '\u0004', 130],
-  ])('changes nothing when the answer is %s', async (_what, typed, code) => {
+  ])('changes nothing if the user answers %s', async (_what, typed, code) => {
     const { source, directory } = await withTwoVersions();
     const before = contentsOf(directory);
     const seen = await atTerminal(['rollback', 'acme', '--source', source], [['Roll "acme" back? [y/N]', typed]]);

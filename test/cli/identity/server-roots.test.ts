@@ -36,7 +36,7 @@ it.each([
   for (const { sentence } of warnings) expect(sentence).toContain('in the serverRoots of api.acme.example:443');
 });
 
-it('the commands say so', async () => {
+it('the commands report expired server roots', async () => {
   const on = ground();
   const roots = on.folder.write('roots.pem', expired.certificate);
   const file = on.pem('bot', issue());

@@ -116,11 +116,11 @@ describe.each(Object.entries(wrappings))('a private key %s', (_where, wrap) => {
     'with a curve that is written out': [() => explicitKey().pkcs8, 'explicit-curve'],
   };
 
-  it.each(Object.entries(keys))('%s is refused', { timeout: 60_000 }, async (_kind, [make, code]) => {
+  it.each(Object.entries(keys))('%s is rejected', { timeout: 60_000 }, async (_kind, [make, code]) => {
     expect(await codesOf(textFile('key', wrap(make())))).toEqual([code]);
   });
 
-  it('that an identity may have is read', async () => {
+  it('that an identity can have is read', async () => {
     const { keys, findings } = await readFiles(
       [textFile('key', wrap(keyDerOf(bot.privateKey)))],
       async () => passphrase,
@@ -140,16 +140,16 @@ describe('a private key in an older form', () => {
     ['PKCS#1 in old PEM with DEK-Info', opensslPem('RSA PRIVATE KEY', rsaNumbers(8_193)), 'key-too-large'],
     ['SEC1 in old PEM with DEK-Info', opensslPem('EC PRIVATE KEY', sec1), 'explicit-curve'],
     ['DSA in PKCS#8 under the label of PKCS#1', opensslPem('RSA PRIVATE KEY', dsaKey()), 'key-damaged'],
-  ] as const)('%s is refused', { timeout: 60_000 }, async (_form, bytes, code) => {
+  ] as const)('%s is rejected', { timeout: 60_000 }, async (_form, bytes, code) => {
     expect(await codesOf(textFile('key', Buffer.from(bytes as string)))).toEqual([code]);
   });
 
-  it('has its curve written out inside as well', async () => {
+  it('can contain the parameters of its curve', async () => {
     const [version, algorithm] = inside(keyDerOf(bot.privateKey)) as [Buffer, Buffer];
     expect(await codesOf(textFile('key', sequence(version, algorithm, octetString(sec1))))).toEqual(['explicit-curve']);
   });
 
-  it('is damaged with a number of 300 octets for a point, or with three primes', async () => {
+  it('is damaged if its point has 300 octets, or if it has three primes', async () => {
     const [version, algorithm, wrapped] = inside(keyDerOf(bot.privateKey)) as [Buffer, Buffer, Buffer];
     const [one, , ...rest] = inside(contentOf(wrapped)) as [Buffer, Buffer];
     const long = sequence(one, octetString(randomBytes(300)), ...rest);
@@ -167,7 +167,7 @@ describe('a certificate', () => {
     ['with a huge exponent', rsaPublicKey(2_048, 257), 'key-too-large'],
     ['with a key of another kind that is too large', dsaPublicKey(8_000), 'key-too-large'],
     ['with a curve that is written out', explicitKey().publicKey, 'explicit-curve'],
-  ])('%s is refused, beside a whole identity as well', async (_what, publicKey, code) => {
+  ])('%s is rejected, beside a sound identity too', async (_what, publicKey, code) => {
     expect(await codesOf(pem(...chain(bot)), file(publicKey))).toEqual([code]);
   });
 
@@ -175,7 +175,7 @@ describe('a certificate', () => {
     ['with RSA of 8,192 bits', rsaPublicKey(8_192, 256)],
     ['with DSA', dsaPublicKey(2_048)],
     ['with Ed25519', generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' })],
-  ])('of a stranger %s is passed over', async (_what, publicKey) => {
+  ])('of another key %s is skipped', async (_what, publicKey) => {
     const contents = await readFiles([pem(...chain(bot)), file(publicKey)], async () => passphrase);
     expect(identityFrom(contents, { now, publicRoots: [] })).toMatchObject({ document: {} });
   });
@@ -186,25 +186,28 @@ describe('a certificate', () => {
   }
 });
 
-describe('what is read on', () => {
+describe('an unusual but allowed key', () => {
   it('is RSA of 8,192 bits with an exponent of 256', async () => {
     expect(await codesOf(textFile('key', rsaKey(8_192, 256)))).toEqual([]);
   });
 
-  it.each(['ed25519', 'rsa-pss'] as const)('is %s, whose certificate is said to be of the wrong kind', async (kind) => {
-    const { privateKey, publicKey } =
-      kind === 'ed25519' ? generateKeyPairSync(kind) : generateKeyPairSync(kind, { modulusLength: 2_048 });
-    const files = [
-      textFile('key', privateKey.export({ type: 'pkcs8', format: 'der' })),
-      textFile('bot.crt', withKey(bot.certificate, publicKey.export({ type: 'spki', format: 'der' }))),
-    ];
-    const result = identityFrom(await readFiles(files, async () => passphrase), { now, publicRoots: [] });
-    expect(result).toContainEqual(
-      expect.objectContaining({ code: 'key-type', sentence: 'The key of CN=bot (bot.crt) is neither RSA nor EC.' }),
-    );
-  });
+  it.each(['ed25519', 'rsa-pss'] as const)(
+    'is %s: the finding says that its certificate is of the wrong kind',
+    async (kind) => {
+      const { privateKey, publicKey } =
+        kind === 'ed25519' ? generateKeyPairSync(kind) : generateKeyPairSync(kind, { modulusLength: 2_048 });
+      const files = [
+        textFile('key', privateKey.export({ type: 'pkcs8', format: 'der' })),
+        textFile('bot.crt', withKey(bot.certificate, publicKey.export({ type: 'spki', format: 'der' }))),
+      ];
+      const result = identityFrom(await readFiles(files, async () => passphrase), { now, publicRoots: [] });
+      expect(result).toContainEqual(
+        expect.objectContaining({ code: 'key-type', sentence: 'The key of CN=bot (bot.crt) is neither RSA nor EC.' }),
+      );
+    },
+  );
 
-  it('is a key behind the parameters of its curve, named or written out', async () => {
+  it('can follow the parameters of its curve, named or explicit', async () => {
     const parameters = [oid('1.2.840.10045.3.1.7'), explicitKey().curve];
     for (const curve of parameters) {
       const file = textFile('key.pem', armoured('EC PARAMETERS', curve) + bot.privateKey);

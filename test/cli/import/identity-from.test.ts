@@ -56,7 +56,7 @@ async function imported(files: readonly InputFile[], settings: Partial<IdentityS
 }
 
 describe('of several keys and certificates', () => {
-  it('the pair for clients is chosen, and the findings name the other one', async () => {
+  it('the client certificate is chosen, and the findings name the other one', async () => {
     const server = issue({ commonName: 'server', usage: 'server' });
     const files = [textFile('server.pem', `${server.privateKey}${server.certificate}`), all(bot)];
     const { document, notes } = await imported(files);
@@ -70,14 +70,14 @@ describe('of several keys and certificates', () => {
     ]);
   });
 
-  it('the one that is valid today is taken', async () => {
+  it('the one that is valid today is chosen', async () => {
     const old = issue({ commonName: 'old', notAfter: new Date(Date.UTC(2026, 4, 1)) });
     expect(
       (await imported([textFile('old', `${old.privateKey}${old.certificate}`), all(bot)])).document.certificate,
     ).toBe(bot.certificate);
   });
 
-  it('of a certificate that was renewed for the same key the newest is taken', async () => {
+  it('the newest certificate for the same key is chosen', async () => {
     const renewed = issue({ privateKey: bot.privateKey, notBefore: new Date(Date.UTC(2026, 2, 1)) });
     for (const files of [
       [textFile('new', renewed.certificate), all(bot)],
@@ -87,13 +87,13 @@ describe('of several keys and certificates', () => {
     }
   });
 
-  it('of what the authority signed and what the key signed itself as an authority the first is taken', async () => {
+  it('the certificate of an authority is chosen before a self-signed CA certificate of the key', async () => {
     const own = createAuthority({ commonName: 'bot', privateKey: bot.privateKey, ...dates });
     expect((await imported([textFile('own', own.certificate), all(bot)])).document.certificate).toBe(bot.certificate);
   });
 
   it.skipIf(!findPeer('openssl'))(
-    'and not what the key signed itself, as keytool does at first (needs openssl)',
+    'the certificate of an authority is chosen before the first self-signed one of keytool (needs openssl)',
     async () => {
       workshop.write('own.key', bot.privateKey);
       const args = ['-subj', '/CN=first', '-days', '30', '-addext', 'basicConstraints=critical,CA:FALSE'];
@@ -103,20 +103,20 @@ describe('of several keys and certificates', () => {
     },
   );
 
-  it('the key of an authority is left alone', async () => {
+  it('the key of an authority is not chosen', async () => {
     const { document, notes } = await imported([textFile('issuer.key', issuer.privateKey), all(bot)]);
     expect(document.privateKey).toBe(bot.privateKey);
     expect(notes.join()).toContain('The private key in issuer.key is not used.');
   });
 
-  it('hundreds of one name and one key end in a finding', async () => {
+  it('hundreds with one name and one key end in a finding', async () => {
     const same = { commonName: 'Issuer', privateKey: issuer.privateKey, ...dates };
     const many = Array.from({ length: 300 }, () => root.intermediate(same).certificate);
     const contents = await readFiles([textFile('many.pem', many.join('')), all(bot)], async () => undefined);
     expect(identityFrom(contents, { now, publicRoots: [] })).toMatchObject([{ code: 'too-many-objects' }]);
   });
 
-  it('the roots of the whole world beside it change nothing', async () => {
+  it('all public roots beside the identity change nothing', async () => {
     const { document, chain } = await imported([
       textFile('ca-certificates.crt', rootCertificates.join('\n')),
       all(bot),
@@ -130,7 +130,7 @@ describe('of several keys and certificates', () => {
   });
 });
 
-describe.skipIf(!findPeer('openssl'))('what OpenSSL writes beside keys and certificates (needs openssl)', () => {
+describe.skipIf(!findPeer('openssl'))('other output of OpenSSL (needs openssl)', () => {
   const subject = createSubject('EC_P256');
   const certificates = textFile('chain.pem', subject.certificates.join(''));
   const files = {
@@ -157,7 +157,7 @@ describe.skipIf(!findPeer('openssl'))('what OpenSSL writes beside keys and certi
     },
   };
 
-  it.each(Object.entries(files))('is passed over: %s', async (_what, make) => {
+  it.each(Object.entries(files))('is skipped: %s', async (_what, make) => {
     const { document } = await imported(make(), { now: Date.now() });
     expect(document.privateKey).toBe(subject.privateKey);
     expect(document.rootCertificate).toBe(subject.certificates[3]);
@@ -165,7 +165,7 @@ describe.skipIf(!findPeer('openssl'))('what OpenSSL writes beside keys and certi
 });
 
 describe('the document', () => {
-  it('has the public half of an EC key, where it was left out as well', async () => {
+  it('has the public half of an EC key, even if the file left it out', async () => {
     const [version, algorithm, wrapped] = inside(keyDerOf(bot.privateKey)) as [Buffer, Buffer, Buffer];
     const [one, privateHalf] = inside(contentOf(wrapped)) as [Buffer, Buffer];
     const half = sequence(version, algorithm, octetString(sequence(one, privateHalf)));
@@ -186,7 +186,7 @@ describe('the document', () => {
     expect(text).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
-  it('has the destinations and the renewal that were given, and neither otherwise', async () => {
+  it('has the given destinations and renewal, and neither by default', async () => {
     const settings = { destinations: [{ host: 'api.acme.example' }], renewal: { issuer: { kind: 'manual' } } };
     expect((await imported([all(bot)], settings)).document).toMatchObject(settings);
     expect(Object.keys((await imported([all(bot)])).document)).toEqual([
@@ -200,12 +200,12 @@ describe('the document', () => {
   it.each([
     ['29 days before its end', Date.UTC(2035, 11, 3), ['expires-soon', 'expires-soon', 'expires-soon']],
     ['31 days before', Date.UTC(2035, 11, 1), []],
-  ] as const)('is warned of %s', async (_when, at, codes) => {
+  ] as const)('causes a warning about %s', async (_when, at, codes) => {
     const { warnings } = await imported([all(bot)], { now: at });
     expect(warnings.map(({ code }) => code)).toEqual(codes);
   });
 
-  it('is warned of as doctor warns, however short its life is', async () => {
+  it('causes the same expiry warning as doctor, however short its life is', async () => {
     const brief = issue({ notBefore: new Date(now - 86_400_000), notAfter: new Date(now + 8 * 86_400_000) });
     const [first] = (await imported([all(brief)])).warnings;
     expect(first?.sentence).toBe('CN=bot (all.pem, block 2) expires on 2026-06-09T00:00:00.000Z, in 8 days.');
@@ -217,7 +217,7 @@ describe('the document', () => {
 });
 
 describe('a public web authority', () => {
-  it('is known by its root, by another certificate for its key and name, and by what it signed', () => {
+  it('is recognized by its root, by another certificate for its key and name, and by the certificates it signed', () => {
     const parse = (pem: string) => new X509Certificate(pem);
     const again = createAuthority({ commonName: 'Root', privateKey: root.privateKey, ...dates });
     const crossSigned = createAuthority({ commonName: 'Private', ...dates }).intermediate({
@@ -239,17 +239,17 @@ describe('a public web authority', () => {
     expect(publicRootOf([parse(root.certificate)])).toBeUndefined();
   });
 
-  it('is every root that Node carries', () => {
+  it('is every root that Node bundles', () => {
     for (const pem of rootCertificates) expect(publicRootOf([new X509Certificate(pem)])).toBeDefined();
   });
 });
 
-describe('what cannot be read', () => {
+describe('an unreadable block', () => {
   const block = (text: string) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
   const read = async (...files: readonly InputFile[]) =>
     (await readFiles(files, async () => expect.fail('No further prompt is expected.'))).findings;
 
-  it('is said up to a hundred times, and nothing is read after that', async () => {
+  it('is reported up to a hundred times, and then reading stops', async () => {
     const encrypted = textFile(
       'key.pem',
       bot.privateKey.replace(/\n/, '\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n'),
@@ -264,7 +264,7 @@ describe('what cannot be read', () => {
     });
   });
 
-  it('is not more for being said a hundred times', async () => {
+  it('is reported once if it occurs a hundred times', async () => {
     const findings = await read(
       ...Array.from({ length: 50 }, () => textFile('empty', '')),
       textFile('odd.pem', block('*').repeat(99)),
@@ -273,8 +273,8 @@ describe('what cannot be read', () => {
   });
 });
 
-describe('the work for passphrases', () => {
-  it('ends in no key where PBKDF2 makes none', async () => {
+describe('the work to derive keys from passphrases', () => {
+  it('ends without a key if PBKDF2 fails', async () => {
     const parameters = sequence(octetString(randomBytes(8)), integer(1));
     const algorithm = readOnlyBer(sequence(oid('1.2.840.113549.1.5.12'), parameters), 'key');
     const derivation = { where: 'key', allowance: new Allowance() };
@@ -282,7 +282,7 @@ describe('the work for passphrases', () => {
     expect(await deriveKey(algorithm, Buffer.from(passphrase), 20, derivation)).toHaveLength(20);
   });
 
-  it('is bounded for one, and for all of an import together, before any of it is done', () => {
+  it('is limited for one key and for the whole import, before it starts', () => {
     const allowance = new Allowance();
     expect(() => allowance.iterations('a.p12', most.iterations + 1, 1)).toThrow('a.p12 asks for 5000001 iterations');
     for (let count = 0; count < 4; count++) allowance.iterations('b.p12', most.iterations, 1);
@@ -324,7 +324,7 @@ describe('passphrases', () => {
     expect(contents).toMatchObject({ findings: [], keys: [{ source: 'bot (bot)' }] });
   });
 
-  describe.skipIf(!findPeer('openssl'))('of what OpenSSL wrote (needs openssl)', () => {
+  describe.skipIf(!findPeer('openssl'))('for files of OpenSSL (needs openssl)', () => {
     it('open all entries of a file, and two identities in it are distinguished by their names', async () => {
       const stores = [subject, createSubject('EC_P384')].map((each, index) => {
         const args = ['-nomac', '-name', `entry ${index + 1}`];
@@ -406,7 +406,7 @@ describe('passphrases', () => {
       expect(secretsOf(secretOf('ASCII', 'bot'))).toHaveLength(1);
     });
 
-    it('are asked for once for each block', async () => {
+    it('are requested once for each block', async () => {
       const key = encryptKey(workshop, subject.privateKey, ['pkcs8', '-topk8']);
       const { asked } = await asking(Buffer.concat([key, key]), () => passphrase);
       expect(asked).toEqual([
@@ -415,7 +415,7 @@ describe('passphrases', () => {
       ]);
     });
 
-    it('what the asking throws is thrown on', async () => {
+    it('errors of the prompt are rethrown', async () => {
       const key = encryptKey(workshop, subject.privateKey, ['pkcs8', '-topk8']);
       const interrupted = new Error('The prompt was left.');
       await expect(
@@ -427,9 +427,9 @@ describe('passphrases', () => {
   });
 
   describe.skipIf(!findPeer('openssl') || !findPeer('keytool'))(
-    'of what keytool wrote (needs openssl and keytool)',
+    'for files of keytool (needs openssl and keytool)',
     () => {
-      it.each(['JKS', 'JCEKS'] as const)('may differ between a %s and a key in it', async (type) => {
+      it.each(['JKS', 'JCEKS'] as const)('can differ between a %s and a key in it', async (type) => {
         const keyPassphrase = 'Another-Horse-7302';
         const bytes = convertByKeytool(workshop, exportPkcs12(workshop, subject, 'mixed', []), type, { keyPassphrase });
         const { asked, contents } = await asking(bytes, ({ kind }) =>

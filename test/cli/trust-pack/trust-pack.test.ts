@@ -63,7 +63,7 @@ function run(peer: Peer, args: readonly string[], cwd: string): string {
 }
 
 describe('a trust pack', () => {
-  it('has the chain in every form, the configurations for the first single host, and a page', async () => {
+  it('contains the chain in every format, the configurations for the first single host, and a page', async () => {
     const on = ground();
     const issued = issue();
     on.put('acme', issued, [{ host: '*.acme.example' }, { host: 'api.acme.test', port: 8443 }]);
@@ -111,7 +111,7 @@ describe('a trust pack', () => {
     expect(read('for-your-server.md')).not.toMatch(/\]\((?!https:)/);
   });
 
-  it('has a page that is true of the pack, and not of the page that it was made from', async () => {
+  it('has a page that describes this pack', async () => {
     const on = ground();
     on.put('acme', issue(), [{ host: 'api.acme.test' }]);
     const { read } = await packOf(on);
@@ -129,7 +129,7 @@ describe('a trust pack', () => {
     expect(read('README.md')).toContain('The fingerprint on this page proves nothing');
   });
 
-  it('has the subject to let in as each server writes it, and none where that is not certain', async () => {
+  it('has the allowed subject in the notation of each server, and none if that is uncertain', async () => {
     const on = ground();
     const subjectOf = (...parts: readonly (readonly [string, string])[]) =>
       sequence(...parts.map(([type, value]) => element(0x31, sequence(oid(type), element(0x0c, Buffer.from(value))))));
@@ -186,7 +186,7 @@ describe('a trust pack', () => {
     expect([mode('README.md'), mode('servers/nginx.conf'), mode('platform-root.pem')]).toEqual([0o644, 0o644, 0o644]);
   });
 
-  it('puts names, ports and folders in as they are, whatever digits and names they hold', async () => {
+  it('contains names, ports and folders unchanged, whatever they contain', async () => {
     const on = ground();
     on.put('acme', issue());
     const args = ['--host', 'api-443.bücher.example:8443', '--files', '/srv/443/tls/', '--behind', '127.0.0.1:443'];
@@ -201,7 +201,7 @@ describe('a trust pack', () => {
     expect(read('servers/haproxy.cfg')).toContain('server api 127.0.0.1:443\n');
   });
 
-  it('goes to a new or an empty folder alone', async () => {
+  it('is written only to a new or empty folder', async () => {
     const on = ground();
     on.put('acme', issue(), [{ host: 'api.acme.test' }]);
     const out = join(on.folder.path, 'pack');
@@ -226,7 +226,7 @@ describe('a trust pack', () => {
     expect(readdirSync(on.folder.path).sort()).toEqual(['empty', 'identities', 'pack']);
   });
 
-  it('is made of an identity that has expired, with a warning, and of none that cannot be used otherwise', async () => {
+  it('can be made for an expired identity, with a warning, and for no other unusable identity', async () => {
     const on = ground();
     on.put('acme', expired(), [{ host: 'api.acme.test' }]);
     const { code, error } = await packOf(on);
@@ -256,7 +256,7 @@ describe('a trust pack', () => {
     [['--host', 'a.test', '--files', '/etc/$(id)'], '--files must be the absolute path of a folder'],
     [['--host', 'a.test', '--behind', '8080'], '--behind must be host:port.'],
     [['--host', 'a.test', '--behind', 'a:99999'], '--behind must be host:port.'],
-  ])('is not made with %j', async (args, said) => {
+  ])('is rejected with %j', async (args, said) => {
     const on = ground();
     on.put('acme', issue(), [{ host: '*' }, { host: 'fd00::1' }]);
     const { code, answer } = await packOf(on, args);
@@ -280,7 +280,7 @@ describe('a hostile subject', () => {
     };
   }
 
-  it('steers neither the terminal nor the page of a pack', async () => {
+  it('is escaped for the terminal and in the page of a pack', async () => {
     const on = ground();
     const issued = hostileClient('client');
     const imported = await on.identity(['import', 'acme', on.pem('bot.pem', issued), '--destination', 'a.test']);
@@ -313,7 +313,7 @@ describe('a hostile subject', () => {
 });
 
 describe.skipIf(!findPeer('openssl'))('the certificates of a pack (needs openssl)', () => {
-  it('are what OpenSSL reads in PEM, DER and PKCS#7, and verify the client by the root', async () => {
+  it('are read by OpenSSL in PEM, DER and PKCS#7, and verify the client with the root', async () => {
     const on = ground();
     on.put('acme', issue(), [{ host: 'api.acme.test' }]);
     const { out } = await packOf(on);
@@ -338,7 +338,7 @@ describe.skipIf(!findPeer('openssl'))('the certificates of a pack (needs openssl
 });
 
 describe.skipIf(!findPeer('keytool'))('the certificates of a pack in Java (needs keytool)', () => {
-  it('are what keytool reads in DER and in PKCS#7', async () => {
+  it('are read by keytool in DER and in PKCS#7', async () => {
     const on = ground();
     on.put('acme', issue(), [{ host: 'api.acme.test' }]);
     const { out } = await packOf(on);
@@ -410,7 +410,7 @@ const here = Object.keys(checks).filter((name) => findPeer(name as Peer)) as Pee
 describe.skipIf(here.length < Object.keys(checks).length)(
   `the configurations of a pack (needs ${Object.keys(checks).join(', ')})`,
   () => {
-    it('are read by the servers that they are for', async () => {
+    it('are accepted by their servers', async () => {
       const on = ground();
       const { read } = await atCustomer(on);
       for (const name of here) {

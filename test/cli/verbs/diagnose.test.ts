@@ -44,7 +44,7 @@ const hasScript = spawnSync('script', ['--version'], { stdio: 'ignore' }).status
 const serve = (ca: string) => serveHttps(server, (socket) => socket.write(ok), { rejectUnauthorized: true, ca });
 
 describe('countersign diagnose', () => {
-  it('prints five lines and a verdict, and ends with 0 where access is granted', async () => {
+  it('prints five lines and a verdict, and ends with 0 if access is granted', async () => {
     const { port } = await serve(platformRoot.certificate);
     const source = `directory:${directoryFor(port)}`;
     const { code, out, error } = await run([`https://localhost:${port}`, '--identity', 'platform', '--source', source]);
@@ -58,7 +58,7 @@ describe('countersign diagnose', () => {
     expect(out).not.toContain('\u001b');
   });
 
-  it('names the finding and the remedy where it is not, and ends with 1; the source may be in the environment', async () => {
+  it('prints the finding and the remedy otherwise, and ends with 1; the source can be in the environment', async () => {
     const { port } = await serve(customerRoot.certificate);
     const environment = { COUNTERSIGN_IDENTITY_SOURCE: `directory:${directoryFor(port)}` };
     const { code, out } = await run([`localhost:${port}`], environment);
@@ -84,7 +84,7 @@ describe('countersign diagnose', () => {
     expect(api.received().match(/GET/g)).toHaveLength(1);
   });
 
-  it('prints a problem, and the address of an API that does not answer', async () => {
+  it('prints a problem, and the address of an API that does not respond', async () => {
     const { port } = await serve(platformRoot.certificate);
     const source = `directory:${directoryFor(port)}`;
     const forbidden = await run(['https://other.example', '--source', source]);
@@ -113,7 +113,7 @@ describe('countersign diagnose', () => {
     ]);
   });
 
-  it('tells in one sentence of something else that answers in the place of the API', async () => {
+  it('reports in one sentence that another service responds at the address of the API', async () => {
     const other = createServer((_request, reply) => reply.writeHead(404).end('<h1>Not here</h1>'));
     await new Promise<void>((listening) => other.listen(0, '127.0.0.1', listening));
     onTestFinished(() => void other.close());

@@ -82,7 +82,7 @@ function identityFolder(issued: ReturnType<typeof platformIssuer.issue>): string
 const inDays = (days: number) => new Date(Date.now() + days * 86_400_000);
 
 describe('countersign doctor', () => {
-  it('finds nothing wrong where nothing is, and each destination answers its probe', async () => {
+  it('reports no fault for a sound installation whose destinations respond to the probe', async () => {
     const { port, received } = await listen((_request, response) => response.end('ok'));
     const source = probing(port, { path: '/health?key=secret-word' });
     const examined = await examine(source);
@@ -102,7 +102,7 @@ describe('countersign doctor', () => {
     expect([code, out]).toEqual([0, expect.stringMatching(/^✓ node [\s\S]+\n\nNothing is wrong\.\n$/)]);
   });
 
-  it('does not say that nothing is wrong where no request was answered', async () => {
+  it('does not report success if no request got a response', async () => {
     const { source } = await installation();
     const untold = 'a server can complete the handshake and refuse every request.\n';
     expect(await runCommand(['doctor', ...source])).toMatchObject({
@@ -122,7 +122,7 @@ describe('countersign doctor', () => {
     ['with another status than expected', 401, 'no', { path: '/', expectStatus: 204 }, 1, /HTTP 401, not 204/],
     ['with a status that has many reasons', 500, 'no', { path: '/' }, 1, /HTTP 500, not 200/],
   ])(
-    'a server that completes the handshake and refuses every request, %s',
+    'reports a server that completes the handshake and rejects every request, %s',
     async (_how, status, body, probe, code, says) => {
       const { port } = await listen((_request, response) => response.writeHead(status).end(body));
       const source = probing(port, probe);
@@ -133,7 +133,7 @@ describe('countersign doctor', () => {
     },
   );
 
-  it('a setting that cannot be read', async () => {
+  it('reports a setting that cannot be read', async () => {
     const { source } = await installation();
     const examined = await examine(source, { COUNTERSIGN_IDENTITY_TTL_SECONDS: 'soon' });
     const { check, detail } = onlyFailure(examined);
@@ -143,7 +143,7 @@ describe('countersign doctor', () => {
     expect(found(examined, 'skipped')).toContainEqual(expect.objectContaining({ check: 'destination' }));
   });
 
-  it('an invalid source in the environment, or one with an impossible prefix', async () => {
+  it('reports an invalid source in the environment, or one with an impossible prefix', async () => {
     const source = onlyFailure(await examine([], { COUNTERSIGN_IDENTITY_SOURCE: 'somewhere' }));
     expect([source.check, source.detail]).toEqual([
       'settings',
@@ -162,7 +162,7 @@ describe('countersign doctor', () => {
   it.each([
     [{ COUNTERSIGN_IDENTITY_TLL: '5' }, 'COUNTERSIGN_IDENTITY_TLL', 'is not a setting of Countersign'],
     [{ HTTPS_PROXY: 'http://user:word@proxy.example' }, 'HTTPS_PROXY', 'connects to destinations directly'],
-  ])('what in the environment does not do what it seems to: %j', async (environment, subject, said) => {
+  ])('reports a variable without effect: %j', async (environment, subject, said) => {
     const { source } = await installation();
     const warning = onlyWarning(await examine(source, environment));
     expect([warning.check, warning.subject, warning.detail]).toEqual([
@@ -173,7 +173,7 @@ describe('countersign doctor', () => {
     expect(JSON.stringify(warning)).not.toContain('user:word');
   });
 
-  it('a store that is not there', async () => {
+  it('reports a missing store', async () => {
     const { path } = privateFolder();
     const missing = onlyFailure(await examine(['--source', `directory:${path}/nothing`]));
     expect([missing.check, missing.detail]).toEqual(['store', expect.stringContaining('There is no directory')]);
@@ -186,7 +186,7 @@ describe('countersign doctor', () => {
     expect([aws.check, aws.remedy]).toEqual(['store', expect.stringContaining('AWS_PROFILE')]);
   });
 
-  it('an identity that cannot be used', async () => {
+  it('reports an identity that cannot be used', async () => {
     const expired = platformIssuer.issue({
       commonName: 'p',
       usage: 'client',
@@ -201,7 +201,7 @@ describe('countersign doctor', () => {
     expect(onlyFailure(await examine(source)).check).toBe('identity');
   });
 
-  it('an identity that expires soon, and one that may go anywhere', async () => {
+  it('reports an identity that expires soon, and one without destinations', async () => {
     const soon = onlyWarning(
       await examine(identityFolder(platformIssuer.issue({ commonName: 'p', usage: 'client', notAfter: inDays(9.5) }))),
     );
@@ -212,7 +212,7 @@ describe('countersign doctor', () => {
     expect([anywhere.check, anywhere.detail]).toEqual(['identity', 'can be presented to any host']);
   });
 
-  it('a key that others can read, and files that others can change', async () => {
+  it('reports a key that other users can read, and files that they can change', async () => {
     const { path, source } = await installation();
     const key = join(path, 'platform/private-key.pem');
     chmodSync(key, 0o644);
@@ -236,35 +236,38 @@ describe('countersign doctor', () => {
     expect(statSync(join(path, 'platform')).mode & 0o777).toBe(0o757);
   });
 
-  it.skipIf(!canBeNobody)('files that its user cannot read (needs root and setpriv)', async () => {
-    const { path, source } = await installation();
-    const [folder, key] = [join(path, 'platform'), join(path, 'platform/private-key.pem')];
-    const asService = async (args: readonly string[]) => {
-      const words = ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, mainFile, 'doctor'];
-      const { out } = await runCommand([...words, '--json', '--no-reach', ...args], { program: 'setpriv' });
-      return JSON.parse(out) as Examined;
-    };
-    for (const one of [path, folder]) chmodSync(one, 0o755);
-    const failure = found(await asService(source), 'failure')[0];
-    expect(failure).toMatchObject({
-      check: 'identity',
-      subject: 'platform',
-      detail: `User 65534, who runs this, cannot read ${key}. It belongs to user 0 and group 0, mode 0600.`,
-      remedy: expect.stringMatching(/^Give that user /),
-    });
-    // What it could not look at is not called sound.
-    chmodSync(folder, 0o700);
-    const closed = await asService(source);
-    const files = closed.checks.filter(({ check }) => check === 'files');
-    expect(files.map(({ status, detail }) => [status, detail])).toEqual([
-      ['skipped', `${folder}: this user cannot read it`],
-    ]);
-    expect(found(closed, 'failure')[0]?.detail).toContain(`cannot read ${folder}. It belongs to user 0`);
-    chmodSync(path, 0o700);
-    expect(found(await asService(source), 'failure')[0]?.detail).toContain('this user cannot read');
-  });
+  it.skipIf(!canBeNobody)(
+    'reports files that the user of the service cannot read (needs root and setpriv)',
+    async () => {
+      const { path, source } = await installation();
+      const [folder, key] = [join(path, 'platform'), join(path, 'platform/private-key.pem')];
+      const asService = async (args: readonly string[]) => {
+        const words = ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, mainFile, 'doctor'];
+        const { out } = await runCommand([...words, '--json', '--no-reach', ...args], { program: 'setpriv' });
+        return JSON.parse(out) as Examined;
+      };
+      for (const one of [path, folder]) chmodSync(one, 0o755);
+      const failure = found(await asService(source), 'failure')[0];
+      expect(failure).toMatchObject({
+        check: 'identity',
+        subject: 'platform',
+        detail: `User 65534, who runs this, cannot read ${key}. It belongs to user 0 and group 0, mode 0600.`,
+        remedy: expect.stringMatching(/^Give that user /),
+      });
+      // What it could not look at is not called sound.
+      chmodSync(folder, 0o700);
+      const closed = await asService(source);
+      const files = closed.checks.filter(({ check }) => check === 'files');
+      expect(files.map(({ status, detail }) => [status, detail])).toEqual([
+        ['skipped', `${folder}: this user cannot read it`],
+      ]);
+      expect(found(closed, 'failure')[0]?.detail).toContain(`cannot read ${folder}. It belongs to user 0`);
+      chmodSync(path, 0o700);
+      expect(found(await asService(source), 'failure')[0]?.detail).toContain('this user cannot read');
+    },
+  );
 
-  it('a folder that is an identity itself', async () => {
+  it('reports a folder that is an identity itself', async () => {
     const { path } = await installation();
     const below = ['--source', `directory:${join(path, 'platform')}`];
     const sentence = `The directory ${join(path, 'platform')} is the folder of one identity. Name the directory above it, ${path}.`;
@@ -277,7 +280,7 @@ describe('countersign doctor', () => {
     }
   });
 
-  it('a destination whose name is unknown, that is down, that is not trusted, that refuses', async () => {
+  it('reports a destination that has no address, is down, is not trusted, or rejects the certificate', async () => {
     const strict = { rejectUnauthorized: true, ca: customerRoot.certificate };
     const refusing = await listen((_request, response) => response.end(), strict);
     const closed = await serveTcp((socket) => socket.destroy());
@@ -316,7 +319,7 @@ describe('countersign doctor', () => {
     expect((await examine(['--source', `directory:${path}`, '--no-reach'])).failures).toBe(0);
   });
 
-  it('a server that names other authorities than ours, and completes every handshake, as nginx does', async () => {
+  it('reports a server that lists other issuers than ours and completes every handshake, as nginx does', async () => {
     const { port, received } = await listen((_request, response) => response.writeHead(400).end(), {
       ca: customerRoot.certificate,
     });
@@ -329,7 +332,7 @@ describe('countersign doctor', () => {
     expect(received).toEqual([]);
   });
 
-  it('says of each handshake that was done that no request was sent', async () => {
+  it('reports each handshake without a probe as such', async () => {
     const { source, port } = await installation();
     const [{ detail = '' } = {}] = (await examine(source)).checks.filter(({ check }) => check === 'destination');
     expect(detail).toMatch(
@@ -342,7 +345,7 @@ describe('countersign doctor', () => {
     [true, 'failure', 1],
     [false, 'warning', 0],
   ] as const)(
-    'a server that asks for no certificate, where that is demanded: %s',
+    'reports a server that requests no certificate although it is required: %s',
     async (requireMutual, status, code) => {
       const { port } = await listen((_request, response) => response.end(), { requestCert: false });
       const { path } = privateFolder();
@@ -386,7 +389,7 @@ describe('countersign doctor --api', () => {
     expect(clock?.remedy).toMatch(/^Set the clock/);
   });
 
-  it('asks whether the caller is known, and may use the identity', async () => {
+  it('checks whether the caller is known and can use the identity', async () => {
     const { path } = await installation();
     const [one, other] = [newToken(), newToken()];
     const callers = privateFolder().write(
@@ -409,7 +412,7 @@ describe('countersign doctor --api', () => {
   });
 });
 
-it('doctor examines a Secrets Manager, and compares the clock with it', async () => {
+it('doctor checks Secrets Manager, and compares its clock', async () => {
   const { port } = await listen((_request, response) => response.end());
   const { server, client } = await startServer();
   const there = ['--source', 'local', '--endpoint', server.url];

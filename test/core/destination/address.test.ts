@@ -124,13 +124,13 @@ describe('the class of an address', () => {
     });
   }
 
-  it('comes with words that fit a sentence', () => {
+  it('has a description that fits into a sentence', () => {
     expect(describeAddress('169.254.169.254').name).toBe('a link-local address');
     expect(describeAddress('::ffff:10.0.0.1').name).toBe('a private address in IPv4-mapped form');
     expect(describeAddress('fe80::1%eth0').name).toBe('an address bound to one network interface');
   });
 
-  it('is decided by the first row that holds it, so a narrower row never stands after a wider one', () => {
+  it('is that of the first matching row, so a narrower row comes before a wider one', () => {
     for (const ranges of [ipv4Ranges, ipv6Ranges]) {
       for (const [place, { range, prefix }] of ranges.entries()) {
         const [address, bits] = prefix;
@@ -146,7 +146,7 @@ describe('a network', () => {
     ['public', true, false, false],
     ['private', true, true, false],
     ['loopback', true, true, true],
-  ] as const)('%s allows what the ones before it allow, and never a forbidden address', (network, ...allowed) => {
+  ] as const)('%s allows all that the narrower networks allow, and no forbidden address', (network, ...allowed) => {
     expect([isAllowed('1.1.1.1', network), isAllowed('10.0.0.1', network), isAllowed('127.0.0.1', network)]).toEqual(
       allowed,
     );

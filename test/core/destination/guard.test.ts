@@ -20,12 +20,12 @@ function refusal(url: string, destinations: readonly Destination[]): Countersign
 }
 
 describe('the guard', () => {
-  it('hands back the destination a target falls under', () => {
+  it('returns the destination that matches the target', () => {
     const acme = destination('api.acme.example');
     expect(admit(parseTarget('https://API.acme.example./v1'), [destination('*'), acme])).toBe(acme);
   });
 
-  it('says how many destinations there are, and names none of them', () => {
+  it('reports how many destinations there are, without their names', () => {
     const error = refusal('https://evil.example/?secret=1', [
       destination('a.customer.example'),
       destination('b.example'),
@@ -38,7 +38,7 @@ describe('the guard', () => {
     });
   });
 
-  it('says on which port the host would be allowed', () => {
+  it('reports on which port the host would be allowed', () => {
     const error = refusal('https://api.acme.example:8443/', [
       destination('*.acme.example'),
       destination('other.example', 8443),
@@ -60,18 +60,18 @@ describe('the guard', () => {
       '169.254.169.254 is a link-local address; no destination can be reached there.',
       'forbidden',
     ],
-  ] as const)('refuses %s on a %s network', (host, network, message, addressClass) => {
+  ] as const)('rejects %s on a %s network', (host, network, message, addressClass) => {
     const error = refusal(`https://${host}/`, [destination('*', 443, network)]);
     expect(error).toMatchObject({ code: 'destination-forbidden', message });
     expect(error.evidence).toEqual({ host, address: host, addressClass, network });
   });
 
-  it('refuses a forbidden address even where a destination names it', () => {
+  it('rejects a forbidden address even if a destination names it', () => {
     const error = refusal('https://169.254.169.254/', [destination('169.254.169.254', 443, 'loopback')]);
     expect(error.code).toBe('destination-forbidden');
   });
 
-  it('admits private and loopback addresses where the network says so', () => {
+  it('allows private and loopback addresses if the network of the destination does', () => {
     expect(admit(parseTarget('https://10.1.2.3/'), [destination('*', 443, 'private')]).network).toBe('private');
     expect(admit(parseTarget('https://[::1]:8443/'), [destination('::1', 8443, 'loopback')]).host).toBe('::1');
   });

@@ -8,7 +8,7 @@ function destination(host: string, port = 443): Destination {
   return { host, port, minTlsVersion: 'TLSv1.2', maxTlsVersion: 'TLSv1.3', requireMutual: false, network: 'public' };
 }
 
-describe('a destination', () => {
+describe('the matching destination', () => {
   const list = [
     destination('*'),
     destination('*.acme.example'),
@@ -46,13 +46,13 @@ describe('a destination', () => {
     expect(matchDestination([], 'api.acme.example', 443)).toBeUndefined();
   });
 
-  it('never answers for another list', () => {
+  it('is not cached for another list', () => {
     const other = [destination('api.other.example')];
     expect(matchDestination(list, 'api.acme.example', 443)?.host).toBe('api.acme.example');
     expect(matchDestination(other, 'api.acme.example', 443)).toBeUndefined();
   });
 
-  it('is the one that a plain search finds', () => {
+  it('is the same as that of a linear search', () => {
     const label = fc.constantFrom('a', 'b', 'acme');
     const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.'));
     const port = fc.constantFrom(443, 8443);

@@ -38,7 +38,7 @@ async function refusal(promise: Promise<unknown>): Promise<CountersignError> {
 }
 
 describe('a name', () => {
-  it('is resolved once; what the DNS says afterwards changes nothing', async () => {
+  it('is resolved once; a later DNS answer changes nothing', async () => {
     const { lookup, asked } = dns(['8.8.8.8', '2600::1'], ['127.0.0.1']);
     const addresses = await resolveTarget(name, destination(), 'platform', lookup);
     expect(addresses).toEqual([
@@ -55,7 +55,7 @@ describe('a name', () => {
     ['8.8.8.8', 'fe80::1%eth0'],
     ['8.8.8.8', 'nonsense'],
     [...Array.from({ length: 40 }, (_, last) => `8.8.8.${last}`), '127.0.0.1'],
-  ])('with one address that is not allowed is refused as a whole', async (...addresses) => {
+  ])('with one forbidden address is rejected', async (...addresses) => {
     const { lookup, asked } = dns(addresses);
     const error = await refusal(resolveTarget(name, destination(), 'platform', lookup));
     expect(error.code).toBe('destination-forbidden');
@@ -64,7 +64,7 @@ describe('a name', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('says of which class the refused address is, and not which one it is', async () => {
+  it('is rejected with the class of the forbidden address, without the address', async () => {
     const { lookup } = dns(['8.8.8.8', '10.0.0.1']);
     const error = await refusal(resolveTarget(name, destination(), 'platform', lookup));
     expect(error.evidence).toEqual({
@@ -78,14 +78,14 @@ describe('a name', () => {
     expect(error.hint).toContain('network of the destination to private');
   });
 
-  it('is given its addresses in order, without repetition, sixteen at most', async () => {
+  it('has at most sixteen addresses, in order and without duplicates', async () => {
     const many = Array.from({ length: 40 }, (_, last) => `8.8.4.${last}`);
     const { lookup } = dns(['8.8.8.8', '8.8.8.8', ...many]);
     const addresses = await resolveTarget(name, destination(), 'platform', lookup);
     expect(addresses.map(({ address }) => address)).toEqual(['8.8.8.8', ...many.slice(0, 15)]);
   });
 
-  it('without an address fails, and trying again is of no use', async () => {
+  it('without an address fails, and is not retryable', async () => {
     const error = await refusal(resolveTarget(name, destination(), 'platform', dns([]).lookup));
     expect(error).toMatchObject({ code: 'name-resolution-failed', step: 1, retryable: false });
     expect(error.evidence).toEqual({ host: 'api.acme.example', reason: 'ENODATA' });
@@ -102,13 +102,13 @@ describe('a name', () => {
     expect(error.evidence).toEqual({ host: 'api.acme.example', reason: code });
   });
 
-  it('that makes the look-up throw without a code fails all the same', async () => {
+  it('whose lookup throws without a code fails with name-resolution-failed', async () => {
     const error = await refusal(resolveTarget(name, destination(), 'platform', neverAsked));
     expect(error).toMatchObject({ code: 'name-resolution-failed', evidence: { reason: 'UNKNOWN' } });
   });
 
   it.each(['localhost', 'LOCALHOST.', 'api.localhost', 'a.b.localhost'])(
-    '%s is the loopback, unasked',
+    '%s is loopback without a lookup',
     async (host) => {
       const target = parseTarget(`https://${host}/`);
       expect(await resolveTarget(target, destination('loopback'), 'platform', neverAsked)).toEqual([
@@ -127,7 +127,7 @@ describe('a name', () => {
     expect(asked).toEqual([host]);
   });
 
-  it('leads to allowed addresses or to an error, whatever the DNS answers', async () => {
+  it('resolves to allowed addresses or to an error, for any DNS answer', async () => {
     const answer = fc.oneof(
       fc.ipV4(),
       fc.ipV6(),
@@ -161,7 +161,7 @@ describe('a name', () => {
 });
 
 describe('an address', () => {
-  it('is not resolved, only checked', async () => {
+  it('is checked without a lookup', async () => {
     const literal = parseTarget('https://[::ffff:0a00:0001]/');
     expect(await resolveTarget(literal, destination('private'), 'platform', neverAsked)).toEqual([
       { address: '::ffff:a00:1', family: 6 },
@@ -173,7 +173,7 @@ describe('an address', () => {
 });
 
 describe("the system's resolver", () => {
-  it('is the one that is asked by default', async () => {
+  it('is used by default', async () => {
     // A host that it answers without a name server, in a target that does not say that it is an address.
     const target = { host: '127.0.0.1', port: 443, path: '/', authority: '127.0.0.1' };
     expect(await resolveTarget(target, destination('loopback'), 'platform')).toEqual([
@@ -184,7 +184,7 @@ describe("the system's resolver", () => {
     );
   });
 
-  it('resolves localhost to the loopback as well, so the shortcut changes nothing', async () => {
+  it('resolves localhost to loopback too, so the shortcut changes nothing', async () => {
     const { promises } = await import('node:dns');
     const answers = await promises.lookup('localhost', { all: true });
     for (const { address } of answers) expect(classifyAddress(address)).toBe('loopback');

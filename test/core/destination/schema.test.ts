@@ -28,16 +28,16 @@ const defaults = {
 };
 
 describe('destinations', () => {
-  it('are any public host on port 443 when nothing is said', () => {
+  it('are any public host on port 443 by default', () => {
     expect(parse(undefined)).toEqual([{ host: '*', ...defaults }]);
     expect(v.parse(v.object({ destinations: destinationsSchema }), {})).toEqual({
       destinations: [{ host: '*', ...defaults }],
     });
   });
 
-  it('may be none', () => expect(parse([])).toEqual([]));
+  it('can be empty', () => expect(parse([])).toEqual([]));
 
-  it('keep everything that is said', () => {
+  it('keep every field', () => {
     const whole = {
       host: 'api.acme.example',
       port: 8443,
@@ -53,7 +53,7 @@ describe('destinations', () => {
     expect(parse([whole])).toEqual([whole]);
   });
 
-  it('have a harmless probe by default', () => {
+  it('have a probe without side effects by default', () => {
     expect(parse([{ host: 'a.example', probe: { path: '/' } }])[0]?.probe).toEqual({
       method: 'GET',
       path: '/',
@@ -70,13 +70,13 @@ describe('destinations', () => {
     ['[2600:0:0::1]', '2600::1'],
     ['2600:0::0001', '2600::1'],
     ['localhost', 'localhost'],
-  ])('have their host in one form: %s', (host, expected) => expect(parse([{ host }])[0]?.host).toBe(expected));
+  ])('have their host normalized: %s', (host, expected) => expect(parse([{ host }])[0]?.host).toBe(expected));
 
-  it('have their server name in one form', () => {
+  it('have their serverName normalized', () => {
     expect(parse([{ host: '*', serverName: 'Bücher.Example.' }])[0]?.serverName).toBe('xn--bcher-kva.example');
   });
 
-  it('keep the certificates of serverRoots and drop what stands between them', () => {
+  it('keep the certificates of serverRoots and drop the text between them', () => {
     const bundle = `# Private Root\r\n${root}\n\nanother:\n${root}`;
     expect(parse([{ host: '*', serverRoots: bundle }])[0]?.serverRoots).toBe(`${root.trim()}\n${root.trim()}\n`);
   });
@@ -108,7 +108,7 @@ describe('destinations', () => {
     'a?b',
     null,
     7,
-  ])('have no host %j', (host) => expect(sentence([{ host }])).toMatch(/^destinations\[0\]\.host must be .*\.$/));
+  ])('reject the host %j', (host) => expect(sentence([{ host }])).toMatch(/^destinations\[0\]\.host must be .*\.$/));
 
   it.each<[string, unknown, string]>([
     ['a list', {}, 'destinations must be a list.'],
@@ -228,12 +228,12 @@ describe('destinations', () => {
     ],
   ])('are %s', (_, input, expected) => expect(sentence(input)).toBe(expected));
 
-  it('are called what the document calls them', () => {
+  it('are named in errors as in the document', () => {
     const result = v.safeParse(v.object({ destinations: destinationsSchema }), { destinations: [{ host: 7 }] });
     expect(result.issues?.map((issue) => issueSentence(issue))[0]).toMatch(/^destinations\[0\]\.host must be /);
   });
 
-  it('never throw, and never repeat a value, whatever the document holds', () => {
+  it('never throw another error, and never repeat a value, for any document', () => {
     const secret = 'hunter2';
     const value = fc.oneof(fc.jsonValue(), fc.constant(secret), fc.constant([secret]), fc.constant({ path: secret }));
     const record = fc.record(

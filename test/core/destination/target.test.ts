@@ -33,7 +33,7 @@ describe('a target', () => {
     expect(parseTarget(url)).toMatchObject({ host, port, path, authority });
   });
 
-  it('tells an address from a name', () => {
+  it('distinguishes an address from a name', () => {
     expect(parseTarget('https://8.8.2056/').address).toBe('8.8.8.8');
     expect(parseTarget('https://[::FFFF:127.0.0.1]/').address).toBe('::ffff:7f00:1');
     expect(parseTarget('https://dns.example/')).not.toHaveProperty('address');
@@ -50,7 +50,7 @@ describe('a target', () => {
     '/list?page[size]=10&filter[a.b]=c',
     '/~user/-_.',
     '/@evil.example/x:y@z',
-  ])('keeps %s as it was written, onto the wire', async (path) => {
+  ])('sends %s as it was written', async (path) => {
     const target = parseTarget(`https://api.acme.example${path}`);
     expect(target.path).toBe(path);
     const server = createServer((incoming, answer) => answer.end(incoming.url));
@@ -123,7 +123,7 @@ describe('a target', () => {
     'https://api.acme.example/%zz',
     'https://api.acme.example/?a|b',
     `https://api.acme.example/${'a'.repeat(maxUrlLength)}`,
-  ])('is not %j', (url) => {
+  ])('cannot be %j', (url) => {
     const error = refusal(url);
     expect(error.code).toBe('invalid-request');
     expect(error.message).toMatch(/^The url [^"]*.*\.$/);
@@ -142,13 +142,13 @@ describe('a target', () => {
     'https://:@api.acme.example/',
     'https://api.acme.example@evil.example/',
     'https://a@b@evil.example/',
-  ])('is never %s', (url) => {
+  ])('cannot be %s', (url) => {
     const error = refusal(url);
     expect(error.code).toBe('destination-forbidden');
     expect(JSON.stringify([error.message, error.evidence])).not.toMatch(/secret|passwd|evil/);
   });
 
-  it('may be as long as the limit', () => {
+  it('can be as long as the limit', () => {
     const url = 'https://api.acme.example/'.padEnd(maxUrlLength, 'a');
     expect(parseTarget(url).path).toHaveLength(maxUrlLength - 'https://api.acme.example'.length);
   });
@@ -188,7 +188,7 @@ const anything = fc.oneof(
 );
 
 describe('for any text', () => {
-  it('there is a target, or an error that says why not', () => {
+  it('parsing returns a target or a named error', () => {
     fc.assert(
       fc.property(anything, (url) => {
         try {

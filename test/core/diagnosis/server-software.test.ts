@@ -47,12 +47,12 @@ const samples: readonly Sample[] = [
   ['an API behind a proxy of that name', undefined, { via: '1.1 googlesque' }],
 ];
 
-describe('a server is known by its answer', () => {
+describe('the software of a server is recognized by its response', () => {
   it.each(samples.map(([name, ...sample]) => [name, sample] as const))('%s', (_name, [known, headers, body = '']) => {
     expect(softwareOf({ status: 400, headers, bodyStart: Buffer.from(body) })).toBe(known);
   });
 
-  it('each that can be told is in the table, and without an answer none is', () => {
+  it('every known server is in the table, and without a response no software is reported', () => {
     const known = new Set(samples.flatMap(([, name]) => name ?? []));
     expect([...known].sort()).toEqual(Object.keys(softwareNames).sort());
     expect(softwareOf(undefined)).toBeUndefined();

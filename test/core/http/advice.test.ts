@@ -85,26 +85,26 @@ describe.skipIf(!nginx)('the page of a real nginx (needs nginx)', () => {
     });
   }
 
-  it('for a certificate it does not trust says whom to trust', async () => {
+  it('for an untrusted certificate gets advice about the root', async () => {
     const [status, words] = await advice('/', platform);
     expect(status).toBe(400);
     expect(words).toMatch(/^The API server completed the handshake and then refused the client certificate \(step 5\)/);
     expect(words).toContain('GET /v1/identities/{identity}/certificate');
   });
 
-  it('for no certificate says that it got none', async () => {
+  it('for a missing certificate gets advice about that', async () => {
     const [status, words] = await advice('/');
     expect(status).toBe(400);
     expect(words).toMatch(/^The API server says that it received no client certificate/);
   });
 
-  it('for another reason says nothing', async () => {
+  it('for another reason gets no advice', async () => {
     expect(await advice('/', known)).toEqual([200, undefined]);
     expect(await advice('/forbidden', known)).toEqual([403, undefined]);
   });
 });
 
-describe('the words of other servers', () => {
+describe('the rejection pages of other servers', () => {
   it.each([
     [
       403,
@@ -181,7 +181,7 @@ describe('the words of other servers', () => {
     // API Gateway says no more than this, whatever the reason (rest-api-mutual-tls: "denied with a 403 status code").
     [401, ''],
     [403, `${' '.repeat(5000)}The SSL certificate error`],
-  ])('%d %j says nothing', (status, page) => {
+  ])('%d %j gets no advice', (status, page) => {
     expect(adviceOn(status, Buffer.from(page))).toBeUndefined();
   });
 });
@@ -200,7 +200,7 @@ describe('a hostile page', () => {
     return alternatives;
   }
 
-  it('is read in linear time: what is searched for at each place repeats nothing without a bound', () => {
+  it('is searched in linear time: no pattern has an unbounded repetition', () => {
     const alternatives = refusalPages.flatMap(({ pattern }) => alternativesOf(pattern));
     expect(alternatives.length).toBeGreaterThan(10);
     for (const alternative of alternatives) {
@@ -211,7 +211,7 @@ describe('a hostile page', () => {
   });
 });
 
-describe('a large request that Apache would renegotiate for', () => {
+describe('a 413 of Apache, which cannot renegotiate after a large request', () => {
   const refused = { status: 413, body: Buffer.alloc(0), endIsUnproven: false, asked: false, protocol: 'TLSv1.2' };
 
   it('gets advice', () => {
@@ -223,7 +223,7 @@ describe('a large request that Apache would renegotiate for', () => {
     { requestBytes: 200_000, asked: true },
     { requestBytes: 200_000, protocol: 'TLSv1.3' },
     { requestBytes: 200_000, status: 400 },
-  ])('gets none otherwise: %j', (difference) => {
+  ])('gets no advice otherwise: %j', (difference) => {
     expect(adviceFor({ ...refused, ...difference })).toBeUndefined();
   });
 });

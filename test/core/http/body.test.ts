@@ -56,7 +56,7 @@ describe('a body', () => {
     expect(await body).toEqual({ bytes: text, decoded: true });
   });
 
-  it('of several zstd frames or gzip members is whole', async () => {
+  it('of several zstd frames or gzip members is decoded completely', async () => {
     for (const [coding, compress] of [
       ['zstd', zlib.zstdCompressSync],
       ['gzip', zlib.gzipSync],
@@ -67,20 +67,20 @@ describe('a body', () => {
   });
 
   it.each(['compress', 'gzip, exi', 'gzip, gzip, gzip, gzip', '__proto__', 'toString'])(
-    'in the coding %s is handed on as it came',
+    'in the coding %s is returned unchanged',
     async (coding) => {
       const { body } = await call(await coded(coding, text), options);
       expect(await body).toEqual({ bytes: text, decoded: false });
     },
   );
 
-  it('is handed on as it came when the caller wants that', async () => {
+  it('is returned unchanged if the caller requests that', async () => {
     const bytes = zlib.gzipSync(text);
     const { body } = await call(await coded('gzip', bytes), { ...options, decode: false });
     expect(await body).toEqual({ bytes, decoded: false });
   });
 
-  it.each(['', 'gzip', 'br', 'zstd', 'deflate'])('may be empty, coding %j', async (coding) => {
+  it.each(['', 'gzip', 'br', 'zstd', 'deflate'])('can be empty, coding %j', async (coding) => {
     for (const [status, method] of [
       [200, 'HEAD'],
       [200, 'GET'],
@@ -96,7 +96,7 @@ describe('a body', () => {
     }
   });
 
-  it('may come in many pieces, with trailers, or until the connection closes', async () => {
+  it('can arrive in many pieces, with trailers, or until the connection closes', async () => {
     for (const answer of [
       'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\nx-sum: 5\r\n\r\n',
       'HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc',
@@ -111,7 +111,7 @@ describe('a body', () => {
     }
   });
 
-  it('leaves its connection to the next call', async () => {
+  it('leaves its connection reusable', async () => {
     const ports = new Set<number | undefined>();
     const port = await webServer((received, response) => {
       ports.add(received.socket.remotePort);
@@ -126,7 +126,7 @@ describe('a body', () => {
     expect(ports.size).toBe(1);
   });
 
-  it('comes over TLS just so', async () => {
+  it('arrives the same over TLS', async () => {
     const authority = createAuthority({ commonName: 'Test root' });
     const leaf = authority.issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
     const server = tlsServer({ key: leaf.privateKey, cert: leaf.certificate }, (_, response) => {
@@ -159,13 +159,13 @@ describe('a body that ends early', () => {
     expect(error.evidence).toMatchObject({ receivedBytes: expect.any(Number) });
   });
 
-  it('tells how much was missing', async () => {
+  it('reports how many bytes were missing', async () => {
     const port = await rawServer(ways['before its length'] as (socket: Socket) => void);
     const error = await failure(port, 'response-incomplete', options);
     expect(error.evidence).toEqual({ receivedBytes: 3, announcedBytes: 10 });
   });
 
-  it('is noticed when it ended before the first read', async () => {
+  it('is detected if it ended before the first read', async () => {
     const port = await rawServer(ways['before its length'] as (socket: Socket) => void);
     const { response } = await call(port, options);
     await new Promise((resolve) => response.once('close', resolve));
@@ -185,7 +185,7 @@ describe('a body that ends early', () => {
 });
 
 describe('a body that is malformed', () => {
-  it('in its chunks is named, when it comes with the head and when it comes later', async () => {
+  it('in its chunks is detected, with the head or after it', async () => {
     const head = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n';
     for (const send of [
       (socket: Socket) => socket.write(`${head}oops\r\n`),
@@ -196,7 +196,7 @@ describe('a body that is malformed', () => {
     }
   });
 
-  it.each(['gzip', 'deflate', 'br', 'zstd'])('in its coding %s is named', async (coding) => {
+  it.each(['gzip', 'deflate', 'br', 'zstd'])('in its coding %s is detected', async (coding) => {
     const whole = codings[coding]?.(text) as Buffer;
     for (const bytes of [
       Buffer.from('this is not compressed at all'),
@@ -210,8 +210,8 @@ describe('a body that is malformed', () => {
   });
 });
 
-describe('the limit', () => {
-  it('is met by a body of exactly that size, and passed by one byte more', async () => {
+describe('the size limit', () => {
+  it('allows a body of exactly that size, and not one byte more', async () => {
     // Random bytes do not compress: what comes in is larger than what goes out.
     const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(65_536)));
     for (const [coding, compress] of Object.entries({ identity: (bytes: Buffer) => bytes, ...codings })) {
@@ -223,7 +223,7 @@ describe('the limit', () => {
     }
   });
 
-  it('ends an endless answer, coded or not, after little more than the limit', async () => {
+  it('ends an endless response, coded or not, soon after the limit', async () => {
     const member = zlib.gzipSync(Buffer.alloc(1 << 20));
     for (const [coding, piece] of [
       ['identity', Buffer.alloc(65_536)],
@@ -256,7 +256,7 @@ describe('the limit', () => {
     ['zstd, br', zlib.brotliCompressSync(repeated(frame), { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } })],
     ['deflate', zlib.deflateSync(zeros)],
     ['br', zlib.brotliCompressSync(zeros, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } })],
-  ])('holds against a bomb in %s, whose bytes are never made', async (coding, bomb) => {
+  ])('ends the decoding of a %s bomb at the limit', async (coding, bomb) => {
     const before = process.resourceUsage().maxRSS;
     const port = await coded(coding, bomb);
     await failure(port, 'response-too-large', { limitBytes: 4_500_000, decode: true });
@@ -264,12 +264,12 @@ describe('the limit', () => {
     expect(process.resourceUsage().maxRSS - before).toBeLessThan(100_000);
   });
 
-  it('holds for the memory a zstd frame may ask for', async () => {
+  it('applies to the memory that a zstd frame requests', async () => {
     const wide = zlib.zstdCompressSync(Buffer.alloc(20 << 20), { params: { [zlib.constants.ZSTD_c_windowLog]: 24 } });
     await failure(await coded('zstd', wide), 'response-malformed', options);
   });
 
-  it('holds for the number of zstd frames', async () => {
+  it('applies to the number of zstd frames', async () => {
     const empty = zlib.zstdCompressSync(Buffer.alloc(0));
     const frames = Buffer.concat(Array.from({ length: 5000 }, () => empty));
     await failure(await coded('zstd', frames), 'response-malformed', options);

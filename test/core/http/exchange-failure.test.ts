@@ -40,7 +40,7 @@ const local = Object.assign(new Error('bad record mac'), { code: 'ERR_SSL_DECRYP
 const rejected = 'client-certificate-rejected';
 const incomplete = 'response-incomplete';
 
-describe('an error behind the request', () => {
+describe('an error after the request', () => {
   it.each([
     ['unknown_ca', alert(48), fresh, rejected, 'observed', 'no', false],
     ['unknown_ca, stated', stated, fresh, rejected, 'observed', 'no', false],

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { ResponseFilter } from '../../../core/http/response-filter.ts';
 
-it('gives a header that is folded over more than 64 KB to the parser, which refuses it', () => {
+it('passes a header that is folded over more than 64 KB to the parser, which rejects it', () => {
   const filter = new ResponseFilter('GET');
   expect(filter.pass(Buffer.from('HTTP/1.1 200 OK\r\nX: a\r\n')).toString()).toBe('HTTP/1.1 200 OK\r\n');
   const line = ` ${'a'.repeat(998)}\r\n`;

@@ -51,8 +51,8 @@ function setUp(options: Partial<IdentityCacheOptions> = {}) {
 /** Lets reads that need no outside event come to their end. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-describe('an identity in use', () => {
-  it('is read once for many that ask at the same time, and then handed out at once', async () => {
+describe('a cached identity', () => {
+  it('is read once for concurrent calls, and then returned without a read', async () => {
     const { cache, state } = setUp();
     const all = await Promise.all(Array.from({ length: 50 }, () => cache.get('platform')));
     expect(new Set(all).size).toBe(1);
@@ -61,7 +61,7 @@ describe('an identity in use', () => {
     expect(cache.size).toBe(1);
   });
 
-  it('is read again in the background past its TTL, the same object staying while nothing changed', async () => {
+  it('is read again in the background after its TTL, and stays the same object if nothing changed', async () => {
     const { cache, clock, state, refreshed } = setUp();
     const identity = await cache.get('platform');
     clock.time += 59_999;
@@ -87,7 +87,7 @@ describe('an identity in use', () => {
     expect(refreshed).toEqual([['platform', 'v2']]);
   });
 
-  it('gives way to other content under the same version', async () => {
+  it('is replaced by other content under the same version', async () => {
     const { cache, clock, held } = setUp();
     const identity = await cache.get('platform');
     held.set('platform', { ...second, version: 'v1' });
@@ -114,7 +114,7 @@ describe('an identity in use', () => {
     expect(cache.get('platform')).toMatchObject({ version: 'v2' });
   });
 
-  it('serves on while the store is down, which is asked again every 5 s and not with every call', async () => {
+  it('is still returned while the store is down, which is read every 5 s and not with every call', async () => {
     const { cache, clock, held, failures, state } = setUp();
     const identity = await cache.get('platform');
     held.set('platform', 'identity-unavailable');
@@ -126,7 +126,7 @@ describe('an identity in use', () => {
     expect(failures[0]).toEqual(['platform', 'identity-unavailable']);
   });
 
-  it('serves until it expires; then the failure surfaces after one read that is waited for', async () => {
+  it('is returned until it expires; then the call fails after one awaited read', async () => {
     const { cache, clock, held } = setUp();
     held.set('platform', store(makeKeys(chain, { notAfter: new Date(clock.time + day) }), 'v1'));
     const identity = await cache.get('platform');
@@ -140,7 +140,7 @@ describe('an identity in use', () => {
     expect(await cache.get('platform')).toMatchObject({ version: 'v2' });
   });
 
-  it('is refused as expired when the store still holds the same version', async () => {
+  it('is rejected as expired if the store still has the same version', async () => {
     const { cache, clock, held } = setUp({ ttlMs: 30 * day });
     held.set('platform', store(makeKeys(chain, { notAfter: new Date(clock.time + day) }), 'v1'));
     const identity = await cache.get('platform');
@@ -150,7 +150,7 @@ describe('an identity in use', () => {
     expect(cache.size).toBe(0);
   });
 
-  it('survives one "not found", and is given up at a second one 5 s later: its secret was deleted', async () => {
+  it('survives one "not found", and is evicted at a second one 5 s later', async () => {
     const { cache, clock, held, failures } = setUp();
     const identity = await cache.get('platform');
     held.delete('platform');
@@ -167,7 +167,7 @@ describe('an identity in use', () => {
     expect(failures).toHaveLength(3);
   });
 
-  it('that was missing for a moment is as good as before', async () => {
+  it('that was missing for a moment is used as before', async () => {
     const { cache, clock, held } = setUp();
     const identity = await cache.get('platform');
     for (const isThere of [false, true, false, true]) {
@@ -180,7 +180,7 @@ describe('an identity in use', () => {
     }
   });
 
-  it('lets nothing escape from the background, not even what its listener throws', async () => {
+  it('never throws from a background read, not even the error of a listener', async () => {
     const escaped = vi.fn();
     process.on('unhandledRejection', escaped);
     const clock = { time: Date.now() };
@@ -207,7 +207,7 @@ describe('an identity in use', () => {
 });
 
 describe('a reload', () => {
-  it('reads now, shared, and then not again for 5 s', async () => {
+  it('reads at once, once for concurrent calls, and not again for 5 s', async () => {
     const { cache, clock, held, state, refreshed } = setUp();
     const identity = await cache.get('platform');
     held.set('platform', second);
@@ -224,7 +224,7 @@ describe('a reload', () => {
     expect(state.reads).toBe(3);
   });
 
-  it('shares a background read that is under way', async () => {
+  it('shares a background read in progress', async () => {
     const { cache, clock, state } = setUp();
     await cache.get('platform');
     const gate = Promise.withResolvers<void>();
@@ -237,7 +237,7 @@ describe('a reload', () => {
     expect(state.reads).toBe(2);
   });
 
-  it('keeps the identity when the store fails, and reads one that is not held yet', async () => {
+  it('keeps the identity if the store fails, and reads one that is not cached', async () => {
     const { cache, held, failures } = setUp();
     const identity = await cache.reload('platform');
     held.set('platform', 'identity-unavailable');
@@ -246,8 +246,8 @@ describe('a reload', () => {
   });
 });
 
-describe('an identity that is dropped', () => {
-  it('is let go, and read when it is asked for', async () => {
+describe('an evicted identity', () => {
+  it('is read at the next call', async () => {
     const letGo: Identity[] = [];
     const { cache, held } = setUp({ onEvicted: (identity) => letGo.push(identity) });
     const identity = await cache.get('platform');
@@ -260,7 +260,7 @@ describe('an identity that is dropped', () => {
     expect(letGo).toHaveLength(1);
   });
 
-  it('in the middle of a read: what that comes to no longer counts', async () => {
+  it('during a read ignores the result of that read', async () => {
     const { cache, held, state } = setUp();
     let open = () => {};
     state.gate = new Promise((resolve) => {
@@ -276,7 +276,7 @@ describe('an identity that is dropped', () => {
     expect(state.reads).toBe(2);
   });
 
-  it('because it was refused: it may be there by now', async () => {
+  it('is read again even after a cached failure', async () => {
     const { cache, held } = setUp();
     held.delete('platform');
     await failureOf(() => cache.get('platform'));
@@ -287,8 +287,8 @@ describe('an identity that is dropped', () => {
   });
 });
 
-describe('the stage', () => {
-  it('is AWSCURRENT, or the one that the cache was made for', async () => {
+describe('the stage of a cache', () => {
+  it('is AWSCURRENT, or the configured one', async () => {
     const usual = setUp();
     await usual.cache.get('platform');
     expect(usual.state.stage).toBe('AWSCURRENT');
@@ -298,8 +298,8 @@ describe('the stage', () => {
   });
 });
 
-describe('a read behind an identity that is held', () => {
-  it('can be waited for, and is nothing otherwise', async () => {
+describe('a background read of a cached identity', () => {
+  it('can be awaited, and is undefined if none is in progress', async () => {
     const { cache, clock, held } = setUp();
     const reading = cache.get('platform');
     // Every caller that needs this read is already waiting.
@@ -314,7 +314,7 @@ describe('a read behind an identity that is held', () => {
     expect(cache.refreshing('platform')).toBeUndefined();
   });
 
-  it('never rejects, not even when it ends the identity', async () => {
+  it('never rejects, not even when it evicts the identity', async () => {
     const { cache, clock, held } = setUp();
     const identity = await cache.get('platform');
     held.set('platform', 'identity-not-found');
@@ -329,7 +329,7 @@ describe('a read behind an identity that is held', () => {
   });
 });
 
-describe('a read that stood still with its process', () => {
+describe('a read that was frozen with its process', () => {
   /** The test decides when each read of the store ends. */
   function setUpSlow() {
     const clock = { time: Date.now() };
@@ -350,7 +350,7 @@ describe('a read that stood still with its process', () => {
     return { cache, clock, reads, failures };
   }
 
-  it('is shared for 10 s and then replaced; what it comes to no longer counts', async () => {
+  it('is shared for 10 s and then replaced, and its result is ignored', async () => {
     const { cache, clock, reads, failures } = setUpSlow();
     const identity = cache.get('platform') as Promise<Identity>;
     await settle();
@@ -378,7 +378,7 @@ describe('a read that stood still with its process', () => {
     expect(failures).toEqual([]);
   });
 
-  it('is no longer waited for by who needs it', async () => {
+  it('is no longer awaited after 10 s', async () => {
     const { cache, clock, reads } = setUpSlow();
     const early = cache.get('platform') as Promise<Identity>;
     await settle();
@@ -392,7 +392,7 @@ describe('a read that stood still with its process', () => {
     expect(await early).toMatchObject({ version: 'v2' });
   });
 
-  it('is not taken for old while it waits for its turn', async () => {
+  it('does not count as old while it is queued', async () => {
     const { cache, clock, reads } = setUpSlow();
     const others = Array.from({ length: 32 }, (_, i) => cache.get(`other-${i}`) as Promise<Identity>);
     await settle();
@@ -408,11 +408,11 @@ describe('a read that stood still with its process', () => {
   });
 });
 
-describe('names that cannot be served', () => {
+describe('names without an identity', () => {
   it.each([
     ['unknown', undefined, 'identity-not-found'],
     ['broken', unusable, 'identity-unusable'],
-  ] as const)('%s ones are remembered for 5 s', async (name, document, code) => {
+  ] as const)('%s: the failure is cached for 5 s', async (name, document, code) => {
     const { cache, clock, held, state } = setUp();
     if (document) held.set(name, document);
     for (let i = 0; i < 20; i += 1) expect((await failureOf(() => cache.get(name))).code).toBe(code);
@@ -425,7 +425,7 @@ describe('names that cannot be served', () => {
     expect(await cache.get(name)).toMatchObject({ name, version: 'v1' });
   });
 
-  it('an unreachable store is not remembered: the next call asks it', async () => {
+  it('a failure of the store is not cached: the next call reads it', async () => {
     const { cache, held } = setUp();
     held.set('platform', 'identity-unavailable');
     expect((await failureOf(() => cache.get('platform'))).code).toBe('identity-unavailable');
@@ -434,7 +434,7 @@ describe('names that cannot be served', () => {
   });
 
   it.each(['', 'Platform', '-a', 'a/b', '../platform', 'a'.repeat(64), 'plätform', 'a\n', '__proto__'])(
-    'the form of %j is refused without a read',
+    'the malformed name %j is rejected without a read',
     async (name) => {
       const { cache, state } = setUp();
       const failure = await failureOf(() => cache.get(name));
@@ -446,8 +446,8 @@ describe('names that cannot be served', () => {
   );
 });
 
-describe('a flood', () => {
-  it('of 10,000 wrong names at once reads 32 at a time, lets 1,000 wait and drops no identity in use', async () => {
+describe('a flood of unknown names', () => {
+  it('(10,000 at once) reads 32 at a time, queues 1,000 and evicts no cached identity', async () => {
     const { cache, state } = setUp();
     const identity = await cache.get('platform');
     const gate = Promise.withResolvers<void>();
@@ -464,7 +464,7 @@ describe('a flood', () => {
     expect(cache.get('platform')).toBe(identity);
   });
 
-  it('holds a background read back while every place is taken', async () => {
+  it('delays a background read while all slots are used', async () => {
     const { cache, clock, held, state } = setUp();
     await cache.get('platform');
     const gate = Promise.withResolvers<void>();
@@ -484,7 +484,7 @@ describe('a flood', () => {
   });
 });
 
-describe('the bound', () => {
+describe('the limit of the cache', () => {
   it('evicts the identity that was not requested', async () => {
     const { cache, held, state } = setUp({ capacity: 3 });
     for (const name of ['a', 'b', 'c', 'd']) held.set(name, first);

@@ -15,7 +15,7 @@ const check = (keys: DocumentKeys) => checkIdentity('platform', store(keys), now
 const keyOf = (text: string) => createPrivateKey(text);
 
 describe('a sound identity', () => {
-  it('is returned with its version, fingerprint and end', () => {
+  it('is returned with its version, fingerprint and expiry', () => {
     const identity = check(sound);
     expect(identity).toMatchObject({ name: 'platform', version: 'v1', stage: 'AWSCURRENT' });
     expect(identity.certificate).toBe(sound.certificate);
@@ -25,7 +25,7 @@ describe('a sound identity', () => {
     expect(identity.usableUntil).toBe(Date.parse(identity.validTo));
   });
 
-  it('ends with the first of its certificates', () => {
+  it('expires with the first certificate of its chain', () => {
     const root = createAuthority({ commonName: 'Root', notAfter: new Date(now + 5 * day) });
     const identity = check(makeKeys({ issuer: root }));
     expect(identity.intermediateCertificates).toBe('');
@@ -33,25 +33,25 @@ describe('a sound identity', () => {
     expect(Date.parse(identity.validTo)).toBeGreaterThan(identity.usableUntil);
   });
 
-  it.each(['RSA_2048', 'EC_P384'] as const)('may have a key of %s', (keyAlgorithm) => {
+  it.each(['RSA_2048', 'EC_P384'] as const)('can have a key of %s', (keyAlgorithm) => {
     expect(check(makeKeys(makeChain({ keyAlgorithm }), { keyAlgorithm })).name).toBe('platform');
   });
 
-  it('may have a chain of several intermediates', () => {
+  it('can have several intermediates', () => {
     const deepest = chain.issuer.intermediate({ commonName: 'Second' }).intermediate({ commonName: 'Third' });
     expect(check(makeKeys({ issuer: deepest })).intermediateCertificates.match(/BEGIN/g)).toHaveLength(3);
   });
 
-  it('may leave the extended key usage out (RFC 5280, section 4.2.1.12)', () => {
+  it('can have no extended key usage (RFC 5280, section 4.2.1.12)', () => {
     expect(check(makeKeys(chain, { usage: 'none' })).name).toBe('platform');
   });
 
-  it('may have a root that signed itself with SHA-1: a trust anchor is trusted for what it is', () => {
+  it('can have a root with a SHA-1 signature, which is not verified for a trust anchor', () => {
     const root = createAuthority({ commonName: 'Old Root', signatureHash: 'sha1', keyAlgorithm: 'RSA_2048' });
     expect(check(makeKeys({ issuer: root })).name).toBe('platform');
   });
 
-  it('may have text around its certificates, which goes no further', () => {
+  it('can have text around its certificates, which is dropped', () => {
     const keys = {
       ...sound,
       certificate: `subject=CN = bot-platform\n${sound.certificate.replaceAll('\n', '\r\n')}trailer`,
@@ -59,7 +59,7 @@ describe('a sound identity', () => {
     expect(check(keys).certificate).toBe(sound.certificate);
   });
 
-  it('may have a key in PKCS#1 or SEC1', () => {
+  it('can have a key in PKCS#1 or SEC1', () => {
     const sec1 = keyOf(sound.privateKey).export({ type: 'sec1', format: 'pem' }).toString();
     expect(check({ ...sound, privateKey: sec1 }).privateKey).toBe(sec1);
     const rsa = makeKeys(chain, { keyAlgorithm: 'RSA_2048' });
@@ -68,7 +68,7 @@ describe('a sound identity', () => {
   });
 });
 
-describe('an identity with one defect is refused, and the defect named', () => {
+describe('an identity with one defect is rejected with the name of the defect', () => {
   const other = makeChain();
   const encrypted = (type: 'pkcs8' | 'sec1') =>
     keyOf(sound.privateKey).export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }).toString();
@@ -270,7 +270,7 @@ describe('an identity with one defect is refused, and the defect named', () => {
     }
   });
 
-  it('finds a key whose public half alone is the right one', async () => {
+  it('rejects a key of which only the public half matches', async () => {
     const scalar = (text: string) => Buffer.from(keyOf(text).export({ format: 'jwk' }).d as string, 'base64url');
     const der = keyOf(sound.privateKey).export({ type: 'pkcs8', format: 'der' });
     scalar(makeKeys(chain).privateKey).copy(der, der.indexOf(scalar(sound.privateKey)));

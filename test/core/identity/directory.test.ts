@@ -48,8 +48,8 @@ const certManager = (from: DocumentKeys) => ({
 const read = (name = 'platform') => directorySource(root).read(name, 'AWSCURRENT');
 const identity = async () => checkIdentity('platform', await read(), Date.now());
 
-describe('a directory', () => {
-  it('holds an identity in files of its own names', async () => {
+describe('the directory source', () => {
+  it("reads an identity with Countersign's file names", async () => {
     write('platform', { ...own(keys), 'destinations.json': '[{"host":"api.acme.example","port":8443}]' });
     const read = await identity();
     expect(read).toMatchObject({ stage: 'AWSCURRENT', certificate: keys.certificate });
@@ -57,13 +57,13 @@ describe('a directory', () => {
     expect(read.destinations).toMatchObject([{ host: 'api.acme.example', port: 8443 }]);
   });
 
-  it('holds one below a root without intermediates', async () => {
+  it('reads an identity below a root without intermediates', async () => {
     const { 'intermediates.pem': _, ...files } = own(makeKeys({ issuer: chain.root }));
     write('platform', files);
     expect((await identity()).intermediateCertificates).toBe('');
   });
 
-  it('holds the secret of cert-manager, the leaf before its intermediates', async () => {
+  it('reads a cert-manager secret, with the leaf before its intermediates', async () => {
     write('platform', certManager(keys));
     const read = await identity();
     expect(read.certificate).toBe(keys.certificate);
@@ -80,7 +80,7 @@ describe('a directory', () => {
     expect((await read()).version).not.toBe(version);
   });
 
-  it('takes changed files up through the cache, and keeps the old identity while they are half written', async () => {
+  it('reloads changed files through the cache, and keeps the old identity while they are incomplete', async () => {
     const clock = { time: Date.now() };
     const cache = createIdentityCache({ source: directorySource(root), ttlMs: 1_000, now: () => clock.time });
     write('platform', own(keys));
@@ -93,7 +93,7 @@ describe('a directory', () => {
     expect((await cache.reload('platform')).certificate).toBe(next.certificate);
   });
 
-  it('is read as it was at one moment while Kubernetes swaps its link', async () => {
+  it('is read consistently while Kubernetes swaps its link', async () => {
     const versions = [keys, makeKeys(chain)] as const;
     // A folder of its own for each, as Kubernetes makes them: none of its files is ever seen again.
     const publish = (turn: number) => {
@@ -129,7 +129,7 @@ describe('a directory', () => {
   });
 });
 
-describe('a file that was there', () => {
+describe('a missing file', () => {
   const destinations = { 'destinations.json': '[{"host":"api.acme.example","requireMutual":true}]' };
 
   /** The cache the functions have, in front of the directory, both with this clock. */
@@ -156,7 +156,7 @@ describe('a file that was there', () => {
     ['destinations.json', certManager],
     ['intermediates.pem', own],
     ['tls.key', certManager],
-  ])('%s may be away for a moment: the identity in use stays as it was', async (file, layout) => {
+  ])('%s can be missing for a moment: the current identity stays in use', async (file, layout) => {
     const files: Record<string, string> = { ...layout(makeKeys({ issuer: chain.root })), ...destinations };
     write('platform', files);
     const { cache, failures, readAfter } = open();
@@ -169,7 +169,7 @@ describe('a file that was there', () => {
     expect(failures).toHaveLength(1);
   });
 
-  it('is believed to be gone by a second read, 5 s later', async () => {
+  it('counts as deleted at a second read 5 s later', async () => {
     write('platform', { ...own(keys), ...destinations });
     const { cache, readAfter } = open();
     const before = await cache.get('platform');
@@ -178,7 +178,7 @@ describe('a file that was there', () => {
     expect((await readAfter(5_000)).destinations).toMatchObject([{ host: '*' }]);
   });
 
-  it('is not believed to be gone 4,999 ms later, nor while the folder goes on changing', async () => {
+  it('does not count as deleted 4,999 ms later, or while the folder keeps changing', async () => {
     write('platform', { ...own(keys), ...destinations });
     const time = { now: 0 };
     const { read } = directorySource(root, () => time.now);
@@ -199,7 +199,7 @@ describe('a file that was there', () => {
     expect((await read('platform', 'AWSCURRENT')).document).not.toContain('destinations');
   });
 
-  it('is waited for also when nothing usable was ever read, and anew each time it goes', async () => {
+  it('is awaited even if no usable identity was read before, and again each time', async () => {
     const { read } = directorySource(root, () => time);
     let time = 0;
     const codeAt = async (at: number, present: boolean) => {
@@ -215,7 +215,7 @@ describe('a file that was there', () => {
     expect(await codeAt(9_000, false)).toBe('identity-unavailable');
   });
 
-  it('is waited for also when the whole folder was away', async () => {
+  it('is awaited even if the whole folder was missing', async () => {
     write('platform', { ...own(keys), ...destinations });
     const { cache, readAfter } = open();
     const before = await cache.get('platform');
@@ -225,7 +225,7 @@ describe('a file that was there', () => {
     await expect(readAfter(60_000)).resolves.toBe(before);
   });
 
-  it('does not leave the word to files of the other layout', async () => {
+  it('is not replaced by files of the other layout', async () => {
     const other = makeKeys(chain);
     write('platform', { ...own(keys), ...certManager(other) });
     const { cache, readAfter } = open();
@@ -244,7 +244,7 @@ describe('a directory without a usable identity', () => {
     expect(failure.message).toContain(name);
   });
 
-  it('knows no stage but the current one', async () => {
+  it('has only the stage AWSCURRENT', async () => {
     write('platform', own(keys));
     const failure = await failureOf(() => directorySource(root).read('platform', 'AWSPENDING'));
     expect(failure.code).toBe('identity-not-found');
@@ -252,14 +252,14 @@ describe('a directory without a usable identity', () => {
   });
 
   it.each(['..', '../platform', 'platform/../platform', '/etc', ''])(
-    'does not leave itself for the name %j',
+    'does not read outside itself for the name %j',
     async (name) => {
       write('platform', own(keys));
       expect((await failureOf(() => read(name))).evidence?.reason).toBe('name-form');
     },
   );
 
-  it.each(['private-key.pem', 'certificate.pem', 'root.pem'])('says that %s is missing', async (file) => {
+  it.each(['private-key.pem', 'certificate.pem', 'root.pem'])('reports that %s is missing', async (file) => {
     write('platform', own(keys));
     unlinkSync(join(root, 'platform', file));
     const failure = await failureOf(() => read());
@@ -267,13 +267,13 @@ describe('a directory without a usable identity', () => {
     expect(failure.message).toBe(`${file} is missing from the folder of the identity.`);
   });
 
-  it.each(['tls.key', 'tls.crt', 'ca.crt'])('says that %s is missing', async (file) => {
+  it.each(['tls.key', 'tls.crt', 'ca.crt'])('reports that %s is missing', async (file) => {
     write('platform', certManager(keys));
     unlinkSync(join(root, 'platform', file));
     expect((await failureOf(() => read())).message).toMatch(`${file} is missing from the folder of the identity`);
   });
 
-  it('says that its destinations are not JSON, without quoting them', async () => {
+  it('reports destinations that are not JSON, without quoting them', async () => {
     write('platform', { ...own(keys), 'destinations.json': 'SECRET' });
     const failure = await failureOf(() => read());
     expect(failure.evidence).toEqual({ reason: 'destinations-malformed', where: 'destinations.json' });
@@ -292,7 +292,7 @@ describe('a directory without a usable identity', () => {
     expect((await failureOf(() => read())).message).toBe('root.pem is not a regular file.');
   });
 
-  it('refuses files in a folder where every user can replace them, unless the sticky bit protects them', async () => {
+  it('rejects files in a folder where every user can replace them, unless the sticky bit protects them', async () => {
     write('platform', own(keys));
     for (const folder of [join(root, 'platform'), root]) {
       chmodSync(folder, 0o777);
@@ -325,12 +325,12 @@ describe('a directory without a usable identity', () => {
       ({ 'ca.crt': root, ...rest }) => ({ ...rest, 'tls.crt': rest['tls.crt'] + root }),
     ],
     ['both the end of tls.crt and ca.crt', (files) => ({ ...files, 'tls.crt': files['tls.crt'] + files['ca.crt'] })],
-  ])('takes the root of a cert-manager secret from %s', async (_, change) => {
+  ])('reads the root of a cert-manager secret from %s', async (_, change) => {
     write('platform', change(certManager(keys)));
     expect(await identity()).toMatchObject(keys);
   });
 
-  it('says how to mount a cert-manager secret without its root', async () => {
+  it('explains how to mount a cert-manager secret without its root', async () => {
     const { 'ca.crt': _root, ...without } = certManager(keys);
     const remedy = 'mount the root certificate beside it as root.pem.';
     write('platform', without);
@@ -343,7 +343,7 @@ describe('a directory without a usable identity', () => {
     expect(intermediate.message).toBe(`ca.crt is an intermediate certificate and not a root: ${remedy}`);
   });
 
-  it('says that the folder cannot be read', async () => {
+  it('reports that the folder cannot be read', async () => {
     symlinkSync('platform', join(root, 'platform'));
     const failure = await failureOf(() => read());
     expect(failure.code).toBe('identity-unavailable');
@@ -353,7 +353,7 @@ describe('a directory without a usable identity', () => {
 });
 
 describe('a private key that every user can read', () => {
-  it('is warned of once for each identity, because Kubernetes mounts secrets so', async () => {
+  it('causes one warning for each identity, because Kubernetes mounts secrets like that', async () => {
     write('platform', own(keys));
     chmodSync(join(root, 'platform', 'private-key.pem'), 0o644);
     const warnings: string[] = [];

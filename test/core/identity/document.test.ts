@@ -27,7 +27,7 @@ describe('the identity document', () => {
     ['INTERMEDIATE_CERTIFICATES', 'intermediateCertificates'],
     ['rootCertificates', 'rootCertificate'],
     ['renewals', 'renewal'],
-  ])('refuses %s: a slip must not open the identity to every host', async (key, meant) => {
+  ])('rejects %s: a typing error must not allow every host', async (key, meant) => {
     const failure = await failureOf(() => parseDocument(JSON.stringify({ ...keys, [key]: [] })));
     expect(failure.code).toBe('identity-unusable');
     expect(failure.evidence).toEqual({ reason: 'document-malformed', where: key });
@@ -43,7 +43,7 @@ describe('the identity document', () => {
     'privateKeyId2',
     'de-sti-na-tion-sets',
     'r'.repeat(9_999),
-  ])('allows %.20s, which is not a misspelt key', (key) => {
+  ])('allows %.20s, which is not a misspelled key', (key) => {
     const text = `{${JSON.stringify(key)}: 1, ${JSON.stringify(keys).slice(1)}`;
     expect(parseDocument(text).certificate).toBe('c');
   });
@@ -77,7 +77,7 @@ describe('the identity document', () => {
       'document-too-large',
       /has 66\d{3} bytes; 65536 is the most/,
     ],
-  ])('refuses %.40s', async (text, reason, sentence) => {
+  ])('rejects %.40s', async (text, reason, sentence) => {
     const failure = await failureOf(() => parseDocument(text));
     expect(failure.code).toBe('identity-unusable');
     expect(failure.evidence?.reason).toBe(reason);
@@ -86,7 +86,7 @@ describe('the identity document', () => {
   });
 });
 
-it('docs/identities.md lists every reason an identity can be refused for', () => {
+it('docs/identities.md lists every reason for identity-unusable', () => {
   const page = readFileSync(resolve(import.meta.dirname, '../../../docs/identities.md'), 'utf8');
   const table = page.slice(page.indexOf('| `evidence.reason` |'), page.indexOf('Not checked:'));
   const listed = table.split('\n').flatMap((row) => row.split('|')[1]?.match(/`([a-z-]+)`/g) ?? []);

@@ -27,8 +27,8 @@ function sdkFilesLoaded(setting: string): number {
   return Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], { env: environment }).toString());
 }
 
-describe('the identity source', () => {
-  it('is a directory when the settings say so, and the AWS SDK is not loaded', async () => {
+describe('the source of identities', () => {
+  it('is the configured directory, without loading the AWS SDK', async () => {
     expect(sdkFilesLoaded(`directory:${folder}`)).toBe(0);
     const source = await openSource(readSettings({ COUNTERSIGN_IDENTITY_SOURCE: `directory:${folder}` }));
     const failure = await failureOf(() => createIdentityCache({ source, ttlMs: 1_000 }).get('platform'));

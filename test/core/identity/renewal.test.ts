@@ -10,11 +10,11 @@ const aws = (more: object) => ({ issuer: { kind: 'aws-private-ca', certificateAu
 const est = { kind: 'est', url: 'https://est.localhost:8443', roots: '-----BEGIN CERTIFICATE-----' };
 
 describe('a renewal', () => {
-  it('has the current key changed and a rejection block, if it says nothing else', () => {
+  it('replaces the key and blocks on rejection by default', () => {
     expect(parseRenewal(manual)).toEqual({ ...manual, reuseKey: false, onRejection: 'block' });
   });
 
-  it.each(keyAlgorithms)('may ask for a key of %s', (keyAlgorithm) => {
+  it.each(keyAlgorithms)('can request a key of %s', (keyAlgorithm) => {
     expect(parseRenewal({ ...manual, keyAlgorithm }).keyAlgorithm).toBe(keyAlgorithm);
   });
 
@@ -60,13 +60,13 @@ describe('a renewal', () => {
     [{ ...manual, names: 'SECRET' }, 'names must be a list'],
     [{ ...manual, names: ['dns:a', 7] }, 'names[1] must be text'],
     [{ ...manual, onRejection: 'SECRET' }, 'onRejection must be "block" or "proceed"'],
-  ])('%j is refused', async (renewal, words) => {
+  ])('%j is rejected', async (renewal, words) => {
     const failure = await failureOf(() => parseRenewal(renewal));
     expect([failure.code, failure.message]).toEqual(['renewal-unusable', `renewal: ${words}.`]);
     expect(failure.evidence).toEqual({ reason: 'renewal-malformed' });
   });
 
-  it('has each of its keys on the page', () => {
+  it('has each of its members in docs/identities.md', () => {
     const page = readFileSync(join(import.meta.dirname, '../../../docs/identities.md'), 'utf8');
     const rows = [...(page.split('## `renewal`')[1]?.split('\n## ')[0] ?? '').matchAll(/^\| `(\w+)` \|/gm)];
     expect(rows.map(([, key]) => key)).toEqual([

@@ -34,7 +34,7 @@ async function read(
 
 const secret = { Name: 'n', VersionId: 'v-1', SecretString: '{"a":1}', VersionStages: ['AWSCURRENT'] };
 
-describe('Secrets Manager answers', () => {
+describe('Secrets Manager responds', () => {
   it('with the secret, asked for by its name and stage', async () => {
     let asked = '';
     server = await startStore((response, _, request) => {
@@ -107,7 +107,7 @@ describe('Secrets Manager answers', () => {
     [400, 'ThrottlingException', 'ThrottlingException'],
     [500, 'InternalServiceError', 'InternalServiceError'],
     [503, 'ServiceUnavailable', 'ServiceUnavailable'],
-  ])('%i %s three times, and is then left alone', async (status, name, reason) => {
+  ])('%i %s three times, and gets no further request', async (status, name, reason) => {
     const failure = await failureOf(() => read((response) => sendError(response, status, name)));
     expect(failure.code).toBe('identity-unavailable');
     expect(failure.retryable).toBe(true);
@@ -115,7 +115,7 @@ describe('Secrets Manager answers', () => {
     expect(server?.requests()).toBe(3);
   });
 
-  it('throttling once, which no call notices', async () => {
+  it('throttling once, and the call succeeds', async () => {
     const answer = (response: ServerResponse, count: number) =>
       count === 1 ? sendError(response, 400, 'ThrottlingException') : send(response, 200, secret);
     expect(await read(answer)).toMatchObject({ version: 'v-1' });
@@ -137,7 +137,7 @@ describe('Secrets Manager answers', () => {
   });
 
   it.each(['{"SecretString":"SECRET-KEY', 'SECRET-KEY', '<html>SECRET-KEY</html>', '[]'])(
-    'with garbage, which is not quoted: %s',
+    'with invalid data, which is not quoted: %s',
     async (body) => {
       const failure = await failureOf(() => read((response) => send(response, 200, body)));
       expect(['identity-unavailable', 'identity-not-found']).toContain(failure.code);
@@ -146,7 +146,7 @@ describe('Secrets Manager answers', () => {
   );
 });
 
-describe('Secrets Manager does not answer', () => {
+describe('Secrets Manager does not respond', () => {
   it('because nothing listens there', async () => {
     server = await startStore(() => {});
     vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', server.url);
@@ -157,7 +157,7 @@ describe('Secrets Manager does not answer', () => {
     expect(failure.evidence?.reason).toBe('ECONNREFUSED');
   });
 
-  it('because it hangs: three attempts, and an end', async () => {
+  it('because it hangs: the read ends after three attempts', async () => {
     const failure = await failureOf(() => read(() => {}, 'AWSCURRENT', 200));
     expect(failure.code).toBe('identity-unavailable');
     expect(failure.message).toBe('Secrets Manager did not answer in time.');
@@ -165,7 +165,7 @@ describe('Secrets Manager does not answer', () => {
     expect(server?.requests()).toBeLessThanOrEqual(3);
   });
 
-  it('because it stalls in the middle of its answer', async () => {
+  it('because it stalls in the middle of its response', async () => {
     const failure = await failureOf(() =>
       read(
         (response) => {
@@ -180,7 +180,7 @@ describe('Secrets Manager does not answer', () => {
     expect(inspect(failure, { depth: 10, showHidden: true })).not.toContain('SECRET-KEY');
   });
 
-  it('because the connection died while the function was frozen, which no call notices', async () => {
+  it('because the connection died while the function was frozen, and the call succeeds', async () => {
     server = await startStore((response, count) => {
       // The kept-alive connection is reset in the place of an answer, once.
       if (count === 2) response.socket?.resetAndDestroy();

@@ -28,7 +28,7 @@ it.each([
     { nextRotationAt: 0, pendingSince: 0, leaf: { validFrom: 0, validTo: 1 } },
     ['next-rotation-passed', 'pending-for-a-day', 'last-quarter-of-life'],
   ],
-])('when %s', (_, state, expected) => {
+])('a rotation is overdue when %s', (_, state, expected) => {
   expect(signs(state)).toEqual(expected);
   expect(signs({ ...state, rotationEnabled: false })).toEqual([]);
 });

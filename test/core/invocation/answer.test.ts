@@ -32,7 +32,7 @@ describe('the headers of an answer', () => {
     });
   });
 
-  it('leave out what concerns the connection alone', () => {
+  it('leave out hop-by-hop headers', () => {
     const raw = [
       ...[
         'Connection',
@@ -63,7 +63,7 @@ describe('the headers of an answer', () => {
     expect({ ...answerHeaders(raw, false) }).toEqual({ date: 'today' });
   });
 
-  it('describe the bytes that are handed on', () => {
+  it('describe the returned bytes', () => {
     const raw = ['Content-Encoding', 'gzip', 'Content-Length', '20', 'ETag', '"x"'];
     expect({ ...answerHeaders(raw, true) }).toEqual({ etag: '"x"' });
     expect({ ...answerHeaders(raw, false) }).toEqual({
@@ -73,7 +73,7 @@ describe('the headers of an answer', () => {
     });
   });
 
-  it('may have any name', () => {
+  it('can have any name', () => {
     const raw = ['__proto__', 'a', 'constructor', 'b', '__PROTO__', 'c', 'toString', 'd'];
     const text = JSON.stringify(answerHeaders(raw, false));
     expect(text).toBe('{"__proto__":["a","c"],"constructor":"b","tostring":"d"}');
@@ -102,7 +102,7 @@ describe('the encoding of a body', () => {
     [Buffer.from('\0'), undefined, 'utf8'],
     [Buffer.alloc(0), 'image/png', 'utf8'],
     [Buffer.from([0x89, 0x50, 0x4e, 0x47]), 'image/png', 'base64'],
-  ])('%o as %s is %s, and gives back the bytes', (bytes, contentType, encoding) => {
+  ])('%o as %s is %s, and decodes to the same bytes', (bytes, contentType, encoding) => {
     const { body, bodyEncoding } = encodeBody(bytes, contentType);
     expect(bodyEncoding).toBe(encoding);
     expect(Buffer.from(body, bodyEncoding)).toEqual(bytes);
@@ -155,7 +155,7 @@ describe('an answer of the largest size', () => {
     expect(Buffer.byteLength(JSON.stringify(invocationResponse(answer)))).toBeLessThan(lambdaAnswerBytes);
   });
 
-  it('counts what each byte takes exactly as JSON in JSON does', () => {
+  it('has the exact size of JSON inside JSON', () => {
     // 900,000 bytes are past where everything fits, so the count decides; each character alone is on one side of it.
     for (let code = 0; code < 128; code++) {
       const character = String.fromCharCode(code);

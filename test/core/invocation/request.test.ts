@@ -29,7 +29,7 @@ function refusal(body: unknown): CountersignError {
   throw new Error('The request was accepted.');
 }
 
-describe('a request that says only where to', () => {
+describe('a request with only a URL', () => {
   it('is a GET with the defaults', () => {
     expect(parse({ url })).toEqual({
       identity: 'platform',
@@ -43,7 +43,7 @@ describe('a request that says only where to', () => {
     });
   });
 
-  it.each([{}, { url: '' }, { url: null }, { url: 5 }, { url: [url] }])('is refused without a url: %j', (body) => {
+  it.each([{}, { url: '' }, { url: null }, { url: 5 }, { url: [url] }])('is rejected without a url: %j', (body) => {
     expect(refusal(body).evidence).toEqual({ field: 'url' });
   });
 });
@@ -54,7 +54,7 @@ describe('the method', () => {
     (method) => expect(parse({ url, method }).method).toBe(method),
   );
 
-  it('is GET when left out, with a body too', () => {
+  it('is GET by default, also with a body', () => {
     expect(parse({ url, body: 'x' }).method).toBe('GET');
   });
 
@@ -72,7 +72,7 @@ describe('the method', () => {
     null,
     1,
     ['GET'],
-  ])('%j is refused', (method) => expect(refusal({ url, method }).evidence).toEqual({ field: 'method' }));
+  ])('%j is rejected', (method) => expect(refusal({ url, method }).evidence).toEqual({ field: 'method' }));
 });
 
 describe('the headers', () => {
@@ -84,7 +84,7 @@ describe('the headers', () => {
     ]);
   });
 
-  it('may hold every byte a field value may have', () => {
+  it('can contain every byte that a field value can have', () => {
     const value = `x${String.fromCharCode(...Array.from({ length: 256 }, (_, code) => code).filter(isFieldByte))}x`;
     expect(parse({ url, headers: { 'x-all': value } }).headers[1]).toBe(value);
     function isFieldByte(code: number): boolean {
@@ -92,7 +92,7 @@ describe('the headers', () => {
     }
   });
 
-  it('of the caller take the place of the defaults', () => {
+  it('of the caller replace the defaults', () => {
     const request = parse({
       url,
       json: {},
@@ -115,12 +115,12 @@ describe('the headers', () => {
       'Expect',
     ],
     ...['Proxy-Authorization', 'proxy-connection', 'HTTP2-Settings'],
-  ])('%s is set by Countersign alone', (name) => {
+  ])('%s cannot be set by the caller', (name) => {
     expect(refusal({ url, headers: { [name]: 'x' } }).message).toContain(`"${name}"`);
   });
 
   it.each([...'()<>@,;:\\"/[]?={} \t\r\n\0\x7fé', '', 'a b', 'a\r\nb', ':path'])(
-    'a name with %j is refused',
+    'a name with %j is rejected',
     (character) => {
       refusal({ url, headers: { [character === '' ? '' : `x${character}`]: 'y' } });
     },
@@ -138,11 +138,11 @@ describe('the headers', () => {
     refusal({ url, headers: { 'x-one': value } });
   });
 
-  it.each([null, 'a: b', 5, [['a', 'b']]])('%j is no set of headers', (headers) => {
+  it.each([null, 'a: b', 5, [['a', 'b']]])('%j is not a set of headers', (headers) => {
     expect(refusal({ url, headers }).evidence).toEqual({ field: 'headers' });
   });
 
-  it('have a limit in number and in bytes', () => {
+  it('are limited in number and in bytes', () => {
     const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`x-${at}`, 'y']));
     expect(parse({ url, headers: many(100) }).headers).toHaveLength(204);
     refusal({ url, headers: many(101) });
@@ -151,7 +151,7 @@ describe('the headers', () => {
     refusal({ url, headers: sized(32_769) });
   });
 
-  it('are refused by their number before anything is done for each', () => {
+  it('are rejected for their number before each is parsed', () => {
     const looked: string[] = [];
     const counted = <Value extends object>(value: Value) =>
       new Proxy(value, {
@@ -169,13 +169,13 @@ describe('the headers', () => {
     expect(looked.length).toBeLessThan(105);
   });
 
-  it('are looked for in the text no further than they may go', () => {
+  it('are searched in the text only up to their limit', () => {
     expect(membersOf('{"a":1,"b":2,"c":{}}', 0, 2).map(({ key }) => key)).toEqual(['a', 'b']);
     expect(refusal(`{"url":"${url}","headers":{${Array(5_000).fill('"a":"1"').join()}}}`).message).toContain('twice');
     expect(refusal(`{"url":"${url}",${Array(5_000).fill('"method":"GET"').join()}}`).message).toContain('twice');
   });
 
-  it('are refused when one is written twice', () => {
+  it('are rejected if one is written twice', () => {
     expect(refusal(`{"url":"${url}","headers":{"a":"1","a":"2"}}`).message).toContain('twice');
     expect(refusal(`{"url":"${url}","headers":{"a":"1","\\u0061":"2"}}`).message).toContain('twice');
   });
@@ -203,7 +203,7 @@ describe('the body', () => {
     }
   });
 
-  it('as text is UTF-8, and an empty one is not the same as none', () => {
+  it('as text is UTF-8, and an empty body differs from an absent one', () => {
     expect(parse({ url, body: 'grün €' }).body).toEqual(Buffer.from('grün €'));
     expect(parse({ url, body: '' }).body).toEqual(Buffer.alloc(0));
     expect(parse({ url, body: 'x' }).headers).not.toContain('content-type');
@@ -212,7 +212,7 @@ describe('the body', () => {
     refusal({ url, body: null });
   });
 
-  it('as base64 may hold any byte, in the canonical form alone', () => {
+  it('as base64 can contain any byte, only in the canonical form', () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     expect(parse({ url, bodyBase64: bytes.toString('base64') }).body).toEqual(bytes);
     expect(parse({ url, bodyBase64: '' }).body).toEqual(Buffer.alloc(0));
@@ -225,7 +225,7 @@ describe('the body', () => {
     },
   );
 
-  it('is given in one way alone', () => {
+  it('is given in one form only', () => {
     refusal({ url, json: null, body: '' });
     refusal({ url, json: null, bodyBase64: '' });
     refusal({ url, body: '', bodyBase64: '' });
@@ -233,13 +233,13 @@ describe('the body', () => {
 });
 
 describe('timeoutMs', () => {
-  it.each([1, 28_000])('may be %d', (timeoutMs) => expect(parse({ url, timeoutMs }).timeoutMs).toBe(timeoutMs));
+  it.each([1, 28_000])('can be %d', (timeoutMs) => expect(parse({ url, timeoutMs }).timeoutMs).toBe(timeoutMs));
 
-  it.each([0, -1, 28_001, 1.5, '5', null, true, [5]])('may not be %j', (timeoutMs) => {
+  it.each([0, -1, 28_001, 1.5, '5', null, true, [5]])('cannot be %j', (timeoutMs) => {
     expect(refusal({ url, timeoutMs }).evidence).toEqual({ field: 'timeoutMs' });
   });
 
-  it('never goes past what the function has left, less what the answer needs', () => {
+  it('never exceeds the remaining time of the function minus the time for the response', () => {
     expect(parse({ url, timeoutMs: 20_000 }, 8_000.7).timeoutMs).toBe(7_500);
     expect(parse({ url }, 60_000).timeoutMs).toBe(10_000);
     expect(parse({ url }, 100).timeoutMs).toBe(1);
@@ -247,13 +247,13 @@ describe('timeoutMs', () => {
 });
 
 describe('the request as a whole', () => {
-  it('has no other field: a misspelt one is not ignored', () => {
+  it('has no other field: a misspelled one is rejected', () => {
     expect(refusal({ url, requireMutal: true }).message).toBe('There is no field "requireMutal".');
     refusal(`{"url":"${url}","__proto__":{"requireMutual":true}}`);
     refusal(`{"url":"${url}","constructor":1}`);
   });
 
-  it('says nothing twice', () => {
+  it('has no duplicate field', () => {
     expect(refusal(`{"url":"https://a.example","url":"${url}"}`).message).toContain('"url" stands twice');
     refusal(`{"url":"${url}","requireMutual":true,"requireMutual":false}`);
   });
@@ -275,7 +275,7 @@ describe('the request as a whole', () => {
     expect(error.message).toMatch(/character \d+/);
   });
 
-  it('is as deep as it likes', () => {
+  it('can be nested deeply if it is small', () => {
     const deep = '['.repeat(30_000) + ']'.repeat(30_000);
     expect(parse(`{"url":"${url}","json":${deep}}`).body).toHaveLength(60_000);
   });
@@ -283,7 +283,7 @@ describe('the request as a whole', () => {
   it.each([
     ['[', ']'],
     ['{"a":', '}'],
-  ])('is nested 1,000 deep at most where it is large: %j', (open, close) => {
+  ])('is nested at most 1,000 deep if it is large: %j', (open, close) => {
     // Brackets in a string, behind an escaped quote too, are no nesting.
     const large = `"x":${JSON.stringify('["'.repeat(40_000))}`;
     const nested = (deep: number) => `${open.repeat(deep - 1)}1${close.repeat(deep - 1)}`;
@@ -294,11 +294,11 @@ describe('the request as a whole', () => {
   });
 
   it.each(['['.repeat(70_000), `{"a":"${'['.repeat(70_000)}`, `"${'\\\\'.repeat(70_000)}\\"`])(
-    'without an end is refused: %#',
+    'that is truncated is rejected: %#',
     (text) => expect(refusal(text).evidence).toEqual({ field: 'body' }),
   );
 
-  it('may come as base64, and must be UTF-8', () => {
+  it('can arrive as base64, and must be UTF-8', () => {
     const encoded = (bytes: Buffer) => invocationEvent(bytes.toString('base64'), { isBase64Encoded: true });
     expect(parseEvent(encoded(Buffer.from(`{"url":"${url}","body":"ü"}`))).body?.toString()).toBe('ü');
     expect(() => parseEvent(encoded(Buffer.from(`{"url":"${url}","body":"\xfc"}`, 'latin1')))).toThrow('not UTF-8');
@@ -307,7 +307,7 @@ describe('the request as a whole', () => {
 });
 
 describe('the identity', () => {
-  it('stands in the path', () => {
+  it('is in the path', () => {
     expect(identityOf(invocationEvent({ url }))).toBe('platform');
     expect(() => identityOf(invocationEvent({ url }, { pathParameters: { identity: '../x' } }))).toThrow(
       expect.objectContaining({ code: 'identity-not-found' }),

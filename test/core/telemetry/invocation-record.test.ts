@@ -46,7 +46,7 @@ function byPowertools(
 }
 
 describe('the record of an invocation', () => {
-  it('counts an answered call as Powertools would', () => {
+  it('counts a successful call in the format of Powertools', () => {
     const record = written({ status: 200, connection: 'reused' });
     const { emf, directive } = byPowertools(
       {},
@@ -78,7 +78,7 @@ describe('the record of an invocation', () => {
     [{ code: 'connection-refused', failedStep: '1' }, [[], ['code'], ['failedStep']]],
     [{ stage: 'AWSCURRENT', identity: 'platform', host: 'api.acme.example', rejections: 2 }, [[]]],
     [{ stage: 'AWSPREVIOUS', identity: 'platform', destination: '*' }, [[], [], ['identity', 'destination']]],
-  ])('names for %o only dimensions that the line has, as strings', (record, dimensions) => {
+  ])('has for %o only dimensions that are strings in the line', (record, dimensions) => {
     const line = written(record);
     const sets = (line._aws.CloudWatchMetrics as Directive[]).flatMap((directive) => directive.Dimensions);
     expect(sets).toEqual(dimensions);
@@ -89,7 +89,7 @@ describe('the record of an invocation', () => {
     for (const name of names) expect(typeof line[name], name).toBe('number');
   });
 
-  it('stays one line of JSON, whatever a caller names itself', () => {
+  it('is one line of JSON, whatever the name of the caller', () => {
     const host = 'a"b\n\u2028\\';
     expect(written({ host }).host).toBe(host);
   });
@@ -103,7 +103,7 @@ describe('events beside invocations', () => {
     expect(line._aws.CloudWatchMetrics[0].Metrics).toEqual([{ Name: 'IdentityRefreshFailures', Unit: 'Count' }]);
   });
 
-  it('name a defect by its class and place, never by its message', () => {
+  it('report a defect by its class and place, never by its message', () => {
     const cause = new TypeError('cannot read the secret of "hunter2"');
     recordInternalError(telemetry, new CountersignError('internal-error', 'Something.', { cause }), 'request-7');
     expect(lines[0]).not.toContain('hunter2');

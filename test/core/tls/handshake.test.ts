@@ -15,7 +15,7 @@ const day = 86_400_000;
 it.each([
   [0, / \(CN=api\) expired on /],
   [-30 * day, / \(CN=api\) is not valid before /],
-])('a certificate of a past week, %i ms from now', async (aheadMs, says) => {
+])('the dates of a certificate are compared with the given clock, %i ms from now', async (aheadMs, says) => {
   const { customerRoot } = createAuthorities();
   const notBefore = new Date(Date.now() - 20 * day);
   const dates = { notBefore, notAfter: new Date(notBefore.getTime() + 7 * day) };

@@ -44,7 +44,7 @@ describe('the next window', () => {
     expect([text(window?.opensAt), text(window?.closesAt)]).toEqual([opens, closes]);
   });
 
-  it('is there only with a schedule', () => expect(windowAfter({ Duration: '2h' }, at(base))).toBeUndefined());
+  it('exists only with a schedule', () => expect(windowAfter({ Duration: '2h' }, at(base))).toBeUndefined());
 });
 
 it.each<RotationRules>([
@@ -89,6 +89,6 @@ it.each<RotationRules>([
   { ScheduleExpression: 'rate(4 hours)', Duration: '5h' },
   { ScheduleExpression: 'cron(0 22 * * ? *)', Duration: '3h' },
   { ScheduleExpression: 'cron(0 8/8 * * ? *)', Duration: '9h' },
-])('%o is refused', (rules) => {
+])('%o is rejected', (rules) => {
   expect(() => checkRules(rules, at(base))).toThrow(/\.$/);
 });

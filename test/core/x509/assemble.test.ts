@@ -46,7 +46,7 @@ describe('certificates in any order', () => {
     'nothing',
   ];
 
-  it('make the chain of the key, whatever stands among them', () => {
+  it('make the chain of the key, whatever other certificates are given', () => {
     const pool = fc
       .tuple(fc.subarray(strangers), fc.array(fc.constantFrom(...chain), { maxLength: 4 }))
       .chain(([some, again]) => {
@@ -75,7 +75,7 @@ describe('certificates in any order', () => {
   });
 });
 
-describe('what is missing is named', () => {
+describe('a missing certificate is named', () => {
   it.each([
     [
       'no certificate for the key',
@@ -117,11 +117,11 @@ describe('what is missing is named', () => {
     expect(incomplete(assembleChain(certificates as string[], keyOf(leaf)))).toMatchObject({ fault, issuer, sentence });
   });
 
-  it('a certificate that signed itself has no issuer', () => {
+  it('a self-signed certificate needs no issuer', () => {
     expect(incomplete(assembleChain(chain, keyOf(root)))).toMatchObject({ fault: 'self-signed' });
   });
 
-  it('authorities that signed each other end nowhere', () => {
+  it('authorities that signed each other lead to no root', () => {
     const a = root.intermediate({ commonName: 'A' });
     const b = a.intermediate({ commonName: 'B' });
     const again = b.intermediate({ commonName: 'A', privateKey: a.privateKey });
@@ -132,7 +132,7 @@ describe('what is missing is named', () => {
   });
 });
 
-describe('where there are several ways', () => {
+describe('of several possible chains', () => {
   // The key of New, self-signed and certified by Old, as in a change of roots (RFC 4158, section 1.3).
   const fresh = createAuthority({ commonName: 'New' });
   const old = createAuthority({ commonName: 'Old' });
@@ -140,18 +140,18 @@ describe('where there are several ways', () => {
   const issued = fresh.issue({ commonName: 'bot' });
   const all = [issued.certificate, fresh.certificate, crossed.certificate, old.certificate];
 
-  it('the nearest root is taken', () => {
+  it('the shortest one is chosen', () => {
     expect(complete(assembleChain(all, keyOf(issued))).rootCertificate).toBe(fresh.certificate);
   });
 
-  it('the root is preferred that customers trust already', () => {
+  it('the one to the root that customers already trust is preferred', () => {
     const parts = complete(assembleChain(all, keyOf(issued), { preferredRoot: old.certificate }));
     expect(parts.rootCertificate).toBe(old.certificate);
     expect(parts.intermediateCertificates).toBe(crossed.certificate);
     expect(parts.unneeded).toEqual(['CN=New']);
   });
 
-  it('but not when it ends before the certificate does', () => {
+  it('one whose root expires before the certificate is not preferred', () => {
     const ending = createAuthority({ commonName: 'Old', notAfter: inDays(30) });
     const below = ending.intermediate({ commonName: 'New', privateKey: fresh.privateKey });
     const given = [issued.certificate, fresh.certificate, below.certificate, ending.certificate];
@@ -160,12 +160,12 @@ describe('where there are several ways', () => {
     );
   });
 
-  it('the way goes on to a root where the nearer one is not given', () => {
+  it('a longer one is chosen if the nearer root is missing', () => {
     const given = all.filter((pem) => pem !== fresh.certificate);
     expect(complete(assembleChain(given, keyOf(issued))).rootCertificate).toBe(old.certificate);
   });
 
-  it('an intermediate that was renewed goes before the one that it replaces', () => {
+  it('the one with the renewed intermediate is preferred', () => {
     const short = root.intermediate({ commonName: 'Issuer', notAfter: inDays(10) });
     const renewed = root.intermediate({ commonName: 'Issuer', privateKey: short.privateKey });
     const bot = short.issue({ commonName: 'bot' });
@@ -180,7 +180,7 @@ describe('where there are several ways', () => {
     }
   });
 
-  it('of two certificates for the key the newer one is taken, and the older when its chain alone is complete', () => {
+  it('the one of the newer certificate is preferred, unless only the older one has a complete chain', () => {
     const older = root.issue({ commonName: 'bot', notBefore: inDays(-50), notAfter: inDays(900) });
     const newer = second.issue({ commonName: 'bot', privateKey: older.privateKey });
     const given = [older.certificate, newer.certificate, ...chain.slice(1)];
@@ -197,7 +197,7 @@ describe('where there are several ways', () => {
 });
 
 describe('hostile certificates', () => {
-  it('are at most 64', () => {
+  it('are limited to 64', () => {
     const many = Array.from({ length: 64 }, (_, index) => createAuthority({ commonName: `Root ${index}` }).certificate);
     expect(incomplete(assembleChain([...many, leaf.certificate], keyOf(leaf)))).toMatchObject({
       fault: 'too-many-certificates',
@@ -206,7 +206,7 @@ describe('hostile certificates', () => {
     expect(assembleChain([leaf.certificate, ...chain.slice(1), ...many.slice(4)], keyOf(leaf))).toMatchObject(expected);
   });
 
-  it('of one name, all of which signed each other, are not tried without end', () => {
+  it('with one name, all cross-signed, are searched in bounded time', () => {
     // Each of 7 keys certified by each: 7! ways.
     const keys = Array.from({ length: 7 }, () => createAuthority({ commonName: 'Same' }));
     const crossed = keys.flatMap((issuer) =>
@@ -220,7 +220,7 @@ describe('hostile certificates', () => {
     expect('fault' in result ? result.fault : 'complete').toBe('complete');
   });
 
-  it('of any bytes throw nothing', () => {
+  it('of any bytes do not throw', () => {
     const der = Buffer.from(leaf.certificate.split('\n').slice(1, -2).join(''), 'base64');
     const damaged = fc.tuple(fc.nat(der.length - 1), fc.nat(255)).map(([at, byte]) => {
       const bytes = Buffer.from(der);

@@ -14,7 +14,7 @@ function withDate(date: string, instead: string): X509Certificate {
   return new X509Certificate(der);
 }
 
-it('are readable as authorities write them', () => {
+it('usage fields are read as authorities write them', () => {
   expect(hasReadableDates(sound)).toBe(true);
   expect(inDates(sound, Date.parse('2030-01-01'))).toBe(true);
 });
@@ -23,7 +23,7 @@ it.each([
   ['200101000000Z', 'XX0101000000Z'],
   ['491231235959Z', '49XX31235959Z'],
   ['491231235959Z', '4912312359\u0000\u0000Z'],
-])('are not readable with %s as %j, however often they are looked at', (date, instead) => {
+])('usage fields are unreadable with %s as %j, at every read', (date, instead) => {
   // Once in thousands of times the Date is a valid one: none of these may be taken for it.
   for (let time = 0; time < 5_000; time++) {
     const certificate = withDate(date, instead);

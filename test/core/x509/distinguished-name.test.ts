@@ -34,7 +34,7 @@ function name(...parts: readonly (Buffer | readonly Buffer[])[]): Buffer {
   return der(0x30, ...parts.map((part) => der(0x31, ...(Buffer.isBuffer(part) ? [part] : part))));
 }
 
-describe('a name in words', () => {
+describe('the text of a name', () => {
   it.each([
     [
       'the most specific part first',
@@ -111,14 +111,14 @@ describe('comparing names', () => {
     expect(sameName(one, name([attribute('OU', 'B'), attribute('CN', 'A')]))).toBe(true);
   });
 
-  it('a value cannot pass for the structure around it', () => {
+  it('a value cannot imitate the structure around it', () => {
     const trick = name(attribute('CN', 'a"],["2.5.4.10=b'));
     expect(sameName(trick, name(attribute('CN', 'a'), attribute('O', 'b')))).toBe(false);
   });
 });
 
 describe('the fields of a certificate', () => {
-  it('are those that Node reads', () => {
+  it('are the same as Node reads', () => {
     const authority = createAuthority({ commonName: 'Root', keyAlgorithm: 'RSA_2048' });
     const leaf = authority.issue({ commonName: 'leaf' });
     const fields = readCertificateFields(new X509Certificate(leaf.certificate).raw);
@@ -128,12 +128,12 @@ describe('the fields of a certificate', () => {
     expect(fields?.signature).toBe('1.2.840.113549.1.1.11');
   });
 
-  it('are undefined for bytes that are no certificate', () => {
+  it('are undefined for bytes that are not a certificate', () => {
     const { raw } = new X509Certificate(createAuthority({ commonName: 'Root' }).certificate);
     for (let end = 0; end < raw.length; end += 1) expect(readCertificateFields(raw.subarray(0, end))).toBeUndefined();
   });
 
-  it('object identifiers of the joint arc and of great length', () => {
+  it('include object identifiers of the joint arc and long ones', () => {
     expect(readObjectIdentifier(Buffer.from('883703', 'hex'))).toBe('2.999.3');
     expect(readObjectIdentifier(Buffer.from('8837', 'hex'))).toBe('2.999');
     expect(readObjectIdentifier(Buffer.from('2a83', 'hex'))).toBeUndefined();
@@ -142,7 +142,7 @@ describe('the fields of a certificate', () => {
   });
 });
 
-describe.skipIf(!findPeer('openssl'))('names as openssl reads them (needs openssl)', () => {
+describe.skipIf(!findPeer('openssl'))('names are the same as OpenSSL prints (needs openssl)', () => {
   it.each([
     '/C=US/O=Acme, Inc./CN=Acme Root CA+UID=7',
     '/DC=example/DC=acme/OU=a\\/b;c <d>/CN= leading and "quotes" ',

@@ -15,7 +15,7 @@ describe('one reader reads PEM', () => {
     expect(canonicalPem(Buffer.from(form(all) as string))).toBe(all);
   });
 
-  it('beside text that has percent signs, ampersands and backslashes', () => {
+  it('beside text with percent signs, ampersands and backslashes', () => {
     const noisy = `100 % of C:\\new & <b>\n${all}# \\n %0A\n`;
     expect(canonicalPem(Buffer.from(noisy))).toBe(all);
   });
@@ -34,7 +34,7 @@ describe('one reader reads PEM', () => {
   });
 });
 
-describe('a label is read as', () => {
+describe('a PEM label is read as', () => {
   const labelled = (label: string, pem: string) => pem.replaceAll(/(?<=BEGIN |END )[A-Z ]+(?=-----)/g, label);
   const textOf = (pem: string | Buffer) => readPem(String(pem)).map(({ text }) => text);
 
@@ -57,7 +57,7 @@ describe('a label is read as', () => {
   );
 
   it.each(['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY', 'ANY PRIVATE KEY'])(
-    'the form that the key has, under the label %s',
+    'the actual form of the key, under the label %s',
     (label) => {
       const sec1 = createPrivateKey(privateKey).export({ type: 'sec1', format: 'pem' }).toString();
       expect(textOf(labelled(label, privateKey))).toEqual([privateKey]);
@@ -65,14 +65,14 @@ describe('a label is read as', () => {
     },
   );
 
-  it('nothing else: other labels stay', () => {
+  it('other labels are left unchanged', () => {
     const request = writePem('CERTIFICATE REQUEST', derOf(leaf));
     expect(readPem(request)).toMatchObject([{ label: 'CERTIFICATE REQUEST', text: request }]);
     expect(readPem(writePem('PKCS7', Buffer.from('3003020101', 'hex')))).toMatchObject([{ label: 'PKCS7' }]);
   });
 });
 
-describe('damage is not repaired', () => {
+describe('damaged PEM is not repaired', () => {
   it('a block without its END line', () => {
     expect(readPem(leaf.slice(0, -30))).toMatchObject([{ label: 'CERTIFICATE', hasEnd: false }]);
     expect(() => pemBlocks(leaf.slice(0, -30), 'certificate')).toThrow('does not end');
@@ -88,7 +88,7 @@ describe('damage is not repaired', () => {
   });
 });
 
-it('takes linear time', () => {
+it('reading takes linear time', () => {
   // 1 MiB is the most that an import reads. Quadratic time would be minutes.
   for (const text of ['LS0tLS1CRUdJTi', '-----BEGIN A-----', '\\\\\\', '" ', 'AAAA ']) {
     readPem(`-----BEGIN A-----${text.repeat(1_048_576 / text.length)}`);

@@ -8,8 +8,8 @@ import { invocationEvent, lambdaContext } from '../../support/http/api-events.ts
 const docsUrl = 'https://docs.example/countersign/';
 const fine: ApiRoute = async () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: 'fine' });
 
-describe('an answer', () => {
-  it('carries the request id and may not be kept', async () => {
+describe('a response', () => {
+  it('has the request id and cannot be cached', async () => {
     expect(await apiHandler({ docsUrl }, fine)(invocationEvent({}), lambdaContext())).toEqual({
       statusCode: 200,
       headers: {
@@ -23,7 +23,7 @@ describe('an answer', () => {
   });
 
   it.each([undefined, '', 5, 'a\r\nset-cookie: b', 'a b', 'x'.repeat(129)])(
-    'has the id of Lambda, or a new one, when that of the event is %j',
+    'has the id of Lambda, or a new one, if that of the event is %j',
     async (requestId) => {
       const seen: string[] = [];
       const door = apiHandler({ docsUrl }, async ({ requestId: seenId }) => {
@@ -84,7 +84,7 @@ describe('a failure', () => {
     },
   );
 
-  it('is what a story that misses its deadline comes to, while there is time to say so', async () => {
+  it('is returned before the function times out, if the use case misses its deadline', async () => {
     const told: string[] = [];
     const door = apiHandler({ docsUrl, onInternalError: (error, id) => told.push(`${id} ${error.message}`) }, () => {
       return new Promise(() => {});
@@ -101,7 +101,7 @@ describe('a failure', () => {
 describe('an event that is not from an HTTP API', () => {
   const events: unknown[] = [undefined, null, 5, 'x', [], {}, { requestContext: null }, { requestContext: [] }, true];
 
-  it.each(events)('is a bad request: %j', async (event) => {
+  it.each(events)('is a 400: %j', async (event) => {
     let called = false;
     const door = apiHandler({ docsUrl }, async () => {
       called = true;

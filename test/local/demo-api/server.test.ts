@@ -58,15 +58,15 @@ async function call(name: string, { path = '/echo', method = 'GET', body, tls, p
   }
 }
 
-describe('the healthy host', () => {
-  it('tells the balance of an account, the same one each time', async () => {
+describe('the host healthy', () => {
+  it('returns the balance of an account, the same at each call', async () => {
     const first = await call('accounts', { path: '/v1/accounts/1/balance?currency=EUR' });
     expect(first).toEqual({ status: 200, answer: { account: '1', balance: expect.any(String), currency: 'EUR' } });
     expect(await call('accounts', { path: '/v1/accounts/1/balance' })).toEqual(first);
     expect((await call('accounts', { path: '/v1/accounts/2/balance' })).answer).not.toEqual(first.answer);
   });
 
-  it('echoes the request, and who sent it', async () => {
+  it('returns the request and its client certificate', async () => {
     const { answer } = await call('accounts', { path: '/echo?a=1', method: 'POST', body: 'hello' });
     expect(answer).toMatchObject({
       method: 'POST',
@@ -77,7 +77,7 @@ describe('the healthy host', () => {
     });
   });
 
-  it('answers 404 and 405 where there is nothing to do', async () => {
+  it('returns 404 and 405 for unknown paths and methods', async () => {
     expect((await call('accounts', { path: '/v1/accounts/../balance' })).status).toBe(404);
     expect((await call('accounts', { path: '/v1/accounts/1/balance', method: 'DELETE' })).status).toBe(405);
   });
@@ -85,7 +85,7 @@ describe('the healthy host', () => {
   it.each([
     ['no certificate', () => ({})],
     ['a certificate of another authority', () => createAuthority({ commonName: 'x' }).issue({ commonName: 'x' })],
-  ])('turns away %s', async (_, make) => {
+  ])('rejects %s', async (_, make) => {
     const { certificate: cert, privateKey: key } = { certificate: undefined, privateKey: undefined, ...make() };
     await expect(call('accounts', { tls: { cert, key } })).rejects.toThrow(
       /socket hang up|ECONNRESET|certificate required/,
@@ -93,8 +93,8 @@ describe('the healthy host', () => {
   });
 });
 
-describe('the host that pins', () => {
-  it('lets in whom it was told of, and of others no byte comes back', async () => {
+describe('the host with a pinned client certificate', () => {
+  it('accepts only the pinned certificate, and sends no byte to others', async () => {
     const own = await startDemoApi(authorities, 0);
     const port = own.hosts.find(({ host }) => host === 'pins.demo.localhost')?.port ?? 0;
     const other = authorities.platform.issue({ commonName: 'platform', usage: 'client' });
@@ -131,7 +131,7 @@ it('the open connections of a host are counted by client certificate', async () 
   await vi.waitFor(() => expect(open()).toBe(0), 10_000);
 });
 
-describe('the hosts that fail', () => {
+describe('the failing hosts', () => {
   it.each([
     ['expired', { code: 'CERT_HAS_EXPIRED' }],
     ['unknown-ca', { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' }],
@@ -139,22 +139,22 @@ describe('the hosts that fail', () => {
     ['rejects', { message: expect.stringMatching(/socket hang up|ECONNRESET/) }],
     ['rejects-tls12', { code: 'ECONNRESET' }],
     ['plain', { code: 'EPROTO' }],
-  ])('%s does', async (name, error) => {
+  ])('%s fails as documented', async (name, error) => {
     await expect(call(name)).rejects.toMatchObject(error);
   });
 
-  it('one-way answers without having asked who calls', async () => {
+  it('one-way responds without requesting a client certificate', async () => {
     const { status, answer } = await call('one-way');
     expect([status, answer.client]).toEqual([200, undefined]);
   });
 
-  it('plain answers plain HTTP', async () => {
+  it('plain responds with plain HTTP', async () => {
     const { promise, resolve } = Promise.withResolvers<IncomingMessage>();
     httpRequest({ host: '127.0.0.1', port: portOf('plain'), path: '/echo', agent: false }, resolve).end();
     expect((await promise).statusCode).toBe(200);
   });
 
-  it('silent accepts, says nothing, and lets go when the API closes', async () => {
+  it('silent accepts, sends nothing, and closes when the API closes', async () => {
     const own = await startDemoApi(authorities, 0);
     const port = own.hosts.find((host) => host.behaviour.kind === 'silent')?.port ?? 0;
     const socket = connect(port, '127.0.0.1');
@@ -172,7 +172,7 @@ describe('the hosts that fail', () => {
   });
 });
 
-it('a taken port names the host that wants it, and nothing is left open', async () => {
+it('the error for a port in use names its host, and no server stays open', async () => {
   const taken = portOf('expired');
   await expect(startDemoApi(authorities, taken)).rejects.toThrow(
     `Port ${taken}, which accounts.demo.localhost of the demo API needs, is in use: ` +

@@ -14,7 +14,7 @@ const refused = {
 };
 
 describe('the answer of payload format 2.0', () => {
-  it('is 200 and JSON for whatever has no statusCode', () => {
+  it('is 200 and JSON for a result without statusCode', () => {
     expect(answerTo({ ok: true })).toEqual({
       status: 200,
       headers: ['content-type', 'application/json'],
@@ -52,7 +52,7 @@ describe('the answer of payload format 2.0', () => {
     expect(sent).toEqual(body);
   });
 
-  it('is plain text when a structured result names no type, and has no type without a body', () => {
+  it('is plain text if a structured result has no content type, and has no type without a body', () => {
     expect(answerTo({ statusCode: 200, body: 'é' }).headers).toEqual(['content-type', 'text/plain;charset=UTF-8']);
     expect(answerTo({ statusCode: 204 })).toEqual({ status: 204, headers: [], body: '' });
   });

@@ -70,7 +70,7 @@ describe('the event of payload format 2.0', () => {
     });
   });
 
-  it('leaves out what the request does not have', () => {
+  it('leaves out absent members', () => {
     const event = eventFor({
       method: 'GET',
       target: '/',
@@ -111,7 +111,7 @@ describe('the event of payload format 2.0', () => {
     expect(event.queryStringParameters).toEqual({ q: '+ 1', e: 'é', flag: '', constructor: 'x' });
   });
 
-  it('appends the caller to x-forwarded-for and hands no connection header on', () => {
+  it('appends the caller to x-forwarded-for and removes connection headers', () => {
     const { headers } = eventFor({
       rawHeaders: [
         'X-Forwarded-For',
@@ -130,7 +130,7 @@ describe('the event of payload format 2.0', () => {
     expect(headers).not.toHaveProperty('transfer-encoding');
   });
 
-  it('says who a signed request claims to be, and nothing for an unsigned one', () => {
+  it('has the access key of a signed request, and no caller of an unsigned one', () => {
     const credential =
       'AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/eu-west-1/execute-api/aws4_request, Signature=0';
     const signed = eventFor({ rawHeaders: ['authorization', credential] });
@@ -146,7 +146,7 @@ describe('the routes', () => {
     ['POST', '/v1/identities/platform/invocations', { identity: 'platform' }],
     ['POST', '/v1/identities/a%2Fb%20c/invocations', { identity: 'a/b c' }],
     ['GET', '/v1/health', undefined],
-  ])('%s %s is one', (method, path, pathParameters) => {
+  ])('%s %s is a route', (method, path, pathParameters) => {
     expect(matchRoute(routes, method, path)).toEqual({ routeKey: expect.any(String), pathParameters });
   });
 

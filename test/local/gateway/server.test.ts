@@ -60,7 +60,7 @@ describe('a call through the gateway', () => {
     expect([reply.statusCode, await text(reply)]).toEqual([200, '{}']);
   });
 
-  it('reaches the handler as an event with a context, and its answer comes back', async () => {
+  it('reaches the handler as an event with a context, and its response is returned', async () => {
     const gateway = await start((event, context) => ({
       statusCode: 202,
       headers: { 'X-Request-Id': context.awsRequestId },
@@ -89,13 +89,13 @@ describe('a call through the gateway', () => {
     ['GET', '/v2/things/a', 404, 'Not Found'],
     ['PUT', '/v1/things/a', 404, 'Not Found'],
     ['GET', '/v1/things/%E0%A4%A', 400, 'Bad Request'],
-  ])('%s %s is answered by the gateway itself: %i', async (method, path, status, message) => {
+  ])('%s %s gets %i from the gateway, not from a handler', async (method, path, status, message) => {
     const gateway = await start(() => ({}));
     const reply = await call(gateway.url + path, { method });
     expect({ status: reply.status, body: reply.body }).toEqual({ status, body: JSON.stringify({ message }) });
   });
 
-  it('many calls run at the same time, each with its own answer', async () => {
+  it('many concurrent calls each get their own response', async () => {
     const arrived: (() => void)[] = [];
     const gateway = await start(async (event) => {
       const gate = Promise.withResolvers<void>();
@@ -112,7 +112,7 @@ describe('a call through the gateway', () => {
 });
 
 describe('the limits', () => {
-  it('a handler that throws is a 500 that tells nothing, and its reason is reported here', async () => {
+  it('a handler that throws causes a 500 without details, and the reason is reported locally', async () => {
     const failures: unknown[] = [];
     const gateway = await start(
       () => {
@@ -125,7 +125,7 @@ describe('the limits', () => {
     expect(failures).toEqual([['under-test', 'inner words']]);
   });
 
-  it('a handler that does not end in time is a 503', async () => {
+  it('a handler that does not end in time causes a 503', async () => {
     const gateway = await start(() => new Promise(() => undefined), { integrationTimeoutMs: 20 });
     const reply = await call(`${gateway.url}/v1/things/a`);
     expect([reply.status, reply.body]).toEqual([503, '{"message":"Service Unavailable"}']);
@@ -151,7 +151,7 @@ describe('the limits', () => {
     expect((await post(6 * 1024 * 1024 - 4096, json)).body).toBe(`{"length":${6 * 1024 * 1024 - 4096}}`);
   });
 
-  it("an answer over Lambda's limit is a 500, one that fits is not", async () => {
+  it("a response over Lambda's limit is a 500", async () => {
     const failures: string[] = [];
     const gateway = await start((event) => 'a'.repeat(maxAnswerBytes - 2 + Number(event.pathParameters?.thing)), {
       onFailure: (_, reason) => failures.push((reason as Error).message),
@@ -169,7 +169,7 @@ describe('the limits', () => {
   });
 });
 
-describe('the guard against web pages', () => {
+describe('the check of Origin and Host', () => {
   it.each([
     ['a rebound name', { host: 'attacker.example' }],
     ['a name that only starts like loopback', { host: '127.0.0.1.attacker.example' }],
@@ -177,7 +177,7 @@ describe('the guard against web pages', () => {
     ['an opaque origin', { origin: 'null' }],
     ['another local port', { origin: 'http://127.0.0.1:1' }],
     ['a no-cors request', { 'sec-fetch-site': 'cross-site' }],
-  ])('%s is refused before any handler runs', async (_, headers) => {
+  ])('%s is rejected before any handler runs', async (_, headers) => {
     let calls = 0;
     const gateway = await start(() => {
       calls += 1;
@@ -187,7 +187,7 @@ describe('the guard against web pages', () => {
     expect(reply.body).toMatch(/Forbidden: the local gateway (answers|rejects)/);
   });
 
-  it.each(['localhost', '127.0.0.1', 'api.localhost', '[::1]', 'LOCALHOST.'])('%s is served', async (name) => {
+  it.each(['localhost', '127.0.0.1', 'api.localhost', '[::1]', 'LOCALHOST.'])('%s is allowed', async (name) => {
     const gateway = await start(() => ({}));
     const host = `${name}:${new URL(gateway.url).port}`;
     const reply = await call(`${gateway.url}/v1/things/a`, { headers: { host, origin: `http://${host}` } });
@@ -196,7 +196,7 @@ describe('the guard against web pages', () => {
 });
 
 describe('start and end', () => {
-  it('a taken port is said in one sentence', async () => {
+  it('a port in use is reported in one sentence', async () => {
     const first = await start(() => ({}));
     const port = Number(new URL(first.url).port);
     await expect(start(() => ({}), { port })).rejects.toThrow(
@@ -208,7 +208,7 @@ describe('start and end', () => {
     await expect(start(() => ({}), { host })).rejects.toThrow('loopback only');
   });
 
-  it('a call under way finishes while it closes, and no other is taken', async () => {
+  it('a call in flight finishes while it closes, and no other is accepted', async () => {
     const entered = Promise.withResolvers<void>();
     const leave = Promise.withResolvers<void>();
     const gateway = await start(async () => {
@@ -225,7 +225,7 @@ describe('start and end', () => {
     await closed;
   });
 
-  it('a call that outlasts the deadline is cut off', async () => {
+  it('a call longer than the deadline is closed', async () => {
     const entered = Promise.withResolvers<void>();
     const gateway = await start(
       () => {

@@ -19,7 +19,7 @@ function tag(client: SecretsManagerClient, ...tags: [string, string][]) {
 }
 
 describe('tags', () => {
-  it('are added, overwritten and taken off', async () => {
+  it('are added, overwritten and removed', async () => {
     const { client } = await startServer();
     await client.send(new CreateSecretCommand({ Name: 'a' }));
     expect(await tagsOf(client)).toBeUndefined();
@@ -36,7 +36,7 @@ describe('tags', () => {
     expect(await tagsOf(client)).toEqual([]);
   });
 
-  it('keep to their rules', async () => {
+  it('are validated', async () => {
     const { client } = await startServer();
     const many = Array.from({ length: 50 }, (_, n): [string, string] => [`k${n}`, 'v']);
     await client.send(new CreateSecretCommand({ Name: 'a' }));

@@ -169,7 +169,7 @@ function breakOff(response: ServerResponse): void {
   setImmediate(() => response.destroy());
 }
 
-describe('an API that gives no answer', () => {
+describe('an API that does not respond', () => {
   it.each(cells)('%s', async (_who, there, code, sentence) => {
     const [api, ...args] = await there();
     const file = privateFolder().write('token', token);
@@ -188,14 +188,14 @@ describe('an API that gives no answer', () => {
     expect(`${ran.error}${diagnosis.error}${diagnosis.out}`).not.toContain('a-token-that-nobody-may-see');
   });
 
-  it('is not waited for without end', async () => {
+  it('ends at the timeout', async () => {
     const { port } = await serveTcp(() => {});
     const api = `http://127.0.0.1:${port}`;
     const { code, out, error } = await runCommand(['diagnose', 'https://a.example', '--api', api, '--timeout', '1']);
     expect([code, out, error]).toEqual([3, '', `The API at ${api} gives no answer in time.\n`]);
   });
 
-  it('may say what steers no terminal', async () => {
+  it('has its text escaped for the terminal', async () => {
     const problem = { code: 'x\u001b[2J', title: 'a\nb', detail: 'c\u202ed', hint: 'e\rf' };
     const server = createServer((_request, response) => response.writeHead(403).end(JSON.stringify(problem)));
     const api = `http://127.0.0.1:${await listening(server)}`;
@@ -204,7 +204,7 @@ describe('an API that gives no answer', () => {
   });
 });
 
-describe('what shows who asks is read before anything is sent', () => {
+describe('credentials are read before a request is sent', () => {
   const folder = () => {
     const { path, write } = privateFolder();
     const { certificate, privateKey } = customerRoot.issue({ commonName: 'caller', usage: 'client' });

@@ -16,7 +16,7 @@ import { documentOf } from '../../support/stage.ts';
 const customer = () => listen(({ url }, response) => response.end(`answer to ${url}`));
 const realCredentials = { AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'example/secret/word' };
 
-describe('in this process', () => {
+describe('a call in this process', () => {
   it('with a directory, named by an option or by the environment', async () => {
     const { port } = await customer();
     const source = `directory:${directoryFor(port)}`;
@@ -30,7 +30,7 @@ describe('in this process', () => {
     expect([asked.code, asked.out]).toEqual([3, '']);
   });
 
-  it('with the local Secrets Manager, and with AWS where that is named', async () => {
+  it('with the local Secrets Manager, and with AWS if it is named', async () => {
     const { port } = await customer();
     const { server, client } = await startServer();
     const issued = platformIssuer.issue({ commonName: 'platform', usage: 'client' });
@@ -48,7 +48,7 @@ describe('in this process', () => {
     expect([ran.code, JSON.parse(ran.out).verdict]).toEqual([0, 'access-granted']);
   });
 
-  it('sends the credentials of an account to AWS alone', async () => {
+  it('sends the credentials of an account only to AWS', async () => {
     const seen: string[] = [];
     const recorder = createServer((request, response) => {
       seen.push(request.headers.authorization ?? '');
@@ -69,7 +69,7 @@ describe('in this process', () => {
   });
 });
 
-describe('a store that does not answer', () => {
+describe('a store that does not respond', () => {
   it.each([
     [
       ['local', '--endpoint', 'http://127.0.0.1:1'],
@@ -85,7 +85,7 @@ describe('a store that does not answer', () => {
       /^Nothing listens at that address\. Check --endpoint, /m,
     ],
     [['directory:/no/such/folder'], {}, 2, /^There is no directory \/no\/such\/folder\.$/m],
-  ])('is reported in the words of the command: %j', async (source, more, code, sentence) => {
+  ])('is reported with a hint for the command line: %j', async (source, more, code, sentence) => {
     const nowhere = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' };
     const args = ['https://a.example', '--source', ...source];
     const ran = await runCommand(['invoke', ...args], { environment: { ...nowhere, ...more } });
@@ -93,8 +93,8 @@ describe('a store that does not answer', () => {
   });
 });
 
-describe('by countersign serve', () => {
-  it('behind a token, and not without, nor for another identity', async () => {
+describe('a call through countersign serve', () => {
+  it('succeeds with a token, and fails without one or for another identity', async () => {
     const { port } = await customer();
     const { token, tokenSha256 } = newToken();
     const files = privateFolder();
@@ -122,7 +122,7 @@ describe('by countersign serve', () => {
     ]);
   });
 
-  it('over TLS, behind a client certificate', async () => {
+  it('succeeds over TLS with a client certificate', async () => {
     const { port } = await customer();
     const files = privateFolder();
     const server = newServerCertificate();
@@ -157,8 +157,8 @@ describe('by countersign serve', () => {
   });
 });
 
-describe('what keeps a call from its answer', () => {
-  it('ends with 1 where the answer is no, with 3 where it may come later', async () => {
+describe('a call without a response', () => {
+  it('ends with 1 for a final failure, with 3 for a retryable one', async () => {
     const closed = await serveTcp((socket) => socket.destroy());
     const slow = await listen(() => {});
     const strict = await listen(() => {}, { rejectUnauthorized: true, ca: customerRoot.certificate });
@@ -180,7 +180,7 @@ describe('what keeps a call from its answer', () => {
     }
   });
 
-  it('may be advice beside the answer, which -s leaves out', async () => {
+  it('can have advice beside the response, which -s leaves out', async () => {
     const page =
       '<html><head><title>400 No required SSL certificate was sent</title></head><body><center><h1>400 Bad Request</h1></center><center>No required SSL certificate was sent</center><hr><center>nginx</center></body></html>';
     const { port } = await listen((_request, response) => response.writeHead(400, { server: 'nginx' }).end(page));
@@ -195,7 +195,7 @@ describe('what keeps a call from its answer', () => {
 const hasScript = spawnSync('script', ['--version'], { stdio: 'ignore' }).status === 0;
 
 describe.skipIf(!hasScript)('on a terminal (needs script)', () => {
-  it('an answer that would upset it is not shown, but for -o -', async () => {
+  it('a binary response is not shown, except with -o -', async () => {
     const { port } = await listen(({ url }, response) =>
       response.end(url === '/text' ? 'grüße\n' : '\u001b]0;title\u0007'),
     );

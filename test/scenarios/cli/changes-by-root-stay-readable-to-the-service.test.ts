@@ -64,7 +64,7 @@ describe.skipIf(!isRoot || !hasSetpriv)('a directory for a group (needs root and
     expect(new Set(Object.values(modes))).toEqual(new Set([`750 ${group}`, `640 ${group}`]));
   });
 
-  it('is opened again where an earlier change closed it', async () => {
+  it('is made readable again if an earlier change made it private', async () => {
     const on = givenToGroup();
     const [first, second] = [issue('first'), issue('second')];
     await closed(on, ['import', 'acme', on.pem('1.pem', first), '--destination', 'a.example']);
@@ -103,7 +103,7 @@ describe.skipIf(!isRoot || !hasSetpriv)('a directory for a group (needs root and
     ['every user, as a plain mkdir leaves it', 0, 0, 0o755],
     ['every user, with another group', user, group, 0o755],
     ['its owner and his own group', user, user, 0o750],
-  ])('is no reason to give a key to a group: for %s', async (_whom, uid, gid, mode) => {
+  ])('does not give a key to a group: for %s', async (_whom, uid, gid, mode) => {
     const on = ground();
     chownSync(on.directory, uid, gid);
     chmodSync(on.directory, mode);

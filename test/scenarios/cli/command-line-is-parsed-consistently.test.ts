@@ -38,7 +38,7 @@ describe('help', () => {
     expect(out).not.toContain('\u001b');
   });
 
-  it('says the same where it is asked for in other words', async () => {
+  it('is the same in every spelling', async () => {
     const [first, ...others] = await Promise.all(
       [
         ['identity', 'import', '--help'],
@@ -63,12 +63,12 @@ describe('a wrong command line', () => {
     [['--no-such-option'], "error: unknown option '--no-such-option'"],
     [['diagnose'], "error: missing required argument 'url'"],
     [['serve'], '--identities'],
-  ])('%j ends with 2, says why, and where help is', async (args, sentence) => {
+  ])('%j ends with 2, the reason, and a pointer to help', async (args, sentence) => {
     const { code, out, error } = await runCommand(args);
     expect([code, out, error]).toEqual([2, '', expect.stringContaining(sentence)]);
   });
 
-  it.each([[[]], [['identity']]])('%j alone ends with 2 and shows help', async (args) => {
+  it.each([[[]], [['identity']]])('%j without arguments ends with 2 and shows help', async (args) => {
     const { code, out, error } = await runCommand(args);
     expect([code, out, error]).toEqual([2, '', expect.stringMatching(/^Usage: countersign /)]);
   });
@@ -86,7 +86,7 @@ describe('a wrong command line', () => {
     },
   );
 
-  it('is JSON wherever it is found out', async () => {
+  it('is JSON wherever it is detected', async () => {
     for (const args of [['diagnose'], ['identity'], ['invoke', 'a', 'b'], ['doctor', '--source', 'x']]) {
       const { code, out } = await runCommand([...args, '--json']);
       expect([code, JSON.parse(out).error.code], args.join(' ')).toEqual([2, 'usage']);
@@ -94,7 +94,7 @@ describe('a wrong command line', () => {
   });
 
   it.each([['-ualice:secret-word'], ['--token=secret-word'], ['--password=secret-word']])(
-    'does not repeat what stands behind %s',
+    'does not repeat the value of %s',
     async (option) => {
       const { code, out, error } = await runCommand(['invoke', option, 'https://a.example', '--json']);
       expect(code).toBe(2);
@@ -103,7 +103,7 @@ describe('a wrong command line', () => {
     },
   );
 
-  it('is what a setting that cannot be read makes of it', async () => {
+  it('includes a setting that cannot be read', async () => {
     const source = ['--source', `directory:${directoryFor(1)}`];
     const environment = { COUNTERSIGN_IDENTITY_TTL_SECONDS: 'soon' };
     const { code, out, error } = await runCommand(['diagnose', 'https://localhost:1', ...source], { environment });
@@ -113,7 +113,7 @@ describe('a wrong command line', () => {
 });
 
 describe('the command', () => {
-  it('tells its version', async () => {
+  it('prints its version', async () => {
     expect(await runCommand(['--version'])).toMatchObject({ code: 0, out: `${version}\n`, error: '' });
   });
 
@@ -134,7 +134,7 @@ describe('the command', () => {
     expect([ran.code, ran.out]).toEqual([0, `${version}\n`]);
   });
 
-  it('shows what it was given to no one: neither keys nor tokens nor headers are in what it prints', async () => {
+  it('prints no keys, tokens or headers', async () => {
     const { port } = await listen((_request, response) => response.end('ok'));
     const folder = directoryFor(port);
     const key = readFileSync(join(folder, 'platform/private-key.pem'), 'utf8');

@@ -45,7 +45,7 @@ const common = rowsOf(sections.get('Stores, APIs and destinations') ?? '');
 const [store, api, settings] = [common.slice(0, 4), common.slice(4, 9), common.slice(9)];
 
 describe('docs/command.md', () => {
-  it('has a section for each verb, and for no other', () => {
+  it('has a section for each verb, and no other section', () => {
     const described = [...sections.keys()].filter((title) => /^(identity |diagnose|invoke|doctor|serve)/.test(title));
     expect(described.sort()).toEqual(leaves.map(([name]) => name).sort());
     const listed = [...page.matchAll(/\[`([a-z -]+)`\]\(#/g)].map(([, name]) => name);
@@ -71,7 +71,7 @@ describe('docs/command.md', () => {
     expect(codes).toEqual(Object.values(exitCodes));
   });
 
-  it('is what exit-code.ts and the other pages lead to', () => {
+  it('is linked from exit-code.ts and the other pages', () => {
     expect(readFileSync(join(root, 'cli/exit-code.ts'), 'utf8')).toContain('docs/command.md');
     expect(/\(docs\/command\.md\)/.test(readFileSync(join(root, 'README.md'), 'utf8'))).toBe(true);
   });
@@ -128,7 +128,7 @@ function placesIn(started: string): (readonly [string, string])[] {
 }
 
 describe.skipIf(!findPeer('curl'))('the examples of docs/command.md (needs curl)', () => {
-  it('work as they are written, beside a local cloud', { timeout: 120_000 }, async () => {
+  it('work as they are written with a local cloud', { timeout: 120_000 }, async () => {
     const folder = privateFolder();
     const [home, bin] = [join(folder.path, 'home'), join(folder.path, 'bin')];
     for (const path of [home, bin]) mkdirSync(path);

@@ -71,7 +71,7 @@ async function isKilled(args: readonly string[], withinMs = 25): Promise<boolean
 }
 
 describe('an identity in a directory', () => {
-  it('is the old one or the new one, whole, wherever the command is killed', { timeout: 60_000 }, async () => {
+  it('is the old or the new one, complete, wherever the command is killed', { timeout: 60_000 }, async () => {
     const { directory, pem, put, source, identity } = ground();
     const versions = [issue('first'), issue('second')] as const;
     put('acme', versions[0], [destination]);
@@ -99,7 +99,7 @@ describe('an identity in a directory', () => {
     expect(readdirSync(directory).sort()).toEqual(['.countersign', 'acme']);
   });
 
-  it('is not there at all, or whole, where its first import is killed', async () => {
+  it('is absent or complete if its first import is killed', async () => {
     const { directory, pem, source } = ground();
     const file = pem('bot.pem', issue());
     for (let round = 0; round < 8; round += 1) {
@@ -114,7 +114,7 @@ describe('an identity in a directory', () => {
     }
   });
 
-  it('is changed by one command at a time: of several at once each is done or told that it was not', async () => {
+  it('is changed by one command at a time: each concurrent command succeeds or reports the conflict', async () => {
     const { directory, pem, put, json } = ground();
     put('acme', issue('first'), [destination]);
     const files = ['a', 'b', 'c', 'd'].map((name) => pem(`${name}.pem`, issue(name)));
@@ -129,7 +129,7 @@ describe('an identity in a directory', () => {
     expect(done.map(({ answer }) => answer.version)).toContain(version);
   });
 
-  it('loses no destination to another command that adds one at the same moment', async () => {
+  it('loses no destination when two commands add one at the same time', async () => {
     const { put, json } = ground();
     put('acme', issue(), [destination]);
     const places = ['one.example', 'two.example', 'three.example'];
@@ -144,7 +144,7 @@ describe('an identity in a directory', () => {
     ).toBe(true);
   });
 
-  it('is the same wherever one was killed that made links of its files, or moved two links', async () => {
+  it('is unchanged wherever a command was killed that replaced its files by links, or moved two links', async () => {
     const { directory, put } = ground();
     const folder = join(directory, 'acme');
     const versions = [issue('first'), issue('second'), issue('third')] as const;
@@ -198,7 +198,7 @@ describe('an identity in a directory', () => {
     expect(existsSync(join(folder, '..replaced'))).toBe(false);
   });
 
-  it('that holds other files is not written over', async () => {
+  it('that contains other files is not overwritten', async () => {
     const { directory, pem, identity } = ground();
     mkdirSync(join(directory, 'acme'));
     writeFileSync(join(directory, 'acme/notes.txt'), 'mine');
@@ -267,7 +267,7 @@ describe.skipIf(!isRoot || !setpriv)('a directory of another user (needs root an
     ]);
   });
 
-  it('gets files that its owner can read, from root', async () => {
+  it('gets files that its owner can read if root writes them', async () => {
     const { directory, pem, json } = ground();
     chownSync(directory, unprivileged, unprivileged);
     await json(['import', 'acme', pem('1.pem', issue()), '--destination', 'a.example']);

@@ -95,7 +95,7 @@ const cells: readonly (readonly [string, string, string])[] = [
   ['members without number', 'diagnose', withMember(diagnosis, many(200_000, 0))],
 ];
 
-describe('an API whose answer has', () => {
+describe('an API response is rejected with', () => {
   it.each(cells)('%s', async (_what, verb, body) => {
     const { code, out, error, api } = await ask(verb, body, verb === 'invoke' ? ['-v'] : []);
     expect([code, out, error]).toEqual([
@@ -105,7 +105,7 @@ describe('an API whose answer has', () => {
     ]);
   });
 
-  it('nothing of that is shown, with quotation marks, brackets and commas in its texts', async () => {
+  it('the rejected texts are not shown, even with quotation marks, brackets and commas', async () => {
     const text = `"${'[{,'.repeat(50_000)}\\`;
     const called = await ask('invoke', JSON.stringify({ ...invocation, body: text }), ['-v']);
     expect([called.code, called.out]).toEqual([0, text]);
@@ -121,14 +121,14 @@ it.each([
   [false, 'no client certificate was presented; the server did not ask for one'],
   ['unknown', 'the server did not ask for one, or accepts no signature algorithm of its key'],
   [true, 'the server accepts no signature algorithm of its key'],
-])('an answer without a client certificate, requested: %s, is shown', async (requested, words) => {
+])('a response without a client certificate, requested: %s, is shown', async (requested, words) => {
   const { client: _, ...handshake } = invocation.handshake;
   const body = { ...invocation, handshake: { ...handshake, clientCertificateRequested: requested } };
   const { code, error } = await ask('invoke', JSON.stringify(body), ['-v']);
   expect({ code, error }).toMatchObject({ code: 0, error: expect.stringContaining(words) });
 });
 
-it('an answer of version 0.1, with a client certificate and nothing about the request, is read', async () => {
+it('a response of version 0.1, without clientCertificateRequested, is read', async () => {
   const { code, error } = await ask('invoke', JSON.stringify(invocation), ['-v']);
   expect({ code, error }).toMatchObject({ code: 0, error: expect.stringContaining('client SHA-256 AA, AWSCURRENT') });
 });

@@ -40,7 +40,7 @@ describe('the verbs of identities', () => {
     expect([unknown.code, unknown.out]).toEqual([2, '']);
   });
 
-  it('list every identity with its days, and end with 0; inspect ends with 1 where it cannot be used', async () => {
+  it('list every identity with its days, and end with 0; inspect ends with 1 for an unusable identity', async () => {
     const { identity, json, directory } = withIdentities();
     const listed = await identity(['list']);
     expect([listed.code, listed.error]).toEqual([0, '']);
@@ -80,7 +80,7 @@ describe('the verbs of identities', () => {
     expect(error).toBe('code 0\n');
   });
 
-  it('list what waits for its first certificate as what it is', async () => {
+  it('list identities that wait for their first certificate', async () => {
     const { identity } = ground();
     await identity(['csr', 'fresh']);
     const listed = await identity(['list']);
@@ -106,7 +106,7 @@ describe('the verbs of identities', () => {
     expect((await identity(['destinations', 'acme', 'list'])).out).toContain('late.example:443');
   });
 
-  it('store nothing or all of it when Ctrl-C comes at work, and end with 130', async () => {
+  it('store nothing or everything after Ctrl-C during the work, and end with 130', async () => {
     const { source, pem, directory, identity } = ground();
     const args = [mainFile, 'identity', 'import', 'acme', pem('bot.pem', issue()), '--source', source];
     const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -54,7 +54,7 @@ const refusals: Readonly<
 
 const chainOf = ({ certificate, intermediates, root }: ReturnType<typeof issue>) => certificate + intermediates + root;
 
-describe('an import that is refused', () => {
+describe('an import that is rejected', () => {
   it.each(Object.entries(refusals))('%s', async (_what, { files, codes, said }) => {
     const on = ground();
     const ran = await on.json(['import', 'acme', ...files(on)]);
@@ -65,7 +65,7 @@ describe('an import that is refused', () => {
     expect(contentsOf(on.directory)).toEqual({});
   });
 
-  it('says everything at once, as lines for people, on standard output', async () => {
+  it('prints all findings at once, as text on standard output', async () => {
     const { pem, identity, directory } = ground();
     const [notBefore, notAfter] = [new Date('2020-01-01'), new Date('2021-01-01')];
     const all = issue('bot', { usage: 'server', signatureHash: 'sha1', notBefore, notAfter });
@@ -81,7 +81,7 @@ describe('an import that is refused', () => {
     expect(contentsOf(directory)).toEqual({});
   });
 
-  it('leaves what is in use in use when its replacement is refused', async () => {
+  it('keeps the current identity if its replacement is rejected', async () => {
     const { directory, pem, put, json } = ground();
     put('acme', issue('in-use'), [{ host: 'api.acme.example' }]);
     const before = contentsOf(directory);
@@ -90,7 +90,7 @@ describe('an import that is refused', () => {
     expect(contentsOf(directory)).toEqual(before);
   });
 
-  it('warns of what expires soon, and imports it', async () => {
+  it('warns about a certificate that expires soon, and imports it', async () => {
     const { pem, json } = ground();
     const [notBefore, notAfter] = [new Date(Date.now() - 86_400_000 * 80), new Date(Date.now() + 86_400_000 * 10)];
     const soon = issue('bot', { notBefore, notAfter }, platformRoot);
@@ -135,7 +135,7 @@ describe('a command line that is wrong', () => {
     expect(error.trimEnd().split('\n').length).toBeLessThanOrEqual(2);
   });
 
-  it('the other verbs name what is missing as well', async () => {
+  it('the other verbs name a missing argument as well', async () => {
     const { identity, directory } = ground();
     const absent = `There is no identity "acme" in the directory ${directory}.\n`;
     for (const args of [

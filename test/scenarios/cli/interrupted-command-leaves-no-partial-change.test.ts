@@ -39,7 +39,7 @@ describe.each([
     expect(codeOf(await ended)).toBe(expected);
   });
 
-  it('leaves the file of -o as it was while the answer comes', async () => {
+  it('leaves the file of -o unchanged until the response is complete', async () => {
     let begun = () => {};
     const { port } = await listen((_request, response) => {
       response.writeHead(200, { 'content-length': '1000000' }).write('x'.repeat(500_000), () => begun());
@@ -61,8 +61,8 @@ describe.each([
   });
 });
 
-describe('an answer that cannot be kept', () => {
-  it('is refused before the call where the file cannot be written', async () => {
+describe('a response that cannot be written', () => {
+  it('is detected before the call if the file cannot be written', async () => {
     const { port, received } = await listen((_request, response) => response.end('answer'));
     const source = ['--source', `directory:${directoryFor(port)}`];
     for (const file of ['nowhere/out', '.']) {
@@ -86,7 +86,7 @@ describe('an answer that cannot be kept', () => {
     expect([toOutput.code, toOutput.error]).toEqual([1, 'The answer cannot be written (ENOSPC).\n']);
   });
 
-  it('is no failure where the reader has had enough', async () => {
+  it('is not a failure if the reader closes the pipe', async () => {
     const { port } = await listen((_request, response) => response.end('a line\n'.repeat(500_000)));
     const source = ['--source', `directory:${directoryFor(port)}`];
     const ran = await throughShell(['invoke', `https://localhost:${port}`, ...source], '| head -1');

@@ -41,7 +41,7 @@ describe('an endpoint of Secrets Manager that the command line does not name', (
     expect([checked.code, checked.out]).toEqual([1, expect.stringContaining(sentence.trimEnd())]);
   });
 
-  it('is found in a profile, too', async () => {
+  it('is also read from a profile', async () => {
     const { port, seen } = await forbiddenListener();
     const file = privateFolder().write('config', `[profile other]\nendpoint_url = http://secrets.localhost:${port}\n`);
     const environment = { ...account, AWS_CONFIG_FILE: file, AWS_PROFILE: 'other' };
@@ -50,7 +50,7 @@ describe('an endpoint of Secrets Manager that the command line does not name', (
     expect(seen).toEqual([]);
   });
 
-  it('does not go before the one that is named, nor is that one left out', async () => {
+  it('does not override the named one', async () => {
     const { port, seen } = await forbiddenListener();
     const { server } = await startServer();
     const args = ['identity', 'list', '--source', 'aws', '--endpoint', server.url, '--json'];

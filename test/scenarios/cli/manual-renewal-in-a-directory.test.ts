@@ -36,7 +36,7 @@ function keyThatWaits(directory: string, name: string): string {
 }
 
 describe('a first certificate', () => {
-  it('that may go anywhere is warned of in JSON as well', async () => {
+  it('without destinations has a warning in JSON as well', async () => {
     const { directory, folder, identity, json } = ground();
     const asked = await identity(['csr', 'acme']);
     keyThatWaits(directory, 'acme');
@@ -48,7 +48,7 @@ describe('a first certificate', () => {
     expect(error).toContain(warning.sentence);
   });
 
-  it('is asked for with a key that stays, and completes the identity', async () => {
+  it('is requested with a key that stays local, and completes the identity', async () => {
     const { directory, folder, identity, json } = ground();
     const asked = await identity(['csr', 'acme', '--subject', 'CN=bot,O=Acme', '--name', 'dns:bot.acme.example']);
     expect(asked.code).toBe(0);
@@ -91,7 +91,7 @@ describe('a first certificate', () => {
 });
 
 describe('the next certificate', () => {
-  it('has the subject, the names and the kind of key of the current one, and comes without its chain', async () => {
+  it('has the subject, names and key algorithm of the current one, and needs no chain', async () => {
     const { directory, folder, put, json, identity } = ground();
     const current = issue('bot', { names: ['bot.acme.example'], keyAlgorithm: 'RSA_2048' });
     put('acme', current, [{ host: 'api.acme.example' }]);
@@ -118,7 +118,7 @@ describe('the next certificate', () => {
     expect(await identity(['rollback', 'acme', '--yes'])).toMatchObject({ code: 0 });
   });
 
-  it('for the current key is asked for with --reuse-key, and a new authority is given with --chain', async () => {
+  it('keeps the current key with --reuse-key, and takes a new authority from --chain', async () => {
     const { directory, folder, put, json } = ground();
     const current = issue();
     put('acme', current, [{ host: 'api.acme.example' }]);
@@ -145,7 +145,7 @@ describe('the next certificate', () => {
     );
   });
 
-  it('that is for another key, expired or for a server changes nothing, and the request goes on waiting', async () => {
+  it('that is for another key, expired or for a server changes nothing, and the request stays open', async () => {
     const { directory, folder, put, json } = ground();
     put('acme', issue('in-use'), [{ host: 'api.acme.example' }]);
     const { answer } = await json(['csr', 'acme']);
@@ -178,7 +178,7 @@ describe('the next certificate', () => {
     expect([missing.code, missing.answer.error.detail]).toEqual([2, 'There is no file nowhere.pem.']);
   });
 
-  it('must not contain a key: the signer would choose the key that is used', async () => {
+  it('must come without a key, which the signer would know', async () => {
     const { directory, folder, put, pem, json } = ground();
     put('acme', issue('in-use'), [{ host: 'api.acme.example' }]);
     const { answer } = await json(['csr', 'acme']);
@@ -207,7 +207,7 @@ describe('the next certificate', () => {
     expect(createPublicKey(stored.privateKey).equals(createPublicKey(waiting))).toBe(true);
   });
 
-  it('--new gives a key up only when another is sure to take its place', async () => {
+  it('--new discards a key only after the new one is stored', async () => {
     const { directory, put, json, identity } = ground();
     put('acme', issue('in-use'), [{ host: 'api.acme.example' }]);
     const { answer } = await json(['csr', 'acme', '--key', 'ec_p384']);
@@ -253,7 +253,7 @@ describe('the next certificate', () => {
     keyThatWaits(directory, 'other');
   });
 
-  it('is no matter of rotate, which a directory does not have', async () => {
+  it('is not available through rotate, which a directory does not support', async () => {
     const { put, identity } = ground();
     put('acme', issue());
     expect(await identity(['rotate', 'acme'])).toMatchObject({

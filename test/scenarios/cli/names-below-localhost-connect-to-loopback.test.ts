@@ -8,15 +8,18 @@ import { account, forbiddenListener } from '../../support/cli/customer.ts';
 import { runCommand } from '../../support/cli/run-command.ts';
 
 describe('a name below localhost', () => {
-  it.each(['local', 'aws'])('is no endpoint of --source %s over http: DNS may lead it anywhere', async (source) => {
-    const { port, seen } = await forbiddenListener();
-    const args = ['identity', 'list', '--source', source, '--endpoint', `http://secrets.localhost:${port}`];
-    const { code, error } = await runCommand(args, { environment: account });
-    expect([code, error]).toEqual([2, `--endpoint must be https, unless it is on loopback.\n`]);
-    expect(seen).toEqual([]);
-  });
+  it.each(['local', 'aws'])(
+    'is not allowed as endpoint of --source %s over http, because DNS can resolve it to any address',
+    async (source) => {
+      const { port, seen } = await forbiddenListener();
+      const args = ['identity', 'list', '--source', source, '--endpoint', `http://secrets.localhost:${port}`];
+      const { code, error } = await runCommand(args, { environment: account });
+      expect([code, error]).toEqual([2, `--endpoint must be https, unless it is on loopback.\n`]);
+      expect(seen).toEqual([]);
+    },
+  );
 
-  it('is not looked up if it is the name of an API', async () => {
+  it('is not resolved with DNS if it is the name of an API', async () => {
     const { port, seen } = await forbiddenListener();
     const lookup = vi.spyOn(dns, 'lookup');
     for (const name of ['api.localhost', 'localhost', 'a.b.localhost.']) {

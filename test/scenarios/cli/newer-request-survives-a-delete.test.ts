@@ -24,7 +24,7 @@ describe.each([
   ['a directory', inDirectory],
   ['Secrets Manager', inSecretsManager],
 ] as const)('a request in %s', (_place, open) => {
-  it('is dropped by its version, and not the one that came after it', async () => {
+  it('is deleted by its version, and a newer request stays', async () => {
     const store = await open();
     const keep = (text: string) => store.saveRequest('acme', { privateKey: text, certificateRequest: text });
     expect(await keep('first')).toBe('kept');

@@ -39,7 +39,7 @@ describe('a passphrase in an argument', () => {
     [[`--password=${passphrase}`]],
     [[`--pass=${passphrase}`]],
     [['--passphrase']],
-  ])('is refused, and not said again (%#)', async (args) => {
+  ])('is rejected, and not repeated (%#)', async (args) => {
     const { identity, folder, directory } = ground();
     const { code, out, error } = await identity(['import', 'acme', folder.write('bot.p12', 'x'), ...args]);
     expect([code, out, error]).toEqual([
@@ -72,7 +72,7 @@ describe.skipIf(!openssl)('a passphrase (needs openssl)', () => {
     expect([code, answer.outcome]).toEqual([0, 'imported']);
   });
 
-  it('that is missing, or ends with a blank, has another error than a wrong one', async () => {
+  it('that is missing, or ends with a blank, has a different error than a wrong one', async () => {
     const { identity, folder, file } = withKeystore();
     const empty = await identity(['import', 'acme', file, '--passphrase-file', folder.write('empty.txt', '')]);
     expect([empty.code, empty.error]).toEqual([2, expect.stringMatching(/^The file .+empty\.txt is empty\. /)]);
@@ -84,7 +84,7 @@ describe.skipIf(!openssl)('a passphrase (needs openssl)', () => {
     expect(other.error).not.toContain('blank');
   });
 
-  it('is in a variable, or in standard input', async () => {
+  it('is read from a variable, or from standard input', async () => {
     const { json, file } = withKeystore();
     const environment = { BOT_PASSPHRASE: passphrase };
     const variable = await json(['import', 'one', file, '--passphrase-env', 'BOT_PASSPHRASE', ...destination], {
@@ -96,7 +96,7 @@ describe.skipIf(!openssl)('a passphrase (needs openssl)', () => {
     expect([variable.code, piped.code]).toEqual([0, 0]);
   });
 
-  it('that is wrong, missing or told twice ends in one sentence', async () => {
+  it('that is wrong, missing or given twice is one error sentence', async () => {
     const { json, identity, folder, file, directory } = withKeystore();
     const wrong = await json(['import', 'acme', file, '--passphrase-file', folder.write('wrong.txt', 'no')]);
     expect([wrong.code, wrong.answer.findings[0]]).toMatchObject([
@@ -122,8 +122,8 @@ describe.skipIf(!openssl)('a passphrase (needs openssl)', () => {
   });
 });
 
-describe.skipIf(!openssl || !hasScript)('a passphrase that is asked for (needs openssl and script)', () => {
-  it('is not shown while it is typed', async () => {
+describe.skipIf(!openssl || !hasScript)('a passphrase prompt (needs openssl and script)', () => {
+  it('does not show the passphrase', async () => {
     const { source, directory, file } = withKeystore();
     const question: [string, string] = ['Passphrase of bot.p12:', `${passphrase}\r`];
     const { code, shown } = await atTerminal(['import', 'acme', file, '--source', source, ...destination], [question]);
@@ -135,7 +135,7 @@ describe.skipIf(!openssl || !hasScript)('a passphrase that is asked for (needs o
     expect(existsSync(join(directory, 'acme/private-key.pem'))).toBe(true);
   });
 
-  it('leaves standard output to the answer', async () => {
+  it('does not write to standard output', async () => {
     const { source, folder, file } = withKeystore();
     const out = join(folder.path, 'answer.json');
     const args = ['import', 'acme', file, '--source', source, ...destination, '--json'];
@@ -146,7 +146,7 @@ describe.skipIf(!openssl || !hasScript)('a passphrase that is asked for (needs o
     expect(JSON.parse(answer)).toMatchObject({ outcome: 'imported' });
   });
 
-  it('that is wrong is reported, and Ctrl-C stores nothing and ends with 130', async () => {
+  it('reports a wrong passphrase, and Ctrl-C stores nothing and ends with 130', async () => {
     const { source, directory, file } = withKeystore();
     const args = ['import', 'acme', file, '--source', source];
     const wrong = await atTerminal(args, [['Passphrase of bot.p12:', 'wrong\r']]);

@@ -39,14 +39,14 @@ async function ofNobody(): Promise<{ on: Ground; secret: string; valuables: stri
 const change = (on: Ground, host = 'b.example') => on.json(['destinations', 'acme', 'add', host]);
 
 describe.skipIf(!isRoot)('root in a directory of another user (needs root)', () => {
-  it('changes what is there, as its owner', async () => {
+  it('changes its files as its owner', async () => {
     const { on } = await ofNobody();
     expect((await change(on)).code).toBe(0);
     const all = readdirSync(on.directory, { recursive: true }).map((name) => lstatSync(join(on.directory, `${name}`)));
     expect(new Set(all.map(({ uid }) => uid))).toEqual(new Set([unprivileged]));
   });
 
-  it('sees all of them, and doctor too', async () => {
+  it('lists all identities, and doctor too', async () => {
     const { on } = await ofNobody();
     for (const name of ['b', 'c', 'd']) {
       await on.json(['import', name, on.pem(`${name}.pem`, issue(name)), '--destination', 'a.example']);
@@ -61,7 +61,7 @@ describe.skipIf(!isRoot)('root in a directory of another user (needs root)', () 
     expect(doctor.out).toContain('d: can be used');
   });
 
-  it('is no member of its own group where the directory is of that', async () => {
+  it('does not keep its own group if the directory belongs to that group', async () => {
     const { on } = await ofNobody();
     chownSync(on.directory, unprivileged, 0);
     const shadow = join(on.folder.path, 'shadow');
@@ -71,7 +71,7 @@ describe.skipIf(!isRoot)('root in a directory of another user (needs root)', () 
     expect((await on.identity(['list'])).code).toBe(0);
   });
 
-  it('gives no folder of its own away where .countersign is a link', async () => {
+  it('does not change the owner of its own folder if .countersign is a link', async () => {
     const { on, valuables } = await ofNobody();
     rmSync(join(on.directory, '.countersign'), { recursive: true });
     symlinkSync(valuables, join(on.directory, '.countersign'));
@@ -80,7 +80,7 @@ describe.skipIf(!isRoot)('root in a directory of another user (needs root)', () 
     expect(readdirSync(valuables)).toEqual(['kept']);
   });
 
-  it('gives no file of its own away where the lock is a link, and makes none', async () => {
+  it('does not create or change a file of its own if the lock is a link', async () => {
     const { on, secret, valuables } = await ofNobody();
     for (const target of [secret, join(valuables, 'new')]) {
       rmSync(join(on.directory, '.countersign/acme.lock'), { force: true });
@@ -92,7 +92,7 @@ describe.skipIf(!isRoot)('root in a directory of another user (needs root)', () 
     expect(existsSync(join(valuables, 'new'))).toBe(false);
   });
 
-  it('copies nothing that the owner may not read', async () => {
+  it('copies no file that the owner cannot read', async () => {
     const { on, secret } = await ofNobody();
     symlinkSync(secret, join(on.directory, 'acme/tls.key'));
     expect((await change(on)).code).not.toBe(0);
@@ -102,7 +102,7 @@ describe.skipIf(!isRoot)('root in a directory of another user (needs root)', () 
     }
   });
 
-  it('clears nothing away where the versions are a link', async () => {
+  it('deletes nothing if the folder of versions is a link', async () => {
     const { on, valuables } = await ofNobody();
     mkdirSync(join(valuables, 'v-0123456789ab'));
     expect((await change(on)).code).toBe(0);
@@ -112,7 +112,7 @@ describe.skipIf(!isRoot)('root in a directory of another user (needs root)', () 
     expect(readdirSync(valuables).sort()).toEqual(['kept', 'v-0123456789ab']);
   });
 
-  it('works in none of its own directories that others may write in', async () => {
+  it('rejects its own directories that other users can write to', async () => {
     const on = ground();
     await on.json(['import', 'acme', on.pem('1.pem', issue()), '--destination', 'a.example']);
     chmodSync(on.directory, 0o775);

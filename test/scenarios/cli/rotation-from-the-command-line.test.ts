@@ -61,7 +61,7 @@ async function signByHand({ folder }: SecretsGround, request: string): Promise<s
 }
 
 describe('a rotation', { timeout: 60_000 }, () => {
-  it('that an authority signs is begun and followed to its end', async () => {
+  it('that an authority signs is started and followed to its end', async () => {
     const { identity, json, labels } = await rotating('signed', {
       issuer: { kind: 'local', url: cloud.authorityUrl },
     });
@@ -87,7 +87,7 @@ describe('a rotation', { timeout: 60_000 }, () => {
     ]);
   });
 
-  it('continues when the command no longer waits, and says so', async () => {
+  it('continues when the command stops waiting, which it reports', async () => {
     const on = await rotating('left', { issuer: { kind: 'local', url: 'http://127.0.0.1:1' } });
     const words = ['identity', 'rotate', 'left', '--wait', '--source', 'local', '--endpoint', cloud.secretsManagerUrl];
     const child = spawn(process.execPath, [mainFile, ...words], { cwd: root, env: { PATH: process.env.PATH ?? '' } });
@@ -105,7 +105,7 @@ describe('a rotation', { timeout: 60_000 }, () => {
     expect(await on.labels('left')).toHaveProperty('AWSPENDING');
   });
 
-  it('that a person signs waits for that, and complete lets it go on to its end', async () => {
+  it('that a person signs waits for the certificate, and complete continues it to its end', async () => {
     const on = await rotating('by-hand', { issuer: { kind: 'manual' } });
     const { identity, json, labels, document, folder } = on;
     const current = await document('by-hand');
@@ -155,7 +155,7 @@ describe('a rotation', { timeout: 60_000 }, () => {
     expect((await json(['complete', 'by-hand', '--certificate', file])).answer.error.code).toBe('no-request');
   });
 
-  it('that a customer blocks leaves the identity as it is, shows in a trust pack, and forbids changes beside it', async () => {
+  it('that a customer blocks keeps the identity, is shown in a trust pack, and prevents other changes', async () => {
     const { platformRoot, customerRoot } = authorities;
     const server = customerRoot.issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
     const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
@@ -235,7 +235,7 @@ describe('a rotation', { timeout: 60_000 }, () => {
     expect(await identity(['rotate', 'blocked', '--wait', '--timeout', 'x'])).toMatchObject({ code: 2 });
   });
 
-  it('is refused where none is set up', async () => {
+  it('is rejected if rotation is not set up', async () => {
     const on = await secretsGround(cloud.secretsManagerUrl);
     const { identity, json, pem } = on;
     await json(['import', 'none', pem('bot.pem', issue('none')), ...nowhere]);

@@ -55,7 +55,7 @@ describe('an identity in Secrets Manager', () => {
     expect(await labels('acme')).toEqual({ AWSCURRENT: replaced.answer.version, AWSPREVIOUS: made.answer.version });
   });
 
-  it('keeps the version before and what it does not know when only its destinations change', async () => {
+  it('keeps the previous version and unknown members if only its destinations change', async () => {
     const { client, identity, json, labels, document } = await secretsGround();
     const [first, second] = [issue('first'), issue('second')];
     const own = { owner: 'team-7', destinations: [{ host: 'one.example' }] };
@@ -77,7 +77,7 @@ describe('an identity in Secrets Manager', () => {
     expect(back.error).toContain('CN=first');
   });
 
-  it('is listed and inspected with what is wrong with it', async () => {
+  it('is listed and inspected with its faults', async () => {
     const { client, identity, json, labels, pem, url } = await secretsGround();
     const create = (name: string, SecretString?: string) =>
       client.send(
@@ -137,7 +137,7 @@ describe('an identity in Secrets Manager', () => {
     expect(await labels('empty')).toEqual({ AWSCURRENT: filled.answer.version });
   });
 
-  it('gets its first certificate and its next one by hand', async () => {
+  it('gets its first and its next certificate by hand', async () => {
     const { folder, identity, json, labels, document } = await secretsGround();
     const asked = await identity(['csr', 'acme', '--subject', 'CN=bot']);
     expect(asked.out).toMatch(/^-----BEGIN CERTIFICATE REQUEST-----/);
@@ -167,7 +167,7 @@ describe('an identity in Secrets Manager', () => {
     expect(await labels('acme')).toEqual({ AWSCURRENT: waiting.for, AWSPREVIOUS: kept.for });
   });
 
-  it('is changed by one at a time, and is one of its versions, whole, wherever a command is killed', async () => {
+  it('is changed by one command at a time, and is one complete version wherever a command is killed', async () => {
     const { pem, json, identity, document, there } = await secretsGround();
     const versions = [issue('a'), issue('b'), issue('c')];
     const files = versions.map((version, index) => pem(`${index}.pem`, version));
@@ -212,7 +212,7 @@ describe('an identity in Secrets Manager', () => {
     }
   });
 
-  it('goes to no other place than the one that is named, whatever the environment says of AWS', async () => {
+  it('is sent only to the named store, whatever AWS variables the environment has', async () => {
     const { pem, json, url, labels } = await secretsGround();
     const elsewhere = 'http://127.0.0.1:9';
     const environment = {

@@ -52,7 +52,7 @@ describe('a renegotiation', () => {
     expect(findings(diagnosis)[0]).toMatchObject({ code: 'server-certificate-invalid' });
   });
 
-  it('on a connection that resumed its session is held against the certificate of that session', async () => {
+  it('on a resumed connection must show the certificate of the session', async () => {
     let connections = 0;
     const other = trial.serverWith({ names: ['localhost'] });
     const context = createSecureContext({ cert: other.certificate, key: other.privateKey });

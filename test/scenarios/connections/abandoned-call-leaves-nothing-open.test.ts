@@ -30,7 +30,7 @@ describe('a resolver that answers after the deadline', () => {
     expect(api.arrived).toBe(0);
   });
 
-  it('with an error ends nothing else', async () => {
+  it('with an error does not end the process', async () => {
     let fail = () => {};
     const lookup = () =>
       new Promise<never>((_resolve, reject) => {
@@ -45,7 +45,7 @@ describe('a resolver that answers after the deadline', () => {
   });
 });
 
-it('a handshake that never ends is cut, and its sessions are not trusted', async () => {
+it('a handshake that never ends is closed at the deadline, and its sessions are not used', async () => {
   const server = await serveTcp(() => {});
   const platform = openPlatform(authorities);
   platform.publish('v1', { destinations: [destinationAt(server, authorities)] });
@@ -56,11 +56,11 @@ it('a handshake that never ends is cut, and its sessions are not trusted', async
   await nothingIsOpen();
 });
 
-describe('an API that', () => {
+describe('a call to an API that', () => {
   it.each([
     ['never answers', () => {}],
     ['never ends its answer', (response: { write(text: string): unknown }) => response.write('beginning')],
-  ])('%s is left, and its connection is used no more', async (_what, answer) => {
+  ])('%s ends at the deadline, and its connection is not used again', async (_what, answer) => {
     const api = await startApi(authorities, { answer: (_request, response) => answer(response) });
     const platform = openPlatform(authorities);
     platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
@@ -73,7 +73,7 @@ describe('an API that', () => {
     expect(platform.attempts()).toEqual([1, 1]);
   });
 
-  it('answers before it has the request is not sent the rest of it', async () => {
+  it('answers early does not send the rest of the request', async () => {
     const api = await startApi(authorities, {
       answer: (request, response) => {
         request.pause();

@@ -60,62 +60,66 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ greeting: fc.constantFrom(...Object.keys(greetings)) }) },
 );
 
-it.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', { timeout: 60_000 }, async (maxVersion) => {
-  let greeting = 'none';
-  const api = await startApi(authorities, {
-    maxVersion,
-    greet: (socket) => greetings[greeting]?.(socket),
-    answer: (request, response) => answers[request.url?.slice(1) ?? '']?.(response, request),
-  });
-  const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
-    greeting = 'none';
-    const platform = openPlatform(authorities, {
-      poolLimits: { maxConnections: 3, maxAgents: 100, maxIdleMs: 1_000, sweepEveryMs: 10 },
+it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'random calls, closures and rotations leave correct connection counts over %s',
+  { timeout: 60_000 },
+  async (maxVersion) => {
+    let greeting = 'none';
+    const api = await startApi(authorities, {
+      maxVersion,
+      greet: (socket) => greetings[greeting]?.(socket),
+      answer: (request, response) => answers[request.url?.slice(1) ?? '']?.(response, request),
     });
-    const { pool } = platform.stage;
-    const destinations = [destinationAt(api, authorities, { host: '*.acme.example' })];
-    platform.publish('v0', { destinations });
-    let versions = 0;
-    const sampler = setInterval(() => expect(pool.openConnections).toBeGreaterThanOrEqual(0), 1);
-    try {
-      for (const now of steps) {
-        if (now === 'close') await api.closeConnections();
-        else if (now === 'wait') platform.clock.aheadMs += 1_500;
-        else if (now === 'rotate') {
-          platform.publish(`v${++versions}`, { destinations });
-          platform.clock.aheadMs += 5_001;
-          await platform.stage.identities.reload('platform');
-        } else if (!Array.isArray(now)) greeting = now.greeting;
-        else {
-          const replies = now.map(({ path, host, method, timeoutMs, bytes }) =>
-            platform.call({
-              url: `https://${host}.acme.example:${api.port}/${path}`,
-              method,
-              timeoutMs,
-              body: 'x'.repeat(bytes),
-            }),
-          );
-          for (const { statusCode, body } of await Promise.all(replies)) {
-            if (statusCode === 200) expect(body.status).toBe(200);
-            else expect(Object.keys(errorTable)).toContain(body.code);
-            expect(body.code).not.toBe('internal-error');
+    const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
+      greeting = 'none';
+      const platform = openPlatform(authorities, {
+        poolLimits: { maxConnections: 3, maxAgents: 100, maxIdleMs: 1_000, sweepEveryMs: 10 },
+      });
+      const { pool } = platform.stage;
+      const destinations = [destinationAt(api, authorities, { host: '*.acme.example' })];
+      platform.publish('v0', { destinations });
+      let versions = 0;
+      const sampler = setInterval(() => expect(pool.openConnections).toBeGreaterThanOrEqual(0), 1);
+      try {
+        for (const now of steps) {
+          if (now === 'close') await api.closeConnections();
+          else if (now === 'wait') platform.clock.aheadMs += 1_500;
+          else if (now === 'rotate') {
+            platform.publish(`v${++versions}`, { destinations });
+            platform.clock.aheadMs += 5_001;
+            await platform.stage.identities.reload('platform');
+          } else if (!Array.isArray(now)) greeting = now.greeting;
+          else {
+            const replies = now.map(({ path, host, method, timeoutMs, bytes }) =>
+              platform.call({
+                url: `https://${host}.acme.example:${api.port}/${path}`,
+                method,
+                timeoutMs,
+                body: 'x'.repeat(bytes),
+              }),
+            );
+            for (const { statusCode, body } of await Promise.all(replies)) {
+              if (statusCode === 200) expect(body.status).toBe(200);
+              else expect(Object.keys(errorTable)).toContain(body.code);
+              expect(body.code).not.toBe('internal-error');
+            }
           }
+          expect(pool.openConnections).toBeGreaterThanOrEqual(0);
         }
-        expect(pool.openConnections).toBeGreaterThanOrEqual(0);
+        platform.stage.close();
+        await expect.poll(() => pool.openConnections, { timeout: 5000, interval: 1 }).toBe(0);
+        expect(pool.agents).toBe(0);
+        // What the server keeps open is what it never read the end of.
+        if (greeting !== 'silence') await expect.poll(() => clientSockets(api), { timeout: 5000, interval: 1 }).toBe(0);
+      } finally {
+        clearInterval(sampler);
+        await api.closeConnections();
       }
-      platform.stage.close();
-      await expect.poll(() => pool.openConnections, { timeout: 5000, interval: 1 }).toBe(0);
-      expect(pool.agents).toBe(0);
-      // What the server keeps open is what it never read the end of.
-      if (greeting !== 'silence') await expect.poll(() => clientSockets(api), { timeout: 5000, interval: 1 }).toBe(0);
-    } finally {
-      clearInterval(sampler);
-      await api.closeConnections();
-    }
-    expect(pool.openConnections).toBe(0);
-  });
-  await fc.assert(property, { numRuns: 40, endOnFailure: true });
-});
+      expect(pool.openConnections).toBe(0);
+    });
+    await fc.assert(property, { numRuns: 40, endOnFailure: true });
+  },
+);
 
 /** Both ends are in this process: beyond the server's own, none may be left. */
 function clientSockets(api: { readonly openSockets: number }): number {

@@ -53,7 +53,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(api.requests).toBe(1);
   });
 
-  it('a POST whose first write failed is repeated: nothing of it left', async () => {
+  it('a POST whose first write failed is repeated, because no byte of it was sent', async () => {
     const { api, platform, call } = await warmed(maxVersion);
     api.freezeWhileItCloses('reset');
     const reply = await call({ method: 'POST', body: 'once' });
@@ -65,7 +65,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   it.each([
     ['body', { body: 'x'.repeat(20_000) }],
     ['headers', { headers: { 'x-large': 'x'.repeat(14_000) } }],
-  ])('a POST of more than one write is not, be it for its %s', async (_what, request) => {
+  ])('a POST of more than one write is not repeated (%s)', async (_what, request) => {
     const { api, platform, call } = await warmed(maxVersion);
     api.freezeWhileItCloses('reset');
     const reply = await call({ method: 'POST', ...request });
@@ -73,7 +73,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(platform.attempts()).toEqual([1, 1]);
   });
 
-  it('after a longer freeze, what came meanwhile is read before a connection is used: no call has to be repeated', async () => {
+  it('after a longer freeze, closed connections are detected before they are used, so no call is repeated', async () => {
     const { api, platform, clock, call } = await warmed(maxVersion);
     for (const [method, frozenMs] of [
       ['GET', 2_000],
@@ -87,7 +87,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(platform.attempts()).toEqual([1, 1, 1, 1]);
   });
 
-  it('all of many connections that died are replaced', async () => {
+  it('every dead connection is replaced', async () => {
     const { api, platform, call } = await warmed(maxVersion);
     await Promise.all(Array.from({ length: 20 }, () => call()));
     api.freezeWhileItCloses('reset');
@@ -96,7 +96,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(Math.max(...(platform.attempts() as number[]))).toBe(2);
   });
 
-  it('is repeated once at most', async () => {
+  it('a call is repeated at most once', async () => {
     const { api, platform, call } = await warmed(maxVersion);
     api.hangUp();
     const reply = await call();
@@ -110,7 +110,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('an unrequested response, over %s
   it.each([
     ['while nothing was going on', 10, 0],
     ['while the function was frozen', 0, 11],
-  ] as const)('that came %s is not used for another request', async (_when, turns, frozenMs) => {
+  ] as const)('that arrives %s is not taken as the response of another request', async (_when, turns, frozenMs) => {
     let say: ((written: (value: unknown) => void) => void) | undefined;
     const api = await startApi(authorities, {
       maxVersion,
@@ -134,7 +134,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('an unrequested response, over %s
   });
 });
 
-describe('how long a connection is kept', () => {
+describe('how long an idle connection is reused', () => {
   async function kept(header?: string) {
     const api = await startApi(authorities, {
       answer: (_request, response) => {
@@ -151,7 +151,7 @@ describe('how long a connection is kept', () => {
     };
   }
 
-  it('a request that cannot be repeated takes none that was idle for 4 s', async () => {
+  it('a request that cannot be repeated does not use a connection that was idle for 4 s', async () => {
     const call = await kept();
     expect(await call('POST', 0)).toBe('new');
     expect(await call('POST', 3_000)).toBe('reused');
@@ -159,7 +159,7 @@ describe('how long a connection is kept', () => {
     expect(await call('GET', 4_100)).toBe('reused');
   });
 
-  it('no request takes one that was idle for a minute, or one of the future', async () => {
+  it('no request uses a connection that was idle for a minute, or whose last use is in the future', async () => {
     const call = await kept();
     expect(await call('GET', 0)).toBe('new');
     expect(await call('GET', 59_000)).toBe('reused');
@@ -167,20 +167,23 @@ describe('how long a connection is kept', () => {
     expect(await call('GET', -10_000)).toBe('resumed');
   });
 
-  it.each(['timeout=3', 'timeout=3, max=100', 'max=100, timeout=3'])('the server is believed: %s', async (header) => {
-    const call = await kept(header);
-    expect(await call('GET', 0)).toBe('new');
-    expect(await call('GET', 1_500)).toBe('reused');
-    expect(await call('GET', 2_100)).toBe('resumed');
-  });
+  it.each(['timeout=3', 'timeout=3, max=100', 'max=100, timeout=3'])(
+    'the Keep-Alive timeout of the server applies: %s',
+    async (header) => {
+      const call = await kept(header);
+      expect(await call('GET', 0)).toBe('new');
+      expect(await call('GET', 1_500)).toBe('reused');
+      expect(await call('GET', 2_100)).toBe('resumed');
+    },
+  );
 
-  it('one that the server closes within a second is not kept', async () => {
+  it('a connection that the server closes within a second is not kept', async () => {
     const call = await kept('timeout=1');
     expect(await call('GET', 0)).toBe('new');
     expect(await call('GET', 0)).toBe('resumed');
   });
 
-  it('one that is not too old is used, although the one that is would be the first to be used', async () => {
+  it('a connection that is too old is skipped, and a younger one is used', async () => {
     const impatient: ServerResponse[] = [];
     const api = await startApi(authorities, {
       answer: (request, response) => {

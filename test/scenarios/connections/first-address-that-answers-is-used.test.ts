@@ -75,7 +75,7 @@ async function dialled(addresses: readonly string[], port: number): Promise<Sock
 }
 
 describe('dialling', () => {
-  it('takes the first address and leaves the others alone', async () => {
+  it('connects to the first address only, if it answers', async () => {
     const first = await listen('127.0.0.1');
     const second = await listen('127.0.0.2', first.port);
     const socket = await dialled(['127.0.0.1', '127.0.0.2'], first.port);
@@ -83,13 +83,13 @@ describe('dialling', () => {
     expect(second.sockets).toHaveLength(0);
   });
 
-  it('goes on at once behind addresses that refuse', async () => {
+  it('tries the next address at once when one refuses', async () => {
     const good = await listen('127.0.0.4');
     const socket = await dialled(['127.0.0.2', '127.0.0.3', '127.0.0.4'], good.port);
     expect(socket.remoteAddress).toBe('127.0.0.4');
   });
 
-  it('goes on beside an address that is silent, and gives that one up', async () => {
+  it('tries the next address beside a silent one, and closes the silent attempt', async () => {
     const good = await listen('127.0.0.3');
     await blackhole('127.0.0.2', good.port);
     const socket = await dialled(['127.0.0.2', '127.0.0.3'], good.port);
@@ -120,7 +120,7 @@ describe('dialling', () => {
     await expect(refused).rejects.toMatchObject({ code: 'connection-refused' });
   });
 
-  it('closes those that come too late', async () => {
+  it('closes connections that open after the first one', async () => {
     const first = await listen('127.0.0.1');
     const second = await listen('127.0.0.2', first.port);
     const winners = await Promise.all(
@@ -145,7 +145,7 @@ describe('a call', () => {
     expect(platform.attempts()).toEqual([1]);
   });
 
-  it('reaches it when the first says nothing at all', async () => {
+  it('reaches the API at its second address when the first is silent', async () => {
     const api = await startApi(authorities);
     await blackhole('127.0.0.2', api.port);
     const lookup = async () => [{ address: '127.0.0.2' }, { address: '127.0.0.1' }];

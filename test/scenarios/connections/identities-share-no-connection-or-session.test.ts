@@ -66,7 +66,7 @@ function sharedBy({ identity, host, mutual }: Caller): string {
 }
 
 describe.each(versions)('over %s', (maxVersion) => {
-  it('each caller begins with a handshake of its own, whatever sessions the others left', async () => {
+  it('each identity starts with a full handshake, whatever sessions other identities have', async () => {
     const api = await startApi(authorities, { maxVersion });
     const platform = openPlatform(authorities);
     publishAll(platform, api, 'v1');
@@ -89,7 +89,7 @@ describe.each(versions)('over %s', (maxVersion) => {
     }
   });
 
-  it('a version begins anew, even with the certificate of the one before', async () => {
+  it('a new version starts with a full handshake, even with the certificate of the previous version', async () => {
     const api = await startApi(authorities, { maxVersion });
     const platform = openPlatform(authorities);
     const caller = { identity: 'acme', host: 'a.acme.example', mutual: false };
@@ -104,7 +104,9 @@ describe.each(versions)('over %s', (maxVersion) => {
     expect(api.connections.map(({ isResumed }) => isResumed)).toEqual([false, false, false]);
   });
 
-  it('holds for any interleaving of callers, closed connections and rotations', { timeout: 60_000 }, async () => {
+  it('no connection is shared in any order of calls, closed connections and rotations', {
+    timeout: 60_000,
+  }, async () => {
     const api = await startApi(authorities, { maxVersion });
     const step = fc.record({
       calls: fc.array(fc.constantFrom(...callers), { minLength: 1, maxLength: 10 }),
@@ -142,7 +144,7 @@ describe.each(versions)('over %s', (maxVersion) => {
   });
 });
 
-it('the server sees the certificate of the identity that calls, and the name of its destination', async () => {
+it('the server receives the certificate of the calling identity and the server name of its destination', async () => {
   const api = await startApi(authorities);
   const platform = openPlatform(authorities);
   const destinations = trustSettings(api);

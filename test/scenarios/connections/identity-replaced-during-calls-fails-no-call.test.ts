@@ -32,7 +32,7 @@ async function inFlight(platform: Platform, api: CustomerApi, calls: number, met
 }
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
-  it.each(['GET', 'POST'])('50 calls (%s) finish over the connections they have', async (method) => {
+  it.each(['GET', 'POST'])('50 calls in flight (%s) finish over their open connections', async (method) => {
     const api = await startApi(authorities, { maxVersion });
     const platform = openPlatform(authorities);
     const old = platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
@@ -77,8 +77,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   });
 });
 
-describe('an identity that is gone', () => {
-  it('lets its calls finish and closes what it had', async () => {
+describe('a deleted identity', () => {
+  it('finishes its calls in flight, then its connections close', async () => {
     const api = await startApi(authorities);
     const platform = openPlatform(authorities);
     platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
@@ -96,8 +96,8 @@ describe('an identity that is gone', () => {
   });
 });
 
-describe('an identity that is dropped for room', () => {
-  it('lets its calls finish, and what they still open is not kept', async () => {
+describe('an identity that is evicted over capacity', () => {
+  it('finishes its calls in flight, and connections that they open are not kept', async () => {
     const api = await startApi(authorities);
     const document = documentOf(newClient(authorities), [destinationAt(api, authorities)]);
     const pool = createPool({ lookup: async () => [{ address: '127.0.0.1' }] });

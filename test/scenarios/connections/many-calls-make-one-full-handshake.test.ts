@@ -46,7 +46,7 @@ describe.each(versions)('over %s', (maxVersion) => {
     expect(api.connections).toHaveLength(1);
   });
 
-  it('20 calls at once make 20 connections at most, and those after them none', async () => {
+  it('20 concurrent calls make at most 20 connections, and later calls make no new one', async () => {
     const api = await startApi(authorities, { maxVersion });
     const { platform, url } = platformFor(api);
     for (let round = 0; round < 5; round++) {
@@ -58,7 +58,7 @@ describe.each(versions)('over %s', (maxVersion) => {
     expect(api.connections).toHaveLength(before);
   });
 
-  it('connections that the server closes are made anew by resumption, no TLS 1.3 ticket twice', async () => {
+  it('closed connections are replaced by resumption, and no TLS 1.3 ticket is used twice', async () => {
     const api = await startApi(authorities, {
       maxVersion,
       answer: (_request, response) => {
@@ -78,7 +78,7 @@ describe.each(versions)('over %s', (maxVersion) => {
     else expect(offered).toHaveLength(18);
   });
 
-  it('a server that forgot its sessions gets a full handshake', async () => {
+  it('a server that lost its sessions gets a full handshake', async () => {
     const api = await startApi(authorities, { maxVersion });
     const { platform, url } = platformFor(api);
     expect(await one(platform, url)).toBe('new');

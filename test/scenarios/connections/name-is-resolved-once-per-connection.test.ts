@@ -18,7 +18,7 @@ function resolver(...answers: readonly (readonly string[])[]) {
   return { asked, lookup };
 }
 
-it('SNI and Host are the name, whatever address it has', async () => {
+it('SNI and Host contain the name, not the address', async () => {
   const api = await startApi(authorities);
   const wire = await tap(api.port);
   const { asked, lookup } = resolver(['127.0.0.1']);
@@ -30,7 +30,7 @@ it('SNI and Host are the name, whatever address it has', async () => {
   expect(asked).toEqual(['api.acme.example']);
 });
 
-it('SNI and Host are the server name of the destination; the resolver gets the host', async () => {
+it('SNI and Host contain the serverName of the destination; the resolver gets the host', async () => {
   const api = await startApi(authorities);
   const wire = await tap(api.port);
   const { asked, lookup } = resolver(['127.0.0.1']);
@@ -43,7 +43,7 @@ it('SNI and Host are the server name of the destination; the resolver gets the h
   expect(asked).toEqual(['internal.test']);
 });
 
-it('an address as host is dialled without a resolver and without SNI', async () => {
+it('an address as host is connected to without a resolver and without SNI', async () => {
   const api = await startApi(authorities, { server: newServer(authorities) });
   const wire = await tap(api.port);
   const { asked, lookup } = resolver([]);
@@ -55,7 +55,7 @@ it('an address as host is dialled without a resolver and without SNI', async () 
   expect(asked).toEqual([]);
 });
 
-it('is resolved for each new connection, once for those of the same moment, and never for a reused one', async () => {
+it('a name is resolved for each new connection, once for concurrent ones, and never for a reused one', async () => {
   const api = await startApi(authorities);
   const { asked, lookup } = resolver(['127.0.0.1']);
   const platform = openPlatform(authorities, { lookup });
@@ -72,8 +72,8 @@ it('is resolved for each new connection, once for those of the same moment, and 
   expect(asked.length).toBeLessThan(api.connections.length);
 });
 
-describe('an answer that changes', () => {
-  it('cannot move a new connection to an address that is not allowed', async () => {
+describe('a DNS answer that changes', () => {
+  it('does not lead a new connection to a forbidden address', async () => {
     const api = await startApi(authorities);
     const { asked, lookup } = resolver(['127.0.0.1'], ['169.254.169.254'], ['127.0.0.1', '10.0.0.1', '0.0.0.0']);
     const platform = openPlatform(authorities, { lookup });
@@ -93,7 +93,7 @@ describe('an answer that changes', () => {
     expect(api.connections).toHaveLength(1);
   });
 
-  it('is not asked for a second time between the check and the connection', async () => {
+  it('is not requested again between the check and the connection', async () => {
     const api = await startApi(authorities);
     const { asked, lookup } = resolver(['127.0.0.1'], ['127.0.0.2']);
     const platform = openPlatform(authorities, { lookup });
@@ -103,7 +103,7 @@ describe('an answer that changes', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('is checked again when a dead connection makes a call try anew', async () => {
+  it('is checked again when a dead connection is replaced', async () => {
     const api = await startApi(authorities);
     const { lookup } = resolver(['127.0.0.1'], ['169.254.169.254']);
     const platform = openPlatform(authorities, { lookup });

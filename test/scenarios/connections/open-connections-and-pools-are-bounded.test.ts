@@ -22,7 +22,7 @@ async function call(platform: Platform, api: CustomerApi, host: string, method =
   return reply.body.handshake.connection;
 }
 
-it('the least recently used close first, and come back when they are called', async () => {
+it('the least recently used connections close first, and the next call opens a new one', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { ...never, maxConnections: 3 });
   const [a, b, c, d] = names as [string, string, string, string];
@@ -47,7 +47,7 @@ it('idle connections of all identities together never exceed the limit', async (
   }
 });
 
-it('connections that were in use all at once close when they become idle', async () => {
+it('connections above the limit close when they become idle', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { ...never, maxConnections: 4 });
   const held: ServerResponse[] = [];
@@ -64,7 +64,7 @@ it('connections that were in use all at once close when they become idle', async
   await expect.poll(() => api.openSockets).toBe(4);
 });
 
-it('a link with a call in flight gives up its idle connections as well, and the call is not disturbed', async () => {
+it('an agent with a call in flight closes its idle connections, and the call is not disturbed', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { ...never, maxConnections: 3 });
   const [busy = '', other = ''] = names;
@@ -87,7 +87,7 @@ it('a link with a call in flight gives up its idle connections as well, and the 
   expect(await inFlight).toBe('reused');
 });
 
-it('a link without a call for long is let go by the next call of another', async () => {
+it('an agent without a recent call is evicted by the next call of another agent', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { maxConnections: 100, maxIdleMs: 300_000, sweepEveryMs: 30_000 });
   for (const host of names) await call(platform, api, host);
@@ -102,7 +102,7 @@ it('a link without a call for long is let go by the next call of another', async
   await expect.poll(() => api.openSockets).toBe(1);
 });
 
-it('the sweep evicts pools without any call', async () => {
+it('the sweep evicts unused agents without a further call', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { maxConnections: 100, maxIdleMs: 60_000, sweepEveryMs: 5 });
   for (const host of names) await call(platform, api, host);
@@ -112,7 +112,7 @@ it('the sweep evicts pools without any call', async () => {
   await expect.poll(() => api.openSockets).toBe(0);
 });
 
-it('a link with a call in flight is not swept', async () => {
+it('an agent with a call in flight is not evicted', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { maxConnections: 100, maxIdleMs: 60_000, sweepEveryMs: 5 });
   const held = new Promise<ServerResponse>((resolve) => {
@@ -128,7 +128,7 @@ it('a link with a call in flight is not swept', async () => {
   await expect.poll(() => platform.stage.pool.agents).toBe(0);
 });
 
-it('a caller that names ever new hosts does not make ever more links', async () => {
+it('calls to ever new hosts do not create an unbounded number of agents', async () => {
   const api = await startApi(authorities);
   const platform = platformWith(api, { ...never, maxConnections: 100, maxAgents: 10 });
   for (let host = 0; host < 35; host++) {

@@ -42,7 +42,7 @@ describe.skipIf(!findPeer('openssl'))('a rejection by an alert, from openssl s_s
     expect(platform.shelf.reads).toBe(2);
   });
 
-  it.each(versions)('so is a POST, which cannot have been processed, over %s', async (version) => {
+  it.each(versions)('a POST, which cannot have been processed, is repeated too over %s', async (version) => {
     const options = { clientRoots, page: false, args: [opensslFlag[version]] };
     const { port, program } = await startOpenssl(newServer(authorities), options);
     const api = { port };
@@ -56,7 +56,7 @@ describe.skipIf(!findPeer('openssl'))('a rejection by an alert, from openssl s_s
   });
 });
 
-describe.each(versions)('a rejection without a word, from a server of Node, over %s', (maxVersion) => {
+describe.each(versions)('a rejection without an alert, from a Node server, over %s', (maxVersion) => {
   it.each(['GET', 'PUT', 'DELETE'])('a %s is repeated with the new version', async (method) => {
     const api = await startApi(authorities, { maxVersion });
     const platform = await rotatedUnseen(api);
@@ -66,7 +66,7 @@ describe.each(versions)('a rejection without a word, from a server of Node, over
   });
 });
 
-describe('a POST and a rejection without a word', () => {
+describe('a POST after a rejection without an alert', () => {
   // In TLS 1.2 the handshake is not over before the rejection, so no request was sent.
   it('is repeated over TLS 1.2', async () => {
     const api = await startApi(authorities, { maxVersion: 'TLSv1.2' });
@@ -76,7 +76,7 @@ describe('a POST and a rejection without a word', () => {
     expect(api.connections.flatMap(({ requests }) => requests)).toHaveLength(1);
   });
 
-  it('is not over TLS 1.3: it was sent, and that it was not processed is only likely', async () => {
+  it('is not repeated over TLS 1.3, because the server may have processed it', async () => {
     const api = await startApi(authorities, { maxVersion: 'TLSv1.3' });
     const platform = await rotatedUnseen(api);
     expectRejection(await platform.call({ url: url(api), method: 'POST' }), 'inferred');
@@ -86,7 +86,7 @@ describe('a POST and a rejection without a word', () => {
   });
 });
 
-describe('the rejection stands', () => {
+describe('the rejection is reported', () => {
   async function rejected(api: CustomerApi): Promise<Platform> {
     const platform = openPlatform(authorities);
     platform.publish('v1', { client: newClient(former), destinations: [destinationAt(api, authorities)] });
@@ -94,7 +94,7 @@ describe('the rejection stands', () => {
     return platform;
   }
 
-  it('when the store has the same version and none before it, which are read once in 5 s', async () => {
+  it('when the store has the same version and no AWSPREVIOUS, which are read at most once in 5 s', async () => {
     const api = await startApi(authorities);
     const platform = await rejected(api);
     for (let call = 0; call < 3; call++) expectRejection(await platform.call({ url: url(api) }), 'inferred');
@@ -106,7 +106,7 @@ describe('the rejection stands', () => {
     expect(new Set(platform.attempts())).toEqual(new Set([1]));
   });
 
-  it('when the new version is rejected as well: it is tried once', async () => {
+  it('when the new version, which is tried once, is rejected as well', async () => {
     const api = await startApi(authorities);
     const platform = await rejected(api);
     platform.publish('v2', { client: newClient(former), destinations: [destinationAt(api, authorities)] });
@@ -143,7 +143,7 @@ describe('the rejection stands', () => {
   });
 });
 
-describe('the new version is applied whole', () => {
+describe('the new version applies with its destinations and trust settings', () => {
   it('a destination that it no longer has is forbidden', async () => {
     const api = await startApi(authorities);
     const platform = await rotatedUnseen(api, { host: 'other.acme.example' });
@@ -152,13 +152,13 @@ describe('the new version is applied whole', () => {
     expect(platform.stage.lines.at(-1)).toMatchObject({ code: 'destination-forbidden', version: 'v2' });
   });
 
-  it('its trust settings hold', async () => {
+  it('its trust settings apply', async () => {
     const api = await startApi(authorities);
     const platform = await rotatedUnseen(api, { serverRoots: former.customerRoot.certificate });
     expect((await platform.call({ url: url(api) })).body.code).toBe('server-certificate-untrusted');
   });
 
-  it('calls that are rejected together read the store once and are all repeated', async () => {
+  it('concurrent rejected calls share one read of the store, and all are repeated', async () => {
     const api = await startApi(authorities);
     const platform = await rotatedUnseen(api);
     const replies = await Promise.all(Array.from({ length: 20 }, () => platform.call({ url: url(api) })));
@@ -200,19 +200,19 @@ describe('a dead connection and a rejection in one call', () => {
     return { platform, reply: await platform.call({ url: url(api) }) };
   }
 
-  it('a new version whose own connection died gets a fresh one', async () => {
+  it('a dead connection of the new version is replaced', async () => {
     const { platform, reply } = await overtaken('nothing');
     expect(reply.body).toMatchObject({ status: 200, handshake: { client: { version: 'v2' } } });
     expect(platform.attempts()).toEqual([1, 3]);
   });
 
-  it('but not when it was the second to die', async () => {
+  it('a second dead connection is not replaced', async () => {
     const { platform, reply } = await overtaken('a dead connection');
     expect(reply.body).toMatchObject({ code: 'response-incomplete', evidence: { connection: 'reused' } });
     expect(platform.attempts()).toEqual([1, 1, 3]);
   });
 
-  it('each is met once', async () => {
+  it('one dead connection and one rejection are both handled', async () => {
     // Trusted at first, so that there is a connection to die.
     const api = await startApi(authorities, { ca: [clientRoots, former.platformRoot.certificate] });
     const platform = openPlatform(authorities);

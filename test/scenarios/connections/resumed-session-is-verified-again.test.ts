@@ -27,7 +27,7 @@ function pin(certificate: string): string {
 const poolLimits = { maxConnections: 100, maxAgents: 100, maxIdleMs: 1e12, sweepEveryMs: 1e9 };
 
 describe.each(versions)('over %s', (maxVersion) => {
-  it('a session ends with the certificate it began with, and the server must show what it has by then', async () => {
+  it('a session is not resumed after its certificate expired: the server must show its current certificate', async () => {
     const first = customerRoot.issue({ commonName: 'first', names, notAfter: new Date(Date.now() + 2 * day) });
     const second = customerRoot.issue({ commonName: 'second', names, notAfter: new Date(Date.now() + 9 * day) });
     const expired = customerRoot.issue({ commonName: 'expired', names, notAfter: new Date(Date.now() - 1) });
@@ -54,7 +54,7 @@ describe.each(versions)('over %s', (maxVersion) => {
     expect(await kindAndSubject()).toBe('server-certificate-expired');
   });
 
-  it('a session ends with the first of its certificates, be it an issuer', async () => {
+  it('a session is not resumed after the first certificate of its chain, leaf or issuer, has expired', async () => {
     const issuer = customerRoot.intermediate({ commonName: 'issuer', notAfter: new Date(Date.now() + 2 * day) });
     const api = await startApi(authorities, { server: issuer.issue({ commonName: 'api', names }), maxVersion });
     const platform = openPlatform(authorities, { poolLimits });
@@ -68,7 +68,7 @@ describe.each(versions)('over %s', (maxVersion) => {
     expect((await platform.call(request)).body.handshake.connection).toBe('new');
   });
 
-  it.each(['leaf', 'issuer', 'root'] as const)('a pin of the %s holds on resumed sessions', async (pinned) => {
+  it.each(['leaf', 'issuer', 'root'] as const)('a pin of the %s is checked on resumed sessions', async (pinned) => {
     const issuer = customerRoot.intermediate({ commonName: 'issuer' });
     const server = issuer.issue({ commonName: 'api', names });
     const api = await startApi(authorities, { server, maxVersion });
@@ -90,35 +90,38 @@ describe.each(versions)('over %s', (maxVersion) => {
     ['pins', { serverPins: [pin(newClient(authorities).certificate)] }, 'server-certificate-pin-mismatch'],
     ['server name', { serverName: 'api.other.example' }, 'server-certificate-name-mismatch'],
     ['roots', { serverRoots: createAuthorities().customerRoot.certificate }, 'server-certificate-untrusted'],
-  ])('a version with other %s does not go by what the one before had verified', async (_what, members, code) => {
-    const api = await startApi(authorities, { maxVersion });
-    const platform = openPlatform(authorities);
-    const request = { url: `https://api.acme.example:${api.port}/` };
-    platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
-    expect((await platform.call(request)).statusCode).toBe(200);
-    platform.publish('v2', { destinations: [destinationAt(api, authorities, members)] });
-    await platform.stage.identities.reload('platform');
-    expect((await platform.call(request)).body.code).toBe(code);
-    expect(api.connections.flatMap(({ requests }) => requests)).toHaveLength(1);
-  });
+  ])(
+    'a version with other %s does not rely on the verification of the previous version',
+    async (_what, members, code) => {
+      const api = await startApi(authorities, { maxVersion });
+      const platform = openPlatform(authorities);
+      const request = { url: `https://api.acme.example:${api.port}/` };
+      platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
+      expect((await platform.call(request)).statusCode).toBe(200);
+      platform.publish('v2', { destinations: [destinationAt(api, authorities, members)] });
+      await platform.stage.identities.reload('platform');
+      expect((await platform.call(request)).body.code).toBe(code);
+      expect(api.connections.flatMap(({ requests }) => requests)).toHaveLength(1);
+    },
+  );
 
-  describe('with a ticket in hand', () => {
+  describe('with a stored ticket', () => {
     it.each([
       ['pins', { serverPins: [pin(newClient(authorities).certificate)] }, 'server-certificate-pin-mismatch'],
       ['name', { serverName: 'api.other.example' }, 'server-certificate-name-mismatch'],
-    ])('other %s are found out although the session is resumed', async (_what, change, code) => {
+    ])('other %s are checked although the session is resumed', async (_what, change, code) => {
       const { terms, ticket, shake } = await begun(maxVersion);
       const outcome = shake({ ...terms, destination: { ...terms.destination, ...change } }, [ticket]);
       await expect(outcome).rejects.toMatchObject({ code });
     });
 
-    it('a session in which the server asked for nothing does not meet a demand for mutual TLS', async () => {
+    it('requireMutual fails on a session in which the server did not request the certificate', async () => {
       const { terms, ticket, shake } = await begun(maxVersion);
       const outcome = shake({ ...terms, requireMutual: true }, [{ ...ticket, asked: false }]);
       await expect(outcome).rejects.toMatchObject({ code: 'client-certificate-not-requested' });
     });
 
-    it('the certificate of another server beside the session is not taken for its own', async () => {
+    it('the certificate of another server is not accepted for the session', async () => {
       const { terms, ticket, shake } = await begun(maxVersion);
       const other = new X509Certificate(newServer(authorities).certificate);
       const { handshake } = await shake(terms, [{ ...ticket, chain: [other] }]);

@@ -14,7 +14,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a process stopped by SIGSTOP (n
     ['end', 'TLSv1.2'],
     ['end', 'TLSv1.3'],
     ['reset', 'TLSv1.3'],
-  ] as const)('whose connections end by %s over %s fails no call', async (how, maxVersion) => {
+  ] as const)('fails no call when its connections end by %s over %s', async (how, maxVersion) => {
     const api = await startApi(authorities, { maxVersion });
     const document = documentOf(newClient(authorities), [destinationAt(api, authorities)]);
     const platform = await forkPlatform({ document });
@@ -37,7 +37,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a process stopped by SIGSTOP (n
     expect(await kindOf('GET')).toBe('reused');
   });
 
-  it('in the middle of a call gets its answer when it goes on', async () => {
+  it('in the middle of a call gets its response when it continues', async () => {
     const api = await startApi(authorities);
     const document = documentOf(newClient(authorities), [destinationAt(api, authorities)]);
     const platform = await forkPlatform({ document });
@@ -54,7 +54,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a process stopped by SIGSTOP (n
     expect((await reply).body).toMatchObject({ status: 200, body: 'held' });
   });
 
-  it('as soon as each answer is there takes up a new version all the same', async () => {
+  it('after each response still loads a new version', async () => {
     const api = await startApi(authorities);
     const destinations = [destinationAt(api, authorities)];
     let version = 'v1';

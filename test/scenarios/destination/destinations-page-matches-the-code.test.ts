@@ -24,8 +24,8 @@ function outcome(url: string): string {
   }
 }
 
-describe('the documentation of destinations', () => {
-  it('has rows to try', () => expect(rows.length).toBeGreaterThan(5));
+describe('docs/destinations.md', () => {
+  it('has rows with examples', () => expect(rows.length).toBeGreaterThan(5));
 
   it.each(rows.map(([, url = '', host]) => [url, host ?? 'destination-forbidden']))('%s: %s', (url, expected) => {
     expect(outcome(url)).toBe(expected);
@@ -38,7 +38,7 @@ describe('the documentation of destinations', () => {
     expect(standard).toMatchObject({ host: '*', port: 443, requireMutual: false, network: 'public' });
   });
 
-  it.skipIf(!findPeer('openssl'))('has a command whose output, after sha256/, is a pin (needs openssl)', () => {
+  it.skipIf(!findPeer('openssl'))('has a command whose output is a pin after sha256/ (needs openssl)', () => {
     const folder = mkdtempSync(join(tmpdir(), 'countersign-pin-'));
     try {
       const { certificate } = createAuthority({ commonName: 'api.acme.example' });

@@ -42,7 +42,7 @@ it('concurrent calls to one host share a lookup', async () => {
   expect(asked).toEqual(['slow.example', 'good.example', 'good.example']);
 });
 
-it('what one caller lets hang is refused to that one alone', async () => {
+it('hanging lookups of one caller block that caller only', async () => {
   const { asked, waiting, resolve } = resolver();
   const flooding = 'flooding';
   const hanging = Array.from({ length: 16 }, (_, index) => resolve(`slow${index}.example`, flooding));
@@ -61,7 +61,7 @@ it('what one caller lets hang is refused to that one alone', async () => {
   expect(await resolve('good.example', flooding)).toHaveLength(1);
 });
 
-it('all callers together leave threads for what else is looked up', async () => {
+it('hanging lookups of all callers leave threads for other names', async () => {
   const { asked, waiting, resolve } = resolver();
   for (let index = 0; index < 30; index++) resolve(`slow${index}.example`, `identity-${index}`).catch(() => {});
   expect(asked).toHaveLength(24);

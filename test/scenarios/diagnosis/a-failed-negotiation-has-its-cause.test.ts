@@ -107,7 +107,7 @@ it.each(cases)('%s', async (_what, options, reason, remedy, { destination = {}, 
 });
 
 describe.skipIf(!findPeer('nginx'))('with nginx (needs nginx)', () => {
-  it('a server name that it rejects is named', async () => {
+  it('a rejected server name is named', async () => {
     const server = await startNginx(trial.server, { directives: 'ssl_reject_handshake on;' });
     const diagnosis = await trial.diagnose(server.port);
     expect(findings(diagnosis)[0]?.evidence).toMatchObject({ reason: 'unknown-name', serverName: 'localhost' });
@@ -132,7 +132,7 @@ it('a server without secure renegotiation (RFC 5746), as NetScaler can be', asyn
 });
 
 describe.skipIf(!findPeer('openssl'))('with openssl (needs openssl)', () => {
-  it('a server that accepts client signatures with SHA-1 alone has to accept others', async () => {
+  it('a server that accepts only SHA-1 client signatures is reported', async () => {
     const args = ['-tls1_2', '-client_sigalgs', 'ECDSA+SHA1:RSA+SHA1', '-cipher', 'DEFAULT:@SECLEVEL=0'];
     const { port } = await startOpenssl(trial.server, { clientRoots: trial.platformRoot.certificate, args });
     const diagnosis = await trial.diagnose(port);
@@ -147,14 +147,14 @@ describe.skipIf(!findPeer('openssl'))('with openssl (needs openssl)', () => {
   });
 });
 
-describe('without a cause that shows', () => {
+describe('without a visible cause', () => {
   it('a server that closes every connection keeps its general finding', async () => {
     const { port } = await serveTcp((socket) => socket.once('data', () => socket.end()));
     const diagnosis = await trial.diagnose(port);
     expect(findings(diagnosis)[0]?.evidence).toEqual({ reason: 'ECONNRESET' });
   });
 
-  it('a server that stalls the second time is left within the deadline', async () => {
+  it('a server that stalls at the second attempt is abandoned at the deadline', async () => {
     let isFirst = true;
     const served = await serveTcp((socket) => {
       if (isFirst) socket.once('data', () => socket.end(Buffer.from('15030300020228', 'hex')));

@@ -20,7 +20,7 @@ describe.each([
   ['TLSv1.2', 'handshake-timeout'],
   ['TLSv1.3', 'response-timeout'],
 ] as const)('over %s', (maxVersion, code) => {
-  it('a server that hangs once it has our certificate fails step 5', async () => {
+  it('a server that hangs after it received the client certificate fails step 5', async () => {
     const api = await serveHttps(trial.server, () => {}, { maxVersion });
     const { port } = await serveBetween(api.port, (bytes, { clientTurns }) =>
       clientTurns < 2 ? bytes : bytes.subarray(0, 0),
@@ -32,20 +32,20 @@ describe.each([
     expect(diagnosis.remedies).toMatchObject([{ who: 'customer', do: expect.stringContaining('OCSP') }]);
   });
 
-  it('a server that never asked and hangs stays at step 4', async () => {
+  it('a server that never requested the certificate and hangs ends at step 4', async () => {
     const { port } = await serveHttps(trial.server, () => {}, { maxVersion, requestCert: false });
     const diagnosis = await trial.diagnose(port, { request: { timeoutMs: 700 } });
     expect(diagnosis.verdict).toBe('not-mutual');
   });
 
-  it('an API that is slow behind a finished handshake is granted, inferred', async () => {
+  it('a slow API after a complete handshake gets the verdict granted, inferred', async () => {
     const { port } = await serveHttps(trial.server, () => {}, { maxVersion, ca: ours });
     const diagnosis = await trial.diagnose(port, { request: { timeoutMs: 700 } });
     expect(diagnosis).toMatchObject({ verdict: 'access-granted', certainty: 'inferred' });
     expect(codes(diagnosis)).toEqual(['client-certificate-accepted', 'response-timeout']);
   });
 
-  describe('421', () => {
+  describe('status 421', () => {
     it.each([
       ['a host name', {}, 'platform', /^Set the serverName of the destination to the name under which/],
       [
@@ -55,7 +55,7 @@ describe.each([
         /^Set the serverName of the destination to the name under which/,
       ],
       ['an address', { host: '127.0.0.1' }, 'platform', /for an address has no server name|call to an address/],
-    ] as const)('with %s is neither granted nor refused', async (_name, options, who, words) => {
+    ] as const)('with %s means neither granted nor rejected', async (_name, options, who, words) => {
       const { port } = await answering(421, { maxVersion });
       const diagnosis = await trial.diagnose(port, options);
       expect(diagnosis).toMatchObject({ verdict: 'access-unknown', certainty: 'observed', probe: { status: 421 } });
@@ -65,7 +65,7 @@ describe.each([
       expect(diagnosis.remedies[0]?.do).toMatch(words);
     });
 
-    it('of a server that does not ask says that another site answered', async () => {
+    it('of a server that requests no certificate is reported as the answer of another site', async () => {
       const { port } = await answering(421, { maxVersion, requestCert: false });
       const diagnosis = await trial.diagnose(port);
       expect(diagnosis).toMatchObject({ verdict: 'not-mutual', certainty: 'inferred' });
@@ -73,7 +73,7 @@ describe.each([
       expect(codes(diagnosis)).toEqual(['client-certificate-not-requested', 'misdirected-request']);
     });
 
-    it('is never access, even if the probe of a destination expects it', async () => {
+    it('never means access, even if the probe of a destination expects it', async () => {
       const { port } = await answering(421, { maxVersion });
       const diagnosis = await trial.diagnose(port, { destination: { probe: { path: '/', expectStatus: 421 } } });
       expect(diagnosis).toMatchObject({ verdict: 'access-unknown', certainty: 'observed' });
@@ -86,7 +86,7 @@ describe.each([
     [404, 'access-granted'],
     [405, 'access-granted'],
     [429, 'access-granted'],
-  ])('%d of a server that does not name our issuer: %s, inferred', async (status, verdict) => {
+  ])('%d from a server that does not list our issuer means %s, inferred', async (status, verdict) => {
     const { port } = await answering(status, { maxVersion, ca: theirs });
     const diagnosis = await trial.diagnose(port);
     expect(diagnosis).toMatchObject({ verdict, certainty: 'inferred', client: { issuerAccepted: false } });
@@ -96,7 +96,7 @@ describe.each([
 describe.skipIf(!findPeer('openssl'))('openssl without tickets (needs openssl)', () => {
   const args = ['-tls1_3', '-num_tickets', '0'];
 
-  it('says nothing without a request', async () => {
+  it('sends nothing without a request', async () => {
     const { port } = await startOpenssl(trial.server, { clientRoots: ours, args });
     const diagnosis = await trial.diagnose(port, quiet);
     expect(diagnosis).toMatchObject({ verdict: 'access-unknown', certainty: 'inferred', remedies: [] });
@@ -104,7 +104,7 @@ describe.skipIf(!findPeer('openssl'))('openssl without tickets (needs openssl)',
     expect(codes(diagnosis)).toEqual(['not-probed']);
   });
 
-  it('and grants access in its answer, or refuses with an alert', async () => {
+  it('grants access with its response, or rejects with an alert', async () => {
     const { port } = await startOpenssl(trial.server, { clientRoots: ours, args });
     expect(await trial.diagnose(port)).toMatchObject({ verdict: 'access-granted', certainty: 'observed' });
     const refusing = await startOpenssl(trial.server, { clientRoots: theirs, args });
@@ -116,7 +116,7 @@ describe.skipIf(!findPeer('openssl'))('openssl without tickets (needs openssl)',
 });
 
 describe.skipIf(!findPeer('nginx'))('nginx with several sites (needs nginx)', () => {
-  it('answers at an address for the serverName, which SNI and Host both are', async () => {
+  it('answers for the serverName, which is used as SNI and Host', async () => {
     const directives =
       'server_name localhost; if ($host != localhost) { return 421; } if ($http_host != "localhost:$server_port") { return 418; }';
     const { port } = await startNginx(trial.server, { clientRoots: ours, directives });

@@ -35,8 +35,8 @@ async function refused(certificate: IssuedCertificate, options: DiagnoseOptions 
   return diagnosis;
 }
 
-describe('the server is refused for', () => {
-  it('its dates', async () => {
+describe('the server certificate is rejected for', () => {
+  it('its validity dates', async () => {
     const expired = await refused(trial.serverWith({ notBefore: long, notAfter: lately }));
     expect(findings(expired)).toMatchObject([
       { code: 'server-certificate-expired', evidence: { reason: 'CERT_HAS_EXPIRED', subject: 'CN=api' } },
@@ -45,7 +45,7 @@ describe('the server is refused for', () => {
     expect(findings(early)).toMatchObject([{ evidence: { reason: 'CERT_NOT_YET_VALID' } }]);
   });
 
-  it('its name, with the names it does have', async () => {
+  it('its name, and the finding lists its names', async () => {
     const diagnosis = await refused(trial.serverWith({ names: ['other.example', '192.0.2.1'] }));
     expect(findings(diagnosis)).toMatchObject([
       {
@@ -76,12 +76,12 @@ describe('the server is refused for', () => {
     expect(findings(diagnosis)[1]).toMatchObject({ evidence: { subject: 'CN=api', reason } });
   });
 
-  it('its usage', async () => {
+  it('its key usage', async () => {
     const diagnosis = await refused(trial.serverWith({ usage: 'client' }));
     expect(codes(diagnosis)).toEqual(['server-certificate-invalid']);
   });
 
-  it('several things, and each of them is said', async () => {
+  it('several faults, and each fault is reported', async () => {
     const many = stranger.issue({ commonName: 'api', names: ['other.example'], notBefore: long, notAfter: lately });
     const diagnosis = await refused(many);
     expect([...codes(diagnosis)].sort()).toEqual([
@@ -99,7 +99,7 @@ describe('an untrusted chain', () => {
     return { diagnosis, finding };
   };
 
-  it('that lacks its intermediate names it', async () => {
+  it('without its intermediate: the finding names the missing certificate', async () => {
     const { diagnosis, finding } = await untrusted({ ...below, intermediates: '' });
     expect(finding).toMatchObject({
       certainty: 'inferred',
@@ -112,13 +112,13 @@ describe('an untrusted chain', () => {
     ]);
   });
 
-  it('that has the root where the intermediate belongs lacks it just so', async () => {
+  it('with the root in the place of the intermediate: the finding names the intermediate', async () => {
     const { diagnosis, finding } = await untrusted({ ...below, intermediates: trial.customerRoot.certificate });
     expect(finding).toMatchObject({ evidence: { reason: 'missing-intermediate' } });
     expect(codes(diagnosis)).toContain('server-chain-unordered');
   });
 
-  it('that leads to an unknown root names that', async () => {
+  it('below an unknown root: the finding names the root', async () => {
     const leaf = stranger
       .intermediate({ commonName: 'Stranger Issuer' })
       .issue({ commonName: 'x', names: ['localhost'] });
@@ -139,12 +139,12 @@ describe('an untrusted chain', () => {
     ]);
   });
 
-  it('is distinguished from a private authority where only public ones are trusted', async () => {
+  it('below a private root is distinguished when only public roots are trusted', async () => {
     const { finding } = await untrusted({ ...below, intermediates: '' }, { destination: { serverRoots: undefined } });
     expect(finding).toMatchObject({ evidence: { reason: 'unknown-root', missingIssuer: 'CN=Customer Issuer' } });
   });
 
-  it('of one self-signed certificate', async () => {
+  it('of one self-signed certificate is reported as self-signed', async () => {
     const own = createAuthority({ commonName: 'localhost', names: ['localhost'] });
     const { finding } = await untrusted({ ...own, intermediates: '' });
     expect(finding).toMatchObject({ certainty: 'observed', evidence: { reason: 'self-signed' } });
@@ -163,30 +163,35 @@ describe.skipIf(!findPeer('openssl'))('behind a server that is not trusted (need
     ['TLSv1.3', 'expired', trial.serverWith(expired), false],
     // Names are judged here, a turn later than OpenSSL judges the rest: what it has written is gone by then.
     ['TLSv1.3', 'of another name', trial.serverWith({ names: ['other.example'] }), true],
-  ] as const)('over %s, %s, step 4 says what the server saw', async (maxTlsVersion, _what, certificate, isSent) => {
-    const clientRoots = trial.customerRoot.certificate;
-    const { port, program } = await startOpenssl(certificate, { clientRoots, args: ['-msg'] });
-    const diagnosis = await trial.diagnose(port, { destination: { maxTlsVersion } });
-    await expect.poll(() => program.output(), { timeout: 10_000 }).toMatch(/:error:[0-9A-F]{8}:/);
-    await program.stop();
-    expect(/^<<< TLS 1\.[23], Handshake .+, ClientHello$/m.test(program.output())).toBe(true);
-    expect(/^<<< TLS 1\.[23], Handshake .+, Certificate$/m.test(program.output())).toBe(isSent);
-    expect(diagnosis.verdict).toBe('server-not-trusted');
-    expect(diagnosis.steps[3]?.status).toBe(isSent ? 'warning' : 'skipped');
-    // Whom the server accepts is known all the same, and printed.
-    expect(diagnosis.steps[3]?.findings.map(({ code }) => code)).toEqual(['client-issuer-not-accepted']);
-    const lines = diagnosisLines(diagnosis, (_style, text) => text);
-    expect(lines[3]).toMatch(isSent ? /^ {2}4 ! .+issuers CN=Customer Root$/ : /^ {2}4 – .+issuers CN=Customer Root$/);
-  });
+  ] as const)(
+    'over %s, %s, step 4 shows whether the server received the certificate',
+    async (maxTlsVersion, _what, certificate, isSent) => {
+      const clientRoots = trial.customerRoot.certificate;
+      const { port, program } = await startOpenssl(certificate, { clientRoots, args: ['-msg'] });
+      const diagnosis = await trial.diagnose(port, { destination: { maxTlsVersion } });
+      await expect.poll(() => program.output(), { timeout: 10_000 }).toMatch(/:error:[0-9A-F]{8}:/);
+      await program.stop();
+      expect(/^<<< TLS 1\.[23], Handshake .+, ClientHello$/m.test(program.output())).toBe(true);
+      expect(/^<<< TLS 1\.[23], Handshake .+, Certificate$/m.test(program.output())).toBe(isSent);
+      expect(diagnosis.verdict).toBe('server-not-trusted');
+      expect(diagnosis.steps[3]?.status).toBe(isSent ? 'warning' : 'skipped');
+      // Whom the server accepts is known all the same, and printed.
+      expect(diagnosis.steps[3]?.findings.map(({ code }) => code)).toEqual(['client-issuer-not-accepted']);
+      const lines = diagnosisLines(diagnosis, (_style, text) => text);
+      expect(lines[3]).toMatch(
+        isSent ? /^ {2}4 ! .+issuers CN=Customer Root$/ : /^ {2}4 – .+issuers CN=Customer Root$/,
+      );
+    },
+  );
 
-  it('step 4 is skipped where no certificate was asked for either', async () => {
+  it('step 4 is skipped if the server requested no certificate', async () => {
     const { port } = await startOpenssl(unknown);
     expect(statuses(await trial.diagnose(port))).toBe('passed passed failed skipped skipped');
   });
 });
 
 describe('a server that is trusted', () => {
-  it('is warned of an end that is near, by days', async () => {
+  it('gets a warning with the days if its certificate expires soon', async () => {
     const diagnosis = await judged(trial.serverWith({ notAfter: new Date(Date.now() + 5.5 * day) }));
     expect(diagnosis).toMatchObject({ verdict: 'access-granted', certainty: 'observed' });
     expect(statuses(diagnosis)).toBe('passed passed warning passed passed');
@@ -195,7 +200,7 @@ describe('a server that is trusted', () => {
     expect(codes(later)).toEqual(['probe-answered']);
   });
 
-  it('is warned of a certificate that it sends twice, as no disorder', async () => {
+  it('gets a warning for a certificate sent twice, not for a wrong order', async () => {
     const twice = await judged({ ...below, intermediates: below.certificate + below.intermediates });
     expect(twice.verdict).toBe('access-granted');
     expect(findings(twice)[0]).toMatchObject({ code: 'server-chain-unordered', evidence: { served: 3 } });
@@ -204,7 +209,7 @@ describe('a server that is trusted', () => {
     expect(findings(foreign)[0]?.detail).toMatch(/in the wrong order, or with certificates that do not belong/);
   });
 
-  it('shows the chain it served and the one that was built', async () => {
+  it('is reported with the served chain and the verified chain', async () => {
     const { server } = await judged(below);
     expect(server?.chain.map(({ subject, issuer: by }) => [subject, by])).toEqual([
       ['CN=api', 'CN=Customer Issuer'],
@@ -219,7 +224,7 @@ describe('a server that is trusted', () => {
     expect(server?.chain[0]).toMatchObject({ key: 'EC prime256v1', names: ['DNS:localhost'] });
   });
 
-  it('is judged before step 5 where TLS 1.2 ends the handshake there', async () => {
+  it('is verified before step 5, although TLS 1.2 ends the handshake there', async () => {
     const diagnosis = await judged(
       trial.serverWith({ notBefore: long, notAfter: lately }),
       {},

@@ -10,7 +10,7 @@ const trial = useDiagnosing();
 const resources = openResources();
 afterEach(() => resources.end());
 
-describe.skipIf(missingFor(apacheLocation))('Apache httpd, per location (needs apache2)', () => {
+describe.skipIf(missingFor(apacheLocation))('Apache httpd with SSLVerifyClient in a Location (needs apache2)', () => {
   const start = async (clientRoots: string, protocols = 'TLSv1.2 +TLSv1.3') => {
     const port = await freePort();
     const listener = {
@@ -24,7 +24,7 @@ describe.skipIf(missingFor(apacheLocation))('Apache httpd, per location (needs a
     return port;
   };
 
-  it('is diagnosed as such, and TLS 1.2 is tried and works', async () => {
+  it('is detected, and a second attempt with TLS 1.2 succeeds', async () => {
     const diagnosis = await trial.diagnose(await start(trial.platformRoot.certificate));
     expect(diagnosis).toMatchObject({
       verdict: 'access-refused',
@@ -42,20 +42,20 @@ describe.skipIf(missingFor(apacheLocation))('Apache httpd, per location (needs a
     expect(destination?.do).toContain('maxTlsVersion');
   });
 
-  it('grants access by renegotiation, which is seen', async () => {
+  it('grants access by renegotiation, which the report shows', async () => {
     const port = await start(trial.platformRoot.certificate);
     const diagnosis = await trial.diagnose(port, { destination: { maxTlsVersion: 'TLSv1.2' } });
     expect(diagnosis).toMatchObject({ verdict: 'access-granted', request: { asked: true, afterRequest: true } });
     expect(codes(diagnosis)).toEqual(['client-certificate-asked-late', 'probe-answered']);
   });
 
-  it('says so when TLS 1.2 does not help', async () => {
+  it('is reported when TLS 1.2 does not help', async () => {
     const diagnosis = await trial.diagnose(await start(trial.customerRoot.certificate));
     expect(diagnosis.verdict).toBe('access-refused');
     expect(diagnosis.remedies.find(({ tried }) => tried)).toMatchObject({ tried: 'did-not-help' });
   });
 
-  it('does not try what the destination forbids', async () => {
+  it('is not tried with TLS 1.2 if the destination forbids it', async () => {
     const port = await start(trial.platformRoot.certificate);
     const diagnosis = await trial.diagnose(port, { destination: { minTlsVersion: 'TLSv1.3' } });
     expect(codes(diagnosis)).not.toContain('tls12-tried');

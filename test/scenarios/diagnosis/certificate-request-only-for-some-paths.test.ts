@@ -11,7 +11,7 @@ const trial = useDiagnosing();
 const resources = openResources();
 afterEach(() => resources.end());
 
-describe.skipIf(!findPeer('apache2'))('Apache httpd, asking for /v1 alone (needs apache2)', () => {
+describe.skipIf(!findPeer('apache2'))('Apache httpd that requests the certificate only for /v1 (needs apache2)', () => {
   const start = async () => {
     const folder = resources.folder();
     const port = await freePort();
@@ -84,22 +84,29 @@ describe.skipIf(!findPeer('apache2'))('Apache httpd, asking for /v1 alone (needs
   it.each([
     ['TLSv1.2', 'access-granted', 'passed passed passed passed passed'],
     ['TLSv1.3', 'access-refused', 'passed passed passed warning failed'],
-  ])('asks once that path is tried, over %s, and nothing contradicts it', async (maxTlsVersion, verdict, steps) => {
-    const options = { path: '/v1/orders', destination: { maxTlsVersion }, request: { probe: { path: '/v1/orders' } } };
-    const diagnosis = await trial.diagnose(await start(), options);
-    expect(diagnosis).toMatchObject({ verdict, certainty: 'observed' });
-    expect(statuses(diagnosis)).toBe(steps);
-    expect(
-      findings(diagnosis)
-        .map(({ detail }) => detail)
-        .join(' '),
-    ).not.toMatch(/any client|nor for|only for some/);
-    expect(text(diagnosis)).not.toContain('--probe');
-    if (verdict === 'access-granted')
-      expect(codes(diagnosis)).toEqual(['client-certificate-asked-late', 'probe-answered']);
-    else {
-      expect(findings(diagnosis)[0]?.detail).toContain('only its answer to GET /v1/orders mentions one');
-      expect(diagnosis.remedies.find(({ tried }) => tried)).toMatchObject({ who: 'platform', tried: 'worked' });
-    }
-  });
+  ])(
+    'requests the certificate when that path is probed, over %s, and no finding contradicts it',
+    async (maxTlsVersion, verdict, steps) => {
+      const options = {
+        path: '/v1/orders',
+        destination: { maxTlsVersion },
+        request: { probe: { path: '/v1/orders' } },
+      };
+      const diagnosis = await trial.diagnose(await start(), options);
+      expect(diagnosis).toMatchObject({ verdict, certainty: 'observed' });
+      expect(statuses(diagnosis)).toBe(steps);
+      expect(
+        findings(diagnosis)
+          .map(({ detail }) => detail)
+          .join(' '),
+      ).not.toMatch(/any client|nor for|only for some/);
+      expect(text(diagnosis)).not.toContain('--probe');
+      if (verdict === 'access-granted')
+        expect(codes(diagnosis)).toEqual(['client-certificate-asked-late', 'probe-answered']);
+      else {
+        expect(findings(diagnosis)[0]?.detail).toContain('only its answer to GET /v1/orders mentions one');
+        expect(diagnosis.remedies.find(({ tried }) => tried)).toMatchObject({ who: 'platform', tried: 'worked' });
+      }
+    },
+  );
 });

@@ -14,7 +14,7 @@ function rows(title: string): string[] {
   );
 }
 
-describe('the page of diagnoses', () => {
+describe('docs/diagnosis.md', () => {
   it('lists every finding code that is not an error code, after the reasons of an untrusted server', () => {
     const [reasons, codes] = [rows('Findings').slice(0, 3), rows('Findings').slice(3)];
     expect(reasons).toEqual(['self-signed', 'missing-intermediate', 'unknown-root']);

@@ -13,8 +13,8 @@ const day = 86_400_000;
 const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
 const strict = { rejectUnauthorized: true, ca: trial.platformRoot.certificate };
 
-describe('of our side', () => {
-  it('the end of the identity is near', async () => {
+describe('a warning about the identity', () => {
+  it('the identity expires soon', async () => {
     const { port } = await serveHttps(trial.server, (socket) => socket.write(ok), strict);
     const client = trial.platformIssuer.issue({
       commonName: 'platform',
@@ -36,7 +36,7 @@ describe('of our side', () => {
   });
 
   it.skipIf(!findPeer('openssl'))(
-    'a signature on our chain that the server does not list (needs openssl)',
+    'the server does not list a signature algorithm of the client chain (needs openssl)',
     async () => {
       const root = createAuthority({ commonName: 'RSA Root', keyAlgorithm: 'RSA_2048' });
       const client = root.issue({ commonName: 'platform', usage: 'client' });
@@ -54,24 +54,27 @@ describe('of our side', () => {
   );
 });
 
-describe('of the server', () => {
-  it.skipIf(!findPeer('openssl'))('an obsolete TLS version is named beside the failure (needs openssl)', async () => {
-    const args = ['-tls1_1', '-cipher', 'DEFAULT:@SECLEVEL=0'];
-    const { port } = await startOpenssl(trial.server, { clientRoots: trial.platformRoot.certificate, args });
-    const diagnosis = await trial.diagnose(port, { destination: { maxTlsVersion: 'TLSv1.2' } });
-    expect(diagnosis).toMatchObject({ verdict: 'unreachable', server: { protocol: 'TLSv1.1' } });
-    expect(statuses(diagnosis)).toBe('passed failed skipped skipped skipped');
-    expect(findings(diagnosis)).toMatchObject([
-      { code: 'tls-negotiation-failed' },
-      { code: 'server-protocol-old', severity: 'note', evidence: { protocol: 'TLSv1.1' } },
-    ]);
-  });
+describe('a warning about the server', () => {
+  it.skipIf(!findPeer('openssl'))(
+    'an obsolete TLS version is reported beside the failure (needs openssl)',
+    async () => {
+      const args = ['-tls1_1', '-cipher', 'DEFAULT:@SECLEVEL=0'];
+      const { port } = await startOpenssl(trial.server, { clientRoots: trial.platformRoot.certificate, args });
+      const diagnosis = await trial.diagnose(port, { destination: { maxTlsVersion: 'TLSv1.2' } });
+      expect(diagnosis).toMatchObject({ verdict: 'unreachable', server: { protocol: 'TLSv1.1' } });
+      expect(statuses(diagnosis)).toBe('passed failed skipped skipped skipped');
+      expect(findings(diagnosis)).toMatchObject([
+        { code: 'tls-negotiation-failed' },
+        { code: 'server-protocol-old', severity: 'note', evidence: { protocol: 'TLSv1.1' } },
+      ]);
+    },
+  );
 
   // At its default security level Node's OpenSSL trusts no such chain; at a lower one it does.
   it.each([
     ['a short key', { keyAlgorithm: 'RSA_1024' }, 'weak-key'],
     ['a broken hash', { keyAlgorithm: 'RSA_2048', signatureHash: 'sha1' }, 'weak-signature'],
-  ] as const)('%s in a chain that is trusted', (_what, request, reason) => {
+  ] as const)('%s in a trusted chain', (_what, request, reason) => {
     const { findings: found, builtChain } = trusted(trial.serverWith(request));
     expect(found).toMatchObject([
       { code: 'server-certificate-weak', severity: 'warning', evidence: { subject: 'CN=api', reason } },
@@ -79,13 +82,13 @@ describe('of the server', () => {
     expect(builtChain).toHaveLength(2);
   });
 
-  it('nothing where the hash of a root that signed itself is broken', () => {
+  it('no warning for a weak signature on a self-signed root', () => {
     const root = createAuthority({ commonName: 'Old Root', keyAlgorithm: 'RSA_2048', signatureHash: 'sha1' });
     const leaf = root.issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
     expect(trusted(leaf, root.certificate).findings).toEqual([]);
   });
 
-  it('nothing where the key exchange is a hybrid one, which the report names', async () => {
+  it('no warning for a hybrid key exchange, which the report shows', async () => {
     const ecdhCurve = 'X25519MLKEM768';
     const { port } = await serveHttps(trial.server, (socket) => socket.write(ok), { ...strict, ecdhCurve });
     const diagnosis = await trial.diagnose(port);

@@ -37,7 +37,7 @@ afterEach(() => {
 });
 
 describe('the signatures of a chain', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('are checked so many times and no more, over %s', async (maxVersion) => {
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('are checked a bounded number of times over %s', async (maxVersion) => {
     const keys = Array.from({ length: 31 }, ecKey);
     // All of one name, and each certified by the one before it: in no order that helps.
     const others = keys.map((key, index) => authorityOf(key, keys[Math.max(0, index - 1)] as KeyPair));
@@ -51,7 +51,7 @@ describe('the signatures of a chain', () => {
     expect(verify.mock.calls.length).toBeLessThanOrEqual(40 + 16);
   });
 
-  it('are checked once each', () => {
+  it('are checked once for each pair', () => {
     const leaf = new X509Certificate(of({}));
     const issuer = new X509Certificate(authorityOf(authority, authority));
     const verify = vi.spyOn(X509Certificate.prototype, 'verify');
@@ -60,7 +60,7 @@ describe('the signatures of a chain', () => {
     expect(verify).toHaveBeenCalledOnce();
   });
 
-  it('are not checked with a key that no authority has', () => {
+  it('are not checked with an oversized key', () => {
     const pairs = [65_537n, 2n ** 33n + 17n, 2n ** 256n - 189n, 2n ** 256n + 297n, 2n ** 1023n + 1155n];
     const accepted = pairs.map((exponent) => {
       const key = rsaKey(exponent);
@@ -72,7 +72,7 @@ describe('the signatures of a chain', () => {
 });
 
 describe('a serial number that is negative', () => {
-  it.each([Buffer.of(0xff), Buffer.of(0x80, 1)])('is compared as it stands', (serial) => {
+  it.each([Buffer.of(0xff), Buffer.of(0x80, 1)])('is compared with its sign', (serial) => {
     const leaf = new X509Certificate(of({ serial }));
     const issuer = new X509Certificate(authorityOf(authority, authority));
     expect(leaf.serialNumber).toMatch(/^-/);
@@ -83,7 +83,7 @@ describe('a serial number that is negative', () => {
 });
 
 it.each(['TLSv1.2', 'TLSv1.3'] as const)(
-  'of a leaf that cannot be read the next one is not the judge, over %s',
+  'an unreadable leaf is not replaced by the next certificate over %s',
   async (maxVersion) => {
     const leaf = of({ names: [Buffer.from('localhost')], notAfter: '49XX31235959Z' });
     const sound = Buffer.from(new X509Certificate(trial.server.certificate).raw);
@@ -98,7 +98,7 @@ it.each(['TLSv1.2', 'TLSv1.3'] as const)(
   },
 );
 
-it('what judging a failure stumbles over is a failure too', () => {
+it('an exception during the classification of a failure is a failure of the call', () => {
   const leaf = new X509Certificate(of({}));
   Object.defineProperty(leaf, 'raw', {
     get() {

@@ -9,7 +9,7 @@ import { serveBetween, serveHttps, serveTcp, serveTls } from '../../support/serv
 const trial = useDiagnosing();
 const soon = { request: { timeoutMs: 400 } };
 
-describe('what is not TLS', () => {
+describe('a server that does not speak TLS gets a report', () => {
   it.each([
     ['plain HTTP', (write: (text: string) => void) => write('HTTP/1.1 400 Bad Request\r\n\r\n'), 'server-not-tls'],
     ['an SSH banner', (write: (text: string) => void) => write('SSH-2.0-OpenSSH_9.2\r\n'), 'server-not-tls'],
@@ -21,7 +21,7 @@ describe('what is not TLS', () => {
     expect(codes(diagnosis)).toEqual([code]);
   });
 
-  it('silence ends at the deadline, and a close at once', async () => {
+  it('a silent server ends the diagnosis at the deadline, a closed connection at once', async () => {
     const silent = await serveTcp(() => {});
     expect(codes(await trial.diagnose(silent.port, soon))).toEqual(['handshake-timeout']);
     const closing = await serveTcp((socket) => socket.end());
@@ -32,7 +32,7 @@ describe('what is not TLS', () => {
 });
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
-  it('a handshake that is cut or stops at any place', async () => {
+  it('a handshake that closes or stalls at any byte gets a report', async () => {
     const api = await serveHttps(trial.server, () => {}, { maxVersion });
     for (const length of [1, 5, 60, 200, 700, 1200]) {
       for (const then of ['stall', 'close', 'reset'] as const) {
@@ -44,7 +44,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     }
   });
 
-  it('a flight with a byte turned in it', async () => {
+  it('a handshake with one changed byte gets a report', async () => {
     const api = await serveHttps(trial.server, (socket) => socket.end('HTTP/1.1 204 No Content\r\n\r\n'), {
       maxVersion,
     });
@@ -63,7 +63,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     }
   });
 
-  it('an endless head, an endless body, a body that drips', async () => {
+  it('an endless head, an endless body and a slow body end at the deadline', async () => {
     const tls = { maxVersion, rejectUnauthorized: true, ca: trial.platformRoot.certificate };
     const endless = await serveHttps(
       trial.server,
@@ -87,7 +87,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(await trial.diagnose(drip.port)).toMatchObject({ verdict: 'access-granted', certainty: 'observed' });
   });
 
-  it('hundreds of issuers, and names that would steer a terminal', async () => {
+  it('hundreds of issuers, and names with terminal escapes, are reported escaped', async () => {
     const named = (index: number) => createAuthority({ commonName: `\u001b[31m\u0007${index}` }).certificate;
     const evil = createAuthority({ commonName: '\u001b]0;owned\u0007', names: ['localhost'] });
     const certificate = evil.issue({
@@ -115,7 +115,7 @@ function strings(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(strings) : [];
 }
 
-it('a deadline that is nearly over ends before anything began', async () => {
+it('a diagnosis with almost no time left ends before it connects', async () => {
   const { port } = await serveTcp(() => {});
   const diagnosis = await trial.diagnose(port, { remainingMs: 501 });
   expect(diagnosis.verdict).toBe('unreachable');

@@ -9,7 +9,7 @@ const trial = useDiagnosing();
 const anywhere = { host: 'localhost', port: 443, network: 'loopback' };
 trial.put('sound', documentOf(trial.client, [anywhere]));
 
-describe('the request', () => {
+describe('a diagnosis request', () => {
   it.each([
     [{}, 'url'],
     [{ url: '' }, 'url'],
@@ -25,12 +25,12 @@ describe('the request', () => {
     [{ url: 'https://localhost/', probe: { path: '/', method: 'POST' } }, 'probe'],
     [{ url: 'https://localhost/', probe: { path: '/', body: '' } }, 'body'],
     [{ url: 'https://localhost/', x: ' '.repeat(65_536) }, 'body'],
-  ])('%j is refused for its %s', async (request, field) => {
+  ])('%j is rejected for its %s', async (request, field) => {
     const reply = await trial.ask(request, 'sound');
     expect(reply).toMatchObject({ statusCode: 400, body: { code: 'invalid-request', evidence: { field } } });
   });
 
-  it('of an identity or a destination that is not there', async () => {
+  it('for an unknown identity or a forbidden destination is a problem', async () => {
     const url = 'https://localhost/';
     expect(await trial.ask({ url }, 'absent')).toMatchObject({ statusCode: 404, body: { code: 'identity-not-found' } });
     const elsewhere = await trial.ask({ url: 'https://other.example/' }, 'sound');
@@ -41,7 +41,7 @@ describe('the request', () => {
   });
 });
 
-it('an unusable identity is a verdict, and no server is called', async () => {
+it('an unusable identity is a verdict, and no connection is opened', async () => {
   const server = await serveHttps(trial.server, () => {});
   const expired = trial.platformIssuer.issue({
     commonName: 'old',
@@ -57,7 +57,7 @@ it('an unusable identity is a verdict, and no server is called', async () => {
   expect(server.connections).toBe(0);
 });
 
-it('each leaves one line with its metrics, and nothing of a certificate, a path or a key', async () => {
+it('each diagnosis writes one log line with its metrics, without certificates, paths and keys', async () => {
   const server = await serveHttps(trial.server, (socket) => socket.write('HTTP/1.1 204 No Content\r\n\r\n'));
   const before = trial.lines().length;
   await trial.diagnose(server.port, { path: '/secret-path?token=1', request: { probe: { path: '/also-secret' } } });

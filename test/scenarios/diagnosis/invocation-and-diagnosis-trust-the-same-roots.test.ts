@@ -21,25 +21,28 @@ function directoryFor(port: number): string {
   return path;
 }
 
-it.each(['TLSv1.2', 'TLSv1.3'] as const)('a server that rejects the client certificate over %s', async (maxVersion) => {
-  // The server trusts its own root alone, so it rejects the certificate of the platform.
-  const options = { rejectUnauthorized: true, ca: customerRoot.certificate, maxVersion };
-  const { port } = await serveHttps(server, () => {}, options);
-  const folder = directoryFor(port);
-  const extra = join(folder, 'extra.pem');
-  writeFileSync(extra, customerRoot.certificate);
-  const source = ['--source', `directory:${join(folder, 'store')}`, '--json'];
-  const run = (verb: string, environment = {}) =>
-    runCommand([verb, `https://localhost:${port}/`, ...source], { environment });
-  const environment = { NODE_EXTRA_CA_CERTS: extra };
+it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'with NODE_EXTRA_CA_CERTS both report a rejected client certificate over %s',
+  async (maxVersion) => {
+    // The server trusts its own root alone, so it rejects the certificate of the platform.
+    const options = { rejectUnauthorized: true, ca: customerRoot.certificate, maxVersion };
+    const { port } = await serveHttps(server, () => {}, options);
+    const folder = directoryFor(port);
+    const extra = join(folder, 'extra.pem');
+    writeFileSync(extra, customerRoot.certificate);
+    const source = ['--source', `directory:${join(folder, 'store')}`, '--json'];
+    const run = (verb: string, environment = {}) =>
+      runCommand([verb, `https://localhost:${port}/`, ...source], { environment });
+    const environment = { NODE_EXTRA_CA_CERTS: extra };
 
-  const [invoked, diagnosed] = [await run('invoke', environment), await run('diagnose', environment)];
-  expect(JSON.parse(invoked.out)).toMatchObject({ error: { code: 'client-certificate-rejected' } });
-  const { verdict, steps, server: seen } = JSON.parse(diagnosed.out) as Diagnosis;
-  expect(verdict).toBe('access-refused');
-  expect(steps[2]?.findings).toEqual([]);
-  expect(seen?.builtChain.map(({ subject }) => subject)).toEqual(['CN=api', 'CN=Customer Root']);
+    const [invoked, diagnosed] = [await run('invoke', environment), await run('diagnose', environment)];
+    expect(JSON.parse(invoked.out)).toMatchObject({ error: { code: 'client-certificate-rejected' } });
+    const { verdict, steps, server: seen } = JSON.parse(diagnosed.out) as Diagnosis;
+    expect(verdict).toBe('access-refused');
+    expect(steps[2]?.findings).toEqual([]);
+    expect(seen?.builtChain.map(({ subject }) => subject)).toEqual(['CN=api', 'CN=Customer Root']);
 
-  // Without the extra root, the server is not trusted.
-  expect(JSON.parse((await run('diagnose')).out)).toMatchObject({ verdict: 'server-not-trusted' });
-});
+    // Without the extra root, the server is not trusted.
+    expect(JSON.parse((await run('diagnose')).out)).toMatchObject({ verdict: 'server-not-trusted' });
+  },
+);

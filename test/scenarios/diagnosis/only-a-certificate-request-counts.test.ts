@@ -43,8 +43,8 @@ it('a renegotiation without a CertificateRequest does not count', async () => {
   expect(codes(diagnosis)).toEqual(['client-certificate-not-requested']);
 });
 
-describe('a handshake that cannot be read to its end', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('40 certificates are no reason to stop, over %s', async (maxVersion) => {
+describe('a handshake that can be read only in part', () => {
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('is still read after 40 certificates over %s', async (maxVersion) => {
     const root = trial.customerRoot.certificate;
     const certificate = { ...trial.server, intermediates: root.repeat(39) };
     const { port } = await serveHttps(certificate, (socket) => socket.end(ok), {
@@ -69,23 +69,29 @@ describe('a handshake that cannot be read to its end', () => {
     });
   };
 
-  it.each([true, false])('Node still tells that the server asked: %s', async (requestCert) => {
-    const { port } = await serveHttps(trial.server, (socket) => socket.end(ok), { maxVersion: 'TLSv1.2', requestCert });
-    const diagnosis = await trial.diagnose((await behindMany(port)).port);
-    expect(diagnosis).toMatchObject({
-      verdict: requestCert ? 'access-granted' : 'not-mutual',
-      certainty: requestCert ? 'observed' : 'inferred',
-      request: { asked: requestCert },
-    });
-    expect(statuses(diagnosis)).toBe(`passed passed passed ${requestCert ? 'passed passed' : 'failed skipped'}`);
-    expect(diagnosis.server?.chain).toMatchObject([{ subject: 'CN=api' }]);
-    expect(diagnosis.steps[3]?.findings[0]).toMatchObject({
-      code: 'handshake-not-read',
-      evidence: { stopped: 'too-long' },
-    });
-  });
+  it.each([true, false])(
+    'still shows through Node that the server requested the certificate: %s',
+    async (requestCert) => {
+      const { port } = await serveHttps(trial.server, (socket) => socket.end(ok), {
+        maxVersion: 'TLSv1.2',
+        requestCert,
+      });
+      const diagnosis = await trial.diagnose((await behindMany(port)).port);
+      expect(diagnosis).toMatchObject({
+        verdict: requestCert ? 'access-granted' : 'not-mutual',
+        certainty: requestCert ? 'observed' : 'inferred',
+        request: { asked: requestCert },
+      });
+      expect(statuses(diagnosis)).toBe(`passed passed passed ${requestCert ? 'passed passed' : 'failed skipped'}`);
+      expect(diagnosis.server?.chain).toMatchObject([{ subject: 'CN=api' }]);
+      expect(diagnosis.steps[3]?.findings[0]).toMatchObject({
+        code: 'handshake-not-read',
+        evidence: { stopped: 'too-long' },
+      });
+    },
+  );
 
-  it('and that it refuses what it asked for', async () => {
+  it('still shows that the server rejects the certificate', async () => {
     const ca = trial.customerRoot.certificate;
     const { port } = await serveTls(trial.server, () => {}, { maxVersion: 'TLSv1.2', rejectUnauthorized: true, ca });
     const diagnosis = await trial.diagnose((await behindMany(port)).port);
@@ -94,29 +100,32 @@ describe('a handshake that cannot be read to its end', () => {
   });
 });
 
-describe.skipIf(missingFor(apacheLocation))('Apache httpd, per location (needs apache2)', () => {
+describe.skipIf(missingFor(apacheLocation))('Apache httpd with SSLVerifyClient in a Location (needs apache2)', () => {
   const resources = openResources();
   afterEach(() => resources.end());
 
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('asks too late for who demands it, over %s', async (protocol) => {
-    const port = await freePort();
-    const { certificate: chain, privateKey } = trial.server;
-    const clientRoots = trial.platformRoot.certificate;
-    await apacheLocation.start([{ port, protocol, chain, privateKey, clientRoots }], resources);
-    const free = await trial.diagnose(port);
-    expect(free.verdict).toBe(protocol === 'TLSv1.2' ? 'access-granted' : 'access-refused');
-    const demanding = await trial.diagnose(port, { destination: { requireMutual: true } });
-    expect(demanding).toMatchObject({ verdict: 'not-mutual', certainty: 'observed' });
-    expect(statuses(demanding)).toBe('passed passed passed failed skipped');
-    const failure = findings(demanding).find(({ severity }) => severity === 'failure');
-    expect(failure).toMatchObject({
-      code: 'client-certificate-not-requested',
-      detail: expect.stringContaining('requireMutual'),
-    });
-  });
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'fails a requireMutual call, because it requests the certificate too late, over %s',
+    async (protocol) => {
+      const port = await freePort();
+      const { certificate: chain, privateKey } = trial.server;
+      const clientRoots = trial.platformRoot.certificate;
+      await apacheLocation.start([{ port, protocol, chain, privateKey, clientRoots }], resources);
+      const free = await trial.diagnose(port);
+      expect(free.verdict).toBe(protocol === 'TLSv1.2' ? 'access-granted' : 'access-refused');
+      const demanding = await trial.diagnose(port, { destination: { requireMutual: true } });
+      expect(demanding).toMatchObject({ verdict: 'not-mutual', certainty: 'observed' });
+      expect(statuses(demanding)).toBe('passed passed passed failed skipped');
+      const failure = findings(demanding).find(({ severity }) => severity === 'failure');
+      expect(failure).toMatchObject({
+        code: 'client-certificate-not-requested',
+        detail: expect.stringContaining('requireMutual'),
+      });
+    },
+  );
 });
 
-it.each([70, 45])('a warning in the clear, alert %d, is not why a later end came', async (code) => {
+it.each([70, 45])('an unencrypted warning alert %d is not reported as the cause of a later close', async (code) => {
   const stranger = trial.customerRoot.certificate;
   const { port } = await serveTls(trial.server, () => {}, {
     maxVersion: 'TLSv1.2',

@@ -10,7 +10,7 @@ const trial = useDiagnosing();
 const unknownCa = 48;
 const internalError = 80;
 
-it.each([1, 7, 4096])('the alert of a recorded refusal of mbedTLS is read, %d bytes at a time', (chunkSize) => {
+it.each([1, 7, 4096])('the alert of a recorded mbedTLS rejection is read, %d bytes at a time', (chunkSize) => {
   for (const secretsFirst of [true, false]) {
     const capture = replay(mbedtlsRefusal, mbedtlsSecrets, chunkSize, secretsFirst);
     expect(capture).toMatchObject({ protocol: 'TLSv1.3', asked: true, finished: true, stopped: 'undecryptable' });
@@ -20,7 +20,7 @@ it.each([1, 7, 4096])('the alert of a recorded refusal of mbedTLS is read, %d by
   }
 });
 
-it('a record that opens under neither key is no alert', () => {
+it('a record that neither key decrypts is not an alert', () => {
   const changed = Buffer.from(mbedtlsRefusal);
   changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
   const capture = replay(changed, mbedtlsSecrets, 4096, true);
@@ -28,7 +28,7 @@ it('a record that opens under neither key is no alert', () => {
   expect(capture.stopped).toBe('undecryptable');
 });
 
-it.each([{}, { request: { probe: false } }])('the refusal is observed, with a request and without', async (options) => {
+it.each([{}, { request: { probe: false } }])('the rejection is reported, with a probe and without', async (options) => {
   const { port } = await serveHandshakeKeyAlert(trial.server, trial.customerRoot.certificate, unknownCa);
   const diagnosis = await trial.diagnose(port, options);
   expect(diagnosis).toMatchObject({ verdict: 'access-refused', certainty: 'observed' });

@@ -31,20 +31,25 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       expect(statuses(diagnosis)).toBe('passed passed passed passed passed');
     });
 
-    it.each([only, quiet])('refuses with an alert, late or not, probed or not', async (options) => {
-      const { port } = await startOpenssl(trial.server, { clientRoots: theirs });
-      const diagnosis = await trial.diagnose(port, options);
-      expect(diagnosis).toMatchObject({ verdict: 'access-refused', certainty: 'observed' });
-      expect(statuses(diagnosis)).toBe('passed passed passed warning failed');
-      const [issuers, refusal] = findings(diagnosis);
-      expect(issuers?.detail).toBe(
-        'The server accepts certificates from CN=Customer Root; ours is issued by CN=Platform Issuer, below CN=Platform Root.',
-      );
-      expect(refusal).toMatchObject({ code: 'client-certificate-rejected', evidence: { alert: 'unknown_ca' } });
-      expect(diagnosis.remedies).toMatchObject([{ who: 'customer', do: expect.stringContaining('root certificate') }]);
-    });
+    it.each([only, quiet])(
+      'rejects with an alert, during or after the handshake, with a probe or without',
+      async (options) => {
+        const { port } = await startOpenssl(trial.server, { clientRoots: theirs });
+        const diagnosis = await trial.diagnose(port, options);
+        expect(diagnosis).toMatchObject({ verdict: 'access-refused', certainty: 'observed' });
+        expect(statuses(diagnosis)).toBe('passed passed passed warning failed');
+        const [issuers, refusal] = findings(diagnosis);
+        expect(issuers?.detail).toBe(
+          'The server accepts certificates from CN=Customer Root; ours is issued by CN=Platform Issuer, below CN=Platform Root.',
+        );
+        expect(refusal).toMatchObject({ code: 'client-certificate-rejected', evidence: { alert: 'unknown_ca' } });
+        expect(diagnosis.remedies).toMatchObject([
+          { who: 'customer', do: expect.stringContaining('root certificate') },
+        ]);
+      },
+    );
 
-    it('takes none of our signatures: nothing could be sent, and that is said, not that it was refused', async () => {
+    it('accepts no signature algorithm of our key: the report says that no certificate was sent, not that it was rejected', async () => {
       const args = ['-client_sigalgs', 'RSA-PSS+SHA256'];
       const demanded = await startOpenssl(trial.server, { clientRoots: ours, args });
       const refused = await trial.diagnose(demanded.port, only);
@@ -58,7 +63,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       expect(statuses(unseen)).toBe('passed passed passed failed skipped');
     });
 
-    it('without a request, what it took is known and what it would answer is not', async () => {
+    it('without a probe, the accepted certificate is known and access is not', async () => {
       const { port } = await startOpenssl(trial.server, { clientRoots: ours });
       const diagnosis = await trial.diagnose(port, quiet);
       expect(diagnosis).toMatchObject({ verdict: 'access-granted', certainty: 'inferred' });
@@ -71,7 +76,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     const diagnose = async (options: NginxOptions, more = {}) =>
       trial.diagnose((await startNginx(trial.server, options)).port, { ...only, ...more });
 
-    it('refuses in HTTP, which only a request gets to know', async () => {
+    it('rejects with an HTTP status, which only a probe shows', async () => {
       const diagnosis = await diagnose({ clientRoots: theirs });
       expect(diagnosis).toMatchObject({
         verdict: 'access-refused',
@@ -86,7 +91,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       expect(unprobed).toMatchObject({ verdict: 'access-granted', certainty: 'inferred' });
     });
 
-    it('does not ask', async () => {
+    it('does not request the certificate', async () => {
       const diagnosis = await diagnose({});
       expect(diagnosis).toMatchObject({ verdict: 'not-mutual', certainty: 'observed', request: { asked: false } });
       expect(statuses(diagnosis)).toBe('passed passed passed failed skipped');
@@ -102,7 +107,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       ['return 302 /login;', 'access-granted', 'inferred'],
       ['return 500;', 'access-granted', 'inferred'],
       ['return 503;', 'access-granted', 'inferred'],
-    ])('takes the certificate, and the API says "%s": %s, %s', async (statement, verdict, certainty) => {
+    ])('accepts the certificate, and the API responds "%s": %s, %s', async (statement, verdict, certainty) => {
       const directives = `location /health { ${statement} }`;
       const probe = { request: { probe: { path: '/health' } } };
       const diagnosis = await diagnose({ clientRoots: ours, directives }, probe);
@@ -110,7 +115,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       for (const { detail } of findings(diagnosis)) expect(detail).not.toContain('the certificate was taken');
     });
 
-    it('answers the probe of the destination as it should, or not', async () => {
+    it('responds to the probe with the expected status, or with another', async () => {
       const directives = 'location /health { return 403; }';
       const probed = (expectStatus: number) => ({
         destination: { ...only.destination, probe: { path: '/health', expectStatus } },
@@ -136,7 +141,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     }
   });
 
-  it('a Node server closes: that is inferred, and so is a reset', async () => {
+  it('a close by a Node server, or a reset, is an inferred rejection', async () => {
     const strict = { maxVersion, rejectUnauthorized: true, ca: theirs };
     for (const options of [only, quiet]) {
       const { port } = await serveHttps(trial.server, (socket) => socket.write(ok), strict);
@@ -154,7 +159,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(findings(diagnosis).at(-1)).toMatchObject({ evidence: { ended: 'reset' } });
   });
 
-  it('a server that takes the certificate and never answers has taken it all the same', async () => {
+  it('a server that accepts the certificate and never responds has accepted it', async () => {
     const strict = { maxVersion, rejectUnauthorized: true, ca: ours };
     const { port } = await serveTls(trial.server, () => {}, strict);
     const diagnosis = await trial.diagnose(port, { request: { timeoutMs: 600 } });
@@ -162,7 +167,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(codes(diagnosis)).toEqual(['client-certificate-accepted', 'response-timeout']);
   });
 
-  it('sends the harmless request it names, and without one not a byte', async () => {
+  it('a diagnosis sends exactly the reported probe, and without a probe no byte', async () => {
     const server = await serveHttps(trial.server, (socket) => socket.write(ok), { maxVersion });
     await trial.diagnose(server.port, { path: '/v1/transfer?id=1' });
     expect(server.received()).toMatch(/^GET \/ HTTP\/1\.1\r\n/);

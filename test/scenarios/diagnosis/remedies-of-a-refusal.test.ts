@@ -21,7 +21,7 @@ function told(diagnosis: { readonly remedies: readonly { readonly who: string; r
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   const only = { destination: { maxTlsVersion: maxVersion } };
 
-  it('a server that took the certificate and closes has other causes, and no root is missing', async () => {
+  it('a server that accepts the certificate and closes gets other causes, not a missing root', async () => {
     const { port } = await serveHttps(trial.server, (socket) => socket.end(), { maxVersion, ca: ours });
     const diagnosis = await trial.diagnose(port);
     expect(diagnosis).toMatchObject({ verdict: 'access-refused', certainty: 'inferred' });
@@ -30,7 +30,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(rest.join('\n')).not.toContain('Add the root');
   });
 
-  it('one that names no issuer and closes: the log, then the root', async () => {
+  it('a server that lists no issuer and closes: read its log, then install the root', async () => {
     const { port } = await serveHttps(trial.server, (socket) => socket.end(), { maxVersion });
     const [first, second] = told(await trial.diagnose(port));
     expect(first).toMatch(/^customer: Check in the log/);
@@ -62,7 +62,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       ]);
     });
 
-    it('a missing revocation list gets unknown_ca, and the server names our issuer', async () => {
+    it('a missing revocation list causes unknown_ca although the server lists our issuer', async () => {
       const other = revocationList(trial.customerRoot, []);
       const { port } = await startOpenssl(trial.server, { clientRoots: ours, revoked: other });
       const diagnosis = await trial.diagnose(port, only);
@@ -76,7 +76,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       expect(remedies.join('\n')).not.toContain('Add the root');
     });
 
-    it('a chain that is deeper than the server allows', async () => {
+    it('a chain longer than the server allows needs a higher limit', async () => {
       const issuer = trial.platformRoot.intermediate({ commonName: 'A' }).intermediate({ commonName: 'B' });
       const client = issuer.issue({ commonName: 'platform', usage: 'client' });
       const { port } = await startOpenssl(trial.server, { clientRoots: ours, args: ['-verify_depth', '1'] });
@@ -88,8 +88,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   });
 });
 
-describe('a certificate that every server takes', () => {
-  it('is not suspected', async () => {
+describe('a sound client certificate', () => {
+  it('has no fault', async () => {
     const { port } = await serveHttps(trial.server, (socket) => socket.write(ok), {
       ca: ours,
       rejectUnauthorized: true,
@@ -98,7 +98,7 @@ describe('a certificate that every server takes', () => {
   });
 });
 
-describe.skipIf(!findPeer('openssl'))('our own certificate (needs openssl)', () => {
+describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openssl)', () => {
   const openssl = (cwd: string, ...args: string[]) =>
     execFileSync(findPeer('openssl') ?? '', args, { cwd, encoding: 'utf8', stdio: 'pipe' });
 
@@ -164,14 +164,14 @@ describe.skipIf(!findPeer('openssl'))('our own certificate (needs openssl)', () 
     expect(suspects(identity, 'bad_certificate', false)).toEqual([]);
   });
 
-  it('without its intermediate is found whatever the server names', () => {
+  it('without its intermediate is detected whatever issuers the server lists', () => {
     const identity = { ...identityWith(), intermediateCertificates: '' };
     expect(suspects(identity, 'unknown_ca', false)).toMatchObject([
       { code: 'client-certificate-suspect', evidence: { reason: 'chain-incomplete', missingIssuer: 'CN=issuer' } },
     ]);
   });
 
-  it('and its dates are facts for the remedies', () => {
+  it('has its dates in the remedies', () => {
     const identity = identityWith();
     const now = Date.now();
     expect(clientFacts(identity, now)).toMatchObject({

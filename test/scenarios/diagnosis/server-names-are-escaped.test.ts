@@ -26,7 +26,7 @@ function thrownBy(check: () => void): CountersignError {
   return expect.fail('It passed.');
 }
 
-describe('what a call says of', () => {
+describe('an error of a call escapes', () => {
   const said = ({ message, evidence }: CountersignError) => [message, JSON.stringify(evidence)].join(' ');
 
   it('a subject', () => {
@@ -41,7 +41,7 @@ describe('what a call says of', () => {
     }
   });
 
-  it('names for which it is', () => {
+  it('the names that a certificate is for', () => {
     const names = [Buffer.from('x\u009by'), ...Array.from({ length: 30 }, () => Buffer.alloc(4800, 1))];
     const error = thrownBy(() => checkName(new X509Certificate(of({ names })), 'localhost'));
     expect(error.code).toBe('server-certificate-name-mismatch');
@@ -51,7 +51,7 @@ describe('what a call says of', () => {
   });
 });
 
-it('a diagnosis says no more', async () => {
+it('a diagnosis escapes the same names', async () => {
   const names = Array.from({ length: 19 }, () => Buffer.alloc(4800, 1));
   const leaf = of({ subject: evil, issuer: evil, names, notAfter: '250201000000Z' });
   const privateKey = own.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();

@@ -9,7 +9,7 @@ const trial = useDiagnosing();
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   const strict = { maxVersion, rejectUnauthorized: true, ca: trial.platformRoot.certificate };
 
-  it('an answer', async () => {
+  it('a response before the request is reported', async () => {
     const early = 'HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n';
     const { port } = await serveTls(trial.server, (socket) => socket.write(early), strict);
     const diagnosis = await trial.diagnose(port);
@@ -17,7 +17,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(codes(diagnosis)).toEqual(['probe-unexpected-status']);
   });
 
-  it('bytes that are not a response', async () => {
+  it('bytes before the request that are not a response are reported', async () => {
     const { port } = await serveTls(trial.server, (socket) => socket.write('nonsense\r\n\r\n'), strict);
     const diagnosis = await trial.diagnose(port);
     expect(diagnosis).toMatchObject({ verdict: 'access-granted', certainty: 'inferred' });

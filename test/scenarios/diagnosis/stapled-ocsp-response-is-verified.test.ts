@@ -57,7 +57,7 @@ function responderOf(authority: Authority, usage: string) {
   return { certificate: read('responder.pem'), privateKey: read('responder.key') };
 }
 
-describe.skipIf(!findPeer('openssl'))('a staple (needs openssl)', () => {
+describe.skipIf(!findPeer('openssl'))('a stapled OCSP response (needs openssl)', () => {
   const root = trial.customerRoot;
   const leaf = new X509Certificate(trial.server.certificate);
   const issuer = new X509Certificate(root.certificate);
@@ -66,29 +66,29 @@ describe.skipIf(!findPeer('openssl'))('a staple (needs openssl)', () => {
   const verdict = (options: StapleOptions, at = Date.now()) =>
     verifyStaple(staple(root, trial.server, { args: ['-ndays 7'], ...options }).der, leaf, issuer, at);
 
-  it.each(['good', 'revoked', 'unknown'] as const)('of the issuer says that the certificate is %s', (state) => {
+  it.each(['good', 'revoked', 'unknown'] as const)('of the issuer with status %s is reported', (state) => {
     expect(verdict({ state })).toMatchObject({ status: state, thisUpdate: expect.any(String) });
   });
 
-  it.each(['-rmd sha384', '-resp_key_id', '-resp_no_certs'])('may be made with %s', (arg) => {
+  it.each(['-rmd sha384', '-resp_key_id', '-resp_no_certs'])('may be signed with %s', (arg) => {
     expect(verdict({ args: ['-ndays 7', arg] }).status).toBe('good');
   });
 
-  it('of a broken hash counts for nothing', () => {
+  it('signed with a broken hash is ignored', () => {
     expect(verdict({ args: ['-ndays 7', '-rmd sha1'] })).toMatchObject({
       status: 'invalid',
       says: expect.stringContaining('signed'),
     });
   });
 
-  it('goes stale, and is not valid before its time', () => {
+  it('is ignored before thisUpdate and after nextUpdate', () => {
     expect(verdict({}, now + 8 * day).status).toBe('stale');
     expect(verdict({}, now - day)).toMatchObject({ status: 'invalid', says: 'is not valid yet' });
     // Revoked stays revoked.
     expect(verdict({ state: 'revoked' }, now + 8 * day).status).toBe('revoked');
   });
 
-  it('about another certificate, or of another authority, counts for nothing', () => {
+  it('for another certificate, or of another authority, is ignored', () => {
     const other = trial.serverWith({});
     expect(verifyStaple(staple(root, other).der, leaf, issuer, now)).toMatchObject({
       says: 'is about another certificate',
@@ -97,7 +97,7 @@ describe.skipIf(!findPeer('openssl'))('a staple (needs openssl)', () => {
     expect(verdict({ signer: stranger }).status).toBe('invalid');
   });
 
-  it('of a responder counts only where the issuer named it for that', () => {
+  it('of a delegated responder is used only if the issuer authorized it', () => {
     const plain = root.issue({ commonName: 'responder', usage: 'both' });
     expect(verdict({ signer: plain }).status).toBe('invalid');
     expect(verdict({ signer: responderOf(root, 'OCSPSigning') }).status).toBe('good');
@@ -105,7 +105,7 @@ describe.skipIf(!findPeer('openssl'))('a staple (needs openssl)', () => {
     expect(verdict({ signer: responderOf(stranger, 'OCSPSigning') }).status).toBe('invalid');
   });
 
-  it.each(['TLSv1.2', 'TLSv1.3'])('is seen in the handshake, over %s', async (maxTlsVersion) => {
+  it.each(['TLSv1.2', 'TLSv1.3'])('is read from the handshake over %s', async (maxTlsVersion) => {
     const options = { destination: { maxTlsVersion } };
     const clientRoots = trial.platformRoot.certificate;
     const served = async (state: 'good' | 'revoked') => {
@@ -125,7 +125,7 @@ describe.skipIf(!findPeer('openssl'))('a staple (needs openssl)', () => {
     ['unknown', { state: 'unknown' }, 0],
     ['stale', {}, 8],
     ['invalid', { signer: createAuthority({ commonName: 'Customer Root' }) }, 0],
-  ] as const)('that is %s is warned of, and nothing worse', async (status, options, days) => {
+  ] as const)('that is %s is a warning and no failure', async (status, options, days) => {
     const { file } = staple(root, trial.server, { args: ['-ndays 7'], ...options });
     const clientRoots = trial.platformRoot.certificate;
     const { port } = await startOpenssl(trial.server, { clientRoots, args: ['-status_file', file] });
@@ -139,7 +139,7 @@ describe.skipIf(!findPeer('openssl'))('a staple (needs openssl)', () => {
     expect(diagnosis.remedies).toMatchObject([{ who: 'customer' }]);
   });
 
-  it('that was tampered with is never good, and never breaks anything', () => {
+  it('with a changed byte is never good, and never breaks the diagnosis', () => {
     const { der } = staple(root, trial.server, { args: ['-ndays 7'] });
     const honest = verifyStaple(der, leaf, issuer, now);
     expect(honest.status).toBe('good');

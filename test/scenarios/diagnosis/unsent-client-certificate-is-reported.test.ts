@@ -19,33 +19,36 @@ const root = createAuthority({ commonName: 'RSA Root', keyAlgorithm: 'RSA_2048' 
 const client = root.issue({ commonName: 'platform', usage: 'client' });
 
 describe.skipIf(missingFor(javaSocket))('Java (needs java)', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('lists EC alone, over %s', async (protocol) => {
-    const folder = resources.folder();
-    const port = await freePort();
-    const { certificate: chain, privateKey } = trial.server;
-    const files = filesOf(folder, { port, protocol, chain, privateKey, clientRoots: root.certificate });
-    const file = folder.write('listeners', [port, protocol, files.chain, files.key, files.roots, '-'].join(' '));
-    const source = join(import.meta.dirname, '../../servers/programs/Server.java');
-    const property = '-Djdk.tls.server.SignatureSchemes=ecdsa_secp256r1_sha256';
-    await accepting(resources.start(programOf('java'), [property, source, 'socket', file], { cwd: folder.path }), [
-      port,
-    ]);
-    const diagnosis = await trial.diagnose(port, { client });
-    const isSent = protocol === 'TLSv1.2';
-    expect(diagnosis.client?.signatureAccepted).toBe(isSent);
-    expect(diagnosis.steps[3]?.status).toBe(isSent ? 'warning' : 'failed');
-    expect(findings(diagnosis)[0]).toMatchObject(
-      isSent
-        ? { code: 'client-chain-signature-not-accepted' }
-        : { code: 'client-signature-not-accepted', evidence: { signature: 'rsa_pkcs1_sha256' } },
-    );
-    expect(diagnosis.remedies[0]?.do).toContain('signed');
-    if (isSent) expect(diagnosis.remedies.map((remedy) => remedy.do).join(' ')).toContain('trust');
-  });
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'accepts only EC keys, over %s: the RSA certificate is not sent',
+    async (protocol) => {
+      const folder = resources.folder();
+      const port = await freePort();
+      const { certificate: chain, privateKey } = trial.server;
+      const files = filesOf(folder, { port, protocol, chain, privateKey, clientRoots: root.certificate });
+      const file = folder.write('listeners', [port, protocol, files.chain, files.key, files.roots, '-'].join(' '));
+      const source = join(import.meta.dirname, '../../servers/programs/Server.java');
+      const property = '-Djdk.tls.server.SignatureSchemes=ecdsa_secp256r1_sha256';
+      await accepting(resources.start(programOf('java'), [property, source, 'socket', file], { cwd: folder.path }), [
+        port,
+      ]);
+      const diagnosis = await trial.diagnose(port, { client });
+      const isSent = protocol === 'TLSv1.2';
+      expect(diagnosis.client?.signatureAccepted).toBe(isSent);
+      expect(diagnosis.steps[3]?.status).toBe(isSent ? 'warning' : 'failed');
+      expect(findings(diagnosis)[0]).toMatchObject(
+        isSent
+          ? { code: 'client-chain-signature-not-accepted' }
+          : { code: 'client-signature-not-accepted', evidence: { signature: 'rsa_pkcs1_sha256' } },
+      );
+      expect(diagnosis.remedies[0]?.do).toContain('signed');
+      if (isSent) expect(diagnosis.remedies.map((remedy) => remedy.do).join(' ')).toContain('trust');
+    },
+  );
 });
 
 describe.skipIf(!findPeer('openssl'))('openssl (needs openssl)', () => {
-  it('sends no list for certificates, and is sent ours', async () => {
+  it('sends no signature_algorithms_cert: the certificate is sent', async () => {
     const args = ['-tls1_3', '-client_sigalgs', 'ecdsa_secp256r1_sha256'];
     const { port } = await startOpenssl(trial.server, { clientRoots: root.certificate, args });
     const diagnosis = await trial.diagnose(port, { client });

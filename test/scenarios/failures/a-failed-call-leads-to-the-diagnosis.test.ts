@@ -49,14 +49,14 @@ it('at step 5, a server that does not trust our root', async () => {
   expectDiagnosis(await trial.fails('client-certificate-rejected', server.port, { path }), server.port);
 });
 
-it('behind the steps, a response that ends early', async () => {
+it('after the five steps, a response that ends early', async () => {
   const server = await serveHttps(trial.server, (socket) =>
     socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx'),
   );
   expectDiagnosis(await trial.fails('response-incomplete', server.port, { path }), server.port);
 });
 
-it('a failure before the handshake has none: a diagnosis would end the same way', async () => {
+it('a failure before the handshake names no diagnosis, which would end the same way', async () => {
   const port = await freePort();
   for (const [code, options] of [
     ['invalid-request', { request: { method: 'get' } }],

@@ -94,7 +94,7 @@ describe.each(cases)('%s', (_what, chain, reason, subject, remedy) => {
   });
 });
 
-it('a leaf that may not sign a handshake is refused at step 3, over TLS 1.2', async () => {
+it('a leaf without digitalSignature is rejected at step 3 over TLS 1.2', async () => {
   const { server, shown, other } = twoLeaves(
     { extensions: [extensions.keyUsage('80')] },
     { extensions: [extensions.keyUsage('20')] },
@@ -129,7 +129,7 @@ it('a key and a signature that are too weak have different reasons', async () =>
   }
 });
 
-it('a certificate that demands a staple and has none is warned of, and calls go on', async () => {
+it('a must-staple certificate without a stapled response gets a warning, and calls succeed', async () => {
   const shown = faultyServer({ leaf: { extensions: [extensions.mustStaple()] } });
   const ca = diagnosing.platformRoot.certificate;
   const { port } = await serveHttps(shown, (socket) => socket.end(ok), { rejectUnauthorized: true, ca });
@@ -139,7 +139,7 @@ it('a certificate that demands a staple and has none is warned of, and calls go 
   expect(diagnosis.remedies[0]).toMatchObject({ who: 'customer', do: expect.stringMatching(/^Enable OCSP stapling/) });
 });
 
-it('a certificate with a common name alone needs alternative names, and no other serverName', async () => {
+it('a certificate with only a common name needs alternative names, not another serverName', async () => {
   const shown = trial.serverWith({ commonName: 'localhost', names: [] });
   const { port } = await serveHttps(shown, (socket) => socket.end(ok));
   const destination = { serverRoots: trial.customerRoot.certificate };

@@ -27,7 +27,7 @@ describe.each([
   ['is not served', '', undefined],
   ['is served', renewed.certificate, renewedPrint],
 ])('an expired root in serverRoots, whose renewal %s', (_what, intermediates, renewedRoot) => {
-  it('is the platform’s to replace', async () => {
+  it('is a fault that the platform must mend', async () => {
     const { port } = await served(intermediates);
     const destination = { serverRoots: old.certificate };
     const problem = await trial.fails('server-certificate-expired', port, { destination });
@@ -49,7 +49,7 @@ describe.each([
   });
 });
 
-describe('a chain below a root that is valid', () => {
+describe('a chain below a valid root', () => {
   it('works with the renewed root, beside the expired one too', async () => {
     const { port } = await served('');
     for (const serverRoots of [renewed.certificate, old.certificate + renewed.certificate]) {
@@ -69,7 +69,7 @@ describe('a chain below a root that is valid', () => {
     expect((await diagnosing.diagnose(port, { destination })).verdict).toBe('access-granted');
   });
 
-  it('is not trusted by the name and the key of another root', async () => {
+  it('is not trusted because another root has the same name and key', async () => {
     const other = createAuthority({ commonName: 'Corp root' });
     const { port } = await served(renewed.certificate);
     const destination = { serverRoots: other.certificate };
@@ -81,7 +81,7 @@ describe('a chain below a root that is valid', () => {
   });
 });
 
-it('an expired certificate that the server sends stays the customer’s to replace', async () => {
+it('an expired certificate that the server sends is a fault of the customer', async () => {
   const own = openAuthority(trial.customerRoot.certificate, trial.customerRoot.privateKey)
     .intermediate({ commonName: 'Issuer', ...past })
     .issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
@@ -93,7 +93,7 @@ it('an expired certificate that the server sends stays the customer’s to repla
   expect(diagnosis.remedies[0]?.who).toBe('customer');
 });
 
-it('a stray certificate does not turn an unknown root into a missing intermediate', async () => {
+it('an unrelated served certificate does not turn an unknown root into a missing intermediate', async () => {
   const stranger = createAuthority({ commonName: 'Stranger root' });
   const stray = createAuthority({ commonName: 'Another root' });
   const own = stranger

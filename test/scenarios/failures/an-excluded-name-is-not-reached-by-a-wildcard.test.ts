@@ -15,7 +15,7 @@ const trial = useTrial();
 const diagnosing = useDiagnosing();
 const wildcard = { names: [Buffer.from('*.example.localhost')] };
 
-describe('a wildcard below an authority that excludes', () => {
+describe('a wildcard below an authority whose name constraints exclude', () => {
   const host = 'test.example.localhost';
 
   it.each<readonly [string, FaultyChain, boolean]>([
@@ -47,7 +47,7 @@ describe('a wildcard below an authority that excludes', () => {
   });
 });
 
-describe('a wildcard whose chain is served', () => {
+describe('a wildcard with its chain served in any form', () => {
   const host = 'test.example.localhost';
   const stray = faultyServer({}).certificate;
 
@@ -66,7 +66,7 @@ describe('a wildcard whose chain is served', () => {
   });
 });
 
-describe('the path of a wildcard', () => {
+describe('the chain of a wildcard certificate', () => {
   const shown = faultyServer({
     leaf: wildcard,
     issuer: { extensions: [extensions.excludes('test.example.localhost')] },
@@ -90,7 +90,7 @@ describe('the path of a wildcard', () => {
     expect(reasonOf([leaf], 'else.example.localhost')).toBe('chain-unclear');
   });
 
-  it('must consist of authorities', () => {
+  it('must consist of CA certificates', () => {
     const key = ecKey();
     const root = ecKey();
     const top = hostile({ subject: 'R', issuer: 'R', key: root.publicKey, signer: root.privateKey, isAuthority: true });
@@ -107,7 +107,7 @@ describe('the path of a wildcard', () => {
   });
 });
 
-describe('a subtree', () => {
+describe('an excluded subtree', () => {
   it.each([
     ['example.com', 'example.com', true],
     ['a.example.com', 'example.com', true],
@@ -121,7 +121,7 @@ describe('a subtree', () => {
     expect(isInSubtree(name, subtree)).toBe(isInside);
   });
 
-  it('is read from the extension; one that cannot be read excludes every name', () => {
+  it('is read from the extension; an unreadable one excludes every name', () => {
     const of = (...names: readonly string[]) =>
       excludedDnsNames(
         new X509Certificate(faultyServer({ root: { extensions: [extensions.excludes(...names)] } }).root),

@@ -8,13 +8,13 @@ import { useTrial } from '../../support/trial.ts';
 const trial = useTrial();
 const inAYear = String(Math.floor(Date.now() / 1000) + 400 * 86_400);
 
-describe.skipIf(!findPeer('openssl'))('openssl refuses the certificate (needs openssl)', () => {
+describe.skipIf(!findPeer('openssl'))('openssl s_server rejects the certificate (needs openssl)', () => {
   const ours = trial.platformRoot.certificate;
 
   it.each([
     ['-tls1_2', 'TLSv1.2'],
     ['-tls1_3', 'TLSv1.3'],
-  ])('and the same identity passes where it is trusted (%s)', async (version, protocol) => {
+  ])('but accepts the same identity if it trusts its root (%s)', async (version, protocol) => {
     const server = await startOpenssl(trial.server, { clientRoots: ours, args: [version] });
     const reply = await trial.call(server.port);
     expect(reply.body).toMatchObject({ status: 200, handshake: { protocol, connection: 'new' } });
@@ -37,7 +37,7 @@ describe.skipIf(!findPeer('openssl'))('openssl refuses the certificate (needs op
       expect(server.program.output()).not.toContain('GET /');
     });
 
-    it('on its revocation list', async () => {
+    it('because it is on the revocation list', async () => {
       const server = await startOpenssl(trial.server, {
         clientRoots: ours,
         revoked: revocationList(trial.platformIssuer, [trial.client]),
@@ -49,14 +49,14 @@ describe.skipIf(!findPeer('openssl'))('openssl refuses the certificate (needs op
     });
   });
 
-  it('because it takes no key of that kind: in TLS 1.3 it says what is missing', async () => {
+  it('because it accepts no key of that kind: in TLS 1.3 with certificate_required', async () => {
     const args = ['-tls1_3', '-client_sigalgs', 'RSA-PSS+SHA256'];
     const server = await startOpenssl(trial.server, { clientRoots: ours, args });
     const problem = await trial.fails('client-certificate-rejected', server.port);
     expect(problem.evidence).toEqual({ alert: 'certificate_required', certainty: 'observed' });
   });
 
-  it('because it takes no key of that kind: in TLS 1.2 it has no word for it', async () => {
+  it('because it accepts no key of that kind: in TLS 1.2 with a general alert', async () => {
     const args = ['-tls1_2', '-client_sigalgs', 'RSA+SHA256'];
     const server = await startOpenssl(trial.server, { clientRoots: ours, args });
     const problem = await trial.fails('client-certificate-rejected', server.port);
@@ -64,7 +64,7 @@ describe.skipIf(!findPeer('openssl'))('openssl refuses the certificate (needs op
   });
 });
 
-describe('an alert behind the client certificate, in TLS 1.2', () => {
+describe('an alert after the client certificate, in TLS 1.2', () => {
   // Before the server's ChangeCipherSpec an alert is in the clear, so that any can be put on the wire.
   const alertOf = (number: number) => Buffer.from([21, 3, 3, 0, 2, 2, number]);
   const answering = async (number: number, requestCert: boolean) => {
@@ -91,14 +91,17 @@ describe('an alert behind the client certificate, in TLS 1.2', () => {
     expect(problem.evidence).toEqual({ alert, certainty });
   });
 
-  it('an alert with an unknown number: OpenSSL reports only the close after it', async () => {
+  it('an alert with an unknown number is reported as the close after it', async () => {
     const server = await answering(123, true);
     const problem = await trial.fails('client-certificate-rejected', server.port);
     expect(problem.evidence).toEqual({ certainty: 'inferred' });
   });
 
-  it.each([40, 51, 80])('an alert before a certificate request does not blame the certificate: %s', async (number) => {
-    const server = await answering(number, false);
-    await trial.fails('tls-negotiation-failed', server.port);
-  });
+  it.each([40, 51, 80])(
+    'an alert before a certificate request is not a rejection of the certificate: %s',
+    async (number) => {
+      const server = await answering(number, false);
+      await trial.fails('tls-negotiation-failed', server.port);
+    },
+  );
 });

@@ -20,15 +20,15 @@ const trial = useTrial({
   },
 });
 
-describe('the name', () => {
-  it('that cannot exist is not resolved', async () => {
+describe('a name', () => {
+  it('that cannot exist is not sent to the resolver', async () => {
     // RFC 6761, section 6.4: no resolver has an answer for it; one without a network says EAI_AGAIN.
     const problem = await trial.fails('name-resolution-failed', 443, { host: 'nothing.invalid' });
     expect(problem.detail).toContain('nothing.invalid');
     expect(problem.evidence).toMatchObject({ host: 'nothing.invalid' });
   });
 
-  it('that the resolver does not answer in time', async () => {
+  it('that the resolver does not answer in time fails with name-resolution-failed', async () => {
     const release = occupyThreadPool();
     try {
       const problem = await trial.fails('name-resolution-failed', 443, {
@@ -42,30 +42,30 @@ describe('the name', () => {
   });
 });
 
-describe('the connection', () => {
-  it('is refused where no server listens', async () => {
+describe('a connection', () => {
+  it('is refused if no server listens', async () => {
     const problem = await trial.fails('connection-refused', await closedPort());
     expect(problem.evidence).toEqual({ reason: 'ECONNREFUSED' });
   });
 
-  it.skipIf(!hasIpv6)('is refused on an IPv6 address where no server listens (needs IPv6 on loopback)', async () => {
+  it.skipIf(!hasIpv6)('is refused if no server listens on the IPv6 address (needs IPv6 on loopback)', async () => {
     await trial.fails('connection-refused', await closedPort(), { host: '::1' });
   });
 
-  it('fails where no route leads', async () => {
+  it('fails if there is no route to the address', async () => {
     // The broadcast address of the loopback network: Linux connects no TCP to it.
     const problem = await trial.fails('connection-failed', 443, { host: '127.255.255.255' });
     expect(problem.evidence.reason).toMatch(/^E(NETUNREACH|ACCES|HOSTUNREACH|ADDRNOTAVAIL)$/);
   });
 
-  it('is refused, whatever else is wrong with another address of the name', async () => {
+  it('is reported as refused, whatever is wrong with another address of the name', async () => {
     const port = await closedPort();
     await trial.fails('connection-refused', port, { host: 'two.example' });
     names['two.example']?.reverse();
     await trial.fails('connection-refused', port, { host: 'two.example' });
   });
 
-  it('times out where the queue of the server is full', async () => {
+  it('times out if the accept queue of the server is full', async () => {
     const queue = await fullQueue();
     const call = { host: '127.0.0.1', request: { timeoutMs: 300 } };
     const problem = await trial.fails('connection-timeout', queue.port, call);
@@ -75,7 +75,7 @@ describe('the connection', () => {
   });
 
   it.skipIf(!hasIpv6)(
-    'is made to the address that answers when another of the name does not (needs IPv6 on loopback)',
+    'opens to the address that answers if another address of the name does not (needs IPv6 on loopback)',
     async () => {
       // localhost is 127.0.0.1 and ::1; the handshake that follows shows that a server was reached.
       const server = await serveTcp((socket) => socket.end('no TLS here, but a server'), '::1');

@@ -193,7 +193,7 @@ const elsewhere: ReadonlySet<string> = new Set([
   'too-busy',
 ]);
 
-describe('nothing secret gets out', () => {
+describe('log lines and problems contain no secret', () => {
   it.each(cases)('%s: %s', async (code, _what, fail) => {
     const reply = await fail();
     expect(reply.body.code).toBe(code);
@@ -205,7 +205,7 @@ describe('nothing secret gets out', () => {
     if (code !== 'invalid-request') expect(line?.detail).toBe(reply.body.detail);
   });
 
-  it('of a success: new, reused and resumed', async () => {
+  it('the log line of a success contains no secret on new, reused and resumed connections', async () => {
     const server = await serveHttps(trial.server, (socket) => socket.write(ok));
     for (const reply of [await trial.call(server.port, secret), await trial.again(request)]) {
       expect(reply.body).toMatchObject({ status: 200, body: canary });
@@ -230,7 +230,7 @@ describe('nothing secret gets out', () => {
     ]);
   });
 
-  it('of a refresh that fails', async () => {
+  it('the log line of a failed refresh contains no secret', async () => {
     trial.shelf.put('kept', 'v1', documentOf(trial.client, []));
     const reply = await trial.stage.invoke({ ...request, url }, 'kept');
     trial.shelf.beforeRead = () => {
@@ -242,7 +242,7 @@ describe('nothing secret gets out', () => {
     expectSilence(reply);
   });
 
-  it('and every code that a call can end in was among them', () => {
+  it('every error code of a call is tested above', () => {
     const missing = Object.keys(errorTable).filter((code) => !seen.has(code) && !elsewhere.has(code));
     // A full accept queue, in the test of step one; nothing is sent before it.
     expect(missing).toEqual(['connection-timeout']);

@@ -19,24 +19,24 @@ describe.skipIf(!findPeer('nginx') || !findPeer('openssl'))('nginx (needs nginx 
       return reply.body;
     };
 
-    it('lets a certificate of a trusted authority in', async () => {
+    it('accepts a certificate of a trusted authority', async () => {
       const answer = await call({ clientRoots: ours });
       expect(answer).toMatchObject({ status: 200, body: 'granted\n' });
       expect(answer).not.toHaveProperty('advice');
     });
 
-    it('says that it does not trust the certificate', async () => {
+    it('responds that it does not trust the certificate', async () => {
       const answer = await call({ clientRoots: trial.customerRoot.certificate });
       expect(answer).toMatchObject({ status: 400 });
       expect(answer.advice).toMatch(/refused the client certificate \(step 5\): the customer must trust the root/);
     });
 
-    it('says that the chain is too long for it', async () => {
+    it('responds that the chain is too long', async () => {
       const answer = await call({ clientRoots: ours, directives: 'ssl_verify_depth 0;' });
       expect(answer.advice).toMatch(/step 5/);
     });
 
-    it('says that the certificate is revoked', async () => {
+    it('responds that the certificate is revoked', async () => {
       const revoked = [
         revocationList(trial.platformIssuer, [trial.client]),
         revocationList(trial.platformRoot, []),
@@ -46,7 +46,7 @@ describe.skipIf(!findPeer('nginx') || !findPeer('openssl'))('nginx (needs nginx 
       expect(answer.advice).toMatch(/step 5/);
     });
 
-    it('says that it got none, when it takes no key of that kind', async () => {
+    it('responds that it got no certificate, if it accepts no key of that kind', async () => {
       const answer = await call({
         clientRoots: ours,
         directives: 'ssl_conf_command ClientSignatureAlgorithms RSA-PSS+SHA256:RSA+SHA256;',

@@ -8,7 +8,7 @@ import { useTrial } from '../../support/trial.ts';
 
 const trial = useTrial();
 
-describe('a server that does not speak TLS', () => {
+describe('a server that does not speak TLS is reported at step 2', () => {
   it('a real HTTP server', async () => {
     const server = createServer((_request, response) => response.end('plain'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -45,7 +45,7 @@ describe('a server that does not speak TLS', () => {
   });
 });
 
-describe('bytes that look like TLS and are not', () => {
+describe('bytes that only look like TLS', () => {
   const record = (type: number, content: Buffer, length = content.length) =>
     Buffer.concat([Buffer.from([type, 3, 3, length >> 8, length & 255]), content]);
 
@@ -64,34 +64,37 @@ describe('bytes that look like TLS and are not', () => {
     await trial.fails('tls-negotiation-failed', server.port);
   });
 
-  it('are its own ClientHello, echoed', async () => {
+  it('end the negotiation if they are the echoed ClientHello', async () => {
     const server = await serveTcp((socket) => socket.pipe(socket));
     await trial.fails('tls-negotiation-failed', server.port);
   });
 });
 
-describe('a server that goes away', () => {
+describe('a server that disconnects', () => {
   it.each([
     ['without a byte', ''],
     // OpenSSL judges by the five bytes of a record's head: fewer tell nothing.
     ['after one byte, as PostgreSQL says no to TLS', 'N'],
     ['after four bytes', '\x16\x03\x03\x01'],
-  ])('in the handshake, %s, by a close', async (_when, bytes) => {
+  ])('closes during the handshake, %s', async (_when, bytes) => {
     const server = await serveTcp((socket) => socket.once('data', () => socket.end(bytes, 'latin1')));
     const problem = await trial.fails('tls-negotiation-failed', server.port);
     expect(problem.detail).toContain('closed the connection during the handshake');
   });
 
-  it('in the handshake, by a reset', async () => {
+  it('resets during the handshake', async () => {
     const server = await serveTcp((socket) => socket.once('data', () => socket.resetAndDestroy()));
     await trial.fails('tls-negotiation-failed', server.port);
   });
 
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('in the middle of its %s flight, by a close or a reset', async (version) => {
-    const api = await serveHttps(trial.server, () => {}, { maxVersion: version });
-    const cut = await serveBetween(api.port, (bytes, { passed }) => bytes.subarray(0, 200 - passed), 'close');
-    await trial.fails('tls-negotiation-failed', cut.port);
-    const reset = await serveBetween(api.port, (bytes, { passed }) => bytes.subarray(0, 200 - passed), 'reset');
-    await trial.fails('tls-negotiation-failed', reset.port);
-  });
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'closes or resets in the middle of its %s handshake messages',
+    async (version) => {
+      const api = await serveHttps(trial.server, () => {}, { maxVersion: version });
+      const cut = await serveBetween(api.port, (bytes, { passed }) => bytes.subarray(0, 200 - passed), 'close');
+      await trial.fails('tls-negotiation-failed', cut.port);
+      const reset = await serveBetween(api.port, (bytes, { passed }) => bytes.subarray(0, 200 - passed), 'reset');
+      await trial.fails('tls-negotiation-failed', reset.port);
+    },
+  );
 });

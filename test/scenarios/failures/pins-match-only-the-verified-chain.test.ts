@@ -18,7 +18,7 @@ function serve(shown: IssuedCertificate) {
   return serveHttps(shown, (socket) => socket.write(ok));
 }
 
-describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the pin', (version) => {
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, a pin', (version) => {
   const destination = (...serverPins: string[]) => ({ minTlsVersion: version, maxTlsVersion: version, serverPins });
   const issuer = trial.customerRoot.intermediate({ commonName: 'Customer Issuer' });
   const shown = issuer.issue({ commonName: 'api', names: serverNames });
@@ -27,7 +27,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the pin', (version) => 
     ['the leaf', shown.certificate],
     ['the intermediate', issuer.certificate],
     ['the root, which is not served', trial.customerRoot.certificate],
-  ])('of %s is met', async (_which, pem) => {
+  ])('of %s matches', async (_which, pem) => {
     const server = await serve(shown);
     const reply = await trial.call(server.port, { destination: destination(unmatched, pin(pem)) });
     expect(reply.body).toMatchObject({ status: 200, body: 'ok' });
@@ -46,14 +46,14 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the pin', (version) => 
   it.each([
     ['behind the chain', (slipped: string) => shown.intermediates + slipped],
     ['in front of it', (slipped: string) => slipped + shown.intermediates],
-  ])('of a certificate slipped in %s is not met', async (_where, intermediates) => {
+  ])('of an unrelated certificate sent %s does not match', async (_where, intermediates) => {
     const slipped = stranger.certificate;
     const server = await serve({ ...shown, intermediates: intermediates(slipped) });
     await trial.fails('server-certificate-pin-mismatch', server.port, { destination: destination(pin(slipped)) });
     expect(server.received()).toBe('');
   });
 
-  it('of a certificate slipped in under the name of the real issuer is not met', async () => {
+  it('of an unrelated certificate with the name of the real issuer does not match', async () => {
     // The pinned key, certified by another key under the issuer's name: Node matches issuers by name.
     const impostor = createAuthority({ commonName: 'Customer Issuer' });
     const server = await serve({ ...shown, intermediates: impostor.certificate + shown.intermediates });
@@ -63,7 +63,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the pin', (version) => 
     expect(server.received()).toBe('');
   });
 
-  it('holds on a resumed session', async () => {
+  it('is checked on a resumed session', async () => {
     const server = await serveHttps(shown, (socket) => {
       socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok');
     });
@@ -74,7 +74,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the pin', (version) => 
     await trial.fails('server-certificate-pin-mismatch', server.port, { destination: destination(unmatched) });
   });
 
-  it('is met through a cross-signed certificate that expired, which OpenSSL does not need', async () => {
+  it('matches although the server also sends an expired cross-signed certificate', async () => {
     const old = createAuthority({ commonName: 'Old Root' });
     const { privateKey } = trial.customerRoot;
     const day = 86_400_000;
@@ -91,7 +91,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the pin', (version) => 
 });
 
 describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl)', () => {
-  it('the pin of a slipped-in certificate is not met', async () => {
+  it('the pin of an unrelated certificate does not match', async () => {
     const shown = { ...trial.server, intermediates: stranger.certificate };
     const server = await startOpenssl(shown);
     const serverPins = [pin(stranger.certificate)];

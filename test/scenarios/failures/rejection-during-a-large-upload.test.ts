@@ -11,8 +11,8 @@ const trial = useTrial();
 const sizes = [100, 8_000, 9_000, 70_000, 300_000, 1_000_000, 4_000_000];
 const upload = (size: number) => ({ request: { method: 'POST', body: 'x'.repeat(size) } });
 
-describe.skipIf(!findPeer('openssl'))('openssl refuses (needs openssl)', () => {
-  it.each(['-tls1_2', '-tls1_3'])('whatever the size of the request (%s)', async (version) => {
+describe.skipIf(!findPeer('openssl'))('an alert of openssl is reported (needs openssl)', () => {
+  it.each(['-tls1_2', '-tls1_3'])('for a request of any size (%s)', async (version) => {
     const server = await startOpenssl(trial.server, {
       clientRoots: trial.customerRoot.certificate,
       page: false,
@@ -24,7 +24,7 @@ describe.skipIf(!findPeer('openssl'))('openssl refuses (needs openssl)', () => {
     }
   });
 
-  it('and resets at once, with its alert in front of the reset', async () => {
+  it('although a reset follows the alert at once', async () => {
     const args = ['-tls1_3', '-num_tickets', '0'];
     const server = await startOpenssl(trial.server, { clientRoots: trial.customerRoot.certificate, args });
     const between = await serveBetween(server.port, (bytes) => bytes, 'close');
@@ -36,8 +36,8 @@ describe.skipIf(!findPeer('openssl'))('openssl refuses (needs openssl)', () => {
   });
 });
 
-describe.skipIf(!findPeer('nginx'))('nginx refuses in HTTP (needs nginx)', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'])('and its page arrives, whatever the size of the request (%s)', async (version) => {
+describe.skipIf(!findPeer('nginx'))('the rejection page of nginx is returned (needs nginx)', () => {
+  it.each(['TLSv1.2', 'TLSv1.3'])('for a request of any size (%s)', async (version) => {
     const server = await startNginx(trial.server, {
       clientRoots: trial.customerRoot.certificate,
       directives: 'client_max_body_size 8m;',

@@ -14,7 +14,7 @@ async function inferred(server: Served, request = {}, more = {}) {
 }
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
-  it('a Node server that does not trust the certificate just closes', async () => {
+  it('a Node server that does not trust the certificate closes without an alert', async () => {
     const strict = { maxVersion, rejectUnauthorized: true, ca: trial.customerRoot.certificate };
     const server = await serveHttps(trial.server, (socket) => socket.write(ok), strict);
     const problem = await inferred(server);
@@ -29,25 +29,25 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(reply.body).toMatchObject({ status: 200, handshake: { protocol: maxVersion } });
   });
 
-  it.each(['close', 'reset'] as const)('the server ends it by a %s as soon as it has the certificate', async (how) => {
+  it.each(['close', 'reset'] as const)('a %s right after the client certificate is a rejection', async (how) => {
     const api = await serveHttps(trial.server, () => {}, { maxVersion });
     const pass = (bytes: Buffer, { clientTurns }: { clientTurns: number }) =>
       clientTurns < 2 ? bytes : bytes.subarray(0, 0);
     await inferred(await serveBetween(api.port, pass, how));
   });
 
-  it('the server closes behind the complete handshake, having read the request', async () => {
+  it('a close after the complete handshake and the request is a rejection', async () => {
     const server = await serveHttps(trial.server, (socket) => socket.end(), { maxVersion });
     const problem = await inferred(server, {}, { handshake: 'complete' });
     expect(problem.hint).toMatch(/ALPN protocol .* rule for client addresses/);
   });
 
-  it.each([200_000, 4_000_000])('the server closes while %d bytes are on their way', async (size) => {
+  it.each([200_000, 4_000_000])('a close while %d bytes are being sent is a rejection', async (size) => {
     const server = await serveTls(trial.server, (socket) => socket.destroy(), { maxVersion });
     await inferred(server, { method: 'POST', body: 'x'.repeat(size) });
   });
 
-  it('a server that never asked cannot have rejected anything', async () => {
+  it('a close by a server that did not request the certificate is not a rejection', async () => {
     const server = await serveHttps(trial.server, (socket) => socket.end(), { maxVersion, requestCert: false });
     const problem = await trial.fails('response-incomplete', server.port);
     expect(problem.detail).toBe('The API closed a new connection without a byte of an answer.');
@@ -57,13 +57,13 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     ['in the status line', 'HTTP/1.1 2'],
     ['in the head', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-'],
     ['behind an interim answer', 'HTTP/1.1 102 Processing\r\n\r\n'],
-  ])('nor has one that began to answer: it ends %s', async (_where, bytes) => {
+  ])('a close after the start of the response is not a rejection: it ends %s', async (_where, bytes) => {
     const server = await serveHttps(trial.server, (socket) => socket.end(bytes), { maxVersion });
     const problem = await trial.fails('response-incomplete', server.port);
     expect(problem.detail).toBe('The connection ended in the head of the answer.');
   });
 
-  it('nor has one that answered before on the same connection', async () => {
+  it('a close on a connection with an earlier response is not a rejection', async () => {
     let answers = 0;
     const server = await serveHttps(trial.server, (socket) => (answers++ === 0 ? socket.write(ok) : socket.destroy()), {
       maxVersion,
@@ -75,7 +75,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   });
 });
 
-it('an alert under the key of the handshake, which OpenSSL reports as a bad record, is a refusal', async () => {
+it('an alert under the handshake key, which OpenSSL reports as a bad record, is a rejection', async () => {
   const server = await serveHandshakeKeyAlert(trial.server, trial.customerRoot.certificate, 48);
   const problem = await inferred(server);
   expect(problem.hint).toMatch(/log of its API/);

@@ -14,14 +14,14 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   const neverAsks = () =>
     serveHttps(trial.server, (socket) => socket.write(ok), { requestCert: false, maxVersion, minVersion: maxVersion });
 
-  it('the demand of the request is kept', async () => {
+  it('requireMutual of the request applies', async () => {
     const server = await neverAsks();
     const problem = await trial.fails('client-certificate-not-requested', server.port, { request: secret });
     expect(problem.evidence).toEqual({ protocol: maxVersion });
     expect(server.received()).toBe('');
   });
 
-  it('the demand of the destination is kept, whatever the request says', async () => {
+  it('requireMutual of the destination applies, whatever the request contains', async () => {
     const server = await neverAsks();
     await trial.fails('client-certificate-not-requested', server.port, {
       destination: { requireMutual: true },
@@ -30,7 +30,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(server.received()).toBe('');
   });
 
-  it('the demand is not met by a connection that was opened without it', async () => {
+  it('a connection that was opened without requireMutual is not reused', async () => {
     const server = await neverAsks();
     const without = await trial.call(server.port);
     expect(without.body).toMatchObject({ status: 200, body: 'ok' });
@@ -39,7 +39,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(server.received()).not.toContain('secret body');
   });
 
-  it('the demand is met by a server that asks, on new, reused and resumed connections', async () => {
+  it('a server that requests the certificate gets the call on new, reused and resumed connections', async () => {
     let end = '';
     const answer = () => `HTTP/1.1 200 OK\r\n${end}content-length: 2\r\n\r\nok`;
     const server = await serveHttps(trial.server, (socket) => socket.write(answer()), { maxVersion });
@@ -51,14 +51,17 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
 });
 
 describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl)', () => {
-  it.each(['-tls1_2', '-tls1_3'])('nothing is sent to one that does not ask (%s)', async (version) => {
-    const server = await startOpenssl(trial.server, { page: false, args: [version] });
-    await trial.fails('client-certificate-not-requested', server.port, { request: secret });
-    await server.program.stop();
-    expect(server.program.output()).not.toMatch(/POST|secret body/);
-  });
+  it.each(['-tls1_2', '-tls1_3'])(
+    'no request is sent to a server that does not request the certificate (%s)',
+    async (version) => {
+      const server = await startOpenssl(trial.server, { page: false, args: [version] });
+      await trial.fails('client-certificate-not-requested', server.port, { request: secret });
+      await server.program.stop();
+      expect(server.program.output()).not.toMatch(/POST|secret body/);
+    },
+  );
 
-  it('a server that accepts no signature of our key gets the same error, as the two look alike', async () => {
+  it('a server that accepts no signature algorithm of our key causes the same error', async () => {
     const args = ['-verify', '3', '-client_sigalgs', 'ECDSA+SHA1', '-cipher', 'DEFAULT:@SECLEVEL=0'];
     const { port } = await startOpenssl(trial.server, { args });
     const problem = await trial.fails('client-certificate-not-requested', port, {
@@ -68,43 +71,52 @@ describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl
     expect(problem.detail).toMatch(/did not ask .+, or accepts no signature algorithm of the identity’s key/);
   });
 
-  it.each(['-tls1_2', '-tls1_3'])('one that would do without is enough (%s)', async (version) => {
-    const server = await startOpenssl(trial.server, {
-      clientRoots: trial.platformRoot.certificate,
-      args: [version, '-verify', '5'],
+  it.each(['-tls1_2', '-tls1_3'])(
+    'a server that requests the certificate without requiring it is enough (%s)',
+    async (version) => {
+      const server = await startOpenssl(trial.server, {
+        clientRoots: trial.platformRoot.certificate,
+        args: [version, '-verify', '5'],
+      });
+      const reply = await trial.call(server.port, { request: { requireMutual: true } });
+      expect(reply.body).toMatchObject({ status: 200 });
+      expect(reply.body.body).toContain('Client certificate');
+    },
+  );
+});
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'a server that requests the certificate gets the call over %s',
+  (maxTlsVersion) => {
+    const clientRoots = trial.platformRoot.certificate;
+    const demand = { destination: { maxTlsVersion }, request: { requireMutual: true } };
+
+    it.skipIf(!findPeer('openssl'))('openssl (needs openssl)', async () => {
+      const { port } = await startOpenssl(trial.server, { clientRoots });
+      const { body } = await trial.call(port, demand);
+      expect(body).toMatchObject({ status: 200, handshake: { protocol: maxTlsVersion, connection: 'new' } });
     });
-    const reply = await trial.call(server.port, { request: { requireMutual: true } });
-    expect(reply.body).toMatchObject({ status: 200 });
-    expect(reply.body.body).toContain('Client certificate');
-  });
-});
 
-describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a server that asks is sent the request, over %s', (maxTlsVersion) => {
-  const clientRoots = trial.platformRoot.certificate;
-  const demand = { destination: { maxTlsVersion }, request: { requireMutual: true } };
-
-  it.skipIf(!findPeer('openssl'))('openssl (needs openssl)', async () => {
-    const { port } = await startOpenssl(trial.server, { clientRoots });
-    const { body } = await trial.call(port, demand);
-    expect(body).toMatchObject({ status: 200, handshake: { protocol: maxTlsVersion, connection: 'new' } });
-  });
-
-  it.skipIf(!findPeer('nginx'))('nginx, on a new, a reused and a resumed connection (needs nginx)', async () => {
-    const { port } = await startNginx(trial.server, { clientRoots, directives: 'keepalive_requests 2;' });
-    const first = await trial.call(port, demand);
-    const replies = [first, await trial.again({ requireMutual: true }), await trial.again({ requireMutual: true })];
-    expect(replies.map(({ body }) => body.status)).toEqual([200, 200, 200]);
-    expect(first.body.handshake).toMatchObject({ protocol: maxTlsVersion, connection: 'new' });
-    expect(replies[1]?.body.handshake?.connection).toBe('reused');
-  });
-});
+    it.skipIf(!findPeer('nginx'))('nginx, on a new, a reused and a resumed connection (needs nginx)', async () => {
+      const { port } = await startNginx(trial.server, { clientRoots, directives: 'keepalive_requests 2;' });
+      const first = await trial.call(port, demand);
+      const replies = [first, await trial.again({ requireMutual: true }), await trial.again({ requireMutual: true })];
+      expect(replies.map(({ body }) => body.status)).toEqual([200, 200, 200]);
+      expect(first.body.handshake).toMatchObject({ protocol: maxTlsVersion, connection: 'new' });
+      expect(replies[1]?.body.handshake?.connection).toBe('reused');
+    });
+  },
+);
 
 describe.skipIf(!findPeer('nginx'))('with nginx as the server (needs nginx)', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('nothing is sent to one that does not ask (%s)', async (maxTlsVersion) => {
-    const server = await startNginx(trial.server, {});
-    await trial.fails('client-certificate-not-requested', server.port, {
-      destination: { maxTlsVersion },
-      request: { requireMutual: true },
-    });
-  });
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'no request is sent to a server that does not request the certificate (%s)',
+    async (maxTlsVersion) => {
+      const server = await startNginx(trial.server, {});
+      await trial.fails('client-certificate-not-requested', server.port, {
+        destination: { maxTlsVersion },
+        request: { requireMutual: true },
+      });
+    },
+  );
 });

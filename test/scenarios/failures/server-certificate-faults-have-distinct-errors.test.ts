@@ -22,7 +22,7 @@ async function refused(code: Parameters<typeof trial.fails>[0], shown: IssuedCer
   return problem;
 }
 
-describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, a certificate', (version) => {
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, the call fails for a certificate', (version) => {
   const destination = { minTlsVersion: version, maxTlsVersion: version };
   const below = (issuer: Partial<CertificateRequest>) =>
     trial.customerRoot
@@ -73,7 +73,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, a certificate', (versio
     await refused('server-certificate-untrusted', impostor, { destination });
   });
 
-  it('that signed itself', async () => {
+  it('that is self-signed', async () => {
     const { privateKey, ...own } = createAuthority({ commonName: 'localhost' });
     const self = openAuthority(own.certificate, privateKey).issue({
       commonName: 'localhost',
@@ -89,7 +89,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, a certificate', (versio
     expect(problem.hint).toMatch(/complete chain/);
   });
 
-  it('trusted by the public alone, when the destination has its own roots, and the other way round', async () => {
+  it('below a public root if the destination has serverRoots, and below serverRoots of another destination', async () => {
     // No public authority signed it: without serverRoots, Node's bundled roots are asked.
     await refused('server-certificate-untrusted', trial.server, {
       destination: { ...destination, serverRoots: undefined },
@@ -133,13 +133,13 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, a certificate', (versio
     await refused('server-certificate-name-mismatch', trial.server, { destination: named });
   });
 
-  it.each(['client', 'codeSigning'] as const)('whose usage is %s alone', async (usage) => {
+  it.each(['client', 'codeSigning'] as const)('whose only usage is %s', async (usage) => {
     const problem = await refused('server-certificate-invalid', trial.serverWith({ usage }), { destination });
     expect(problem.detail).toMatch(/extended key usage of CN=api does not allow server authentication/);
     expect(problem.evidence).toMatchObject({ reason: 'extended-key-usage', openssl: 'INVALID_PURPOSE' });
   });
 
-  it('whose issuer is no authority', async () => {
+  it('whose issuer is not an authority', async () => {
     const leaf = trial.customerRoot.issue({ commonName: 'Not an Authority' });
     const notAuthority = openAuthority(leaf.certificate, leaf.privateKey, leaf.certificate, leaf.root);
     const shown = notAuthority.issue({ commonName: 'api', names: serverNames });
@@ -156,8 +156,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s, a certificate', (versio
   });
 });
 
-describe('an untrusted certificate', () => {
-  it('is refused where the environment tells Node to verify nothing', async () => {
+describe('NODE_TLS_REJECT_UNAUTHORIZED=0', () => {
+  it('does not make an untrusted certificate accepted', async () => {
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
     onTestFinished(() => void vi.unstubAllEnvs());
     const stranger = createAuthority({ commonName: 'Stranger Root' });
@@ -165,7 +165,7 @@ describe('an untrusted certificate', () => {
   });
 });
 
-describe('a certificate for the address', () => {
+describe('a certificate for an address', () => {
   it.each(hasIpv6 ? ['127.0.0.1', '::1'] : ['127.0.0.1'])('is accepted: %s', async (host) => {
     const server = await serveHttps(
       trial.serverWith({ names: [host] }),
@@ -177,7 +177,7 @@ describe('a certificate for the address', () => {
     expect(reply.body).toMatchObject({ status: 200, body: 'ok' });
   });
 
-  it.skipIf(!hasIpv6)('is refused on IPv6 when it is for another (needs IPv6 on loopback)', async () => {
+  it.skipIf(!hasIpv6)('is rejected on another IPv6 address (needs IPv6 on loopback)', async () => {
     const server = await serveHttps(trial.serverWith({ names: ['fd00::7'] }), () => {}, {}, '::1');
     const problem = await trial.fails('server-certificate-name-mismatch', server.port, { host: '::1' });
     expect(problem.evidence.expected).toBe('::1');
@@ -186,7 +186,7 @@ describe('a certificate for the address', () => {
 });
 
 describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl)', () => {
-  it.each(['-tls1_2', '-tls1_3'])('a key that is too short is refused (%s)', async (version) => {
+  it.each(['-tls1_2', '-tls1_3'])('a key that is too short is rejected (%s)', async (version) => {
     const weak = trial.serverWith({ keyAlgorithm: 'RSA_1024' });
     const server = await startOpenssl(weak, { args: [version, '-cipher', 'ALL:@SECLEVEL=0'] });
     const problem = await trial.fails('server-certificate-invalid', server.port);
@@ -199,7 +199,7 @@ describe.skipIf(!findPeer('nginx'))('with nginx as the server (needs nginx)', ()
   beforeAll(() => {
     expired = trial.serverWith(past);
   });
-  it('an expired certificate is refused', async () => {
+  it('an expired certificate is rejected', async () => {
     const server = await startNginx(expired);
     await trial.fails('server-certificate-expired', server.port);
   });

@@ -8,25 +8,28 @@ const trial = useTrial();
 const request = { timeoutMs: 200 };
 
 describe('the handshake', () => {
-  it('times out when the server says nothing', async () => {
+  it('times out if the server sends nothing', async () => {
     const server = await serveTcp(() => {});
     const problem = await trial.fails('handshake-timeout', server.port, { request });
     expect(problem.evidence).toEqual({ timeoutMs: 200, phase: 'handshake' });
     expect(server.connections).toBe(1);
   });
 
-  it('times out when only the beginning of a record comes', async () => {
+  it('times out if only the beginning of a record arrives', async () => {
     const server = await serveTcp((socket) => socket.write(Buffer.from([22, 3, 3])));
     await trial.fails('handshake-timeout', server.port, { request });
   });
 
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('times out in the middle of the flight of a %s server', async (version) => {
-    const api = await serveHttps(trial.server, () => {}, { maxVersion: version });
-    const server = await serveBetween(api.port, (bytes, { passed }) => bytes.subarray(0, 150 - passed));
-    await trial.fails('handshake-timeout', server.port, { request });
-  });
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'times out in the middle of the handshake messages of a %s server',
+    async (version) => {
+      const api = await serveHttps(trial.server, () => {}, { maxVersion: version });
+      const server = await serveBetween(api.port, (bytes, { passed }) => bytes.subarray(0, 150 - passed));
+      await trial.fails('handshake-timeout', server.port, { request });
+    },
+  );
 
-  it('times out in TLS 1.2 when the last flight of the server does not come', async () => {
+  it('times out in TLS 1.2 if the last handshake messages of the server do not arrive', async () => {
     const api = await serveHttps(trial.server, () => {}, { maxVersion: 'TLSv1.2' });
     const server = await serveBetween(api.port, (bytes, { clientTurns }) =>
       clientTurns < 2 ? bytes : bytes.subarray(0, 0),
@@ -37,7 +40,7 @@ describe('the handshake', () => {
   });
 });
 
-describe.each(['TLSv1.2', 'TLSv1.3'] as const)('the answer, over %s', (maxVersion) => {
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('the response, over %s', (maxVersion) => {
   it('times out before its first byte', async () => {
     const server = await serveHttps(trial.server, () => {}, { maxVersion });
     const problem = await trial.fails('response-timeout', server.port, { request });
@@ -71,7 +74,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('the answer, over %s', (maxVersio
     resume();
   });
 
-  it('times out when it drips', async () => {
+  it('times out if it arrives byte by byte', async () => {
     const drips: NodeJS.Timeout[] = [];
     const server = await serveHttps(
       trial.server,

@@ -21,7 +21,7 @@ const answer = (certificate: IssuedCertificate, version: 'TLSv1.2' | 'TLSv1.3') 
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
   it.each(['secp256k1', 'brainpoolP256r1', 'brainpoolP384r1'])(
-    'an unknown issuer with a key on %s is untrusted',
+    'an unknown issuer with a key on %s is reported as untrusted',
     async (curve) => {
       const issuer = createAuthority({ commonName: 'Odd', privateKey: oddKey(curve) });
       const server = issuer.issue({ commonName: 'api', names: serverNames, usage: 'server' });
@@ -31,7 +31,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
     },
   );
 
-  it('a decoy that looks like the issuer of a trusted certificate changes nothing', async () => {
+  it('a certificate that imitates the issuer of a trusted one changes nothing', async () => {
     for (const { authorities, served } of [
       { authorities: trial.customerRoot, served: trial.server },
       { authorities: diagnosing.customerRoot, served: diagnosing.server },

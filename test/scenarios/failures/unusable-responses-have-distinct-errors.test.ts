@@ -28,13 +28,13 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     ['in a chunk', `${head('transfer-encoding: chunked')}a\r\n12345`, { receivedBytes: 5 }],
     ['before the last chunk', `${head('transfer-encoding: chunked')}5\r\n12345\r\n`, { receivedBytes: 5 }],
     ['in the trailers', `${head('transfer-encoding: chunked')}0\r\nx-a: 1`, { receivedBytes: 0 }],
-  ])('an answer that ends %s is incomplete', async (_where, bytes, evidence) => {
+  ])('a response that ends %s is incomplete', async (_where, bytes, evidence) => {
     const server = await saying(bytes, 'close');
     const problem = await trial.fails('response-incomplete', server.port);
     expect(problem.evidence).toEqual(evidence);
   });
 
-  it('an answer that is reset in its body is incomplete', async () => {
+  it('a response that is reset in its body is incomplete', async () => {
     const server = await serveHttps(
       trial.server,
       (socket) => socket.write(`${head('content-length: 10')}12345`, () => socket.destroy()),
@@ -86,7 +86,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   it.each([
     ['interim responses without end', 'HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n', 256 * 1024],
     ['chunk extensions', `1;${'e'.repeat(10_000)}\r\nx\r\n`, 36_000_000],
-  ])('%s are bounded by bytes', async (_what, piece, limitBytes) => {
+  ])('%s are limited in bytes', async (_what, piece, limitBytes) => {
     const server = await serveHttps(
       trial.server,
       (socket) => {
@@ -116,7 +116,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
         return Buffer.concat([Buffer.from(head('content-encoding: gzip', `content-length: ${bomb.length}`)), bomb]);
       })(),
     ],
-  ])('an answer is too large when %s', async (_how, bytes) => {
+  ])('a response is too large if %s', async (_how, bytes) => {
     const server = await saying(bytes, 'wait');
     const problem = await trial.fails('response-too-large', server.port);
     expect(problem.evidence).toEqual({ limitBytes: 4_500_000 });
@@ -124,7 +124,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
 });
 
 describe.skipIf(!findPeer('openssl'))('openssl as the server (needs openssl)', () => {
-  it('sends tickets without a response: TLS messages are bounded by bytes', async () => {
+  it('sends tickets without a response: TLS messages are limited in bytes', async () => {
     const args = ['-tls1_3', '-num_tickets', '5000'];
     const server = await startOpenssl(trial.server, { clientRoots: trial.platformRoot.certificate, page: false, args });
     const problem = await trial.fails('response-too-large', server.port);

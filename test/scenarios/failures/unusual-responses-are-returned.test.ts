@@ -19,7 +19,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       { maxVersion },
     );
 
-  it('interim answers are passed over, however many', async () => {
+  it('any number of interim responses is skipped', async () => {
     const interim = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n'.repeat(10);
     const server = await saying(`${interim}HTTP/1.1 201 Created\r\nx-a: 1\r\ncontent-length: 4\r\n\r\ndone`);
     const { body } = await trial.call(server.port, { request: { method: 'PUT', body: 'x' } });
@@ -67,14 +67,14 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     ['HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked \r\n\r\n3\r\nall\r\n0\r\n\r\n', false],
     ['HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n', false],
     ['HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n', false],
-  ])('%j: the answer says whether the end of the body is unproven: %s', async (bytes, isUnproven) => {
+  ])('%j: the response shows whether the end of the body is unproven: %s', async (bytes, isUnproven) => {
     const server = await saying(bytes, 'close');
     const { body } = await trial.call(server.port);
     if (isUnproven) expect(body.advice).toMatch(/^The API ended its answer by closing the connection only/);
     else expect(body).not.toHaveProperty('advice');
   });
 
-  it('a coding that was taken off has an end of its own, and HEAD is answered by the head', async () => {
+  it('a decoded coding proves the end of the body, and HEAD needs no body', async () => {
     const server = await serveHttps(
       trial.server,
       (socket) => {
@@ -91,7 +91,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(head.body).not.toHaveProperty('advice');
   });
 
-  it('a head of 48 KB, of which one field has 40', async () => {
+  it('a head of 48 KB with one field of 40 KB is returned', async () => {
     const [long, short] = ['l'.repeat(40 * 1024), 's'.repeat(100)];
     const many = Array.from({ length: 64 }, (_, index) => `x-${index}: ${short}\r\n`).join('');
     const server = await saying(`HTTP/1.1 200 OK\r\nx-long: ${long}\r\n${many}content-length: 2\r\n\r\nok`);
@@ -100,13 +100,13 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(body.headers).toMatchObject({ 'x-long': long, 'x-63': short });
   });
 
-  it('the answer to HEAD, which names a coding and a length', async () => {
+  it('the response to HEAD with a coding and a length is returned', async () => {
     const server = await saying('HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 99\r\n\r\n');
     const { body } = await trial.call(server.port, { request: { method: 'HEAD' } });
     expect(body).toMatchObject({ status: 200, body: '' });
   });
 
-  it('after an additional unrequested response the connection is not used again', async () => {
+  it('after an unrequested response the connection is not used again', async () => {
     const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n';
     const server = await saying(`${answer}one${answer}two`);
     expect((await trial.call(server.port)).body).toMatchObject({ body: 'one' });
@@ -130,7 +130,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       'HTTP/1.1 299 x\r\ncontent-length: 0\r\n\r\n',
     ],
     ['304 with a body', 'GET', 'HTTP/1.1 304 Not Modified\r\ncontent-length: 6\r\n\r\n', '<html>'],
-  ])('%s: the response counts and the next call uses a new connection', async (_what, method, head, body) => {
+  ])('%s: the response is returned and the next call uses a new connection', async (_what, method, head, body) => {
     for (const pieces of [[head + body], [head, body]]) {
       const server = await serveHttps(
         trial.server,
@@ -148,7 +148,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     }
   });
 
-  it('a repaired head keeps the value on one line, and its connection is not used again', async () => {
+  it('a folded header is joined into one line, and its connection is not used again', async () => {
     const text =
       "HTTP/1.1 200 OK\r\ncontent-security-policy: default-src 'self';\n     script-src x\r\n\t \r\ncontent-length: 2\r\n\r\nok";
     for (const pieces of [[text], [...text]]) {
@@ -166,7 +166,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     }
   });
 
-  it('an answer that comes before the body was sent, with the connection closed behind it', async () => {
+  it('a response before the request body was sent, followed by a close, is returned', async () => {
     const server = await serveHttps(
       trial.server,
       (socket) => socket.end('HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 5\r\n\r\nlimit'),

@@ -40,7 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-describe('a flight with a request for a certificate', () => {
+describe('a handshake with a certificate request is read', () => {
   it.each([...suites13, ...suites12])('under %s', async (suite) => {
     const is13 = suite.startsWith('TLS_');
     const { capture, node } = await record(server.port, {

@@ -57,7 +57,7 @@ function expectBounded(capture: HandshakeCapture): void {
   for (const { text } of capture.request?.acceptableIssuers ?? []) expect(text.length).toBeLessThan(520);
 }
 
-describe('what the reader stops at', () => {
+describe('malformed and oversized input', () => {
   const hello12 = message(2, number(0x0303, 2), Buffer.alloc(32), vector(1), number(0xc02f, 2), Buffer.of(0));
   const old = message(2, number(0x0302, 2), Buffer.alloc(32), vector(1), number(0x002f, 2), Buffer.of(0));
   const retry = serverHello(
@@ -138,14 +138,14 @@ describe('what the reader stops at', () => {
     expectBounded(capture);
   });
 
-  it('keeps what was certain: that the server asked, though what for is malformed', () => {
+  it('keeps that the server requested a certificate although the request is malformed', () => {
     expect(read(sealed(emptyExtensions, request(Buffer.of(1))))).toMatchObject({ asked: true, request: undefined });
   });
 
   it.each([
     ['many bytes', 16_000, Math.ceil(captureLimits.totalBytes / 16_005)],
     ['many records', 17, captureLimits.waitingRecords + 1],
-  ])('does not wait for a secret forever: %s', (_title, length, count) => {
+  ])('limits what it buffers while a secret is missing: %s', (_title, length, count) => {
     const reader = createCaptureReader();
     reader.push(hello);
     for (let sent = 1; sent < count; sent += 1) reader.push(record(23, Buffer.alloc(length)));
@@ -154,7 +154,7 @@ describe('what the reader stops at', () => {
     expect(reader.capture).toMatchObject({ stopped: 'too-long', messages: ['server_hello'] });
   });
 
-  it('counts beyond what it lists', () => {
+  it('counts issuers beyond the listed ones', () => {
     const warnings = Array.from({ length: 40 }, () => record(21, Buffer.of(1, 90)));
     const nothing = Array.from({ length: 200 }, () => record(22, message(0)));
     const capture = read(Buffer.concat([...warnings, ...nothing]));
@@ -163,7 +163,7 @@ describe('what the reader stops at', () => {
     expect(capture.messages).toHaveLength(captureLimits.messages);
   });
 
-  it('ignores lines that are no key log lines', () => {
+  it('ignores lines that are not key log lines', () => {
     const reader = createCaptureReader();
     reader.push(sealed(emptyExtensions, finished));
     for (const line of [
@@ -182,7 +182,7 @@ describe('what the reader stops at', () => {
     expect(reader.capture.finished).toBe(true);
   });
 
-  it('reads nothing any more once it is closed', () => {
+  it('reads nothing after it is closed', () => {
     const reader = createCaptureReader();
     const bytes = sealed(emptyExtensions, finished);
     reader.push(bytes.subarray(0, hello.length));
@@ -202,7 +202,7 @@ function certificates(count: number): Buffer {
   return message(11, vector(1), vector(3, ...Array<Buffer>(count).fill(entry)));
 }
 
-describe('fuzzed', () => {
+describe('random input never throws', () => {
   const authority = createAuthority({ commonName: 'Root' });
   const server = authority.issue({ commonName: 'localhost' });
   const seeds: { readonly bytes: Buffer; readonly lines: readonly Buffer[] }[] = [];
@@ -278,7 +278,7 @@ describe('fuzzed', () => {
     }
   });
 
-  it('messages changed before they are sealed', () => {
+  it('messages changed before encryption', () => {
     fc.assert(
       fc.property(changes, (list) => {
         const content = changed(Buffer.concat(plain), list);
@@ -299,7 +299,7 @@ describe('fuzzed', () => {
     );
   });
 
-  it('any bytes at all', () => {
+  it('any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => expectBounded(read(Buffer.from(bytes)))),
       { numRuns: 2000 },
@@ -321,7 +321,7 @@ describe('fuzzed', () => {
     );
   });
 
-  it('a large flight in single bytes is read once, not again and again', () => {
+  it('a large flight in single bytes takes linear time', () => {
     const large = sealed(
       emptyExtensions,
       message(11, vector(1), vector(3, vector(3, randomBytes(120_000)), vector(2))),

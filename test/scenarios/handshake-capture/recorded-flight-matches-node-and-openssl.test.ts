@@ -88,7 +88,7 @@ describe.skipIf(!openssl).each([
   ['1.3', '-tls1_3', full13],
   ['1.2', '-tls1_2', full12],
 ] as const)('openssl s_server on TLS %s (needs openssl)', (_version, flag, full) => {
-  it('asks: everything it sent is there, as openssl s_client sees it', async () => {
+  it('requests a certificate: the capture matches the output of openssl s_client', async () => {
     await withServer(startOpenssl([...asking, flag]), async (port) => {
       const recording = await record(port, us);
       expectAgreement(recording);
@@ -120,7 +120,7 @@ describe.skipIf(!openssl).each([
     });
   });
 
-  it('does not ask', async () => {
+  it('requests no certificate', async () => {
     await withServer(startOpenssl([...base, flag]), async (port) => {
       const recording = await record(port, us);
       expectAgreement(recording);
@@ -142,7 +142,7 @@ describe.skipIf(!openssl).each([
     });
   });
 
-  it('resumes: neither a certificate nor a request comes, and whether it asked is not known', async () => {
+  it('resumes a session: the capture has no certificate, and a request is unknown', async () => {
     await withServer(startOpenssl([...asking, flag]), async (port) => {
       const { session } = await record(port, us);
       const recording = await record(port, { ...us, ...(session ? { session } : {}) });
@@ -151,7 +151,7 @@ describe.skipIf(!openssl).each([
     });
   });
 
-  it('staples an OCSP answer', async () => {
+  it('staples an OCSP response', async () => {
     const response = ocspResponse();
     await withServer(startOpenssl([...base, flag, '-status_file', response]), async (port) => {
       const recording = await record(port, { ...us, requestOCSP: true });
@@ -181,7 +181,7 @@ describe.skipIf(!openssl).each([
 });
 
 describe.skipIf(!openssl)('openssl s_server (needs openssl)', () => {
-  it('takes only P-384: a HelloRetryRequest comes first', async () => {
+  it('accepts only P-384: a HelloRetryRequest comes first', async () => {
     await withServer(startOpenssl([...asking, '-tls1_3', '-groups', 'P-384']), async (port) => {
       const recording = await record(port, us);
       expectAgreement(recording);
@@ -189,7 +189,7 @@ describe.skipIf(!openssl)('openssl s_server (needs openssl)', () => {
     });
   });
 
-  it('exchanges keys with RSA alone: no ServerKeyExchange', async () => {
+  it('uses RSA key exchange: there is no ServerKeyExchange', async () => {
     const rsa = ['-cert', files.rsaCertificate, '-key', files.rsaKey, '-CAfile', files.clientRoot, '-Verify', '2'];
     await withServer(startOpenssl([...rsa, '-tls1_2', '-cipher', 'AES128-SHA256']), async (port) => {
       const recording = await record(port, us);
@@ -198,7 +198,7 @@ describe.skipIf(!openssl)('openssl s_server (needs openssl)', () => {
     });
   });
 
-  it('speaks TLS 1.1 alone: an alert is all that comes', async () => {
+  it('supports only TLS 1.1: the capture has only an alert', async () => {
     await withServer(startOpenssl([...base, '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0']), async (port) => {
       const { capture } = await record(port, us);
       expect(capture).toMatchObject({ protocol: undefined, messages: [], asked: undefined });
@@ -206,7 +206,7 @@ describe.skipIf(!openssl)('openssl s_server (needs openssl)', () => {
     });
   });
 
-  it('starts a renegotiation on TLS 1.2: only that can be seen', async () => {
+  it('starts a renegotiation on TLS 1.2: the capture shows only its start', async () => {
     const running = await startInteractiveOpenssl([...base, '-tls1_2']);
     const reader = createCaptureReader();
     const socket = connectRecorded(connect(running.port, '127.0.0.1'), { rejectUnauthorized: false }, reader);
@@ -225,7 +225,7 @@ describe.skipIf(!openssl)('openssl s_server (needs openssl)', () => {
 });
 
 describe.skipIf(!findPeer('nginx') || !openssl)('nginx (needs nginx and openssl)', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'])('asks on %s', async (version) => {
+  it.each(['TLSv1.2', 'TLSv1.3'])('requests a certificate on %s', async (version) => {
     const block = `ssl_protocols ${version}; ssl_certificate ${files.fullChain}; ssl_certificate_key ${files.key};
       ssl_client_certificate ${files.clientRoot}; ssl_verify_client on;`;
     await withServer(startNginx(folder.path, block), async (port) => {
@@ -243,7 +243,7 @@ describe('Node', () => {
     ca: clientRoot.certificate,
   };
 
-  it('chooses a protocol of ALPN on TLS 1.2 and 1.3', async () => {
+  it('selects an ALPN protocol on TLS 1.2 and 1.3', async () => {
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
       const start = startNode({ ...options, maxVersion, requestCert: true, ALPNProtocols: ['http/1.1'] });
       await withServer(start, async (port) => {

@@ -19,23 +19,23 @@ const refusals = [...page.matchAll(/^\| `(\{.*\})` +\| `(\w+)` +\|$/gm)].map(([,
 describe('docs/api.md', () => {
   it.each(Object.values(routes))('has the route %s', (route) => expect(page).toContain(`\`${route}\``));
 
-  it('has a request that is accepted and sent as it stands there', () => {
+  it('has a request that is accepted and sent unchanged', () => {
     const parsed = parseEvent(invocationEvent(request));
     expect(parsed).toMatchObject({ method: 'POST', timeoutMs: 10_000, requireMutual: true });
     expect(parsed.body?.toString()).toBe('{ "amount": 12.50, "account": 12345678901234567890 }');
     expect(parsed.headers.slice(0, 6)).toEqual(['accept', 'application/json', 'x-tag', 'a', 'x-tag', 'b']);
   });
 
-  it('has a table of refusals', () => expect(refusals.length).toBeGreaterThan(10));
+  it('has a table of rejected requests', () => expect(refusals.length).toBeGreaterThan(10));
 
-  it.each(refusals)('%s is refused for its %s', (text, field) => {
+  it.each(refusals)('%s is rejected for its %s', (text, field) => {
     expect(() => parseEvent(invocationEvent(text))).toThrow(CountersignError);
     expect(() => parseEvent(invocationEvent(text))).toThrow(
       expect.objectContaining({ code: 'invalid-request', evidence: { field } }),
     );
   });
 
-  it('has an answer of the shape that is given', () => {
+  it('has a response of the documented shape', () => {
     const { status, headers, body, bodyEncoding, handshake, timings } = JSON.parse(answer);
     const raw = [
       'Content-Type',

@@ -76,8 +76,8 @@ const value = fc.oneof(
   { weight: 1, arbitrary: anyText },
 );
 
-describe('over the wire', () => {
-  it('every byte value comes through, in any order', async () => {
+describe('on the wire', () => {
+  it('every byte value is unchanged, in any order', async () => {
     const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     expect(await send(parseEvent(invocationEvent({ url, bodyBase64: all.toString('base64') })))).toEqual(all);
     for (let byte = 0; byte < 256; byte++) {
@@ -93,7 +93,7 @@ describe('over the wire', () => {
     );
   });
 
-  it('any text comes through', async () => {
+  it('any text is unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary' }), async (body) => {
         expect((await send(parseEvent(invocationEvent({ url, body })))).toString()).toBe(body);
@@ -102,7 +102,7 @@ describe('over the wire', () => {
     );
   });
 
-  it('any JSON comes through as it was written', async () => {
+  it('any JSON is sent as it was written', async () => {
     const layout = fc.constantFrom(undefined, 1, '\t', '\n');
     await fc.assert(
       fc.asyncProperty(fc.jsonValue({ stringUnit: 'binary' }), layout, async (json, indent) => {
@@ -114,7 +114,7 @@ describe('over the wire', () => {
     );
   });
 
-  it('headers arrive as they were written, or are refused: none ever becomes two, or another', async () => {
+  it('headers arrive unchanged or are rejected, and are never split or changed', async () => {
     const headers = fc.dictionary(field, fc.oneof(value, fc.array(value, { maxLength: 3 })), { maxKeys: 4 });
     let accepted = 0;
     await fc.assert(

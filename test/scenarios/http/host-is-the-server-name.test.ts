@@ -16,17 +16,17 @@ async function hostSent(host: string, destination: object, method: string) {
   return { seen, port: server.port };
 }
 
-it.each(['GET', 'POST'])('a %s to an address carries the serverName and the port', async (method) => {
+it.each(['GET', 'POST'])('the Host header of a %s to an address is the serverName and the port', async (method) => {
   const { seen, port } = await hostSent('127.0.0.1', { serverName: 'localhost' }, method);
   expect(seen).toEqual([`localhost:${port}`, 'localhost']);
 });
 
-it('without a serverName it carries the host of the URL', async () => {
+it('the Host header without a serverName is the host of the URL', async () => {
   const { seen, port } = await hostSent('127.0.0.1', {}, 'GET');
   expect(seen).toEqual([`127.0.0.1:${port}`, false]);
 });
 
-it('421 comes through with advice', async () => {
+it('a 421 is returned with advice', async () => {
   const answer = 'HTTP/1.1 421 Misdirected Request\r\ncontent-length: 0\r\n\r\n';
   const server = await serveHttps(trial.server, (socket) => socket.write(answer));
   const { body } = await trial.call(server.port);

@@ -30,7 +30,7 @@ function repeated(bytes: Buffer, times: number): Buffer {
 const noise = Buffer.concat(Array.from({ length: 64 }, () => crypto.getRandomValues(new Uint8Array(65_536))));
 
 describe('a body in chunks of one byte', () => {
-  it('takes little more memory than its size', async () => {
+  it('uses little more memory than its size', async () => {
     const size = 1_000_000;
     const chunks = Buffer.from('1\r\nx\r\n'.repeat(10_000));
     const port = await rawServer(async (socket) => {
@@ -86,7 +86,7 @@ describe('a body whose decoding is expensive', () => {
     return { reply: await hostile, others };
   }
 
-  it('and has content enough ends at the deadline, while other calls are answered', async () => {
+  it('with a large content ends at the deadline, and other calls continue', async () => {
     const { reply, others } = await besideOthers('br, br', nestedBrotli(4_200_000, 1100), 500);
     expect(reply.statusCode).toBe(504);
     expect(reply.body).toMatchObject({ code: 'response-timeout', evidence: { phase: 'response', timeoutMs: 500 } });
@@ -98,12 +98,12 @@ describe('a body whose decoding is expensive', () => {
     ['br, br', 162, nestedBrotli(4_400_000, 1)],
     ['br, gzip', 12_000, zlib.gzipSync(expensiveBrotli(4_400_000, 1), { level: 9 })],
     ['br', 4_400_000, expensiveBrotli(4_400_000, 1)],
-  ])('and has next to no content is malformed, in %s of some %i bytes', async (coding, _size, body) => {
+  ])('with almost no content is malformed, in %s of some %i bytes', async (coding, _size, body) => {
     const { reply } = await besideOthers(coding, body, 20_000);
     expect(reply.body).toMatchObject({ code: 'response-malformed', evidence: { contentCoding: 'br' } });
   });
 
-  it('is given up as soon as no one waits for it', async () => {
+  it('is abandoned after the caller has disconnected', async () => {
     const port = await coded('br', expensiveBrotli(4_200_000, 1100));
     let asked = 0;
     const isAbandoned = () => ++asked > 20;
@@ -123,7 +123,7 @@ describe('a body whose decoding is expensive', () => {
       'zstd',
       Buffer.concat([Buffer.from('28b52ffd0058', 'hex'), Buffer.alloc(1_200_000), Buffer.from('010000', 'hex')]),
     ],
-  ])('because it has a great many empty parts is malformed, in %s', async (coding, body) => {
+  ])('with many empty parts is malformed, in %s', async (coding, body) => {
     const error = await failure(await coded(coding, body), 'response-malformed', options);
     expect(error.evidence).toEqual({ contentCoding: coding });
   });
@@ -136,12 +136,12 @@ describe('a body of many slices', () => {
     ['br', zlib.brotliCompressSync(noise, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } })],
     ['zstd', zlib.zstdCompressSync(noise, { params: { [zlib.constants.ZSTD_c_checksumFlag]: 1 } })],
     ['gzip, zstd', zlib.zstdCompressSync(zlib.gzipSync(noise))],
-  ])('is decoded whole, in %s', async (coding, bytes) => {
+  ])('is decoded completely, in %s', async (coding, bytes) => {
     expect((await decoded(coding, bytes)).equals(noise)).toBe(true);
   });
 
   it.each(['gzip', 'deflate', 'br', 'zstd'] as const)(
-    'is malformed when it is cut or continued, in %s',
+    'is malformed if it is truncated or has trailing bytes, in %s',
     async (coding) => {
       const compress = {
         gzip: zlib.gzipSync,
@@ -160,7 +160,7 @@ describe('a body of many slices', () => {
     },
   );
 
-  it('in members or frames of any size is decoded whole', async () => {
+  it('in members or frames of any size is decoded completely', async () => {
     const pieces = Array.from({ length: 300 }, (_, at) => noise.subarray(at * 997, at * 997 + at * 3));
     const content = Buffer.concat(pieces);
     const skippable = Buffer.from('5a2a4d1803000000616263', 'hex');
@@ -173,7 +173,7 @@ describe('a body of many slices', () => {
     expect((await decoded('gzip', members)).equals(content)).toBe(true);
   });
 
-  it('may have 1000 frames and no more', async () => {
+  it('can have at most 1000 frames', async () => {
     const frame = zlib.zstdCompressSync('content');
     expect((await decoded('zstd', repeated(frame, 1000))).toString()).toBe('content'.repeat(1000));
     await failure(await coded('zstd', repeated(frame, 1001)), 'response-malformed', options);

@@ -42,7 +42,7 @@ const anyValue = fc.oneof(
   fc.dictionary(anyText, anyText),
 );
 
-describe('the door answers', () => {
+describe('no internal error is caused by', () => {
   it('the request that the changes start from', async () => {
     const answer = await door(invocationEvent(valid), lambdaContext());
     expect(answer).toMatchObject({ statusCode: 200, body: 'POST' });

@@ -76,7 +76,7 @@ function check(leaf: string, issuers: readonly string[] = ['issuer'], privateKey
 const reasonOf = async (run: () => unknown) => (await failureOf(run)).evidence?.reason;
 const clientAuth = { extendedKeyUsage: 'clientAuth' };
 
-describe.skipIf(!program)('what the openssl command makes is read (needs openssl)', () => {
+describe.skipIf(!program)('files of the openssl command are read (needs openssl)', () => {
   it('an EC key below an RSA root, its key in PKCS#8, and in SEC1 with the parameters before it', () => {
     certify('ec', clientAuth, { by: 'issuer' });
     expect(check('ec').name).toBe('platform');
@@ -92,7 +92,7 @@ describe.skipIf(!program)('what the openssl command makes is read (needs openssl
     expect(check('rsa', ['issuer'], pkcs1).privateKey).toContain('BEGIN RSA PRIVATE KEY');
   });
 
-  it('an encrypted PKCS#1 key is refused by name', async () => {
+  it('an encrypted PKCS#1 key is rejected as encrypted', async () => {
     certify('locked', clientAuth, { by: 'issuer', key: ['RSA', 'rsa_keygen_bits:2048'] });
     const key = openssl('rsa', '-in', 'locked.key', '-traditional', '-aes256', '-passout', 'pass:x').toString();
     expect(key).toContain('Proc-Type: 4,ENCRYPTED');
@@ -116,12 +116,12 @@ describe.skipIf(!program)('what the openssl command makes is read (needs openssl
     expect(await reasonOf(() => check('pss-sha1', []))).toBe('weak-signature');
   });
 
-  it('SHA-224 as a signature it does not know', async () => {
+  it('SHA-224 as an unknown signature algorithm', async () => {
     certify('sha224', clientAuth, { by: 'root', signing: ['-sha224'] });
     expect(await reasonOf(() => check('sha224', []))).toBe('unknown-signature');
   });
 
-  it('a key on another curve, and of another kind', async () => {
+  it('a key on another curve, and with another algorithm', async () => {
     certify('k1', clientAuth, { by: 'issuer', key: ['EC', 'ec_paramgen_curve:secp256k1'] });
     expect(await reasonOf(() => check('k1'))).toBe('weak-key');
     openssl('genpkey', '-algorithm', 'ED25519', '-out', 'ed.key');
@@ -210,7 +210,7 @@ describe.skipIf(!program)('what the openssl command makes is read (needs openssl
     expect(await reasonOf(() => check('no-signature'))).toBe('key-usage');
   });
 
-  it('what it finds sound, openssl verify finds sound for a TLS client', () => {
+  it('every accepted identity passes openssl verify for a TLS client', () => {
     for (const leaf of ['ec', 'rsa', 'bare', 'p521']) {
       const verdict = openssl(
         'verify',

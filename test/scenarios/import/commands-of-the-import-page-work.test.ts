@@ -13,7 +13,7 @@ import { findPeer } from '../../support/peers.ts';
 const page = readFileSync(join(import.meta.dirname, '../../../docs/import.md'), 'utf8');
 
 describe.skipIf(!findPeer('openssl') || !findPeer('keytool'))('docs/import.md (needs openssl and keytool)', () => {
-  it('says how to make what is read', async () => {
+  it('has commands whose output is imported', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'countersign-page-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const subject = createSubject('EC_P256');
@@ -43,6 +43,6 @@ describe.skipIf(!findPeer('openssl') || !findPeer('keytool'))('docs/import.md (n
   });
 });
 
-it.each(findingCodes)('%s stands on the page', (code) => {
+it.each(findingCodes)('%s is on the page', (code) => {
   expect(page).toContain(`\`${code}\``);
 });

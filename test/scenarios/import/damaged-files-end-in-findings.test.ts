@@ -106,7 +106,7 @@ describe.skipIf(!findPeer('openssl'))('damaged files (needs openssl)', () => {
     }
   });
 
-  it('beside a whole identity a damaged file keeps it from being imported, or changes nothing', {
+  it('a damaged file beside a sound identity prevents the import, or changes nothing', {
     timeout: 60_000,
   }, async () => {
     const whole = samples();

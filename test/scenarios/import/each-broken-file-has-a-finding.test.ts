@@ -48,7 +48,7 @@ describe.each(Object.entries(tables))('%s', (_name, cases) => {
   });
 });
 
-it('the example of the page is what the last case prints', () => {
+it('the example of the page is the output of the last case', () => {
   const everything = tables.identities.find(({ given }) => given === 'everything at once');
   const printed = everything?.says.map(([code, sentence]) => `✗ ${sentence} (${code})\n`).join('');
   expect(page).toContain(`\`\`\`text\n${printed}\`\`\`\n`);

@@ -66,7 +66,7 @@ describe.each(keyTypes)('a key of %s', (keyType) => {
         expect((await imported([textFile('bot', bytes)])).document).toEqual(document);
       });
 
-      it('PKCS#12 in BER with lengths that are not said', async () => {
+      it('PKCS#12 in BER with indefinite lengths', async () => {
         const bytes = indefinite(exportPkcs12(workshop, subject, order, []));
         expect((await imported([textFile('bot', bytes)])).document).toEqual(document);
       });
@@ -94,7 +94,7 @@ describe.each(keyTypes)('a key of %s', (keyType) => {
       expect((await imported(sample)).document).toEqual(document);
     });
 
-    it('stands in TLS 1.2 and 1.3', async () => {
+    it('completes handshakes with TLS 1.2 and 1.3', async () => {
       await prove((await imported([textFile('bot', exportPkcs12(workshop, subject, 'mixed', []))])).document);
     });
   });

@@ -20,7 +20,7 @@ function documentOf(keyType: KeyType): ImportedDocument {
 
 describe('a sound identity', () => {
   it.each(['RSA_2048', 'EC_P256', 'EC_P384'] as const)(
-    'of %s shakes hands in TLS 1.2 and 1.3, and opens no port',
+    'of %s completes handshakes with TLS 1.2 and 1.3, and opens no port',
     async (keyType) => {
       const listen = vi.spyOn(Server.prototype, 'listen');
       const dial = vi.spyOn(Socket.prototype, 'connect');
@@ -31,7 +31,7 @@ describe('a sound identity', () => {
   );
 });
 
-describe('what the platform would refuse is refused', () => {
+describe('the import rejects what the platform would reject', () => {
   it('a chain without its intermediate', async () => {
     const document = { ...documentOf('EC_P256'), intermediateCertificates: '' };
     await expect(prove(document)).rejects.toMatchObject({
@@ -47,14 +47,14 @@ describe('what the platform would refuse is refused', () => {
     });
   });
 
-  it('by the clock that is given', async () => {
+  it('an expired certificate, by the given clock', async () => {
     await expect(prove(documentOf('EC_P256'), Date.UTC(2099, 0, 1))).rejects.toMatchObject({
       evidence: { reason: 'expired' },
     });
   });
 });
 
-describe.skipIf(!findPeer('openssl'))('what only a server finds (needs openssl)', () => {
+describe.skipIf(!findPeer('openssl'))('a fault that only a handshake finds (needs openssl)', () => {
   it('a name that the issuer may not certify', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'countersign-proof-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -8,7 +8,7 @@ const stack = synthesize({ 'countersign:callers': ['platform', 'acme-bank'] });
 afterAll(() => stack.remove());
 
 describe('the API', () => {
-  it('has the routes of the settings and demands a signature on every one of them', () => {
+  it('has the routes of the settings and requires a signature on each', () => {
     const made = Object.values(stack.resources('AWS::ApiGatewayV2::Route')).map(({ Properties }) => Properties);
     expect(made.map((route) => route.RouteKey).sort()).toEqual(Object.values(routes).sort());
     expect(made.map((route) => route.AuthorizationType)).toEqual(made.map(() => 'AWS_IAM'));
@@ -42,7 +42,7 @@ describe('the API', () => {
     stack.template.resourceCountIs('AWS::Lambda::Url', 0);
   });
 
-  it('throttles, and shares nothing with pages of other origins', () => {
+  it('throttles, and sends no CORS headers', () => {
     const { ApiStage } = stack.resources('AWS::ApiGatewayV2::Stage');
     expect(ApiStage?.Properties).toMatchObject({
       StageName: '$default',
@@ -52,7 +52,7 @@ describe('the API', () => {
     expect(ApiHttpApi?.Properties).not.toHaveProperty('CorsConfiguration');
   });
 
-  it('logs who called what, as JSON, with no query, header or user agent', () => {
+  it('logs caller and route as JSON, without query, headers and user agent', () => {
     const { ApiStage } = stack.resources('AWS::ApiGatewayV2::Stage');
     const settings = ApiStage?.Properties.AccessLogSettings as { Format: string; DestinationArn: string };
     expect(settings.DestinationArn).toBe('<ApiAccessLog.Arn>');
@@ -74,7 +74,7 @@ describe('the API', () => {
 });
 
 describe("a caller's policy", () => {
-  it.each(['platform', 'acme-bank'])('lets its caller use the identity %s and no other', (identity) => {
+  it.each(['platform', 'acme-bank'])('allows its caller the identity %s and no other', (identity) => {
     const name = `${identity === 'platform' ? 'Platform' : 'AcmeBank'}CallerPolicy`;
     const policy = stack.resources('AWS::IAM::ManagedPolicy')[name];
     const api = 'arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<ApiHttpApi>/$default';
@@ -92,14 +92,14 @@ describe("a caller's policy", () => {
     expect(stack.outputs[`${name}Arn`]?.Value).toBe(`<${name}>`);
   });
 
-  it('can be written by hand after the pattern in the outputs', () => {
+  it('can be written by hand from the pattern in the outputs', () => {
     expect(stack.outputs.InvocationRouteArn?.Value).toBe(
       'arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<ApiHttpApi>/$default/POST/v1/identities/IDENTITY/invocations',
     );
     expect(stack.outputs.ApiUrl?.Value).toBe('<ApiHttpApi.ApiEndpoint>');
   });
 
-  it('is among the outputs that docs/deploy.md explains, all of them', () => {
+  it('is an output, and docs/deploy.md explains every output', () => {
     const documented = readFileSync('docs/deploy.md', 'utf8').matchAll(/^\| `([A-Z]\w+)` \|/gm);
     const names = Object.keys(stack.outputs).filter((name) => name !== 'AcmeBankCallerPolicyArn');
     expect([...documented].map(([, name]) => name).sort()).toEqual(names.sort());

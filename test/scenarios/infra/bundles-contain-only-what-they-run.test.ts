@@ -16,7 +16,7 @@ describe.each(['invoke', 'diagnose', 'certificate', 'health', 'rotate', 'expiry'
   const code = stack.resources('AWS::Lambda::Function')[`${title}Function`]?.Properties.Code as { S3Key: string };
   const asset = join(stack.assembly, `asset.${code.S3Key.replace('.zip', '')}`);
 
-  it('is ES modules and nothing else, and names no source map', () => {
+  it('contains only ES modules, and refers to no source map', () => {
     const files = readdirSync(asset);
     expect(files).toContain('index.mjs');
     expect(files.filter((file) => !file.endsWith('.mjs'))).toEqual([]);
@@ -51,26 +51,26 @@ describe.each(['invoke', 'diagnose', 'certificate', 'health', 'rotate', 'expiry'
   });
 });
 
-describe('what goes into a bundle', () => {
+describe('the contents of a bundle', () => {
   it.each(['invoke', 'diagnose', 'certificate', 'health', 'expiry'])(
-    'is, for %s, nothing that makes certificates, asks an authority or announces',
+    'include, for %s, no code for certificate requests, issuers or events',
     async (name) => {
       const off = /forge|x509|pkijs|peculiar|jose|acm-pca|eventbridge|aws-cdk/;
       expect((await packages(name)).filter((dependency) => off.test(dependency))).toEqual([]);
     },
   );
 
-  it('is, for rotate, what asks an authority and announces, loaded when it is asked for', async () => {
+  it('include, for rotate, issuers and events, loaded on demand', async () => {
     const used = await packages('rotate');
     expect(used).toContain('@aws-sdk/client-eventbridge');
     expect(used.filter((dependency) => /forge|aws-cdk/.test(dependency))).toEqual([]);
   });
 
-  it('is, for invoke, the SDK of the lock file, not that of the runtime', async () => {
+  it('include, for invoke, the SDK of the lock file, not that of the runtime', async () => {
     expect(await packages('invoke')).toContain('@aws-sdk/client-secrets-manager');
   });
 
-  it('is, for health, no SDK', async () => {
+  it('include, for health, no SDK', async () => {
     expect((await packages('health')).filter((dependency) => /^@(aws-sdk|smithy)\//.test(dependency))).toEqual([]);
   });
 });

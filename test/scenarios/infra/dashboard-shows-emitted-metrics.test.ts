@@ -18,13 +18,13 @@ afterAll(() => stack.remove());
 const dashboard = Object.values(stack.resources('AWS::CloudWatch::Dashboard'))[0]?.Properties;
 const { widgets } = JSON.parse(String(dashboard?.DashboardBody)) as { widgets: readonly Widget[] };
 
-it('is called like the stack, and shows every alarm', () => {
+it('the dashboard has the name of the stack, and shows every alarm', () => {
   expect(dashboard?.DashboardName).toBe('Countersign');
   const shown = widgets.find(({ type }) => type === 'alarm')?.properties.alarms ?? [];
   expect(shown).toHaveLength(Object.keys(stack.resources('AWS::CloudWatch::Alarm')).length);
 });
 
-it('draws handshakes by kind, failures by step, days to expiry, stages in use, rotations and verdicts', () => {
+it('the dashboard shows handshakes by kind, failures by step, days to expiry, stages in use, rotations and verdicts', () => {
   expect(widgets.map(({ properties }) => properties.title)).toEqual(
     expect.arrayContaining([
       'Handshakes by kind',
@@ -37,7 +37,7 @@ it('draws handshakes by kind, failures by step, days to expiry, stages in use, r
   );
 });
 
-it('draws what the functions emit', () => {
+it('the dashboard shows only metrics that the functions emit', () => {
   const emitted = metricNames();
   const drawn = widgets
     .flatMap(({ properties }) => properties.metrics ?? [])

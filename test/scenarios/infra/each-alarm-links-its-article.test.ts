@@ -50,7 +50,7 @@ const articles = new Map(
 );
 
 describe('an alarm', () => {
-  it('has its article, and each article its alarm', () => {
+  it('has an article, and each article has its alarm', () => {
     expect(alarms.map(({ AlarmName }) => AlarmName.replace('Countersign-', '')).sort()).toEqual(
       [...articles.keys()].sort(),
     );
@@ -60,7 +60,7 @@ describe('an alarm', () => {
     }
   });
 
-  it('is in docs/operate.md, with the way to its article', () => {
+  it('is in docs/operate.md, with a link to its article', () => {
     const rows = readFileSync('docs/operate.md', 'utf8').matchAll(
       /^\| \[`([a-z0-9-]+)`\]\(runbook\.md#([a-z0-9-]+)\) \|/gm,
     );
@@ -91,7 +91,7 @@ describe('an alarm', () => {
     }
   });
 
-  it('watches metrics that lines carry, by the dimensions that they carry them by', () => {
+  it('uses metrics and dimensions that the log lines contain', () => {
     const emitted = emittedMetrics().map(({ name, dimensions }) => [name, ...dimensions].join(' '));
     const ours = alarms
       .flatMap((alarm) => alarm.Metrics?.flatMap(({ MetricStat }) => MetricStat?.Metric ?? []) ?? [alarm])
@@ -124,7 +124,7 @@ describe('the alarms for', () => {
   );
 
   it.each(['previous-certificate-used', 'certificate-rejected'])(
-    '%s go off with the first call, and are over an hour after the last: some customers are called now and then',
+    '%s start with the first failed call and end an hour after the last, because some customers are called rarely',
     (name) => {
       expect(alarm(name)).toMatchObject({
         Period: 300,
@@ -136,7 +136,7 @@ describe('the alarms for', () => {
     },
   );
 
-  it('an inspection that is missing goes off when there is no data', () => {
+  it('a missing inspection start if there is no data', () => {
     expect(alarm('inspection-missing')).toMatchObject({
       MetricName: 'IdentitiesInspected',
       Statistic: 'SampleCount',
@@ -148,7 +148,7 @@ describe('the alarms for', () => {
     });
   });
 
-  it('a failed rotation count the steps that failed, and those that were cut off, by how long they ran', () => {
+  it('a failed rotation count failed steps, and timed-out steps by their duration', () => {
     const metrics = alarm('rotation-failed')?.Metrics ?? [];
     const [rotate] = Object.values(stack.resources('AWS::Lambda::Function')).filter(({ Properties }) =>
       String(Properties.Description).includes('otat'),
@@ -174,7 +174,7 @@ describe('the alarms for', () => {
     ]);
   });
 
-  it('a failed rotation do not go off for one that waits for a signature', () => {
+  it('a failed rotation do not start for a rotation that waits for a signature', () => {
     const lines: string[] = [];
     const awaited = failureFields(new CountersignError('signature-awaited', 'It waits.'));
     recordRotation(
@@ -187,7 +187,7 @@ describe('the alarms for', () => {
     expect(JSON.stringify(alarm('rotation-failed'))).not.toMatch(/SignaturesAwaited|"Errors"/);
   });
 
-  it('functions look at each of them', () => {
+  it('functions watch each function', () => {
     const watched = (name: string) =>
       alarm(name)?.Metrics?.flatMap(({ MetricStat }) => MetricStat?.Metric.Dimensions?.map(({ Value }) => Value) ?? []);
     const all = Object.keys(stack.resources('AWS::Lambda::Function')).map((name) => `<${name}>`);

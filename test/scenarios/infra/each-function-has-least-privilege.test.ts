@@ -71,7 +71,7 @@ const expected: Record<string, readonly unknown[]> = {
 const timeouts: Record<string, number> = { Rotate: 900, Expiry: 300 };
 
 describe.each(Object.keys(expected))('the function %s', (name) => {
-  it('has exactly the permissions of its job', () => {
+  it('has exactly the permissions that it needs', () => {
     expect(statements(stack.resources('AWS::IAM::Policy')[`${name}RoleDefaultPolicy`]?.Properties)).toEqual(
       expected[name],
     );
@@ -112,7 +112,7 @@ describe.each(Object.keys(expected))('the function %s', (name) => {
 });
 
 describe('the stack', () => {
-  it('has these six functions, their policies, the role of the schedule and the policy of the caller, and no other', () => {
+  it('has exactly six functions, their policies, the role of the schedule and the policy of the caller', () => {
     const names = (type: string) => Object.keys(stack.resources(type)).sort();
     expect(names('AWS::Lambda::Function')).toEqual([
       'CertificateFunction',
@@ -144,7 +144,7 @@ describe('the stack', () => {
     expect(names('AWS::IAM::ManagedPolicy')).toEqual(['PlatformCallerPolicy']);
   });
 
-  it('has no wildcard in any policy but the secrets under the prefix, and the list of secrets, which takes no narrower one', () => {
+  it('has no wildcard in a policy, except for the secrets under the prefix and ListSecrets', () => {
     const policies = ['AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy'].flatMap((type) =>
       Object.values(stack.resources(type)),
     );
@@ -159,7 +159,7 @@ describe('the stack', () => {
     expect(anything.map(({ Action }) => Action)).toEqual(['secretsmanager:ListSecrets']);
   });
 
-  it('acknowledges these findings of cdk-nag, each with its reason, and no other', () => {
+  it('acknowledges exactly these findings of cdk-nag, each with its reason', () => {
     const acknowledged = stack.stack.node.findAll().flatMap(acknowledgedRules);
     const wildcard = `AwsSolutions::AwsSolutions-IAM5[Resource::${secrets}]`;
     expect(acknowledged.map(({ at, id }) => `${at} ${id}`).sort()).toEqual([
@@ -175,7 +175,7 @@ describe('the stack', () => {
     for (const { reason } of acknowledged) expect(reason.length).toBeGreaterThan(40);
   });
 
-  it('limits how many invocations run at once where an operator says so', () => {
+  it('limits concurrent invocations if the setting is given', () => {
     const limited = synthesize({ 'countersign:reservedConcurrency': '50' });
     try {
       const made = limited.resources('AWS::Lambda::Function');
@@ -186,7 +186,7 @@ describe('the stack', () => {
     }
   });
 
-  it('places the functions that connect to customers in a network where an operator says so', () => {
+  it('places the functions that connect to customers in a VPC if the setting is given', () => {
     const placed = synthesize({
       'countersign:subnetIds': 'subnet-0a1b2c3d,subnet-4e5f6a7b',
       'countersign:securityGroupIds': 'sg-8c9d0e1f',

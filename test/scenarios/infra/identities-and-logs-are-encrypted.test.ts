@@ -12,7 +12,7 @@ const outlivesTheStack = { DeletionPolicy: 'RetainExceptOnCreate', UpdateReplace
 describe('the key', () => {
   const { EncryptionKey } = stack.resources('AWS::KMS::Key');
 
-  it('rotates, and outlives the stack', () => {
+  it('rotates, and is retained when the stack is deleted', () => {
     expect(EncryptionKey).toMatchObject({ ...outlivesTheStack, Properties: { EnableKeyRotation: true } });
     stack.template.resourceCountIs('AWS::KMS::Key', 1);
   });
@@ -62,7 +62,7 @@ describe('the key', () => {
 });
 
 describe("the platform's secret", () => {
-  it('is encrypted with the key, outlives the stack, and begins empty', () => {
+  it('is encrypted with the key, retained when the stack is deleted, and initially empty', () => {
     expect(stack.resources('AWS::SecretsManager::Secret')).toEqual({
       IdentitiesPlatform: {
         ...outlivesTheStack,
@@ -78,7 +78,7 @@ describe("the platform's secret", () => {
     expect(stack.outputs.KeyArn?.Value).toBe('<EncryptionKey.Arn>');
   });
 
-  it('stands where the functions look for it', () => {
+  it('has the name that the functions read', () => {
     const moved = synthesize({ 'countersign:secretPrefix': 'bots/mtls/' });
     try {
       expect(moved.resources('AWS::SecretsManager::Secret').IdentitiesPlatform?.Properties.Name).toBe(
@@ -94,7 +94,7 @@ describe("the platform's secret", () => {
 });
 
 describe('the logs', () => {
-  it('are encrypted with the key, kept for a time, under names that the key serves', () => {
+  it('are encrypted with the key, have a retention, and have names that the key policy allows', () => {
     const groups = stack.resources('AWS::Logs::LogGroup');
     expect(Object.keys(groups).sort()).toEqual([
       'ApiAccessLog',

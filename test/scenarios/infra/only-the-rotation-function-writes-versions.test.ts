@@ -38,8 +38,8 @@ function statements({ resources }: Synthesized): readonly (Statement & { readonl
   );
 }
 
-describe('a version', () => {
-  it('is written, and a stage moved, by the rotation function alone', () => {
+describe('a version of a secret', () => {
+  it('is written, and its stage moved, only by the rotation function', () => {
     // By what may be done, not by names: an action that is added without a thought is found as well.
     const reading = /^secretsmanager:(?:GetSecretValue|ListSecrets|ListSecretVersionIds|DescribeSecret)$/;
     const writers = statements(stack).filter(({ Action }) =>
@@ -50,7 +50,7 @@ describe('a version', () => {
     stack.template.resourceCountIs('AWS::SecretsManager::ResourcePolicy', 0);
   });
 
-  it('is written under the prefix, for a secret whose rotation function it is, with the one key', () => {
+  it('can be written only under the prefix, to secrets of this rotation function, with the key of the stack', () => {
     expect(statements(stack).filter(({ policy }) => policy === 'RotationPermissionsPolicy')).toMatchObject([
       {
         Effect: 'Allow',
@@ -90,7 +90,7 @@ describe('a version', () => {
     ]);
   });
 
-  it('has no random password made for it, and no certificate where no authority is named', () => {
+  it('needs no GetRandomPassword, and no ACM PCA permission without an authority', () => {
     expect(statements(stack).flatMap(({ Action }) => Action)).not.toContain('secretsmanager:GetRandomPassword');
     const bare = synthesize();
     try {
@@ -106,7 +106,7 @@ describe('a version', () => {
 });
 
 describe('the rotation function', () => {
-  it('is called by Secrets Manager, of this account, and only for a secret under the prefix', () => {
+  it('is called only by Secrets Manager of this account, for secrets under the prefix', () => {
     const permissions = Object.values(stack.resources('AWS::Lambda::Permission'))
       .map(({ Properties }) => Properties)
       .filter(({ FunctionName }) => String(FunctionName).includes('RotateFunction'));
@@ -134,7 +134,7 @@ describe('the rotation function', () => {
 });
 
 describe('a schedule', () => {
-  it('is made for each identity that the settings name, and waits for what a rotation needs', () => {
+  it('exists for each identity in the settings, and depends on the permissions of a rotation', () => {
     const schedules = stack.resources('AWS::SecretsManager::RotationSchedule');
     expect(schedules).toMatchObject({
       RotationPlatformSchedule: {
@@ -159,7 +159,7 @@ describe('a schedule', () => {
     for (const { Properties } of Object.values(schedules)) expect(Properties.RotateImmediatelyOnUpdate).toBe(false);
   });
 
-  it('has its secret, which begins empty and outlives the stack as that of the platform does', () => {
+  it('has its secret, which is initially empty and retained when the stack is deleted', () => {
     const made = stack.resources('AWS::SecretsManager::Secret');
     expect(Object.keys(made).sort()).toEqual(['IdentitiesAcmeBank', 'IdentitiesPlatform']);
     expect(made.IdentitiesAcmeBank).toEqual({

@@ -46,12 +46,12 @@ function first({ Resources }: ReturnType<typeof plainTemplate>, type: string) {
 }
 
 describe('the template', () => {
-  it.each(Object.entries(stacks))('with %s agrees with the resource schemas and the limits', (_, { template }) => {
+  it.each(Object.entries(stacks))('with %s matches the resource schemas and the limits', (_, { template }) => {
     expect(templateFaults(template.toJSON() as ReturnType<typeof plainTemplate>)).toEqual([]);
   });
 });
 
-describe('a planted fault is found', () => {
+describe('an injected fault is found', () => {
   type Plant = (template: ReturnType<typeof plainTemplate>) => void;
   const change =
     (type: string, properties: Plain): Plant =>

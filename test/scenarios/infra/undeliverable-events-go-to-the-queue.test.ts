@@ -13,7 +13,7 @@ const only = (type: string) => {
 const busArn = 'arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:event-bus/Egress-2';
 
 describe('the bus', () => {
-  it('is called like the stack, encrypted with its key, and leaves what it cannot encrypt in the queue', () => {
+  it('has the name of the stack, is encrypted with its key, and sends events that it cannot encrypt to the queue', () => {
     expect(only('AWS::Events::EventBus')).toEqual({
       Name: 'Egress-2',
       Description: expect.any(String),
@@ -23,17 +23,17 @@ describe('the bus', () => {
     expect(stack.outputs.EventBusArn?.Value).toBe(busArn);
   });
 
-  it('is for this account: there is no policy that lets another put events on it', () => {
+  it('accepts events only from this account', () => {
     stack.template.resourceCountIs('AWS::Events::EventBusPolicy', 0);
   });
 });
 
 describe('the queue', () => {
-  it('is encrypted with a key of SQS, and keeps a message as long as SQS can', () => {
+  it('is encrypted with a key of SQS, and has the longest retention of SQS', () => {
     expect(only('AWS::SQS::Queue')).toEqual({ SqsManagedSseEnabled: true, MessageRetentionPeriod: 1_209_600 });
   });
 
-  it('takes messages while the key of the stack is disabled: no statement about the queue names KMS', () => {
+  it('accepts messages while the key of the stack is disabled', () => {
     const key = JSON.stringify(only('AWS::KMS::Key')?.KeyPolicy);
     const policies = JSON.stringify(stack.resources('AWS::IAM::Policy'));
     expect(key).not.toContain('sqs');
@@ -41,7 +41,7 @@ describe('the queue', () => {
     expect(policies).not.toContain('sqs.<AWS::Region>');
   });
 
-  it('takes messages over TLS alone, of EventBridge those of this bus', () => {
+  it('accepts messages only over TLS, and from EventBridge only those of this bus', () => {
     expect(only('AWS::SQS::QueuePolicy')?.PolicyDocument).toMatchObject({
       Statement: [
         { Effect: 'Deny', Principal: { AWS: '*' }, Condition: { Bool: { 'aws:SecureTransport': 'false' } } },
@@ -57,7 +57,7 @@ describe('the queue', () => {
 });
 
 describe('the inspection', () => {
-  it('is run each hour, and leaves the hours without one in the queue', () => {
+  it('runs each hour, and failed invocations go to the queue', () => {
     expect(only('AWS::Scheduler::Schedule')).toMatchObject({
       ScheduleExpression: 'rate(1 hour)',
       FlexibleTimeWindow: { Mode: 'OFF' },
@@ -72,7 +72,7 @@ describe('the inspection', () => {
     });
   });
 
-  it('is called in the name of a role that EventBridge Scheduler alone takes, for this account, and that can do no more', () => {
+  it('is invoked with a role that only EventBridge Scheduler of this account can assume, without other permissions', () => {
     expect(stack.resources('AWS::IAM::Role').InspectionScheduleRole?.Properties.AssumeRolePolicyDocument).toMatchObject(
       {
         Statement: [

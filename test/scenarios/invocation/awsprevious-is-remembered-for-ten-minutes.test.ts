@@ -16,8 +16,8 @@ import { documentOf } from '../../support/stage.ts';
 const tenMinutes = 600_000;
 const bothRoots = [clientRoots, newcomers.platformRoot.certificate].join('');
 
-describe('while it is remembered', () => {
-  it('calls go straight out with AWSPREVIOUS, over the connection it has', async () => {
+describe('while AWSPREVIOUS is remembered', () => {
+  it('calls use AWSPREVIOUS at once, over its open connection', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api);
     await platform.call({ url: url(api) });
@@ -31,7 +31,7 @@ describe('while it is remembered', () => {
     expect(api.connections).toHaveLength(1);
   });
 
-  it('a connection of AWSPREVIOUS that died is replaced by another one of it', async () => {
+  it('a dead connection of AWSPREVIOUS is replaced by another of AWSPREVIOUS', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api);
     await platform.call({ url: url(api) });
@@ -57,7 +57,7 @@ describe('while it is remembered', () => {
     expect(platform.attempts()).toEqual([3, 1]);
   });
 
-  it('another identity begins with its own AWSCURRENT', async () => {
+  it('another identity starts with its own AWSCURRENT', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api);
     await platform.call({ url: url(api) });
@@ -65,7 +65,7 @@ describe('while it is remembered', () => {
     expect((await platform.call({ url: url(api) }, 'other')).body.handshake.client.version).toBe('w2');
   });
 
-  it('what is read behind AWSPREVIOUS has ended when the answer is returned', async () => {
+  it('background reads have ended when the response is returned', async () => {
     const api = await startApi(authorities);
     const { platform, othersRead } = rotated(api);
     await platform.call({ url: url(api) });
@@ -81,7 +81,7 @@ describe('while it is remembered', () => {
   });
 });
 
-describe('it ends', () => {
+describe('AWSPREVIOUS is no longer used first', () => {
   it('after ten minutes: AWSCURRENT is tried again, and AWSPREVIOUS after it', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api);
@@ -97,7 +97,7 @@ describe('it ends', () => {
     expect(platform.attempts()).toEqual([3, 1, 3, 1]);
   });
 
-  it('when the customer trusts AWSCURRENT alone: the call is saved by that', async () => {
+  it('when the customer trusts only AWSCURRENT: the call succeeds with it', async () => {
     const api = await startApi(authorities, { keepAliveTimeout: 0 });
     const { platform } = rotated(api);
     await platform.call({ url: url(api) });
@@ -111,7 +111,7 @@ describe('it ends', () => {
     expect(platform.attempts()).toEqual([3, 2, 1]);
   });
 
-  it('when a connection of AWSPREVIOUS is only closed, which rules out nothing', async () => {
+  it('but not when a connection of AWSPREVIOUS is only closed', async () => {
     // As nginx does, which keeps the connection open.
     const page = '<html><head><title>400 The SSL certificate error</title></head></html>';
     let closes = false;
@@ -149,7 +149,7 @@ describe('it ends', () => {
     expect(platform.attempts()).toEqual([3, 1]);
   });
 
-  it('when AWSPREVIOUS is another version: the connections of the one before close', async () => {
+  it('when AWSPREVIOUS is another version: the connections of the earlier one close', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api);
     await platform.call({ url: url(api) });
@@ -174,7 +174,7 @@ describe('it ends', () => {
     await expect.poll(() => api.openSockets).toBe(0);
   });
 
-  it('for the oldest one when there are too many, and for all that were found beside a version', () => {
+  it('for the oldest entry over capacity, and for all entries of a replaced version', () => {
     const clock = { now: 0 };
     const versions = createAcceptanceCache(() => clock.now, 3);
     const [current, next, previous] = [1, 2, 3].map((version) => ({ name: 'platform', version })) as unknown as [
@@ -220,7 +220,7 @@ describe('the destinations of AWSCURRENT decide', () => {
     expect((await platform.call({ url: url(api) })).body.handshake.client.stage).toBe('AWSPREVIOUS');
   });
 
-  it('so does what it says of trust', async () => {
+  it('its trust settings apply too', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api, {
       v1: { destinations: [destinationAt(api, authorities, { serverRoots: newcomers.customerRoot.certificate })] },
@@ -228,7 +228,7 @@ describe('the destinations of AWSCURRENT decide', () => {
     expect((await platform.call({ url: url(api) })).body.handshake.client.stage).toBe('AWSPREVIOUS');
   });
 
-  it('an address that the name leads to by now is refused in the name of AWSCURRENT', async () => {
+  it('a forbidden new address of the name is rejected as with AWSCURRENT', async () => {
     const api = await startApi(authorities);
     let address = '127.0.0.1';
     const { platform } = rotated(api, { lookup: async () => [{ address }] });
@@ -240,7 +240,7 @@ describe('the destinations of AWSCURRENT decide', () => {
     expect(body).toMatchObject({ code: 'destination-forbidden', evidence: { version: 'v2' } });
   });
 
-  it('a version whose destination has changed beside it gets another link, and the one before ends', () => {
+  it('a changed destination of AWSCURRENT creates a new agent, and the old agent closes', () => {
     const pool = createPool();
     const target = parseTarget('https://api.acme.example/');
     const client = newClient(authorities);

@@ -16,7 +16,7 @@ async function start() {
   return { api, platform, call, lastLine, destinations: platform.destinationsOf(api) };
 }
 
-it('a destination that was added is allowed on the first call, and a refused one is read for once in 5 s', async () => {
+it('an added destination is allowed on the first call; a forbidden one causes at most one read in 5 s', async () => {
   const { platform, call, destinations } = await start();
   const client = newClient(authorities);
   platform.publish('v1', { client, destinations: [elsewhere] });
@@ -41,7 +41,7 @@ it('a network that was widened is allowed on the first call', async () => {
   expect((await call('GET')).body.status).toBe(200);
 });
 
-it('past the TTL a POST uses the new version, and a GET the cached one', async () => {
+it('after the TTL a POST uses the new version, and a GET the cached one', async () => {
   const { platform, call, lastLine, destinations } = await start();
   platform.publish('v1', { destinations });
   await call('GET');
@@ -61,7 +61,7 @@ it('past the TTL a POST uses the new version, and a GET the cached one', async (
 it.each([
   ['fails', () => Promise.reject(new Error('The store is down.'))],
   ['hangs', () => new Promise<never>(() => {})],
-])('if the store %s, a POST uses the cached version and its age is in the line', async (_how, beforeRead) => {
+])('if the store %s, a POST uses the cached version, and the log line has its age', async (_how, beforeRead) => {
   const { platform, call, lastLine, destinations } = await start();
   platform.publish('v1', { destinations });
   await call('GET');

@@ -79,7 +79,7 @@ async function startFunction(storeUrl: string) {
   };
 }
 
-it('reads the platform during init, closes with a version what it opened, and tells of each new version and failed read', async () => {
+it('the function reads the identity during init, closes the connections of replaced versions, and logs new versions and failed reads', async () => {
   const authorities = createAuthorities();
   const api = await startApi(authorities);
   const document = () => documentOf(newClient(authorities), [destinationAt(api, authorities, { host: 'localhost' })]);

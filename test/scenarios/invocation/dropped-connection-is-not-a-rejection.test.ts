@@ -21,7 +21,7 @@ describe.each(versions)('over %s, a server that accepts AWSCURRENT', (maxVersion
     return { api, drops };
   }
 
-  it('and drops one connection is called with it again, and after that', async () => {
+  it('and drops one connection is called with it again, also by later calls', async () => {
     const { api, drops } = await dropping();
     const { platform, othersRead } = rotated(api, { v2: { client: newClient(authorities) } });
     drops.left = 1;
@@ -40,7 +40,7 @@ describe.each(versions)('over %s, a server that accepts AWSCURRENT', (maxVersion
   });
 
   it.each([401, 403])(
-    'by its fingerprint, and drops two, is not called with AWSPREVIOUS for ten minutes: %i',
+    'by its fingerprint, and drops two connections, does not get AWSPREVIOUS for ten minutes: %i',
     async (status) => {
       const client = newClient(authorities);
       const { fingerprint256 } = new X509Certificate(client.certificate);
@@ -61,7 +61,7 @@ describe.each(versions)('over %s, a server that accepts AWSCURRENT', (maxVersion
     },
   );
 
-  it('a server that is gone at the second attempt is reported as unreachable, not as rejecting the certificate', async () => {
+  it('a server that is down at the second attempt is reported as unreachable, not as a rejection', async () => {
     const { api } = await dropping();
     const { platform } = rotated(api, { v2: { client: newClient(authorities) } });
     api.answerWith((request) => {

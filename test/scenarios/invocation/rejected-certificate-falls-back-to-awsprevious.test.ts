@@ -25,7 +25,7 @@ function expectRejection(reply: Reply): void {
 }
 
 describe.skipIf(!findPeer('openssl'))('a rejection by an alert, from openssl s_server (needs openssl)', () => {
-  it.each(versions)('a GET is repeated over %s, and says which certificate it was', async (version) => {
+  it.each(versions)('a GET is repeated over %s, and the response shows which certificate was used', async (version) => {
     const api = await alertingApi(version);
     const { platform, fingerprints } = rotated(api);
     const reply = await platform.call({ url: url(api) });
@@ -35,7 +35,7 @@ describe.skipIf(!findPeer('openssl'))('a rejection by an alert, from openssl s_s
     expect(platform.shelf.stagesRead).toEqual(['AWSCURRENT', 'AWSCURRENT', 'AWSPREVIOUS']);
   });
 
-  it.each(versions)('so is a POST, which cannot have been processed, over %s', async (version) => {
+  it.each(versions)('a POST, which cannot have been processed, is repeated too over %s', async (version) => {
     const api = await alertingApi(version, false);
     const { platform } = rotated(api);
     const reply = platform.call({ url: url(api), method: 'POST', body: 'paid once' });
@@ -46,7 +46,7 @@ describe.skipIf(!findPeer('openssl'))('a rejection by an alert, from openssl s_s
   });
 });
 
-describe.each(versions)('a rejection without a word, from a server of Node, over %s', (maxVersion) => {
+describe.each(versions)('a rejection without an alert, from a Node server, over %s', (maxVersion) => {
   it.each(['GET', 'PUT', 'DELETE'])('a %s is repeated', async (method) => {
     const api = await startApi(authorities, { maxVersion });
     const { platform } = rotated(api);
@@ -55,8 +55,8 @@ describe.each(versions)('a rejection without a word, from a server of Node, over
   });
 });
 
-describe('a POST and a rejection without a word', () => {
-  it('is repeated over TLS 1.2: no request went out before the rejection', async () => {
+describe('a POST after a rejection without an alert', () => {
+  it('is repeated over TLS 1.2, where no request was sent before the rejection', async () => {
     const api = await startApi(authorities, { maxVersion: 'TLSv1.2' });
     const { platform } = rotated(api);
     const reply = await platform.call({ url: url(api), method: 'POST', body: 'paid once' });
@@ -64,7 +64,7 @@ describe('a POST and a rejection without a word', () => {
     expect(api.connections.flatMap(({ requests }) => requests)).toHaveLength(1);
   });
 
-  it('is not over TLS 1.3, and nothing is concluded: the server may have had other reasons', async () => {
+  it('is not repeated over TLS 1.3, and AWSPREVIOUS is not remembered', async () => {
     const api = await startApi(authorities, { maxVersion: 'TLSv1.3' });
     const { platform, othersRead } = rotated(api);
     for (let call = 0; call < 2; call++) {
@@ -74,7 +74,7 @@ describe('a POST and a rejection without a word', () => {
     expect(othersRead()).toEqual([]);
   });
 
-  it('is over TLS 1.3 made with AWSPREVIOUS from the start, once that has saved a GET', async () => {
+  it('uses AWSPREVIOUS first over TLS 1.3 after a GET succeeded with it', async () => {
     const api = await startApi(authorities, { maxVersion: 'TLSv1.3' });
     const { platform } = rotated(api);
     await platform.call({ url: url(api) });
@@ -96,7 +96,7 @@ describe.skipIf(!findPeer('nginx'))('a rejection in HTTP, from nginx (needs ngin
     expect(platform.stage.lines.at(-1)).toMatchObject({ attempts: 2, rejections: 1, earlierConnections: ['new'] });
   });
 
-  it('a GET is repeated with a new version before that', async () => {
+  it('a GET is repeated with a newer version first', async () => {
     const api = await startNginx(server(), { clientRoots });
     const { platform, othersRead } = rotated(api);
     await platform.stage.identities.get('platform');
@@ -106,7 +106,7 @@ describe.skipIf(!findPeer('nginx'))('a rejection in HTTP, from nginx (needs ngin
     expect(othersRead()).toEqual([]);
   });
 
-  it('a POST is not, for that it was not processed is only likely; those after it begin with AWSPREVIOUS', async () => {
+  it('a POST is not repeated, because it may have been processed; later POSTs start with AWSPREVIOUS', async () => {
     const api = await startNginx(server(), { clientRoots });
     const { platform } = rotated(api);
     const pay = () => platform.call({ url: url(api), method: 'POST', body: 'paid once' });
@@ -119,7 +119,7 @@ describe.skipIf(!findPeer('nginx'))('a rejection in HTTP, from nginx (needs ngin
     expect(platform.attempts()).toEqual([1, 1, 1]);
   });
 
-  it('POSTs that AWSPREVIOUS cannot save either go back to AWSCURRENT, and stay there for ten minutes', async () => {
+  it('POSTs that fail with AWSPREVIOUS too return to AWSCURRENT for ten minutes', async () => {
     const api = await startNginx(server(), { clientRoots });
     const { platform } = rotated(api, { v1: { client: newClient(newcomers) } });
     const presented = async () => {
@@ -138,7 +138,7 @@ describe.skipIf(!findPeer('nginx'))('a rejection in HTTP, from nginx (needs ngin
     expect(new Set(platform.attempts())).toEqual(new Set([1]));
   });
 
-  it('when AWSPREVIOUS fares no better, the first answer is the one that is given', async () => {
+  it('if AWSPREVIOUS is rejected too, the first response is returned', async () => {
     const api = await startNginx(server(), { clientRoots });
     const { platform } = rotated(api, { v1: { client: newClient(newcomers) } });
     const { body } = await platform.call({ url: url(api) });
@@ -148,11 +148,11 @@ describe.skipIf(!findPeer('nginx'))('a rejection in HTTP, from nginx (needs ngin
   });
 });
 
-describe('an answer that is not a rejection', () => {
+describe('a response that is not a rejection', () => {
   it.each([
     ['asks for the certificate after the handshake', 'Reason: Cannot perform Post-Handshake Authentication.<br />'],
     ['has other reasons', '<h1>Forbidden</h1>'],
-  ])('because the server %s is handed on as it came', async (_why, page) => {
+  ])('because the server %s is returned unchanged', async (_why, page) => {
     const api = await startApi(authorities, {
       ca: newcomers.platformRoot.certificate,
       answer: (_request, response) => response.writeHead(403, { 'content-type': 'text/html' }).end(page),
@@ -165,7 +165,7 @@ describe('an answer that is not a rejection', () => {
   });
 });
 
-describe('the rejection stands', () => {
+describe('the rejection is reported', () => {
   it.each([
     ['there is no AWSPREVIOUS', null],
     ['AWSPREVIOUS is rejected as well', { client: newClient(newcomers) }],
@@ -197,7 +197,7 @@ describe('the rejection stands', () => {
     expect(platform.attempts()).toEqual([1]);
   });
 
-  it('when the store is down, which is asked for AWSPREVIOUS once in 5 s', async () => {
+  it('when the store is down, which is read for AWSPREVIOUS at most once in 5 s', async () => {
     const api = await startApi(authorities);
     const { platform, othersRead } = rotated(api);
     await platform.stage.identities.get('platform');
@@ -214,7 +214,7 @@ describe('the rejection stands', () => {
     expect((await platform.call({ url: url(api) })).body.handshake.client.stage).toBe('AWSPREVIOUS');
   });
 
-  it('but no longer when AWSCURRENT has changed: what there was none of may be there now', async () => {
+  it('but AWSPREVIOUS is read again when AWSCURRENT has changed', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api, { v1: null, ttlMs: 1_000 });
     expectRejection(await platform.call({ url: url(api) }));
@@ -226,7 +226,7 @@ describe('the rejection stands', () => {
     expect((await platform.call({ url: url(api) })).body.handshake.client.stage).toBe('AWSPREVIOUS');
   });
 
-  it('when the store has no answer for AWSPREVIOUS before the deadline', async () => {
+  it('when the store does not return AWSPREVIOUS before the deadline', async () => {
     const api = await startApi(authorities);
     const { platform, othersRead } = rotated(api);
     platform.shelf.beforeRead = () =>
@@ -236,14 +236,14 @@ describe('the rejection stands', () => {
     expect(platform.attempts()).toEqual([1]);
   });
 
-  it('when a server does not answer AWSPREVIOUS: that it did not before the deadline is said, for it may have worked', async () => {
+  it('but a timeout is reported when the server does not respond to AWSPREVIOUS', async () => {
     const api = await startApi(authorities, { answer: () => {} });
     const { platform } = rotated(api);
     expect((await platform.call({ url: url(api), timeoutMs: 500 })).body.code).toBe('response-timeout');
   });
 });
 
-describe('nothing but AWSCURRENT is presented first, and nothing but AWSPREVIOUS after it', () => {
+describe('AWSCURRENT is presented first, then only AWSPREVIOUS', () => {
   it('AWSPENDING is never read', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api, { v1: null });
@@ -274,7 +274,7 @@ describe('nothing but AWSCURRENT is presented first, and nothing but AWSPREVIOUS
     expect(othersRead()).toEqual([]);
   });
 
-  it('a newer version that is rejected too is followed by the version before it', async () => {
+  it('after a newer version is rejected too, its AWSPREVIOUS is tried', async () => {
     const api = await startApi(authorities);
     const { platform } = rotated(api);
     await platform.stage.identities.get('platform');
@@ -284,7 +284,7 @@ describe('nothing but AWSCURRENT is presented first, and nothing but AWSPREVIOUS
     expect(platform.stage.lines.at(-1)).toMatchObject({ attempts: 4, rejections: 2 });
   });
 
-  it('not when that is the one that was rejected first', async () => {
+  it('AWSPREVIOUS is not tried if it was rejected first', async () => {
     const api = await startApi(authorities);
     const client = newClient(newcomers);
     const { platform } = rotated(api, { v2: { client }, v1: null });
@@ -297,7 +297,7 @@ describe('nothing but AWSCURRENT is presented first, and nothing but AWSPREVIOUS
   });
 });
 
-it('50 calls that are rejected together read AWSPREVIOUS once and are all saved', async () => {
+it('50 concurrent rejected calls share one read of AWSPREVIOUS, and all succeed', async () => {
   const api = await startApi(authorities);
   const { platform, othersRead } = rotated(api);
   const replies = await Promise.all(Array.from({ length: 50 }, () => platform.call({ url: url(api) })));
@@ -305,7 +305,7 @@ it('50 calls that are rejected together read AWSPREVIOUS once and are all saved'
   expect(othersRead()).toEqual(['AWSPREVIOUS']);
 });
 
-it('50 calls that wait in vain for AWSPREVIOUS tell it once', async () => {
+it('50 concurrent calls without AWSPREVIOUS log it once', async () => {
   const told: string[] = [];
   const fallback = createFallback({
     source: { read: () => Promise.reject(new CountersignError('identity-unavailable', 'The store is down.')) },

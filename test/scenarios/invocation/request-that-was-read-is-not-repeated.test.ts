@@ -65,8 +65,8 @@ async function readingApi(alert: number) {
   return { port: (server.address() as AddressInfo).port, processed };
 }
 
-describe('a certificate that is turned down behind a request that was read', () => {
-  it.each(alerts)('by the alert %i: a POST is made once, with AWSCURRENT', async (alert) => {
+describe('a certificate rejected after the request was read', () => {
+  it.each(alerts)('by the alert %i: a POST is sent once, with AWSCURRENT', async (alert) => {
     const api = await readingApi(alert);
     const { platform, othersRead } = rotated(api);
     const { body } = await platform.call({ url: url(api, '/payments'), method: 'POST', body: 'paid once' });
@@ -76,7 +76,7 @@ describe('a certificate that is turned down behind a request that was read', () 
     expect(othersRead()).toEqual([]);
   });
 
-  it('a GET is made again, for it may be', async () => {
+  it('a GET is sent again, because it is safe to repeat', async () => {
     const api = await readingApi(48);
     const { platform } = rotated(api);
     await platform.call({ url: url(api) });

@@ -31,7 +31,7 @@ const slowly = () => new Promise<void>((resolve) => setTimeout(resolve, 100));
 const never = () => new Promise<void>(() => {});
 
 describe('the first read of an identity', () => {
-  it('that never ends is given up at the deadline', async () => {
+  it('that never ends is abandoned at the deadline', async () => {
     const { platform, url } = await setUp();
     platform.shelf.beforeRead = never;
     const { statusCode, body } = await platform.call({ url, timeoutMs: 300 });
@@ -42,8 +42,8 @@ describe('the first read of an identity', () => {
   });
 });
 
-describe('a read behind a call', () => {
-  it('has ended when the answer is returned: the process may be stopped then', async () => {
+describe('a background read during a call', () => {
+  it('has ended when the response is returned, because the process may be frozen then', async () => {
     const { platform, url, makeDue } = await setUp();
     await makeDue(slowly);
     expect((await platform.call({ url })).body.handshake.client.version).toBe('v1');
@@ -57,7 +57,7 @@ describe('a read behind a call', () => {
     expect(platform.stage.identities.get('platform')).toMatchObject({ version: 'v2' });
   });
 
-  it('that never ends does not keep the answer', async () => {
+  it('that never ends does not delay the response', async () => {
     const { platform, url, makeDue } = await setUp();
     await makeDue(never);
     expect((await platform.call({ url, timeoutMs: 28_000 })).statusCode).toBe(200);
@@ -65,7 +65,7 @@ describe('a read behind a call', () => {
     // Below the deadline of the first.
   }, 15_000);
 
-  it('is waited for once, not by every call, while the store hangs; a call without time to wait does not count', async () => {
+  it('is awaited by one call, not by every call, while the store hangs', async () => {
     const hanging = new Promise<void>(() => {});
     const identities = { refreshing: () => hanging };
     await refreshBefore(deadlineIn(0), identities, 'platform');
@@ -77,7 +77,7 @@ describe('a read behind a call', () => {
     expect(refreshBefore(deadlineIn(10_000), next, 'platform')).toBeInstanceOf(Promise);
   });
 
-  it('has ended when a diagnosis is returned', async () => {
+  it('has ended when the diagnosis is returned', async () => {
     const { platform, makeDue } = await setUp();
     await makeDue(slowly);
     const door = apiHandler(

@@ -63,7 +63,7 @@ describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl
 
   const asked = (more: readonly string[]) => (more.length > 0 ? { clientRoots: trial.platformRoot.certificate } : {});
 
-  it.each(shapes)('%s: asks, never asks, asks for other keys', async (_name, args) => {
+  it.each(shapes)('%s: certificate requested, not requested, requested for other keys', async (_name, args) => {
     for (const [more, requested, presented] of [
       [optional, true, true],
       [[], false, false],
@@ -78,7 +78,7 @@ describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl
     }
   });
 
-  it('a CBC suite: a certificate that was sent is known; not asking looks like asking for other algorithms', async () => {
+  it('a CBC suite: a sent certificate is known; no request looks like a request for other algorithms', async () => {
     const args = ['-tls1_2', '-cipher', 'ECDHE-RSA-AES256-SHA384'];
     const asking = await startOpenssl(rsaServer, { ...asked(optional), args: [...args, ...optional] });
     const first = (await trial.call(asking.port)).body;
@@ -90,7 +90,7 @@ describe.skipIf(!findPeer('openssl'))('with openssl as the server (needs openssl
     expect(advice).toMatch(/^No client certificate was presented: the API server did not ask for one, or accepts no/);
   });
 
-  it('a request for algorithms that OpenSSL does not show is not taken for none', async () => {
+  it('a request for algorithms that OpenSSL does not show is not reported as no request', async () => {
     const args = [...optional, '-tls1_2', '-client_sigalgs', 'ECDSA+SHA1', '-cipher', 'DEFAULT:@SECLEVEL=0'];
     const { port } = await startOpenssl(trial.server, { args });
     const { handshake, advice } = (await trial.call(port)).body;

@@ -55,7 +55,7 @@ function lastLine(platform: Platform) {
   return platform.stage.lines.filter(({ message }) => message === 'invocation').at(-1);
 }
 
-it('an answer', async () => {
+it('a response', async () => {
   const api = await startApi(authorities, { answer: (_request, response) => response.end('four') });
   const platform = openPlatform(authorities);
   platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
@@ -71,7 +71,7 @@ it('an answer', async () => {
   });
 });
 
-it('an answer for which a dead connection was replaced', async () => {
+it('a response after a dead connection was replaced', async () => {
   const api = await startApi(authorities, { maxVersion: 'TLSv1.3' });
   const platform = openPlatform(authorities);
   platform.publish('v1', { destinations: [destinationAt(api, authorities)] });
@@ -142,7 +142,7 @@ describe.skipIf(!findPeer('openssl'))('a server that sends alerts (needs openssl
     });
   });
 
-  it('a call saved by the previous version: counted for its identity and destination', async () => {
+  it('a call that succeeded with AWSPREVIOUS: counted for its identity and destination', async () => {
     const api = await startOpenssl(newServer(authorities), { clientRoots, args: ['-tls1_3'] });
     const platform = openPlatform(authorities);
     const destinations = [destinationAt(api, authorities)];
@@ -172,7 +172,7 @@ describe.skipIf(!findPeer('openssl'))('a server that sends alerts (needs openssl
     });
   });
 
-  it('a call that the previous version could not save: the line is that of the current one', async () => {
+  it('a call that AWSPREVIOUS did not help: the line shows AWSCURRENT', async () => {
     const api = await startOpenssl(newServer(authorities), { clientRoots, args: ['-tls1_3'] });
     const platform = openPlatform(authorities);
     const destinations = [destinationAt(api, authorities)];

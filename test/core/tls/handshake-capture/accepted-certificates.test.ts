@@ -42,7 +42,7 @@ function names(...certificates: readonly Buffer[]): CertificateRequest {
 describe('the issuers that a server accepts', () => {
   const stranger = new X509Certificate(createAuthority({ commonName: 'Stranger' }).certificate).raw;
 
-  it('any, when it names none', () => {
+  it('are any if it lists none', () => {
     expect(acceptsIssuer(asking({}), chain)).toEqual({
       accepted: true,
       ourIssuers: ['CN=Our Lower', 'CN=Our Upper', 'CN=Our Root'],
@@ -57,7 +57,7 @@ describe('the issuers that a server accepts', () => {
     expect(acceptsIssuer(names(stranger, accepted), chain)).toMatchObject({ accepted: true });
   });
 
-  it('not ours: the sentence has both sides', () => {
+  it('do not include ours: the text lists both sides', () => {
     const request = names(stranger);
     expect(request.acceptableIssuers.map((name) => name.text)).toEqual(['CN=Stranger']);
     expect(acceptsIssuer(request, [leafDer])).toEqual({
@@ -66,12 +66,12 @@ describe('the issuers that a server accepts', () => {
     });
   });
 
-  it('a root that is only reached through an intermediate that is not sent does not count', () => {
+  it('a root above an intermediate that is not sent does not count', () => {
     expect(acceptsIssuer(names(rootDer), [leafDer]).accepted).toBe(false);
     expect(acceptsIssuer(names(rootDer), [leafDer, lowerDer]).accepted).toBe(false);
   });
 
-  it('the leaf itself is no issuer', () => {
+  it('the leaf is not an issuer', () => {
     expect(acceptsIssuer(names(leafDer), chain).accepted).toBe(false);
   });
 
@@ -80,12 +80,12 @@ describe('the issuers that a server accepts', () => {
     expect(acceptsIssuer(names(new X509Certificate(spelled.certificate).raw), chain).accepted).toBe(true);
   });
 
-  it('bytes that are no certificate issue nothing', () => {
+  it('bytes that are not a certificate are not an issuer', () => {
     expect(acceptsIssuer(names(rootDer), [Buffer.alloc(3)])).toMatchObject({ accepted: false, ourIssuers: [] });
   });
 });
 
-describe('the signatures that a server accepts in the handshake', () => {
+describe('the signature algorithms that a server accepts in the handshake', () => {
   const keys = {
     p256: createPublicKey(leaf.certificate),
     p384: generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey,
@@ -109,7 +109,7 @@ describe('the signatures that a server accepts in the handshake', () => {
     ['pss', 'TLSv1.3', ['rsa_pss_rsae_sha256', 'rsa_pss_pss_sha256'], true],
     ['ed25519', 'TLSv1.3', ['ecdsa_secp256r1_sha256', 'ed25519'], true],
     ['ed25519', 'TLSv1.2', ['rsa_pkcs1_sha256'], false],
-  ] as const)('%s on %s, asked for %j: %s', (key, protocol, signatureAlgorithms, accepted) => {
+  ] as const)('%s on %s, requested %j: %s', (key, protocol, signatureAlgorithms, accepted) => {
     expect(acceptsSignature(asking({ signatureAlgorithms }), protocol, keys[key])).toBe(accepted);
   });
 
@@ -128,10 +128,10 @@ describe('the signatures that a server accepts in the handshake', () => {
   });
 });
 
-describe('the signatures on our certificates', () => {
+describe('the signature algorithms of the client chain', () => {
   const whole = [...chain, rootDer];
 
-  it('those that the server does not list, the root left out', () => {
+  it('unlisted algorithms are reported, except that of the root', () => {
     expect(unacceptedChainSignatures(asking({}), whole)).toEqual([]);
     const listed = ['ecdsa_secp256r1_sha256', 'rsa_pkcs1_sha256'];
     expect(unacceptedChainSignatures(asking({ signatureAlgorithms: listed }), whole)).toEqual(['rsa_pkcs1_sha384']);
@@ -139,7 +139,7 @@ describe('the signatures on our certificates', () => {
     expect(unacceptedChainSignatures(asking({ signatureAlgorithms: all }), whole)).toEqual([]);
   });
 
-  it('a list for certificates goes before the list for both', () => {
+  it('signature_algorithms_cert takes precedence over signature_algorithms', () => {
     const request = asking({
       signatureAlgorithms: ['ecdsa_secp256r1_sha256', 'rsa_pkcs1_sha256', 'rsa_pkcs1_sha384'],
       certificateSignatureAlgorithms: ['ecdsa_secp256r1_sha256'],
@@ -147,7 +147,7 @@ describe('the signatures on our certificates', () => {
     expect(unacceptedChainSignatures(request, whole)).toEqual(['rsa_pkcs1_sha384']);
   });
 
-  it('the list for certificates alone decides whether our own is sent', () => {
+  it('only signature_algorithms_cert decides whether the client certificate is sent', () => {
     const [leaf] = chain as [Buffer];
     const own = ['ecdsa_secp256r1_sha256'];
     const others = ['rsa_pkcs1_sha512', 'ed25519'];

@@ -140,7 +140,7 @@ describe.each(Object.keys(suites) as SuiteName[])('%s', (suite) => {
     }
   });
 
-  it('says how far it got when the server gives up in the middle', () => {
+  it('reports how far the handshake got if the server closes in the middle', () => {
     const seal = createSealer(suite, handshake);
     const reader = createCaptureReader();
     reader.secret(lines[0] as Buffer);
@@ -156,7 +156,7 @@ describe.each(Object.keys(suites) as SuiteName[])('%s', (suite) => {
 });
 
 describe('a compressed certificate', () => {
-  it('is named and passed over: OpenSSL in Node never offers it', () => {
+  it('is reported and skipped: OpenSSL in Node never offers it', () => {
     const [handshake] = secretsOf('TLS_AES_128_GCM_SHA256');
     const seal = createSealer('TLS_AES_128_GCM_SHA256', handshake);
     const bytes = Buffer.concat([

@@ -73,7 +73,7 @@ async function eventsOf(socket: TLSSocket, onSecure: () => void): Promise<string
   return events;
 }
 
-describe('the same events as without the tap', () => {
+describe('a recorded socket emits the same events as a plain one', () => {
   const large = Buffer.alloc(300_000, 1);
   const cases: Readonly<Record<string, { serve: () => Promise<number>; options?: object; ask?: boolean }>> = {
     'the server answers and ends': {
@@ -156,7 +156,7 @@ describe('the stream', () => {
     expect(Buffer.concat(received).equals(sent)).toBe(true);
   });
 
-  it('takes no more than is read: the server is held back', async () => {
+  it('applies back-pressure to the server', async () => {
     const total = 40_000_000;
     const port = await listen(
       createSocketServer((socket) => socket.on('error', () => undefined).end(Buffer.alloc(total))),
@@ -179,7 +179,7 @@ describe('the stream', () => {
     expect(shown).toBe(total);
   });
 
-  it('destroys the socket with itself, and itself with the socket', async () => {
+  it('is destroyed with its socket, and its socket with it', async () => {
     const port = await listen(createSocketServer());
     const first = connectSocket(port, '127.0.0.1');
     const tap = tapSocket(first, () => undefined);
@@ -195,8 +195,8 @@ describe('the stream', () => {
   });
 });
 
-describe('the secrets', () => {
-  it('every line is zeroed once the reader has seen it, and the reader is closed with the connection', async () => {
+describe('the handshake secrets', () => {
+  it('each key log line is zeroed after the reader has read it, and the reader is closed with the connection', async () => {
     const port = await serve((socket) => socket.end());
     const inner = createCaptureReader();
     const given: Buffer[] = [];
@@ -219,7 +219,7 @@ describe('the secrets', () => {
   it.each([
     ['closed', (reader: CaptureReader) => reader.close()],
     ['stopped', (reader: CaptureReader) => reader.push(Buffer.from('no TLS'))],
-  ])('none is left in a reader that was %s', (_title, end) => {
+  ])('no secret is left in a reader that was %s', (_title, end) => {
     const made = vi.spyOn(Buffer, 'alloc');
     const reader = createCaptureReader();
     const secrets = [Buffer.alloc(32, 0x33), Buffer.alloc(32, 0x44)] as const;
@@ -235,7 +235,7 @@ describe('the secrets', () => {
     for (const buffer of held) expect(buffer.every((byte) => byte === 0)).toBe(true);
   });
 
-  it('a closed opener opens nothing any more', () => {
+  it('a closed record reader decrypts nothing', () => {
     const name = 'TLS_AES_128_GCM_SHA256';
     const secret = Buffer.alloc(32, 0x33);
     const [one, two] = splitHeader(createSealer(name, secret)(22, Buffer.from('message')));
