@@ -1,10 +1,13 @@
 // How the tests run: one file after the other in each of two workers, with real sockets and without globals or retries.
 import { join } from 'node:path';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+const long = 'test/**/*.long.test.ts';
+/** Tests that start no other program: all of them take under a minute. */
+const unit = ['test/*.test.ts', 'test/{console,core,docs,functions,local,serve,tools}/**/*.test.ts'];
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
@@ -12,5 +15,17 @@ export default defineConfig({
     restoreMocks: true,
     // The tests start hundreds of programs; the cache lets them share compiled code.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/node-compile-cache') },
+    projects: [
+      { extends: true, test: { name: 'unit', include: unit, exclude: [...configDefaults.exclude, long] } },
+      {
+        extends: true,
+        test: {
+          name: 'scenarios',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, long, ...unit],
+        },
+      },
+      { extends: true, test: { name: 'long', include: [long] } },
+    ],
   },
 });

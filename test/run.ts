@@ -1,4 +1,5 @@
-// `npm test`: peers, format and lint, types, tests, synth; the last line counts what passed.
+// `npm test`: peers, format and lint, types, tests, synth. With --long, `npm run test:long`: peers and the tests that
+// are too long for `npm test`. The last line counts what passed.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,34 +9,40 @@ import { type Counted, countedIn } from './support/tests-counted.ts';
 const scratch = mkdtempSync(join(tmpdir(), 'countersign-test-'));
 const report = join(scratch, 'vitest.json');
 
-const stages: readonly { name: string; command: readonly string[]; count?: () => Counted; isPreparation?: boolean }[] =
-  [
-    {
-      name: 'peers of the tests: openssl, nginx, Apache, HAProxy, Caddy, stunnel, lighttpd, GnuTLS, Java, Go, Tomcat, util-linux, iproute2, strongSwan, smallstep, the AWS CLI',
-      command: ['node', 'test/support/install-peers.ts'],
-      // A peer that cannot be installed skips its suites and is not a failure.
-      isPreparation: true,
-    },
-    { name: 'format and lint', command: ['biome', 'check', '.'] },
-    { name: 'types', command: ['tsc'] },
-    { name: 'unused exports and dependencies', command: ['knip'] },
-    { name: 'prose: width and plain English', command: ['node', 'tools/prose.ts'] },
-    {
-      name: 'tests',
-      command: ['vitest', 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
-      count: countTests,
-    },
-    {
-      name: 'synth, with the checks of cdk-nag',
-      command: ['cdk', 'synth', '--quiet', '--output', join(scratch, 'cdk.out')],
-    },
-  ];
+interface Stage {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly count?: () => Counted;
+  readonly isPreparation?: boolean;
+}
+
+const peersStage: Stage = {
+  name: 'peers of the tests: openssl, nginx, Apache, HAProxy, Caddy, stunnel, lighttpd, GnuTLS, Java, Go, Tomcat, util-linux, iproute2, strongSwan, smallstep, the AWS CLI',
+  command: ['node', 'test/support/install-peers.ts'],
+  // A peer that cannot be installed skips its suites and is not a failure.
+  isPreparation: true,
+};
+
+const longStages: readonly Stage[] = [peersStage, testsStage('long tests', 'long')];
+
+const allStages: readonly Stage[] = [
+  peersStage,
+  { name: 'format and lint', command: ['biome', 'check', '.'] },
+  { name: 'types', command: ['tsc'] },
+  { name: 'unused exports and dependencies', command: ['knip'] },
+  { name: 'prose: width and plain English', command: ['node', 'tools/prose.ts'] },
+  testsStage('tests', '!long'),
+  {
+    name: 'synth, with the checks of cdk-nag',
+    command: ['cdk', 'synth', '--quiet', '--output', join(scratch, 'cdk.out')],
+  },
+];
 
 let passed = 0;
 let failed = 0;
 const skipped = new Map<string, number>();
 try {
-  for (const stage of stages) {
+  for (const stage of process.argv.includes('--long') ? longStages : allStages) {
     console.log(`\n── ${stage.name}`);
     const status = await run(stage.command);
     if (stage.isPreparation) continue;
@@ -53,6 +60,11 @@ for (const [name, tests] of skipped) console.log(`  ${name}${tests > 1 ? `: ${te
 const skippedTests = [...skipped.values()].reduce((sum, tests) => sum + tests, 0);
 console.log(`\n${passed} passed, ${failed} failed${skippedTests > 0 ? `, ${skippedTests} skipped` : ''}`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+function testsStage(name: string, project: string): Stage {
+  const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`];
+  return { name, command: ['vitest', 'run', '--project', project, ...reporters], count: countTests };
+}
 
 function run(command: readonly string[]): Promise<number> {
   const [program = '', ...args] = command;
