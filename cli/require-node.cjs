@@ -1,0 +1,21 @@
+// Ends an old Node with one sentence. It is CommonJS in the syntax of old versions, which cannot load the rest:
+// npm scripts load it with `-r` before TypeScript, and `countersign.cjs` before the command.
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+const required = 24;
+
+if (Number(process.versions.node.split('.')[0]) < required) {
+  console.error(`Node ${required} or later is required, found ${process.version}: ${advice()}.`);
+  process.exit(1);
+}
+
+function advice() {
+  const installed = path.join(__dirname, '../node_modules/node');
+  if (fs.existsSync(path.join(installed, 'bin/node')))
+    return 'use npm scripts or npx, which run node_modules/.bin/node';
+  if (!fs.existsSync(installed)) return 'run "npm ci", which installs it in node_modules';
+  return 'run "npm ci" without --ignore-scripts, because an install script brings Node 24';
+}
