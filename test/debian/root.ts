@@ -32,15 +32,16 @@ export async function makeRoot(folder: string, release: string, mirror: Mirror):
   const unfinished = `${folder}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true });
-  // The smallest Debian that can do what README asks for: npm brings Node.
-  const packages = 'ca-certificates,nodejs,npm';
-  await succeed('debootstrap', ['--variant=minbase', `--include=${packages}`, release, unfinished, mirror.uri]);
+  await succeed('debootstrap', ['--variant=minbase', '--include=ca-certificates', release, unfinished, mirror.uri]);
   const sources = [`deb ${mirror.uri} ${release} main`, `deb ${mirror.uri} ${release}-updates main`];
   if (mirror.securityUri) sources.push(`deb ${mirror.securityUri} ${release}-security main`);
   writeFileSync(join(unfinished, 'etc/apt/sources.list'), `${sources.join('\n')}\n`);
   for (const name of ['resolv.conf', 'hosts']) cpSync(join('/etc', name), join(unfinished, 'etc', name));
-  const upgrade = 'apt-get update -q && apt-get -q -y upgrade && useradd --create-home --shell /bin/bash tester';
-  const status = await runInRoot({ folder: unfinished }, { script: upgrade, env: aptEnvironment });
+  // The smallest Debian that can do what README asks for: npm brings Node. debootstrap cannot install npm: it does not
+  // resolve virtual packages.
+  const script = `apt-get update -q && apt-get upgrade -q -y && apt-get clean
+apt-get install -q -y --no-install-recommends npm && useradd --create-home --shell /bin/bash tester`;
+  const status = await runInRoot({ folder: unfinished }, { script, env: aptEnvironment });
   if (status !== 0) throw new Error(`apt-get failed in the root of ${release}.`);
   renameSync(unfinished, folder);
 }
