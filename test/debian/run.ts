@@ -43,6 +43,22 @@ interface Options {
   readonly mirror: string | undefined;
 }
 
+/** Ctrl-C reaches all processes of the terminal's foreground group. */
+const startAndStop = `set -m
+npm start > ../start.log 2>&1 &
+group=$!
+for _ in $(seq 600); do
+  if grep -q 'Ctrl-C stops it' ../start.log || ! kill -0 $group; then break; fi
+  sleep 0.2
+done
+kill -INT -- -$group
+wait $group
+status=$?
+cat ../start.log
+grep -q 'Ctrl-C stops it' ../start.log && exit $status
+exit 1
+`;
+
 process.exitCode = await main();
 
 /** @returns the exit code: 0, 1 if something failed, 2 for wrong options, 130 after Ctrl-C */
@@ -210,22 +226,6 @@ function npmEnvironment(files: string): Record<string, string> {
     npm_config_cafile: '/machine-authorities.pem',
   };
 }
-
-/** Ctrl-C reaches all processes of the terminal's foreground group. */
-const startAndStop = `set -m
-npm start > ../start.log 2>&1 &
-group=$!
-for _ in $(seq 600); do
-  if grep -q 'Ctrl-C stops it' ../start.log || ! kill -0 $group; then break; fi
-  sleep 0.2
-done
-kill -INT -- -$group
-wait $group
-status=$?
-cat ../start.log
-grep -q 'Ctrl-C stops it' ../start.log && exit $status
-exit 1
-`;
 
 /** Runs the command, then prints a line for each process, listener and file in /tmp that it left. */
 function watchLeftovers(command: string): string {
