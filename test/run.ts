@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { type Counted, countedIn } from './support/tests-counted.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'countersign-test-'));
@@ -38,6 +38,7 @@ const allStages: readonly Stage[] = [
   },
 ];
 
+const nothing: Counted = { passed: 0, failed: 0, skipped: new Map(), slowest: [] };
 let passed = 0;
 let failed = 0;
 const skipped = new Map<string, number>();
@@ -46,9 +47,12 @@ try {
     console.log(`\n── ${stage.name}`);
     const status = await run(stage.command);
     if (stage.isPreparation) continue;
-    const count = stage.count?.() ?? { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: new Map() };
+    const count = stage.count?.() ?? { ...nothing, ...(status === 0 ? { passed: 1 } : { failed: 1 }) };
     passed += count.passed;
     for (const [name, tests] of count.skipped) skipped.set(name, tests);
+    if (count.slowest.length > 0) console.log('\nSlowest files:');
+    for (const { file, seconds } of count.slowest)
+      console.log(`  ${seconds.toFixed(1).padStart(5)} s  ${relative(process.cwd(), file)}`);
     // A runner that fails without a failed test (a file that does not load, an unhandled rejection) is a failure too.
     failed += count.failed === 0 && status !== 0 ? 1 : count.failed;
   }
@@ -82,6 +86,6 @@ function countTests(): Counted {
   try {
     return countedIn(readFileSync(report, 'utf8'));
   } catch {
-    return { passed: 0, failed: 1, skipped: new Map() };
+    return { ...nothing, failed: 1 };
   }
 }

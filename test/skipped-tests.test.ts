@@ -16,6 +16,9 @@ const report = JSON.stringify({
   numFailedTests: 0,
   testResults: [
     {
+      name: '/countersign/test/quick.test.ts',
+      startTime: 1000,
+      endTime: 1500.5,
       assertionResults: [
         result('passed', 'answers', 'nginx'),
         result('skipped', 'is diagnosed (needs the right to make a network namespace)', 'every cell of GnuTLS'),
@@ -23,6 +26,9 @@ const report = JSON.stringify({
       ],
     },
     {
+      name: '/countersign/test/slow.test.ts',
+      startTime: 1000,
+      endTime: 4000,
       assertionResults: [
         result('skipped', 'lists', 'the AWS CLI (needs the AWS CLI)', 'over HTTP'),
         result('pending', 'creates', 'the AWS CLI (needs the AWS CLI)', 'over HTTP'),
@@ -41,6 +47,13 @@ describe('what is skipped is named', () => {
       ['every cell of lighttpd is diagnosed (needs lighttpd-mod-openssl)', 1],
       ['the AWS CLI (needs the AWS CLI)', 2],
       ['the gateway listens on IPv6', 1],
+    ]);
+  });
+
+  it('and the slowest files come first', () => {
+    expect(countedIn(report).slowest).toEqual([
+      { file: '/countersign/test/slow.test.ts', seconds: 3 },
+      { file: '/countersign/test/quick.test.ts', seconds: 0.5005 },
     ]);
   });
 

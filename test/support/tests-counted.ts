@@ -5,12 +5,18 @@ export interface Counted {
   readonly failed: number;
   /** A line for each suite or test whose name says what it needs, and how many tests that are. */
   readonly skipped: ReadonlyMap<string, number>;
+  /** The files that took longest, slowest first. */
+  readonly slowest: readonly { readonly file: string; readonly seconds: number }[];
 }
 
 interface Report {
   readonly numPassedTests?: number;
   readonly numFailedTests?: number;
   readonly testResults?: readonly {
+    readonly name: string;
+    /** Milliseconds since 1970. */
+    readonly startTime: number;
+    readonly endTime: number;
     readonly assertionResults: readonly {
       readonly ancestorTitles: readonly string[];
       readonly title: string;
@@ -31,5 +37,9 @@ export function countedIn(text: string): Counted {
     const name = needs < 0 ? fullName : titles.slice(0, needs + 1).join(' ');
     skipped.set(name, (skipped.get(name) ?? 0) + 1);
   }
-  return { passed, failed, skipped };
+  const times = testResults.map(({ name, startTime, endTime }) => ({
+    file: name,
+    seconds: (endTime - startTime) / 1000,
+  }));
+  return { passed, failed, skipped, slowest: times.sort((a, b) => b.seconds - a.seconds).slice(0, 10) };
 }
