@@ -1,8 +1,8 @@
-// The expected outcome of every cell on every server, written by hand.
+// The expected outcome of every cell on every server, written by hand from the server's configuration before a run.
 import {
+  type Answer,
   alert,
   ambiguousAlert,
-  type CellOutcome,
   closed,
   closedInHandshake,
   granted,
@@ -17,6 +17,7 @@ import {
   withoutCertificate,
   withoutRequest,
 } from './outcomes.ts';
+import type { RemedyKind } from './remedies.ts';
 
 /** These cells depend on Countersign alone; docs/servers.md shows them once. */
 export const sameOnAll = {
@@ -48,8 +49,16 @@ const byOpenssl = {
   revoked: alert('certificate_revoked'),
 } as const;
 
+/** Servers that say that a certificate is revoked. */
+const namesRevocation = { revoked: 'rotate the identity' } as const;
+
+/** Apache per location: TLS 1.3 has no renegotiation, so the customer must ask in the handshake. */
+function lateOnly(older: RemedyKind) {
+  return { 'TLSv1.2': older, 'TLSv1.3': 'ask in the handshake' } as const;
+}
+
 /** One answer for every fault of a certificate. */
-function always(answer: CellOutcome) {
+function always(answer: Answer) {
   return {
     refusedQuietly: withoutRequest(answer),
     unknownAuthority: answer,
@@ -79,11 +88,13 @@ export const expectations = {
       ...always(page(400)),
       refusedQuietly: grantedWithoutRequest,
     },
+    remedies: { refusedQuietly: '–' },
     note: 'The handshake always succeeds. nginx refuses in HTTP: one page for every certificate it does not accept, another for an absent one. Its error log has the reason at level `info`.',
   },
   apache: {
     version: '2.4.',
     cells: byOpenssl,
+    remedies: namesRevocation,
     note: opensslNote,
   },
   apacheLocation: {
@@ -103,11 +114,27 @@ export const expectations = {
       noIntermediate: perVersion(alert('unknown_ca'), page(403)),
       revoked: perVersion(alert('certificate_revoked'), page(403)),
     },
+    remedies: {
+      acceptedQuietly: 'name a path in the probe',
+      refusedQuietly: 'name a path in the probe',
+      accepted: lateOnly('–'),
+      acceptedRsa: lateOnly('–'),
+      notRevoked: lateOnly('–'),
+      // What a server accepts in a renegotiation cannot be read.
+      absent: lateOnly('read the log'),
+      unknownAuthority: lateOnly('trust the root'),
+      expired: lateOnly('rotate the identity'),
+      notYetValid: lateOnly('rotate the identity'),
+      wrongUsage: lateOnly('issue for client authentication'),
+      noIntermediate: lateOnly('store the intermediate'),
+      revoked: lateOnly('rotate the identity'),
+    },
     note: 'With TLS 1.3, Apache refuses every client that cannot authenticate after the handshake, such as Node, before it reads a certificate. With TLS 1.2 it asks in a renegotiation after the request, and then answers as it does server-wide.',
   },
   haproxy: {
     version: '2.6.',
     cells: byOpenssl,
+    remedies: namesRevocation,
     note: opensslNote,
   },
   caddy: {
@@ -118,16 +145,19 @@ export const expectations = {
   stunnel: {
     version: '5.',
     cells: byOpenssl,
+    remedies: namesRevocation,
     note: opensslNote,
   },
   lighttpd: {
     version: '1.4.',
     cells: { ...byOpenssl, serverNoIntermediate: noHandshake('internal_error') },
+    remedies: { ...namesRevocation, serverNoIntermediate: 'read the log' },
     note: 'As the servers with the alerts of OpenSSL, with one difference: given its own certificate alone, lighttpd builds the chain from the authorities it trusts for clients. If it cannot, it presents no certificate.',
   },
   openssl: {
     version: '3.0.',
     cells: byOpenssl,
+    remedies: namesRevocation,
     note: opensslNote,
   },
   gnutls: {
@@ -142,6 +172,7 @@ export const expectations = {
       wrongUsage: granted,
       oldProtocol: closedInHandshake,
     },
+    remedies: { wrongUsage: '–' },
     note: 'gnutls-serv sends `access_denied` for every fault of a certificate and accepts one without client authentication. TLS 1.2 has no alert for an absent certificate, so `decode_error` is `inferred`.',
   },
   tomcat: {

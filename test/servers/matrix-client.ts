@@ -10,19 +10,24 @@ import { noTelemetry as telemetry } from '../../core/telemetry/telemetry.ts';
 import { createPool } from '../../core/tls/connection-pool.ts';
 import { apiHandler } from '../../functions/api-gateway/handler.ts';
 import { createShelf, invocationEvent, lambdaContext } from '../support/stage.ts';
+import type { CallResult } from './agreement.ts';
 import type { CellOutcome } from './outcomes.ts';
+import { kindOf } from './remedies.ts';
 import type { Resources } from './resources.ts';
 
 export interface MatrixClient {
   readonly identities: Map<string, Identity>;
+  /** The result of a call in the words of the table. */
   invoke(identity: string, request: object): Promise<string>;
+  call(identity: string, request: object): Promise<CallResult>;
   diagnose(identity: string, request: object): Promise<Omit<CellOutcome, 'invocation'>>;
   report(identity: string, request: object): Promise<Diagnosis>;
 }
 
 interface Problem {
   readonly code: string;
-  readonly evidence?: { readonly alert?: string; readonly certainty?: string };
+  readonly step?: number;
+  readonly evidence?: { readonly alert?: string; readonly certainty?: string; readonly reason?: string };
 }
 
 /** On a busy machine a Java that has just been started can take seconds. */
@@ -49,26 +54,38 @@ export function createMatrixClient(resources: Resources): MatrixClient {
   const diagnose = apiHandler(options, diagnosisRoute({ telemetry, identities: unchecked }));
   const report = async (identity: string, request: object) =>
     diagnosisIn(await diagnose(invocationEvent({ ...slowTimeout, ...request }, identity), lambdaContext(29_000)));
+  const call = async (identity: string, request: object) =>
+    callIn(await invoke(invocationEvent({ ...slowTimeout, ...request }, identity), lambdaContext(29_000)));
   return {
     identities,
     report,
-    invoke: async (identity, request) =>
-      invocationOutcome(await invoke(invocationEvent({ ...slowTimeout, ...request }, identity), lambdaContext(29_000))),
+    call,
+    invoke: async (identity, request) => callOutcome(await call(identity, request)),
     diagnose: async (identity, request) => diagnosisOutcome(await report(identity, request)),
   };
 }
 
-function invocationOutcome(answer: APIGatewayProxyStructuredResultV2): string {
+function callIn(answer: APIGatewayProxyStructuredResultV2): CallResult {
   const body = JSON.parse(answer.body ?? 'null') as Problem | { status: number; advice?: string };
   if ('status' in body && !('code' in body)) {
     // There is other advice too: that the end of a page is unproven, say.
-    return `${body.status}${body.advice?.includes('client certificate') ? ' with advice' : ''}`;
+    return { status: body.status, isAdvised: body.advice?.includes('client certificate') ?? false };
   }
-  const { code, evidence } = body as Problem;
-  const alert = evidence?.alert ? `, alert ${evidence.alert}` : '';
+  const { code, step, evidence: { alert, certainty, reason } = {} } = body as Problem;
+  return {
+    code,
+    ...(step === undefined ? {} : { step }),
+    ...(alert === undefined ? {} : { alert }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(certainty === undefined ? {} : { certainty }),
+  };
+}
+
+export function callOutcome({ status, isAdvised, code, alert, certainty }: CallResult): string {
+  if (code === undefined) return `${status}${isAdvised ? ' with advice' : ''}`;
   // Of what is not about our certificate the certainty goes without saying.
-  const certainty = code === 'client-certificate-rejected' ? `, ${evidence?.certainty}` : '';
-  return `${code}${alert}${certainty}`;
+  const shown = code === 'client-certificate-rejected' ? `, ${certainty}` : '';
+  return `${code}${alert ? `, alert ${alert}` : ''}${shown}`;
 }
 
 function diagnosisIn({ body }: APIGatewayProxyStructuredResultV2): Diagnosis {
@@ -77,13 +94,15 @@ function diagnosisIn({ body }: APIGatewayProxyStructuredResultV2): Diagnosis {
   return diagnosis;
 }
 
-function diagnosisOutcome(diagnosis: Diagnosis): Omit<CellOutcome, 'invocation'> {
+export function diagnosisOutcome(diagnosis: Diagnosis): Omit<CellOutcome, 'invocation'> {
   const failed = diagnosis.steps.find(({ status }) => status === 'failed');
   return {
     verdict: diagnosis.verdict,
     step: failed ? String(failed.step) : '–',
     reason: reasonOf(diagnosis),
     certainty: diagnosis.certainty,
+    who: diagnosis.remedies[0]?.who ?? '–',
+    remedy: kindOf(diagnosis.remedies[0]),
   };
 }
 

@@ -2,10 +2,11 @@
 import { connect } from 'node:tls';
 import type { Destination } from '../../core/destination/destination.ts';
 import { freePort } from '../support/port.ts';
+import { disagreement } from './agreement.ts';
 import { type CellName, cellNames, cells, type SetupName, setups, type TlsVersion, versionsOf } from './cells.ts';
 import { createMatrixCertificates, identityOf, type MatrixCertificates } from './certificates.ts';
 import type { Listener } from './listener.ts';
-import { createMatrixClient, type MatrixClient } from './matrix-client.ts';
+import { callOutcome, createMatrixClient, diagnosisOutcome, type MatrixClient } from './matrix-client.ts';
 import type { CellOutcome } from './outcomes.ts';
 import { openResources } from './resources.ts';
 import type { MatrixServer } from './servers.ts';
@@ -14,6 +15,8 @@ export interface Measured {
   readonly cell: CellName;
   readonly version: TlsVersion;
   readonly outcome: CellOutcome;
+  /** How the call and the diagnosis contradict each other. */
+  readonly contradiction?: string | undefined;
 }
 
 export async function measure(server: MatrixServer): Promise<Measured[]> {
@@ -31,7 +34,7 @@ export async function measure(server: MatrixServer): Promise<Measured[]> {
         if (cell === 'oldProtocol') await speaksOldProtocol(port, client);
         const name = `${server.title} ${cell} ${version}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
         matrix.identities.set(name, identityOf(name, client, destinationOf(port, certificates)));
-        return { cell, version, outcome: await ask(matrix, name, `https://localhost:${port}/`, cells[cell].noRequest) };
+        return { cell, version, ...(await ask(matrix, name, `https://localhost:${port}/`, cells[cell].noRequest)) };
       }),
     );
   } finally {
@@ -87,12 +90,24 @@ function destinationOf(port: number, { customerRoots }: MatrixCertificates): Des
 }
 
 /** Each cell has its own identity, so that cells share no connection and no session. */
-async function ask(matrix: MatrixClient, name: string, url: string, noRequest = false): Promise<CellOutcome> {
-  if (noRequest) return { ...(await matrix.diagnose(name, { url, probe: false })), invocation: '–' };
-  const [invocation, diagnosis] = await Promise.all([matrix.invoke(name, { url }), matrix.diagnose(name, { url })]);
+async function ask(
+  matrix: MatrixClient,
+  name: string,
+  url: string,
+  noRequest = false,
+): Promise<Pick<Measured, 'outcome' | 'contradiction'>> {
+  if (noRequest) return { outcome: { ...(await matrix.diagnose(name, { url, probe: false })), invocation: '–' } };
+  const [call, diagnosis] = await Promise.all([matrix.call(name, { url }), matrix.report(name, { url })]);
   const strict =
     diagnosis.verdict === 'not-mutual' ? await matrix.invoke(name, { url, requireMutual: true }) : undefined;
-  return { ...diagnosis, invocation: strict ? `${invocation}; with requireMutual ${strict}` : invocation };
+  const invocation = callOutcome(call);
+  return {
+    outcome: {
+      ...diagnosisOutcome(diagnosis),
+      invocation: strict ? `${invocation}; with requireMutual ${strict}` : invocation,
+    },
+    contradiction: disagreement(diagnosis, call),
+  };
 }
 
 /** A listener that does not speak TLS at all would look the same to Countersign. */

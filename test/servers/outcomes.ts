@@ -1,7 +1,9 @@
 // The outcome of a cell in the words of docs/servers.md: one constant or function for each kind of server answer.
 import type { CellName, TlsVersion } from './cells.ts';
+import { type ExpectedRemedy, remedyAt, remedyOfCell, whoActs } from './remedies.ts';
 
-export interface CellOutcome {
+/** What the server does, as Countersign reports it. */
+export interface Answer {
   readonly verdict: string;
   /** The failed step; `–` if no step failed. */
   readonly step: string;
@@ -12,18 +14,29 @@ export interface CellOutcome {
   readonly invocation: string;
 }
 
+export interface CellOutcome extends Answer {
+  /** Who must act on the first remedy; `–` if there is none. */
+  readonly who: string;
+  /** The kind of the first remedy (remedies.ts). */
+  readonly remedy: string;
+}
+
 /** One for each TLS version if they differ. */
-export type Expected = CellOutcome | { readonly 'TLSv1.2': CellOutcome; readonly 'TLSv1.3': CellOutcome };
+export type Expected = Answer | { readonly 'TLSv1.2': Answer; readonly 'TLSv1.3': Answer };
 
 export interface ServerExpectation {
   /** Prefix of the measured versions; other versions can give other reasons for the same verdict. */
   readonly version: string;
   readonly cells: Readonly<Partial<Record<CellName, Expected>>>;
+  /** Instead of the remedy of the cell (remedies.ts). */
+  readonly remedies?: Readonly<Partial<Record<CellName, ExpectedRemedy>>>;
+  /** Cells whose remedy is known to differ, each with the reason. */
+  readonly weak?: Readonly<Partial<Record<CellName, string>>>;
   /** What the server tells and what it does not, for the page. */
   readonly note: string;
 }
 
-export const granted: CellOutcome = {
+export const granted: Answer = {
   verdict: 'access-granted',
   step: '–',
   reason: 'HTTP 200',
@@ -31,7 +44,7 @@ export const granted: CellOutcome = {
   invocation: '200',
 };
 
-export const neverAsked: CellOutcome = {
+export const neverAsked: Answer = {
   verdict: 'not-mutual',
   step: '4',
   reason: 'client-certificate-not-requested',
@@ -39,31 +52,31 @@ export const neverAsked: CellOutcome = {
   invocation: '200 with advice; with requireMutual client-certificate-not-requested',
 };
 
-export function alert(name: string): CellOutcome {
+export function alert(name: string): Answer {
   return refused(`alert ${name}`, 'observed', `client-certificate-rejected, alert ${name}, observed`);
 }
 
 /** An alert with more than one meaning. */
-export function ambiguousAlert(name: string): CellOutcome {
+export function ambiguousAlert(name: string): Answer {
   return refused(`alert ${name}`, 'inferred', `client-certificate-rejected, alert ${name}, inferred`);
 }
 
 /** The server had the certificate and closed the connection. */
 export const closed = refused('closed', 'inferred', 'client-certificate-rejected, inferred');
 
-export function page(status: number): CellOutcome {
+export function page(status: number): Answer {
   return refused(`HTTP ${status}`, 'observed', `${status} with advice`);
 }
 
-function refused(reason: string, certainty: string, invocation: string): CellOutcome {
+function refused(reason: string, certainty: string, invocation: string): Answer {
   return { verdict: 'access-refused', step: '5', reason, certainty, invocation };
 }
 
-export function untrusted(code: string, finding = ''): CellOutcome {
+export function untrusted(code: string, finding = ''): Answer {
   return { verdict: 'server-not-trusted', step: '3', reason: code + finding, certainty: 'observed', invocation: code };
 }
 
-export function noHandshake(name: string): CellOutcome {
+export function noHandshake(name: string): Answer {
   return {
     verdict: 'unreachable',
     step: '2',
@@ -74,12 +87,12 @@ export function noHandshake(name: string): CellOutcome {
 }
 
 /** The server accepts no signature of the key, so it gets no certificate and answers accordingly. */
-export function withoutCertificate(answer: CellOutcome): CellOutcome {
+export function withoutCertificate(answer: Answer): Answer {
   return { ...answer, step: '4', reason: `client-signature-not-accepted, then ${answer.reason}` };
 }
 
 /** The server closed the connection in the middle of the handshake. */
-export const closedInHandshake: CellOutcome = {
+export const closedInHandshake: Answer = {
   verdict: 'unreachable',
   step: '2',
   reason: 'tls-negotiation-failed',
@@ -88,20 +101,20 @@ export const closedInHandshake: CellOutcome = {
 };
 
 /** The result of a diagnosis that sends no request. */
-export const grantedWithoutRequest: CellOutcome = {
+export const grantedWithoutRequest: Answer = {
   verdict: 'access-granted',
   step: '–',
   reason: '–',
   certainty: 'inferred',
   invocation: '–',
 };
-export const notAskedWithoutRequest: CellOutcome = { ...neverAsked, invocation: '–' };
+export const notAskedWithoutRequest: Answer = { ...neverAsked, invocation: '–' };
 
-export function withoutRequest(answer: CellOutcome): CellOutcome {
+export function withoutRequest(answer: Answer): Answer {
   return { ...answer, invocation: '–' };
 }
 
-export function perVersion(older: CellOutcome, newer: CellOutcome): Expected {
+export function perVersion(older: Answer, newer: Answer): Expected {
   return { 'TLSv1.2': older, 'TLSv1.3': newer };
 }
 
@@ -110,7 +123,23 @@ export function expectedOf(
   cell: CellName,
   version: TlsVersion,
 ): CellOutcome | undefined {
-  const expected = expectation.cells[cell];
+  const answer = answerOf(expectation.cells[cell], version);
+  if (!answer) return undefined;
+  const remedy = remedyAt(expectation.remedies?.[cell] ?? remedyOfCell[cell], version);
+  return { ...answer, who: whoActs(remedy), remedy };
+}
+
+function answerOf(expected: Expected | undefined, version: TlsVersion): Answer | undefined {
   if (!expected || 'verdict' in expected) return expected;
   return version === 'TLSv1.1' ? undefined : expected[version];
+}
+
+/** *weak*: only who must act or the remedy differs. *wrong*: anything else does. */
+export type Grade = 'right' | 'weak' | 'wrong';
+
+export function gradeOf(measured: CellOutcome, expected: CellOutcome | undefined): Grade {
+  if (!expected) return 'wrong';
+  const differs = (field: keyof CellOutcome) => measured[field] !== expected[field];
+  if ((['verdict', 'step', 'reason', 'certainty', 'invocation'] as const).some(differs)) return 'wrong';
+  return differs('who') || differs('remedy') ? 'weak' : 'right';
 }

@@ -3,7 +3,7 @@
 import { type CellName, cells, type TlsVersion, versionsOf } from './cells.ts';
 import { expectations, type ServerName, sameOnAll } from './expectations.ts';
 import type { Measured } from './measure.ts';
-import { type CellOutcome, expectedOf } from './outcomes.ts';
+import { type CellOutcome, expectedOf, gradeOf, type ServerExpectation } from './outcomes.ts';
 import type { IdentityRejection } from './rejected-identities.ts';
 import { servers } from './servers.ts';
 
@@ -47,6 +47,7 @@ ${sections.flatMap(({ heading, members }) => members.map((name) => overview(name
   platform. The platform presents its certificate and intermediate.
 - The diagnosis sends \`GET /\` after the handshake, unless the row says that no request is sent. *A call* is the result
   of an invocation of the same URL, with the alert and the certainty of the row.
+- *First remedy*: who must act, and the remedy that the diagnosis names first.
 - *Absent*: the server accepts RSA signatures only and the identity has an EC key, so OpenSSL sends an empty list. Go
   and Caddy have no such setting; there the identity has an Ed448 key.
 - *Revoked*: the server has the revocation lists of both authorities of the platform. *Not on the list* shows that
@@ -105,15 +106,16 @@ function sectionsOf(names: readonly ServerName[], results: PageContent['results'
   });
 }
 
+const shared: ServerExpectation = { version: '', note: '', cells: sameOnAll };
+
 function sharedRows(): Measured[] {
-  const shared = { version: '', note: '', cells: sameOnAll };
   return (Object.keys(sameOnAll) as (keyof typeof sameOnAll)[]).flatMap((cell) =>
     versionsOf(cell).map((version) => ({ cell, version, outcome: expectedOf(shared, cell, version) as CellOutcome })),
   );
 }
 
-function isShared({ cell, outcome }: Measured): boolean {
-  return JSON.stringify(outcome) === JSON.stringify((sameOnAll as Partial<Record<CellName, CellOutcome>>)[cell]);
+function isShared({ cell, version, outcome }: Measured): boolean {
+  return gradeOf(outcome, expectedOf(shared, cell, version)) === 'right';
 }
 
 function overview(name: ServerName, heading: string, result: Result): string {
@@ -142,15 +144,16 @@ function tableOf(measured: readonly Measured[]): string {
   }
   const rows = new Map<string, string[]>();
   for (const { cell, versions, outcome } of lines.values()) {
-    const { verdict, reason, certainty, invocation } = outcome;
+    const { verdict, reason, certainty, invocation, who, remedy } = outcome;
     const call = invocation
       .replace(`, ${reason.split(', then ').at(-1)}, ${certainty}`, '')
       .replace(`, ${certainty}`, '');
-    const result = [versions.join(', '), verdict, reason, certainty, call].join(' | ');
+    const first = remedy === '–' ? '–' : `${who}: ${remedy}`;
+    const result = [versions.join(', '), verdict, reason, certainty, call, first].join(' | ');
     rows.set(result, [...(rows.get(result) ?? []), cells[cell].title]);
   }
-  return `| client certificate, or server | TLS | verdict | reason | certainty | a call |
-| --- | --- | --- | --- | --- | --- |
+  return `| client certificate, or server | TLS | verdict | reason | certainty | a call | first remedy |
+| --- | --- | --- | --- | --- | --- | --- |
 ${[...rows].map(([result, titles]) => row([titles.join('; '), result])).join('\n')}`;
 }
 
