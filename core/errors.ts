@@ -271,10 +271,12 @@ interface ErrorDetails {
   readonly hint?: string;
   readonly retryable?: boolean;
   /** Replaces the step of the table. */
-  readonly step?: Step;
+  readonly step?: Step | undefined;
   readonly cause?: unknown;
   readonly diagnosis?: SuggestedDiagnosis | undefined;
 }
+
+type ErrorChanges = Pick<ErrorDetails, 'evidence' | 'hint' | 'diagnosis'> & { readonly detail?: string };
 
 /** The only error class. `message` is the detail: one sentence that can be shown to the caller. */
 export class CountersignError extends Error {
@@ -299,6 +301,21 @@ export class CountersignError extends Error {
     this.retryable = options.retryable ?? entry.retryable;
     this.evidence = options.evidence;
     this.diagnosis = options.diagnosis;
+  }
+
+  /** A copy with these changes and everything else of this error. `evidence` is added to the evidence. */
+  with({ detail = this.message, evidence, ...changes }: ErrorChanges): CountersignError {
+    const { code, step, hint, retryable, cause, diagnosis } = this;
+    const all = this.evidence || evidence ? { ...this.evidence, ...evidence } : undefined;
+    return new CountersignError(code, detail, {
+      step,
+      hint,
+      retryable,
+      cause,
+      diagnosis,
+      ...changes,
+      evidence: all,
+    });
   }
 }
 

@@ -137,7 +137,7 @@ async function closedTo(thrown: unknown, parent: string, name: string): Promise<
   const sentence = await unreadablePath(parent, name);
   if (sentence === undefined) return undefined;
   const hint = 'Give that user or one of its groups access, or run the command as a user who can read it.';
-  return new CountersignError(thrown.code, sentence, { ...(thrown.evidence && { evidence: thrown.evidence }), hint });
+  return thrown.with({ detail: sentence, hint });
 }
 
 function filesOf(document: string): ReadonlyMap<string, string> {

@@ -1,5 +1,5 @@
 // Errors of Secrets Manager, with hints for the user of the command line instead of the operator of the functions.
-import { CountersignError } from '../../core/errors.ts';
+import type { CountersignError } from '../../core/errors.ts';
 import type { SecretsManagerLocation } from './store-options.ts';
 
 /** Returns errors other than `identity-unavailable` unchanged. */
@@ -43,6 +43,6 @@ function isWord(reason: string): boolean {
   return /^[A-Za-z]{1,64}$/.test(reason);
 }
 
-function again({ code, evidence }: CountersignError, detail: string, hint: string | undefined): CountersignError {
-  return new CountersignError(code, detail, { ...(evidence && { evidence }), ...(hint === undefined ? {} : { hint }) });
+function again(error: CountersignError, detail: string, hint = error.hint): CountersignError {
+  return error.with({ detail, hint });
 }

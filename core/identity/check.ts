@@ -15,8 +15,7 @@ export function checkIdentity(name: string, stored: StoredIdentity, now: number)
     return orUnusable(() => check(name, stored, now));
   } catch (thrown) {
     if (!(thrown instanceof CountersignError)) throw thrown;
-    const evidence = { ...thrown.evidence, version: stored.version, stage: stored.stage };
-    throw new CountersignError(thrown.code, thrown.message, { hint: thrown.hint, evidence });
+    throw thrown.with({ evidence: { version: stored.version, stage: stored.stage } });
   }
 }
 

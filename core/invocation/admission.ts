@@ -36,6 +36,5 @@ export function admitAs(identity: Identity, target: Target): Destination {
 /** Adds the version to `destination-forbidden`: it shows whether a change of the destinations has taken effect. */
 export function namingVersion(error: CountersignError, { version }: Identity): CountersignError {
   if (error.code !== 'destination-forbidden') return error;
-  const { code, message, evidence, hint, retryable, cause } = error;
-  return new CountersignError(code, message, { evidence: { ...evidence, version }, hint, retryable, cause });
+  return error.with({ evidence: { version } });
 }

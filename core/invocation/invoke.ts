@@ -1,7 +1,7 @@
 // The use case of an invocation: find the identity, pass the destination guard, call the customer's API.
 import type { ApiCall, ApiRoute } from '../api.ts';
 import { parseTarget, type Target } from '../destination/target.ts';
-import { asCountersignError, CountersignError } from '../errors.ts';
+import { asCountersignError, type CountersignError } from '../errors.ts';
 import { adviceFor } from '../http/advice.ts';
 import { type HttpResponse, isIdempotent } from '../http/exchange.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -124,16 +124,11 @@ export function createInvoke(services: CallServices): Invoke {
 
 /** A failure of the handshake or of the response names the diagnosis that finds its cause. */
 function suggestingDiagnosis(error: CountersignError, request: InvocationRequest): CountersignError {
-  const { code, message, step, evidence, hint, retryable, cause } = error;
+  const { code, step, hint } = error;
   if (step === undefined && !code.startsWith('response-')) return error;
   const url = `https://${parseTarget(request.url).authority}/`;
-  return new CountersignError(code, message, {
-    evidence,
+  return error.with({
     hint: `${hint} To find the cause, diagnose ${url}.`,
-    retryable,
-    cause,
-    // A time-out while the server verifies our certificate is not of the step that the table has.
-    ...(step === undefined ? {} : { step }),
     diagnosis: { identity: request.identity, url },
   });
 }

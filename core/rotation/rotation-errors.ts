@@ -47,7 +47,6 @@ export function withStage<T>(stage: Stage, read: () => T): T {
     return read();
   } catch (thrown) {
     if (!(thrown instanceof CountersignError) || thrown.code !== 'identity-unusable') throw thrown;
-    const evidence = { ...thrown.evidence, stage };
-    throw new CountersignError(thrown.code, thrown.message, { hint: thrown.hint, evidence });
+    throw thrown.with({ evidence: { stage } });
   }
 }

@@ -117,10 +117,7 @@ export async function checkPending(rotation: Rotation, stored: StoredVersion): P
     throw unusable('handshake-failed', 'certificate', refusal.sentence);
   } catch (thrown) {
     if (!(thrown instanceof CountersignError)) throw thrown;
-    throw new CountersignError(thrown.code, thrown.message, {
-      hint: cancelAndRestartHint,
-      evidence: { ...thrown.evidence, stage: stagingLabels.pending },
-    });
+    throw thrown.with({ hint: cancelAndRestartHint, evidence: { stage: stagingLabels.pending } });
   }
 }
 
