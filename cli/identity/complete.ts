@@ -14,9 +14,10 @@ import { identityWarnings, noRenewal, readIdentitySettings, type SettingOptions 
 import { certificatesOf } from './identity-view.ts';
 import { reportFindings, validateImport } from './import.ts';
 import { readInputFiles } from './input.ts';
+import { checkMutual, mutualCheckLines, type ReachOption, withRequireMutual } from './mutual-check.ts';
 import { followToEnd, parseTimeout } from './rotate.ts';
 
-export interface CompleteOptions extends WriteOptions, SettingOptions {
+export interface CompleteOptions extends WriteOptions, SettingOptions, ReachOption {
   readonly certificate: string;
   readonly chain?: readonly string[];
   readonly wait?: boolean;
@@ -65,7 +66,11 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   if (!('document' in judged)) return reportFindings(name, judged, context);
   requireKeyOf(request, judged.document.privateKey);
 
-  const text = JSON.stringify({ ...members, ...judged.document });
+  const whole = { ...members, ...judged.document };
+  const added = given.destinations ?? [];
+  const checks = await checkMutual(name, JSON.stringify(whole), added, options, context);
+  const kept = added.length === 0 ? destinations : withRequireMutual(added, checks);
+  const text = JSON.stringify({ ...whole, ...(kept === undefined ? {} : { destinations: kept }) });
   requireSize(text);
   interrupted.throwIfAborted();
   if (isRotation) {
@@ -78,22 +83,28 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
     await store.deleteRequest(name, request.for);
   }
   const unreadable = isRotation ? undefined : await store.unreadable?.(name);
-  const warnings = identityWarnings(destinations, judged.warnings, unreadable, context.now());
+  const warnings = identityWarnings(kept, judged.warnings, unreadable, context.now());
   for (const { sentence } of warnings) context.output.warn(sentence);
   // `rotate` would start another rotation if this one has ended by now.
   if (isRotation && options.wait) return await followToEnd(name, request.for, 'trying', seconds, store, context);
   const { chain, notes } = judged;
   const { paint } = context.output;
   const outcome = isRotation ? 'rotation-resumed' : 'activated';
-  context.output.answer({ identity: name, outcome, place: store.place, chain, warnings, notes }, () => [
-    ...chain.map(
-      ({ role, subject, validTo }) => `  ${role.padEnd(12)}  ${escapeForTerminal(subject)}, to ${validTo.slice(0, 10)}`,
-    ),
-    `${paint('green', '✓')} tested by handshakes over TLS 1.2 and TLS 1.3`,
-    isRotation
-      ? `${paint('green', '✓')} The rotation continues: countersign identity inspect ${name} shows its progress.`
-      : `${paint('green', '✓')} "${name}" is in use in ${store.place}.`,
-  ]);
+  const mutualChecks = checks.length > 0 ? { mutualChecks: checks } : {};
+  context.output.answer(
+    { identity: name, outcome, place: store.place, chain, ...mutualChecks, warnings, notes },
+    () => [
+      ...chain.map(
+        ({ role, subject, validTo }) =>
+          `  ${role.padEnd(12)}  ${escapeForTerminal(subject)}, to ${validTo.slice(0, 10)}`,
+      ),
+      ...mutualCheckLines(checks, paint),
+      `${paint('green', '✓')} tested by handshakes over TLS 1.2 and TLS 1.3`,
+      isRotation
+        ? `${paint('green', '✓')} The rotation continues: countersign identity inspect ${name} shows its progress.`
+        : `${paint('green', '✓')} "${name}" is in use in ${store.place}.`,
+    ],
+  );
 
   async function goOn(identity: string, { for: version }: PendingRequest, document: string): Promise<void> {
     if ((await store.rotations?.fill(identity, version, document)) === 'exists') {

@@ -24,14 +24,26 @@ import {
   requireNoDestinationSettings,
 } from './destination-options.ts';
 import { clientCertificateOf, destinationLines, destinationView, parseMembers } from './identity-view.ts';
+import {
+  checkMutual,
+  type MutualCheck,
+  mutualCheckLines,
+  type ReachOption,
+  withRequireMutual,
+} from './mutual-check.ts';
 import { serverRootWarnings } from './server-roots.ts';
 
-export interface ChangeOptions extends WriteOptions, DestinationOptions {
+export interface ChangeOptions extends WriteOptions, DestinationOptions, ReachOption {
   readonly file?: string;
   readonly dryRun?: boolean;
 }
 
-type Change = (present: readonly unknown[] | undefined) => readonly unknown[];
+interface Change {
+  /** The new list. */
+  made(present: readonly unknown[] | undefined): readonly unknown[];
+  /** At its end. */
+  readonly added: readonly object[];
+}
 
 /** Attempts when another process changes the identity at the same time. */
 const attempts = 3;
@@ -51,7 +63,7 @@ export async function addDestinations(
   context: CommandContext,
 ): Promise<void> {
   const added = await parseDestinations(places, options, context.readInput);
-  await change(name, options, context, (present = []) => {
+  const made: Change['made'] = (present = []) => {
     for (const text of places) {
       if (present.some((one) => matchesPlace(one, parsePlace(text)))) {
         throw refusal(
@@ -60,8 +72,9 @@ export async function addDestinations(
         );
       }
     }
-    return [...present, ...added];
-  });
+    return present;
+  };
+  await change(name, options, context, { made, added });
 }
 
 export async function removeDestinations(
@@ -72,7 +85,7 @@ export async function removeDestinations(
 ): Promise<void> {
   requireNoDestinationSettings(options, 'are added or set');
   const removed = places.map(parsePlace);
-  await change(name, options, context, (present) => {
+  const made: Change['made'] = (present) => {
     if (present === undefined) {
       throw refusal(
         'destination-missing',
@@ -88,7 +101,8 @@ export async function removeDestinations(
       }
     }
     return present.filter((one) => !removed.some((place) => matchesPlace(one, place)));
-  });
+  };
+  await change(name, options, context, { made, added: [] });
 }
 
 export async function setDestinations(
@@ -104,18 +118,28 @@ export async function setDestinations(
     options.file === undefined
       ? await parseDestinations(places, options, context.readInput)
       : await readDestinations(options.file, '--file', context.readInput);
-  await change(name, options, context, () => wanted);
+  await change(name, options, context, { made: () => wanted, added: [] });
 }
 
-async function change(name: string, options: ChangeOptions, context: CommandContext, made: Change): Promise<void> {
+async function change(
+  name: string,
+  options: ChangeOptions,
+  context: CommandContext,
+  { made, added }: Change,
+): Promise<void> {
   const store = await openStore(options, context);
   const { interrupted } = context;
+  let checks: readonly MutualCheck[] | undefined;
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const state = await requireValue(name, store);
     requireNoRotation(name, state);
     const members = await currentMembers(name, state, store);
     const present = presentOf(members);
-    const destinations = checkedDestinations(made(present));
+    const others = made(present);
+    const unproven = checkedDestinations([...others, ...added]);
+    // Once, however often the list is made.
+    checks ??= await checkMutual(name, JSON.stringify({ ...members, destinations: unproven }), added, options, context);
+    const destinations = checkedDestinations([...others, ...withRequireMutual(added, checks)]);
     if (present === undefined)
       context.output.warn(
         `Until now "${name}" could be presented to any public host on port 443. From now on only to the listed destinations.`,
@@ -123,7 +147,7 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
     if (present !== undefined) warnOfAnyHost(name, present, destinations, context);
     for (const { sentence } of serverRootWarnings(destinations, context.now())) context.output.warn(sentence);
     if (destinations.length === 0) context.output.warn(`"${name}" has no destinations now and cannot be used.`);
-    if (options.dryRun) return show(name, destinations, 'would-be-changed', store, context);
+    if (options.dryRun) return show(name, destinations, 'would-be-changed', store, context, checks);
     const document = JSON.stringify({ ...members, destinations });
     requireSize(document);
     requireReadable(document);
@@ -133,7 +157,7 @@ async function change(name: string, options: ChangeOptions, context: CommandCont
     if ((await store.activate(name, document, { instead: state.holder, keepsPrevious })) === 'changed') continue;
     await warnOfRotation(name, store, context);
     await warnOfUnreadable(name, store, context);
-    return show(name, destinations, 'changed', store, context);
+    return show(name, destinations, 'changed', store, context, checks);
   }
   throw changedMeanwhile(name);
 }
@@ -209,10 +233,16 @@ function show(
   outcome: string,
   store: IdentityStore,
   context: CommandContext,
+  checks: readonly MutualCheck[] = [],
 ): void {
   const shown = destinations?.map(destinationView);
-  context.output.answer({ identity: name, outcome, place: store.place, destinations: shown ?? null }, () => [
-    `${context.output.paint('bold', name)}  ${store.place}${outcome === 'would-be-changed' ? '  (nothing was stored)' : ''}`,
-    ...destinationLines(shown),
-  ]);
+  const mutualChecks = checks.length > 0 ? { mutualChecks: checks } : {};
+  context.output.answer(
+    { identity: name, outcome, place: store.place, destinations: shown ?? null, ...mutualChecks },
+    () => [
+      `${context.output.paint('bold', name)}  ${store.place}${outcome === 'would-be-changed' ? '  (nothing was stored)' : ''}`,
+      ...destinationLines(shown),
+      ...mutualCheckLines(checks, context.output.paint),
+    ],
+  );
 }

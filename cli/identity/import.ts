@@ -14,8 +14,9 @@ import { changedMeanwhile, membersToKeep, requireName, requireNoRotation, requir
 import { identityWarnings, noRenewal, readIdentitySettings, type SettingOptions } from './destination-options.ts';
 import { destinationLines, destinationView } from './identity-view.ts';
 import { openPassphrase, type PassphraseOptions, readInputFiles } from './input.ts';
+import { checkMutual, mutualCheckLines, type ReachOption, withRequireMutual } from './mutual-check.ts';
 
-export interface ImportOptions extends WriteOptions, PassphraseOptions, SettingOptions {
+export interface ImportOptions extends WriteOptions, PassphraseOptions, SettingOptions, ReachOption {
   readonly alias?: string;
   readonly dryRun?: boolean;
   readonly replace?: boolean;
@@ -66,7 +67,11 @@ export async function importIdentity(
     return reportFindings(name, judged, context);
   }
   const { document, chain, warnings, notes } = judged;
-  const text = JSON.stringify({ ...members, ...document });
+  const whole = { ...members, ...document };
+  const added = given.destinations ?? [];
+  const checks = await checkMutual(name, JSON.stringify(whole), added, options, context);
+  const kept = added.length === 0 ? destinations : withRequireMutual(added, checks);
+  const text = JSON.stringify({ ...whole, ...(kept === undefined ? {} : { destinations: kept }) });
   requireSize(text);
 
   const outcome = state?.hasCurrent ? 'replaced' : 'imported';
@@ -76,7 +81,7 @@ export async function importIdentity(
     if ((await store.activate(name, text, { instead: state?.holder })) === 'changed') throw changedMeanwhile(name);
   }
   const unreadable = options.dryRun ? undefined : await store.unreadable?.(name);
-  const told = identityWarnings(destinations, warnings, unreadable, context.now());
+  const told = identityWarnings(kept, warnings, unreadable, context.now());
   for (const { sentence } of told) context.output.warn(sentence);
   const stored = options.dryRun ? undefined : await store.read(name, 'AWSCURRENT');
   const { paint } = context.output;
@@ -87,7 +92,8 @@ export async function importIdentity(
       place: store.place,
       ...(stored === undefined ? {} : { version: stored.version }),
       chain,
-      ...(Array.isArray(destinations) ? { destinations: destinations.map(destinationView) } : {}),
+      ...(Array.isArray(kept) ? { destinations: kept.map(destinationView) } : {}),
+      ...(checks.length > 0 ? { mutualChecks: checks } : {}),
       warnings: told,
       notes,
     },
@@ -98,7 +104,8 @@ export async function importIdentity(
       ),
       ...notes.map((note) => `  ${paint('dim', escapeForTerminal(note))}`),
       'Destinations',
-      ...destinationLines(Array.isArray(destinations) ? destinations.map(destinationView) : undefined),
+      ...destinationLines(Array.isArray(kept) ? kept.map(destinationView) : undefined),
+      ...mutualCheckLines(checks, paint),
       `${paint('green', '✓')} tested by handshakes over TLS 1.2 and TLS 1.3`,
       options.dryRun
         ? `Nothing was stored: without --dry-run "${name}" would be ${outcome} in ${store.place}.`

@@ -44,5 +44,6 @@ export function withDestinationSettings(command: Command): Command {
     .option('--server-roots <file>', 'PEM file: the only roots to trust for its server certificate')
     .option('--server-name <name>', 'the name in the server certificate, if it is not the host')
     .option('--pin <pin>', 'sha256/…, of a public key in its chain; repeatable', collect)
-    .option('--probe <path>', 'GET of this path with status 200 proves that access is granted');
+    .option('--probe <path>', 'GET of this path with status 200 proves that access is granted')
+    .option('--no-reach', 'do not connect to added destinations; without it, those that ask get --require-mutual');
 }

@@ -104,7 +104,18 @@ describe('an identity in a directory', () => {
     const file = pem('bot.pem', issue());
     for (let round = 0; round < 8; round += 1) {
       const name = `bot-${round}`;
-      const args = [mainFile, 'identity', 'import', name, file, '--source', source, '--destination', 'a.example'];
+      const args = [
+        mainFile,
+        'identity',
+        'import',
+        name,
+        file,
+        '--source',
+        source,
+        '--destination',
+        'a.example',
+        '--no-reach',
+      ];
       await isKilled(args);
       const stored = await directorySource(directory)
         .read(name, 'AWSCURRENT')

@@ -92,7 +92,7 @@ describe('the verbs of identities', () => {
 
   it('end with 0 if Ctrl-C comes after the change is stored, and report it', async () => {
     const { source, identity } = withIdentities();
-    const words = ['destinations', 'acme', 'add', 'late.example', '--source', source];
+    const words = ['destinations', 'acme', 'add', 'late.example', '--source', source, '--no-reach'];
     const child = spawn(process.execPath, [mainFile, 'identity', ...words], { cwd: root });
     let out = '';
     child.stdout.on('data', (chunk: Buffer) => {

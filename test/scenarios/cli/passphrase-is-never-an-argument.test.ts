@@ -17,7 +17,7 @@ import { findPeer } from '../../support/peers.ts';
 const hasScript = spawnSync('script', ['--version'], { stdio: 'ignore' }).status === 0;
 const openssl = findPeer('openssl');
 
-const destination = ['--destination', 'api.acme.example'];
+const destination = ['--destination', 'api.acme.example', '--no-reach'];
 
 /** A ground with `bot.p12`, and the path of that. */
 function withKeystore() {

@@ -67,7 +67,7 @@ describe.each(Object.entries(pemForms))('PEM %s', (name, form) => {
 
   it('is read as roots of a destination', () => {
     const [destination] = v.parse(destinationsSchema, [
-      { host: 'api.acme.example', serverRoots: text(keys.rootCertificate + keys.intermediateCertificates) },
+      { host: '*.acme.example', serverRoots: text(keys.rootCertificate + keys.intermediateCertificates) },
     ]);
     expect(destination?.serverRoots).toBe(keys.rootCertificate + keys.intermediateCertificates);
   });
@@ -90,15 +90,13 @@ describe('the command reads base64 of PEM', () => {
 
   it('of --server-roots', async () => {
     const rest = path('rest.b64', keys.intermediateCertificates + keys.rootCertificate);
-    const args = ['identity', 'import', 'acme', key, leaf, rest, '--destination', 'https://api.acme.example'];
+    const args = ['identity', 'import', 'acme', key, leaf, rest, '--destination', 'https://*.acme.example'];
     const source = join(folder, 'source');
     mkdirSync(source);
     const ran = await runCommand([...args, '--server-roots', roots, '--source', `directory:${source}`]);
     expect(ran.code, ran.error).toBe(0);
     const { document } = await directorySource(source).read('acme', 'AWSCURRENT');
-    expect(JSON.parse(document).destinations).toEqual([
-      { host: 'api.acme.example', serverRoots: keys.rootCertificate },
-    ]);
+    expect(JSON.parse(document).destinations).toEqual([{ host: '*.acme.example', serverRoots: keys.rootCertificate }]);
   });
 
   it('of --cert, --key and --cacert', async () => {

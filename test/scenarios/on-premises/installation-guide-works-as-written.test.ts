@@ -60,7 +60,7 @@ const started = `
 
 /** Root changes files that the service uses. */
 const changed = `
-  countersign identity destinations platform add https://other.customer.example --source directory:/etc/countersign/identities
+  countersign identity destinations platform add https://other.customer.example --no-reach --source directory:/etc/countersign/identities
   countersign identity rollback platform --yes --source directory:/etc/countersign/identities
   sleep 10
   countersign invoke https://api.customer.example/ --api https://countersign.acme.example:8443 --cacert root.pem --token-file token

@@ -198,11 +198,13 @@ it('the verbs of identity are as recorded, on a directory', { timeout: 120_000 }
     sections.push(await sectionOf(`identity ${args} ${source}`, { ...options, ...more }, `identity ${args}, a change`));
   };
   await change('destinations bot add https://api.acme.example --require-mutual --json');
-  await change('destinations bot add api.acme.example:443');
+  await change('destinations bot add api.acme.example:443 --no-reach');
   await change('destinations bot remove api.acme.example --json');
   await change('destinations bot remove api.acme.example:444 --json');
   await change('destinations bot set --file destinations.json');
-  await change('import new bot.p12 --passphrase-file passphrase.txt --destination https://api.acme.example --json');
+  await change(
+    'import new bot.p12 --passphrase-file passphrase.txt --destination https://api.acme.example --no-reach --json',
+  );
   await change('import bot bot.pem --replace --json');
   await change('import bot bot.pem --replace');
   await change('list --json');
@@ -226,7 +228,7 @@ it('the verbs of identity are as recorded, on a directory', { timeout: 120_000 }
   await change('csr acme');
   await change('csr acme --json');
   await change('complete acme --certificate stranger.pem --json');
-  await change('complete acme --certificate acme.pem --destination https://api.acme.example --json');
+  await change('complete acme --certificate acme.pem --destination https://api.acme.example --no-reach --json');
   await change('complete acme --certificate acme.pem');
   await change('inspect acme --json');
   compareRecording('command-identity', sections, masks);
