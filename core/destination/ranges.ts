@@ -51,8 +51,8 @@ const v4: readonly Row[] = [
 ];
 
 /**
- * IANA IPv6 Global Unicast Address Assignments (December 2026): the blocks of the five regional registries. The rest of
- * 2000::/3 belongs to no one.
+ * IANA IPv6 Global Unicast Address Assignments, as of 2025-10-09: the blocks with the status ALLOCATED to a regional
+ * registry, of which 2410::/12 is the latest (2024-11-01). The rest of 2000::/3 is reserved.
  */
 const assigned6 = [
   '2001:200::/23 2001:400::/23 2001:600::/23 2001:800::/22 2001:c00::/23 2001:e00::/23 2001:1200::/23 2001:1400::/22',

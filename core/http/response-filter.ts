@@ -59,15 +59,28 @@ export class ResponseFilter {
   #isChunked = false;
   #isRepaired = false;
   #bytes = 0;
+  #bodyBytes = 0;
+  /** The last bytes of the body, as latin1. */
+  #tail = '';
   #isReusable = true;
 
   constructor(method: string) {
     this.#method = method;
   }
 
-  /** False after a repair, and where a body exists or is announced that the response must not have. */
+  /**
+   * False after a repair, after bytes behind the response, and where a body exists or is announced that the response
+   * must not have. To be read once the response has ended.
+   */
   get isReusable(): boolean {
-    return this.#isReusable;
+    return this.#isReusable && !this.#hasSurplus();
+  }
+
+  /** Node drops bytes behind a response, for example an incomplete head. */
+  #hasSurplus(): boolean {
+    if (this.#part !== 'body') return false;
+    if (this.#isChunked) return !/(?<!\r\n)\r\n\r\n$/.test(this.#tail);
+    return this.#length !== undefined && this.#bodyBytes > Number(this.#length);
   }
 
   /** Throws `response-too-large`. */
@@ -75,12 +88,21 @@ export class ResponseFilter {
     this.#bytes += chunk.length;
     if (this.#bytes > maxResponseBytes)
       throw tooLarge(maxResponseBytes, 'The response is larger than 36 MB on the wire.');
-    if (this.#part === 'body') return chunk;
+    if (this.#part === 'body') {
+      this.#countBody(chunk);
+      return chunk;
+    }
     if (this.#part === 'end') {
       this.#isReusable = false;
       return noBytes;
     }
     return this.#passHead(chunk);
+  }
+
+  /** A body in chunks ends with an empty line (RFC 9112, section 7.1). */
+  #countBody(bytes: Buffer): void {
+    this.#bodyBytes += bytes.length;
+    if (this.#isChunked) this.#tail = (this.#tail + bytes.toString('latin1', Math.max(0, bytes.length - 6))).slice(-6);
   }
 
   #passHead(chunk: Buffer): Buffer {
@@ -98,6 +120,7 @@ export class ResponseFilter {
     const hasMore = start < chunk.length;
     if (this.#part === 'end' && hasMore) this.#isReusable = false;
     const body = this.#part === 'body' ? chunk.subarray(start) : noBytes;
+    this.#countBody(body);
     if (isWhole && !this.#isRepaired) return this.#part === 'body' ? chunk : chunk.subarray(0, start);
     return Buffer.concat([Buffer.from(head, 'latin1'), body]);
   }

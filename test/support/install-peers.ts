@@ -22,12 +22,14 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   javac: 'openjdk-17-jdk-headless',
   keytool: 'openjdk-17-jdk-headless',
   go: 'golang-go',
+  gcc: 'gcc libc6-dev',
   // Without the service and its user.
   'catalina.sh': 'tomcat10-common',
   unshare: 'util-linux',
   ip: 'iproute2',
   pki: 'strongswan-pki',
   chromium: 'chromium',
+  'libssl-dev': 'libssl-dev',
   'strongswan-openssl': 'libstrongswan-standard-plugins',
   smallstep: 'golang-github-smallstep-certificates-dev',
 };

@@ -22,6 +22,7 @@ export const peers = {
   // It has no argument for its version.
   keytool: '-help',
   go: 'version',
+  gcc: '--version',
   'catalina.sh': 'version',
   unshare: '--version',
   ip: '-V',
@@ -34,6 +35,7 @@ export type Peer = keyof typeof peers;
 
 /** Libraries, by a file that stands where Debian puts it. */
 const libraries = {
+  'libssl-dev': '/usr/include/openssl/ssl.h',
   smallstep: '/usr/share/gocode/src/github.com/smallstep/certificates/api/api.go',
   // Without it pki reads no certificate with a key of an elliptic curve.
   'strongswan-openssl': '/usr/lib/ipsec/plugins/libstrongswan-openssl.so',

@@ -24,7 +24,10 @@ const forbidden6 = [
 ];
 const private6 = ['fc00::/7'];
 const loopback6 = ['::1/128'];
-/** IANA IPv6 Global Unicast Address Assignments, rows with the status ALLOCATED; 2000::/3 has no owner elsewhere. */
+/**
+ * IANA IPv6 Global Unicast Address Assignments, as of 2025-10-09: rows with the status ALLOCATED to a regional
+ * registry. Compared with copies of the registry of 2016, 2024 and 2025.
+ */
 const globalUnicast6 = [
   '2001:200::/23 2001:400::/23 2001:600::/23 2001:800::/22 2001:c00::/23 2001:e00::/23 2001:1200::/23 2001:1400::/22',
   '2001:1800::/23 2001:1a00::/23 2001:1c00::/22 2001:2000::/19 2001:4000::/23 2001:4200::/23 2001:4400::/23',
@@ -150,6 +153,45 @@ describe('the address classes agree with the IANA registries', () => {
       const address = groups(value).join(':');
       expect(classifyAddress(address), address).toBe(expected6(value));
     }
+  });
+
+  it.each([
+    // Between two blocks, behind the last one of each size, and the rows with the status RESERVED.
+    '2001:1000::',
+    '2001:11ff:ffff::',
+    '2001:4e00::',
+    '2001:4fff:ffff::',
+    '2001:6000::',
+    '2001:7fff:ffff::',
+    '2001:c000::',
+    '2001:ffff:ffff::',
+    '2003:4000::',
+    '2004::',
+    '23ff:ffff::',
+    '2420::',
+    '25ff:ffff::',
+    '2610:200::',
+    '2620:200::',
+    '262f:ffff::',
+    '2640::',
+    '2810::',
+    '2a20::',
+    '2c10::',
+    '2d00::',
+    '2e00::',
+    '3000::',
+    '3ffe::',
+  ])('%s is in no block of a regional registry', (address) => {
+    expect(classifyAddress(address)).toBe('forbidden');
+  });
+
+  it.each([
+    ['2001:3c00::', '2019-03-12: 2001:2000::/19 replaces three smaller blocks'],
+    ['241f:ffff::', '2410::/12, 2024-11-01'],
+    ['263f:ffff::', '2630::/12, 2019-11-06'],
+    ['2a1f:ffff::', '2a10::/12, 2019-06-05'],
+  ])('%s is public since %s', (address) => {
+    expect(classifyAddress(address)).toBe('public');
   });
 
   it('for IPv4 addresses anywhere', () => {

@@ -1,8 +1,13 @@
 // After the handshake: answers that end early, that are not HTTP, or that are too much, in both TLS versions.
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { startOpenssl } from '../../support/openssl.ts';
-import { findPeer } from '../../support/peers.ts';
+import { findLibrary, findPeer } from '../../support/peers.ts';
+import { privateFolder, startProgram } from '../../support/program.ts';
 import { serveHttps } from '../../support/servers.ts';
 import { useTrial } from '../../support/trial.ts';
 
@@ -128,6 +133,22 @@ describe.skipIf(!findPeer('openssl'))('openssl as the server (needs openssl)', (
     const args = ['-tls1_3', '-num_tickets', '5000'];
     const server = await startOpenssl(trial.server, { clientRoots: trial.platformRoot.certificate, page: false, args });
     const problem = await trial.fails('response-too-large', server.port);
+    expect(problem.evidence).toEqual({ limitBytes: 1024 * 1024 });
+  });
+});
+
+describe.skipIf(!findPeer('gcc') || !findLibrary('libssl-dev'))('a C server (needs gcc and libssl-dev)', () => {
+  it('sends key updates without a response: TLS messages are bounded by bytes', async () => {
+    const folder = privateFolder();
+    const program = join(folder.path, 'key-updates');
+    const source = join(import.meta.dirname, '../../support/connections/programs/key-updates.c');
+    execFileSync(findPeer('gcc') as string, ['-o', program, source, '-lssl', '-lcrypto']);
+    const { certificate, privateKey } = trial.server;
+    const files = [folder.write('server.pem', certificate), folder.write('key.pem', privateKey)];
+    const server = startProgram(program, files, folder.path);
+    while (!server.output().includes('\n')) await once(server.child.stdout as Readable, 'data');
+    const port = Number(/^port (\d+)$/m.exec(server.output())?.[1]);
+    const problem = await trial.fails('response-too-large', port);
     expect(problem.evidence).toEqual({ limitBytes: 1024 * 1024 });
   });
 });

@@ -115,6 +115,52 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   });
 
   it.each([
+    ['a length', 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\none'],
+    ['no body', 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'],
+    ['chunks', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n'],
+    ['trailers', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\nx-a: 1\r\n\r\n'],
+  ])('bytes behind a response with %s: it counts and the next call uses a new connection', async (_what, bytes) => {
+    for (const surplus of ['H', 'HTTP/1.1 2', 'HTTP/1.1 200 OK\r\nx-injected: 1\r\n', '\r\n']) {
+      // In one read, and byte by byte.
+      for (const pieces of [[bytes + surplus], [...(bytes + surplus)]]) {
+        const server = await serveHttps(
+          trial.server,
+          (socket, request) => {
+            if (request.includes(' /next '))
+              return void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext');
+            for (const piece of pieces) socket.write(piece);
+          },
+          { maxVersion },
+        );
+        expect((await trial.call(server.port)).body).toMatchObject({ status: 200 });
+        const next = await trial.again({ url: `https://localhost:${server.port}/next` });
+        expect(next.body).toMatchObject({ status: 200, body: 'next' });
+        expect(next.body.headers).not.toHaveProperty('x-injected');
+        expect(server.connections).toBe(2);
+      }
+    }
+  });
+
+  it.each([
+    ['a length', 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\none'],
+    ['chunks', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n'],
+    ['trailers', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\nx-a: 1\r\n\r\n'],
+  ])('nothing behind a response with %s: the next call uses its connection', async (_what, bytes) => {
+    for (const pieces of [[bytes], [...bytes]]) {
+      const server = await serveHttps(
+        trial.server,
+        (socket) => {
+          for (const piece of pieces) socket.write(piece);
+        },
+        { maxVersion },
+      );
+      expect((await trial.call(server.port)).body).toMatchObject({ body: 'one' });
+      expect((await trial.again()).body).toMatchObject({ body: 'one' });
+      expect(server.connections).toBe(1);
+    }
+  });
+
+  it.each([
     ['204 with a body', 'GET', 'HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n', '{}'],
     [
       '204 with a body in chunks',
