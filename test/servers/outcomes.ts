@@ -15,7 +15,7 @@ export interface Answer {
 }
 
 export interface CellOutcome extends Answer {
-  /** Who must act on the first remedy; `–` if there is none. */
+  /** Who must act on the first remedy; `–` without one. */
   readonly who: string;
   /** The kind of the first remedy (remedies.ts). */
   readonly remedy: string;
