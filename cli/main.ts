@@ -13,7 +13,7 @@ const context = openContext(process);
 process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
   // The reader closed the pipe: `countersign identity list | head -1`.
   if (code === 'EPIPE') process.exit(context.exitCode);
-  process.stderr.write(`The answer cannot be written (${code}).\n`);
+  process.stderr.write(`The output cannot be written (${code}).\n`);
   process.exit(exitCodes.refused);
 });
 // The error cannot be reported anywhere.

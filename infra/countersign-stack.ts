@@ -41,7 +41,7 @@ export class CountersignStack extends Stack {
     const diagnose = new EgressFunction(this, 'Diagnose', {
       ...shared,
       entry: handler('diagnose'),
-      description: "Says which step of the handshake with a customer's API fails, and what to do about it",
+      description: "Reports which step of the handshake with a customer's API fails, and the remedies",
       memoryMb: 512,
       reservedConcurrency: undefined,
       callsCustomers: true,
@@ -49,7 +49,7 @@ export class CountersignStack extends Stack {
     const certificate = new EgressFunction(this, 'Certificate', {
       ...shared,
       entry: handler('certificate'),
-      description: 'Hands out the public certificates that customers must trust',
+      description: 'Returns the public certificates that customers must trust',
       memoryMb: 512,
       reservedConcurrency: undefined,
       callsCustomers: false,
@@ -57,7 +57,7 @@ export class CountersignStack extends Stack {
     const health = new EgressFunction(this, 'Health', {
       ...shared,
       entry: handler('health'),
-      description: 'Says that the API and its functions are there',
+      description: 'Responds if the API and its functions are available',
       memoryMb: 256,
       reservedConcurrency: undefined,
       callsCustomers: false,
@@ -77,7 +77,7 @@ export class CountersignStack extends Stack {
     const expiry = new EgressFunction(this, 'Expiry', {
       ...shared,
       entry: handler('expiry'),
-      description: 'Reads every identity each hour and tells of its days to expiry',
+      description: 'Reads every identity each hour and reports its days to expiry',
       memoryMb: 512,
       reservedConcurrency: undefined,
       timeout: Duration.minutes(5),

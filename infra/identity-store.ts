@@ -88,7 +88,8 @@ export class IdentityStore extends Construct {
     if (!rotated.includes(identity)) {
       Validations.of(secret).acknowledge({
         id: 'AwsSolutions::AwsSolutions-SMG4',
-        reason: 'It is renewed by hand unless countersign:rotations names it; an hourly inspection tells of its days.',
+        reason:
+          'It is renewed by hand unless countersign:rotations names it; an hourly inspection reports its days to expiry.',
       });
     }
     return secret;

@@ -43,7 +43,7 @@ export class Inspection extends Construct {
     );
     deadLetters.grantSend(role);
     const schedule = new CfnSchedule(this, 'Schedule', {
-      description: 'Reads every identity of Countersign and tells of its days to expiry',
+      description: 'Reads every identity of Countersign and reports its days to expiry',
       scheduleExpression: 'rate(1 hour)',
       flexibleTimeWindow: { mode: 'OFF' },
       target: {

@@ -1,6 +1,7 @@
 // One call of the demo API through the gateway, over HTTP, as an orchestrator would make it.
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
+import type { Timings } from '../core/invocation/answer.ts';
 import { platformIdentity, routes } from '../core/settings.ts';
 import type { RunningHost } from './demo-api/server.ts';
 
@@ -20,14 +21,7 @@ export interface Answered {
       readonly stage: string;
     };
   };
-  readonly timings: {
-    readonly identityMs: number;
-    readonly dnsMs: number;
-    readonly connectMs: number;
-    readonly tlsMs: number;
-    readonly firstByteMs: number;
-    readonly totalMs: number;
-  };
+  readonly timings: Timings;
 }
 
 /** A problem document. */

@@ -131,7 +131,7 @@ export const serveFlags = {
   requestSeconds: {
     flags: '--request-seconds <number>',
     default: '30',
-    means: 'time for a whole request to arrive (above: 408), and for its answer to be read',
+    means: 'time for a whole request to arrive (above: 408), and for its response to be read',
   },
   keepAliveSeconds: {
     flags: '--keep-alive-seconds <number>',

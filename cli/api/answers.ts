@@ -150,7 +150,7 @@ function unexpectedAnswer(
   body: string,
   exitCodeOfRejection: ExitCode,
 ): Error {
-  const sentence = `${place} answers with HTTP ${status} and not with an answer of Countersign.${advice(status, body)}`;
+  const sentence = `${place} responds with HTTP ${status} and not with a response of Countersign.${advice(status, body)}`;
   return exitCodeOfRejection === exitCodes.refused && (status === 401 || status === 403 || status === 413)
     ? refusal('api-refused', sentence)
     : unavailable('api-strange', sentence);

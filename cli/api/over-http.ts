@@ -132,7 +132,7 @@ function toUnavailable(error: NodeJS.ErrnoException, { place, access, ifRefused,
   const why = isLate ? 'in time' : alert ? `(the alert ${alert.name})` : `(${code})`;
   return unavailable(
     'api-unreachable',
-    `${place} gives no answer ${why}.${alert ? afterAlert(access) : advice(code, error, access, isPlain)}`,
+    `${place} gives no response ${why}.${alert ? afterAlert(access) : advice(code, error, access, isPlain)}`,
   );
 }
 
@@ -150,7 +150,7 @@ const advised: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: ' It may expect http, not https.',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ' It may expect http, not https.',
   ERR_TLS_CERT_ALTNAME_INVALID: ' Its certificate is for another name.',
-  'too-large': ' The answer is too large.',
+  'too-large': ' The response is too large.',
 };
 
 const untrusted = new Set([

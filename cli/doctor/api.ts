@@ -53,7 +53,7 @@ function failed({ place }: Api, { status }: ApiAnswer): Check {
   return {
     check: 'api',
     status: 'failure',
-    detail: `${place} answers with HTTP ${status} and not with an answer of Countersign`,
+    detail: `${place} responds with HTTP ${status} and not with a response of Countersign`,
     remedy: 'Check the URL of --api, the credentials and their permissions.',
   };
 }

@@ -181,7 +181,7 @@ async function checkDestination(api: Api, { identity, destination }: ReachableFr
   const { verdict, totalMs, server } = diagnosis;
   const isGranted = verdict === 'access-granted';
   const as = identity === platformIdentity ? '' : ` --identity ${identity}`;
-  const unasked = `no request was sent, so whether a call succeeds is not known; run countersign diagnose ${url}${as}`;
+  const unasked = `no request was sent, so it is unknown whether a call succeeds; run countersign diagnose ${url}${as}`;
   const status = statusOf(diagnosis, destination);
   const isAnswered = status !== 'failure' && diagnosis.probe?.status !== undefined;
   if (status === 'ok') {

@@ -48,7 +48,7 @@ export async function writeAnswer(
   if (isShown && isBinary(body)) {
     throw refusal(
       'binary-answer',
-      'The answer is not plain text and could disturb your terminal. Write it to a file with -o FILE, or to the terminal with -o -.',
+      'The response is not plain text and could disturb your terminal. Write it to a file with -o FILE, or to the terminal with -o -.',
     );
   }
   output.raw(body);
@@ -64,7 +64,7 @@ async function writeToFile(file: string, content: Buffer, context: CommandContex
     else if (!context.interrupted.aborted) writeWhole(file, content);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    throw refusal('not-written', `The answer cannot be written to the file of -o (${code}).`);
+    throw refusal('not-written', `The response cannot be written to the file of -o (${code}).`);
   }
 }
 

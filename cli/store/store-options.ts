@@ -43,10 +43,10 @@ export function withStoreOptions(command: Command): Command {
     .option('--source <source>', `directory:PATH, local (npm start) or aws ($${variables.identitySource}, else local)`)
     .option(
       '--prefix <text>',
-      `the name of the secret is this and the name ($${variables.secretPrefix}, else ${defaults.secretPrefix})`,
+      `prefix of secret names; the name of the identity follows ($${variables.secretPrefix}, else ${defaults.secretPrefix})`,
     )
-    .option('--region <region>', 'of Secrets Manager ($AWS_REGION, else of the AWS profile)')
-    .option('--endpoint <url>', `of Secrets Manager (local: ${localEndpoint})`)
+    .option('--region <region>', 'region of Secrets Manager ($AWS_REGION, else of the AWS profile)')
+    .option('--endpoint <url>', `endpoint of Secrets Manager (local: ${localEndpoint})`)
     .optionsGroup('Options:');
 }
 

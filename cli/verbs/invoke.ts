@@ -38,7 +38,7 @@ export function addInvoke(program: Command, context: CommandContext): void {
     .command('invoke')
     .summary("call a customer's API with an identity")
     .description(
-      "Calls a customer's API with an identity and writes its answer to standard output, as curl does. Redirects are not followed.\n\nExit code: 0 the API answered, 1 the call was refused, 2 the command line is wrong, 3 no answer (a retry can help), 22 a status of 400 or more with --fail.",
+      "Calls a customer's API with an identity and writes its response to standard output, as curl does. Redirects are not followed.\n\nExit code: 0 the API responded, 1 the call was refused, 2 the command line is wrong, 3 no answer (a retry can help), 22 a status of 400 or more with --fail.",
     )
     .argument('<url>', 'https URL, sent as written')
     // Commander would print excess arguments, which can be the second half of an unquoted header.
@@ -65,7 +65,7 @@ export function addInvoke(program: Command, context: CommandContext): void {
     )
     .option('--data-binary <data>', 'the same, @file unchanged', part('binary'))
     .option('--data-raw <data>', 'the same, @ has no meaning', part('raw'))
-    .optionsGroup('The answer:')
+    .optionsGroup('The response:')
     .option('-o, --output <file>', 'write the body to this file; - is standard output, even a terminal')
     .option('-i, --include', 'print status and headers before the body')
     .option('-f, --fail', 'for a status of 400 or more: no body, exit code 22')
@@ -85,7 +85,7 @@ export function addInvoke(program: Command, context: CommandContext): void {
   command.action((url: string, options: InvokeOptions & { readonly json?: boolean }) => {
     if (command.args.length > 1) throw usageError('Give one URL. Put arguments with spaces in quotes.');
     if (options.json && (options.output !== undefined || options.include || options.head)) {
-      throw usageError('--json prints the whole answer. Use it without -o, -i and -I.');
+      throw usageError('--json prints the whole response. Use it without -o, -i and -I.');
     }
     return invoke(url, options, data, context);
   });
@@ -143,7 +143,7 @@ async function invoke(
   if (context.isJson) output.answer(answer, () => []);
   else if (withHead || withBody) await writeAnswer(answer, { file: options.output, withHead, withBody }, context);
   if (!isFailed) return;
-  if (!context.isJson) output.fail({ code: 'http-error', detail: `The API answered with HTTP ${answer.status}.` });
+  if (!context.isJson) output.fail({ code: 'http-error', detail: `The API responded with HTTP ${answer.status}.` });
   context.end(exitCodes.httpError);
 }
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 /** Every verb but `serve`. */
 export function withJson(command: Command): Command {
-  return command.option('--json', 'the answer as JSON');
+  return command.option('--json', 'the output as JSON');
 }
 
 /** Command lines under "Examples:" at the end of a verb's help. */

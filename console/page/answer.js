@@ -95,7 +95,7 @@ function presented({ client, clientCertificateRequested: requested }) {
  * @returns {Child}
  */
 function bodyOf({ body, bodyEncoding, headers }) {
-  if (body === '') return el('p', { class: 'hint' }, 'The answer has no body.');
+  if (body === '') return el('p', { class: 'hint' }, 'The response has no body.');
   const text = bodyEncoding === 'utf8' ? readable(body, String(headers['content-type'] ?? '')) : body;
   const isCut = text.length > mostShown;
   const words = [
@@ -108,7 +108,7 @@ function bodyOf({ body, bodyEncoding, headers }) {
     words.length > 0 && el('p', { class: 'hint' }, words.join(' ')),
     el(
       'pre',
-      { class: 'body', tabindex: '0', role: 'region', 'aria-label': 'Body of the answer' },
+      { class: 'body', tabindex: '0', role: 'region', 'aria-label': 'Body of the response' },
       text.slice(0, mostShown),
     ),
   );

@@ -55,7 +55,7 @@ export async function ask(path, body) {
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
   const text = await response.text().catch(() => {
-    throw new Failure('The connection was closed before the answer ended.', { status: response.status });
+    throw new Failure('The connection was closed before the response was complete.', { status: response.status });
   });
   const answer = parse(text);
   if (response.ok && answer !== undefined) return answer;
@@ -71,7 +71,7 @@ async function reach(path, init) {
     return await fetch(path, init);
   } catch (thrown) {
     const isLate = thrown instanceof DOMException && thrown.name === 'TimeoutError';
-    throw new Failure(isLate ? 'The server has not answered within 35 seconds.' : 'The server cannot be reached.');
+    throw new Failure(isLate ? 'The server has not responded within 35 seconds.' : 'The server cannot be reached.');
   }
 }
 
@@ -92,7 +92,7 @@ function parse(text) {
 function failureOf(status, answer) {
   const { detail, message, code, step, hint, retryable, evidence, diagnosis, requestId } = answer ?? {};
   const words = [detail, message].find((one) => typeof one === 'string');
-  if (status < 400) return new Failure('The server answered with something that is not JSON.', { status });
+  if (status < 400) return new Failure('The server responded with something that is not JSON.', { status });
   const known = { status, code, step, hint, retryable, evidence, diagnosis, requestId };
-  return new Failure(words ?? `The server answered with HTTP ${status}.`, known);
+  return new Failure(words ?? `The server responded with HTTP ${status}.`, known);
 }

@@ -35,7 +35,7 @@ async function run(onDiagnose) {
     );
     if (thisRun !== runs) return;
     result.replaceChildren(...answerParts(answer));
-    say(`The API answered with HTTP ${answer.status} after ${ms(answer.timings.totalMs)}.`);
+    say(`The API responded with HTTP ${answer.status} after ${ms(answer.timings.totalMs)}.`);
   } catch (thrown) {
     if (thisRun !== runs) return;
     if (fieldError(fieldsOf(url), thrown)) return result.replaceChildren();

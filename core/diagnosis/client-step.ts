@@ -145,7 +145,7 @@ export function assessNeverAsked(
   const isProbed =
     answer?.status !== 421 && asked !== undefined && [pathOf(probe?.path ?? ''), '/'].includes(pathOf(target.path));
   const detail = page
-    ? `The server did not ask for a client certificate in the handshake; only its answer to ${asked} mentions one.`
+    ? `The server did not ask for a client certificate in the handshake; only its response to ${asked} mentions one.`
     : `The server did not ask for a client certificate in the handshake${asked ? `, nor for ${asked}` : ''}. Some servers ask only for some paths: name one with the probe.`;
   const error = new CountersignError('client-certificate-not-requested', detail, {
     evidence: {

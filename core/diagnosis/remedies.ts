@@ -209,7 +209,7 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
   ],
   'response-timeout': [{ who: 'customer', do: 'Check why the API does not answer the probe in time.' }],
   'response-incomplete': [
-    { who: 'customer', do: 'Check in the log of the API why it ends the connection without a complete answer.' },
+    { who: 'customer', do: 'Check in the log of the API why it ends the connection without a complete response.' },
   ],
   'response-malformed': [
     { who: 'customer', do: 'Correct the response of the API at {host} on port {port}: it is not valid HTTP/1.1.' },

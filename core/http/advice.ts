@@ -83,10 +83,10 @@ export function refusalPage(status: number, bodyStart: Buffer): RefusalPage | un
 }
 
 const unprovenEnd =
-  'The API ended its answer by closing the connection only, so the body may be incomplete: the caller must check it, and the customer should send a Content-Length or chunks.';
+  'The API ended its response by closing the connection only, so the body may be incomplete: the caller must check it, and the customer should send a Content-Length or chunks.';
 
 const misdirected =
-  'The API server serves another site on this connection (HTTP 421), so the answer says nothing about the client certificate: the platform must set the serverName of the destination to the name of the API, or the customer must serve the name that was sent.';
+  'The API server serves another site on this connection (HTTP 421), so the response says nothing about the client certificate: the platform must set the serverName of the destination to the name of the API, or the customer must serve the name that was sent.';
 
 /** By what is known of the request for a certificate, for an answer without one. */
 function notPresented(requested: ClientCertificateUse['requested']): string {

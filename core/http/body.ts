@@ -5,7 +5,7 @@ import { CountersignError } from '../errors.ts';
 import { codingsOf, decodeBody, maxCodedBytes, responseTooLarge } from './content-coding.ts';
 
 export interface BodyOptions {
-  /** Of what is handed on, decoded or not. */
+  /** Of the returned bytes, decoded or not. */
   readonly limitBytes: number;
   /** False leaves the content coding as it came. */
   readonly decode: boolean;
@@ -109,14 +109,14 @@ function announcedBytes({ headers, statusCode }: IncomingMessage, method: string
 
 function incomplete(response: IncomingMessage, receivedBytes: number, cause?: unknown): CountersignError {
   const announced = Number(response.headers['content-length']);
-  return new CountersignError('response-incomplete', 'The connection ended before the answer did.', {
+  return new CountersignError('response-incomplete', 'The connection ended before the response was complete.', {
     evidence: { receivedBytes, ...(Number.isSafeInteger(announced) ? { announcedBytes: announced } : {}) },
     cause,
   });
 }
 
 function malformed(cause: Error): CountersignError {
-  return new CountersignError('response-malformed', 'The body of the answer breaks the rules of HTTP.', {
+  return new CountersignError('response-malformed', 'The body of the response is not valid HTTP.', {
     evidence: { reason: (cause as NodeJS.ErrnoException).code ?? 'unknown' },
     cause,
   });

@@ -60,7 +60,7 @@ const codings: Readonly<Record<string, Coding>> = {
 
 /**
  * The codings of a Content-Encoding in the order to decode them: the last one named was applied last (RFC 9110,
- * section 8.4). Empty when there is nothing to decode or one coding is unknown: then the body is handed on as it came.
+ * section 8.4). Empty when there is nothing to decode or one coding is unknown: then the body is returned unchanged.
  */
 export function codingsOf(contentEncoding: string): readonly Coding[] {
   const names = contentEncoding
@@ -192,20 +192,20 @@ const turns = {
 };
 
 export function responseTooLarge(limitBytes: number): CountersignError {
-  return new CountersignError('response-too-large', `The answer has more than ${limitBytes} bytes.`, {
+  return new CountersignError('response-too-large', `The response has more than ${limitBytes} bytes.`, {
     evidence: { limitBytes },
   });
 }
 
 function corrupt({ name }: Coding, what: string, cause?: unknown): CountersignError {
-  return new CountersignError('response-malformed', `The ${name} coding of the answer ${what}.`, {
+  return new CountersignError('response-malformed', `The ${name} coding of the response ${what}.`, {
     evidence: { contentCoding: name },
     cause,
   });
 }
 
 function abandoned(): CountersignError {
-  return new CountersignError('response-timeout', 'The answer was not decoded in time.');
+  return new CountersignError('response-timeout', 'The response was not decoded in time.');
 }
 
 /**

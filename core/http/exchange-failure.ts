@@ -71,7 +71,7 @@ export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeStat
   return {
     error: new CountersignError(
       'response-incomplete',
-      `The connection failed before an answer arrived (${error.code ?? 'unknown'}).`,
+      `The connection failed before a response arrived (${error.code ?? 'unknown'}).`,
       {
         evidence: { reason: error.code ?? 'unknown' },
         cause: error,
@@ -83,7 +83,7 @@ export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeStat
 }
 
 function answerCutShort(cause: NodeJS.ErrnoException): CountersignError {
-  return new CountersignError('response-incomplete', 'The connection ended in the head of the answer.', {
+  return new CountersignError('response-incomplete', 'The connection ended in the head of the response.', {
     evidence: { reason: cause.code ?? 'unknown' },
     cause,
   });
@@ -92,7 +92,7 @@ function answerCutShort(cause: NodeJS.ErrnoException): CountersignError {
 function noAnswer(cause: NodeJS.ErrnoException, reused: boolean, alert: Alert | undefined): CountersignError {
   const on = reused ? 'a connection that was kept open' : 'a new connection';
   const how = alert ? ` and with the alert ${alert.name}` : '';
-  return new CountersignError('response-incomplete', `The API closed ${on} without a byte of an answer${how}.`, {
+  return new CountersignError('response-incomplete', `The API closed ${on} without a byte of a response${how}.`, {
     evidence: {
       reason: cause.code ?? 'unknown',
       connection: reused ? 'reused' : 'new',
@@ -107,8 +107,8 @@ function malformedAnswer(error: NodeJS.ErrnoException): CountersignError {
   const reason = error.code ?? 'unknown';
   const detail =
     reason === 'HPE_HEADER_OVERFLOW'
-      ? 'The head of the answer is larger than 64 KB.'
-      : `The API sent something that is not an HTTP answer (${reason}).`;
+      ? 'The head of the response is larger than 64 KB.'
+      : `The API sent something that is not an HTTP response (${reason}).`;
   return new CountersignError('response-malformed', detail, { evidence: { reason }, cause: error });
 }
 
@@ -144,10 +144,13 @@ const overdue = {
     step: 5,
     hint: 'The customer must check why its API takes so long to verify the client certificate: a revocation list, an OCSP responder or a directory that does not answer.',
     detail: (within) =>
-      `The API server asked for a client certificate and did not finish the TLS handshake ${within} once it had it.`,
+      `The API server asked for a client certificate, received it, and did not finish the TLS handshake ${within}.`,
   },
-  request: { code: 'response-timeout', detail: (within) => `The API did not begin its answer ${within}.` },
-  response: { code: 'response-timeout', detail: (within) => `The API began its answer but did not end it ${within}.` },
+  request: { code: 'response-timeout', detail: (within) => `The API did not start its response ${within}.` },
+  response: {
+    code: 'response-timeout',
+    detail: (within) => `The API started its response but did not finish it ${within}.`,
+  },
 } as const satisfies Record<
   Phase,
   {

@@ -171,7 +171,7 @@ function send(
       // Without an Upgrade header Node reports a 101 as an answer.
       if (response.statusCode === 101) return fail(switched());
       // The parser accepts any three digits; 600 to 999 are undefined and passed on (RFC 9110, section 15).
-      if ((response.statusCode ?? 0) < 100) return fail(malformed('The answer has a status below 100.'));
+      if ((response.statusCode ?? 0) < 100) return fail(malformed('The response has a status below 100.'));
       incoming = response;
       attempt.phase = 'response';
       const firstByteMs = performance.now() - attempt.readyAt;

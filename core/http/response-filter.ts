@@ -25,7 +25,7 @@ const maxTlsBytes = 1024 * 1024;
 const recordOverhead = 90;
 
 /**
- * Calls `onExcess` if the server sends TLS messages that carry no data; Node tells of them nowhere.
+ * Calls `onExcess` if the server sends TLS messages that carry no data; Node does not report them.
  * @param wireBytes what the TCP connection has received
  * @returns stops watching
  */

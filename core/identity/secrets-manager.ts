@@ -78,7 +78,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
     retryable: false,
     hint: 'Set AWS_REGION; on Lambda it is set already.',
   },
-  timeout: { detail: 'Secrets Manager did not answer in time.' },
+  timeout: { detail: 'Secrets Manager did not respond in time.' },
 };
 
 /** The request that failed, and the permissions that it needs. */

@@ -57,7 +57,7 @@ export function awsPrivateCaIssuer(settings: PrivateCaSettings, options: Private
     }
     const end = authority?.NotAfter?.getTime();
     if (end !== undefined && end < now() + days * day) {
-      const sentence = `The private CA ends on ${new Date(end).toISOString()}, before a certificate of ${days} days.`;
+      const sentence = `The private CA expires on ${new Date(end).toISOString()}, before a certificate of ${days} days.`;
       throw refused(sentence, 'authority-ends-first', renewHint);
     }
     const found = algorithms[key] ?? (key.startsWith('RSA_') ? 'SHA256WITHRSA' : undefined);

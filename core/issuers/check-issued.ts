@@ -205,7 +205,7 @@ function checkEnd(issued: EndingChain, current: EndingChain | undefined): void {
   const fault =
     first === leaf
       ? `The certificate is valid until ${validTo}`
-      : `With ${first.where} the chain of the certificate ends on ${validTo}`;
+      : `The chain of the certificate expires with ${first.where} on ${validTo}`;
   throw issuedUnusable('valid-shorter', `${fault}, which is before the end of the current one, ${currentValidTo}.`, {
     where: first.where,
     validTo,
@@ -220,7 +220,7 @@ function checkFirst({ certificate }: ChainCertificate, first: ChainCertificate):
   const validTo = chainEnd.toISOString();
   throw issuedUnusable(
     'issuer-ends-first',
-    `With ${first.where} the chain of the certificate ends on ${validTo}, before its renewal is due.`,
+    `The chain of the certificate expires with ${first.where} on ${validTo}, before its renewal is due.`,
     { where: first.where, validTo },
   );
 }

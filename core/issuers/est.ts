@@ -209,7 +209,7 @@ export function certificatesOf(body: Buffer): string {
 
 function signedCertificates(ber: Buffer): readonly Buffer[] {
   try {
-    const file = readOnlyBer(ber, 'The answer');
+    const file = readOnlyBer(ber, 'The response');
     const certificates = file && readPkcs7(file);
     if (certificates) return certificates;
   } catch {

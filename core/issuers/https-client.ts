@@ -121,7 +121,7 @@ export function exchange(
       failed(protocolSwitched(statusCode ?? 0));
     });
     outgoing.on('close', () => {
-      if (!isAnswered) failed(new Error('The connection was closed without an answer.'));
+      if (!isAnswered) failed(new Error('The connection was closed without a response.'));
     });
     // Not left to Node: the deadline must not depend on what the server does to the connection.
     inTime.addEventListener('abort', () => failed(inTime.reason), { once: true });

@@ -11,7 +11,7 @@ export function exchangeFailure(
   isOutOfTime: boolean,
 ): CountersignError {
   if (error instanceof CountersignError) return error;
-  if (isOutOfTime) return unavailable('The issuer did not answer in time.', { reason: 'timeout' });
+  if (isOutOfTime) return unavailable('The issuer did not respond in time.', { reason: 'timeout' });
   const alert = alertIn(error);
   if (alert && clientCertificateShown && (isAboutCertificate(alert.name) || alert.name === 'handshake_failure')) {
     return new CountersignError(
@@ -58,11 +58,11 @@ export function protocolSwitched(status: number): CountersignError {
 export function statusFailure(status: number, about: string): CountersignError {
   const evidence = { reason: `http-${status}` };
   if (status >= 500 || status === 408 || status === 425 || status === 429) {
-    return new CountersignError('issuer-unavailable', `The issuer answered ${about} with HTTP ${status}.`, {
+    return new CountersignError('issuer-unavailable', `The issuer responded ${about} with HTTP ${status}.`, {
       evidence,
     });
   }
-  return new CountersignError('issuer-refused', `The issuer answered ${about} with HTTP ${status}.`, { evidence });
+  return new CountersignError('issuer-refused', `The issuer responded ${about} with HTTP ${status}.`, { evidence });
 }
 
 /** Whether the client certificate may be the cause: a refusal, or a reset connection, which may have lost an alert. */

@@ -55,7 +55,7 @@ export function certificatesIn(texts: readonly string[]): string {
 
 function certificateBlocks(text: string): string[] {
   try {
-    return pemBlocks(text, 'the answer')
+    return pemBlocks(text, 'the response')
       .filter(({ label }) => label === 'CERTIFICATE')
       .map((block) => block.text);
   } catch {

@@ -63,7 +63,7 @@ async function ask(url: URL, asked: Asked, signal: AbortSignal): Promise<{ statu
     if (body !== undefined) return { status: response.status, text: body.toString() };
   } catch (thrown) {
     const reason = signal.aborted ? 'timeout' : networkCodeOf(thrown);
-    throw unavailable(signal.aborted ? 'did not answer in time' : 'cannot be reached', reason);
+    throw unavailable(signal.aborted ? 'did not respond in time' : 'cannot be reached', reason);
   }
   throw new CountersignError('issued-certificate-unusable', `The local authority sent more than ${maxBytes} bytes.`, {
     evidence: { reason: 'answer-too-large' },

@@ -68,7 +68,7 @@ export async function settleBefore<T, L>(
 /** Throws `identity-unavailable` at the deadline. */
 export function identityBefore(deadline: Deadline, loading: Promise<Identity>): Promise<Identity> {
   return settleBefore(deadline, loading, () => {
-    const detail = `The identity store did not answer within ${deadline.timeoutMs} ms.`;
+    const detail = `The identity store did not respond within ${deadline.timeoutMs} ms.`;
     throw new CountersignError('identity-unavailable', detail, { evidence: { reason: 'timeout' } });
   });
 }

@@ -93,7 +93,7 @@ function dialFailure(error: NodeJS.ErrnoException, port: number): CountersignErr
     );
   }
   if (reason === 'ETIMEDOUT') {
-    return new CountersignError('connection-timeout', `The API server did not answer on port ${port}.`, {
+    return new CountersignError('connection-timeout', `The API server did not respond on port ${port}.`, {
       evidence,
       cause: error,
     });

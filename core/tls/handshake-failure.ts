@@ -114,7 +114,7 @@ const recordErrors: ReadonlySet<string> = new Set([
 export function rejectedByRecordError(cause: NodeJS.ErrnoException): CountersignError {
   return new CountersignError(
     'client-certificate-rejected',
-    'The API server asked for a client certificate and, once it had it, sent a record that cannot be read, in place of an answer.',
+    'The API server asked for a client certificate, received it, and sent a record that cannot be read instead of a response.',
     { evidence: { certainty: 'inferred', reason: cause.code ?? 'unknown' }, cause, hint: lookInLog },
   );
 }
@@ -171,7 +171,7 @@ export function rejectedByDisconnection(
   if (isFinished) {
     return new CountersignError(
       'client-certificate-rejected',
-      `The API server completed the handshake with the client certificate and ${how} the connection without a byte of an answer.`,
+      `The API server completed the handshake with the client certificate and ${how} the connection without a byte of a response.`,
       {
         evidence: { certainty: 'inferred', handshake: 'complete' },
         cause,
@@ -181,7 +181,7 @@ export function rejectedByDisconnection(
   }
   return new CountersignError(
     'client-certificate-rejected',
-    `The API server asked for a client certificate and ${how} the connection without a byte of an answer once it had it.`,
+    `The API server asked for a client certificate, received it, and ${how} the connection without a byte of a response.`,
     {
       evidence: { certainty: 'inferred' },
       cause,

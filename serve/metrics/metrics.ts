@@ -32,7 +32,7 @@ export function createServeMetrics(gauges: Gauges): ServeMetrics {
   });
   const duration = new Histogram({
     name: 'countersign_call_duration_seconds',
-    help: 'From the request to the answer of an invocation.',
+    help: 'From the request to the response of an invocation.',
     buckets,
     registers: [...registers],
   });
@@ -67,7 +67,7 @@ export function createServeMetrics(gauges: Gauges): ServeMetrics {
   });
   new Gauge({
     name: 'countersign_calls_in_flight',
-    help: 'Calls whose answer is not sent yet.',
+    help: 'Calls whose response is not sent yet.',
     registers: [...registers],
     collect() {
       this.set(gauges.callsInFlight());

@@ -26,18 +26,7 @@ function apacheServer(title: string, perLocation: boolean): RealServer {
     async start(listeners, resources) {
       const folder = resources.folder();
       const configuration = `
-        ServerRoot ${folder.path}
-        ServerName localhost
-        PidFile httpd.pid
-        ErrorLog error.log
-        DefaultRuntimeDir ${folder.path}
-        Mutex posixsem
-        LoadModule mpm_event_module ${modules}/mod_mpm_event.so
-        LoadModule authz_core_module ${modules}/mod_authz_core.so
-        LoadModule alias_module ${modules}/mod_alias.so
-        LoadModule ssl_module ${modules}/mod_ssl.so
-        StartServers 1
-        ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
+        ${settingsIn(folder)}
         ${listeners.map((listener) => virtualHost(listener, folder, perLocation)).join('\n')}`;
       folder.write('granted.txt', 'granted\n', 0o644);
       const args = ['-X', '-f', folder.write('httpd.conf', configuration)];
@@ -45,6 +34,23 @@ function apacheServer(title: string, perLocation: boolean): RealServer {
       await accepting(program, portsOf(listeners));
     },
   };
+}
+
+/** Everything but the virtual hosts. */
+export function settingsIn(folder: Folder): string {
+  return `
+    ServerRoot ${folder.path}
+    ServerName localhost
+    PidFile httpd.pid
+    ErrorLog error.log
+    DefaultRuntimeDir ${folder.path}
+    Mutex posixsem
+    LoadModule mpm_event_module ${modules}/mod_mpm_event.so
+    LoadModule authz_core_module ${modules}/mod_authz_core.so
+    LoadModule alias_module ${modules}/mod_alias.so
+    LoadModule ssl_module ${modules}/mod_ssl.so
+    StartServers 1
+    ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}`;
 }
 
 function virtualHost(listener: Listener, folder: Folder, perLocation: boolean): string {

@@ -9,7 +9,7 @@ import {
   type IssuedCertificate,
 } from '../../local/authority/authority.ts';
 import { programOf } from './listener.ts';
-import type { Resources } from './resources.ts';
+import type { Folder, Resources } from './resources.ts';
 
 export interface MatrixCertificates {
   /** PEM: the root that customers trust. */
@@ -83,7 +83,8 @@ export function createMatrixCertificates(resources: Resources): MatrixCertificat
     customerRoots: customerRoot.certificate + customerRsaRoot.certificate,
     get revocationLists() {
       revocationLists ??=
-        revocationList(issuer, [clients.revoked], resources) + revocationList(platformRoot, [], resources);
+        revocationList(issuer, [clients.revoked], resources.folder()) +
+        revocationList(platformRoot, [], resources.folder());
       return revocationLists;
     },
     clients,
@@ -118,8 +119,11 @@ export function identityOf(
 }
 
 /** PEM, by `openssl ca`. */
-function revocationList(authority: Authority, revoked: readonly IssuedCertificate[], resources: Resources): string {
-  const folder = resources.folder();
+export function revocationList(
+  authority: Authority,
+  revoked: readonly IssuedCertificate[],
+  folder: Pick<Folder, 'path' | 'write'>,
+): string {
   // Type, expiry, revocation, serial number, file, subject: the database of `openssl ca`.
   const lines = revoked.map(({ certificate }) => {
     const { serialNumber } = new X509Certificate(certificate);

@@ -27,9 +27,9 @@ export function pageOf({ machine, rejections, results }: PageContent): string {
   const measured = names.filter((name) => results[name]);
   const missing = names.filter((name) => !results[name]).map((name) => servers[name].title);
   const sections = sectionsOf(measured, results);
-  return `# What real servers answer
+  return `# How real servers respond
 
-Reference: how each server answers each kind of client certificate, and what Countersign reports. The summary comes
+Reference: how each server responds to each kind of client certificate, and what Countersign reports. The summary comes
 first. [diagnosis.md](diagnosis.md) has the step of each verdict and finding.
 
 \`npm run test:servers\` measures all cells and writes this page. \`npm test\` measures the installed servers again and

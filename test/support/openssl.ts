@@ -1,7 +1,6 @@
 // `openssl s_server` as the customer's API: an independent TLS stack.
-import { execFileSync } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
 import type { Authority, IssuedCertificate } from '../../local/authority/authority.ts';
+import { revocationList as revocationListIn } from '../servers/certificates.ts';
 import { findPeer } from './peers.ts';
 import { type Program, privateFolder, startProgram } from './program.ts';
 
@@ -47,18 +46,7 @@ export async function startOpenssl(server: IssuedCertificate, options: OpensslOp
 
 /** PEM: the authority's list of the certificates it revoked. */
 export function revocationList(authority: Authority, revoked: readonly IssuedCertificate[]): string {
-  const folder = privateFolder();
-  // Type, expiry, revocation, serial number, file, subject: the database of `openssl ca`.
-  const lines = revoked.map(({ certificate }) => {
-    const { serialNumber } = new X509Certificate(certificate);
-    return `R\t491231235959Z\t250101000000Z\t${serialNumber}\tunknown\t/CN=revoked\n`;
-  });
-  folder.write('index.txt', lines.join(''));
-  folder.write('authority.pem', authority.certificate);
-  folder.write('key.pem', authority.privateKey);
-  folder.write('ca.cnf', '[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=30\n');
-  const args = ['ca', '-config', 'ca.cnf', '-gencrl', '-cert', 'authority.pem', '-keyfile', 'key.pem'];
-  return execFileSync(findPeer('openssl') ?? 'openssl', args, { cwd: folder.path, encoding: 'utf8', stdio: 'pipe' });
+  return revocationListIn(authority, revoked, privateFolder());
 }
 
 /** It says on which port it listens once it does. */

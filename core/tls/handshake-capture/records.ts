@@ -18,7 +18,7 @@ export interface HandshakeMessage {
   readonly body: Buffer;
 }
 
-/** Hands out whole pieces of a stream that comes in chunks of any size. */
+/** Returns whole pieces of a stream that comes in chunks of any size. */
 export interface Splitter<Piece> {
   /** Takes the pieces that the chunk completes, in order, up to the first that gives a reason to stop. */
   push(chunk: Buffer, take: (piece: Piece) => Stopped | undefined): Stopped | undefined;
@@ -203,7 +203,7 @@ function expandLabel(suite: Suite, secret: Buffer, label: string, length: number
 
 /**
  * The secret of one line of NSS's key log format (`<label> <client random> <secret>`, both in hex), which is what
- * Node's `keylog` event hands out, when the label is the one asked for. Never goes through a string, so that it can be
+ * Node's `keylog` event returns, when the label is the one asked for. Never goes through a string, so that it can be
  * zeroed.
  */
 export function secretOfLine(line: Buffer, label: string): Buffer | undefined {

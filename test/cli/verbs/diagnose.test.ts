@@ -109,7 +109,7 @@ describe('countersign diagnose', () => {
     const nowhere = await run(['https://localhost', '--api', 'http://127.0.0.1:1']);
     expect([nowhere.code, nowhere.error]).toEqual([
       3,
-      'The API at http://127.0.0.1:1 gives no answer (ECONNREFUSED). Nothing listens at that address.\n',
+      'The API at http://127.0.0.1:1 gives no response (ECONNREFUSED). Nothing listens at that address.\n',
     ]);
   });
 
@@ -122,7 +122,7 @@ describe('countersign diagnose', () => {
     expect([code, out, error]).toEqual([
       3,
       '',
-      `The API at ${url} answers with HTTP 404 and not with an answer of Countersign. It has no such route. Check the path of --api.\n`,
+      `The API at ${url} responds with HTTP 404 and not with a response of Countersign. It has no such route. Check the path of --api.\n`,
     ]);
   });
 

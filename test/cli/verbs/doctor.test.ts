@@ -154,7 +154,7 @@ describe('countersign doctor', () => {
       'settings',
       expect.stringMatching(/^COUNTERSIGN_SECRET_PREFIX can contain/),
     ]);
-    // Said on the command line it is no matter of the installation.
+    // A value on the command line is not a fault of the installation.
     expect((await runCommand(['doctor', '--source', 'somewhere'])).code).toBe(2);
     expect((await runCommand(['doctor', '--prefix', 'a b'])).code).toBe(2);
   });
@@ -327,7 +327,9 @@ describe('countersign doctor', () => {
     const failure = onlyFailure(await examine(source));
     expect([failure.check, failure.subject]).toEqual(['destination', `https://localhost:${port} as platform`]);
     expect(failure.detail).toMatch(/^handshake done: The server accepts certificates from .+; ours is issued by /);
-    expect(failure.detail).toContain('; no request was sent, so whether a call succeeds is not known; run countersign');
+    expect(failure.detail).toContain(
+      '; no request was sent, so it is unknown whether a call succeeds; run countersign',
+    );
     expect(failure.remedy).toMatch(/set a probe of the destination to prove it\.$/);
     expect(received).toEqual([]);
   });

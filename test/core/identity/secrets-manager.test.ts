@@ -160,7 +160,7 @@ describe('Secrets Manager does not respond', () => {
   it('because it hangs: the read ends after three attempts', async () => {
     const failure = await failureOf(() => read(() => {}, 'AWSCURRENT', 200));
     expect(failure.code).toBe('identity-unavailable');
-    expect(failure.message).toBe('Secrets Manager did not answer in time.');
+    expect(failure.message).toBe('Secrets Manager did not respond in time.');
     expect(failure.evidence?.reason).toBe('timeout');
     expect(server?.requests()).toBeLessThanOrEqual(3);
   });

@@ -276,7 +276,7 @@ describe('what is not is refused', () => {
 
   it('with a sentence that names the certificate of the chain that ends first', async () => {
     const failure = await failureOf(() => use(sign({}, ending) + ending.certificate + root.certificate, withCurrent));
-    expect(failure.message).toMatch(/^With intermediateCertificates\[0\] the chain of the certificate ends on /);
+    expect(failure.message).toMatch(/^The chain of the certificate expires with intermediateCertificates\[0\] on /);
     expect(failure.evidence).toMatchObject({ where: 'intermediateCertificates[0]' });
   });
 

@@ -57,15 +57,15 @@ const quoting =
 
 /** Who is there, what `invoke` ends with, and what is said behind "The API at …". */
 const cells: readonly (readonly [string, There, number, string | RegExp])[] = [
-  ['no listener', noListener, 3, 'gives no answer (ECONNREFUSED). Nothing listens at that address.'],
+  ['no listener', noListener, 3, 'gives no response (ECONNREFUSED). Nothing listens at that address.'],
   [
     'a page',
     status(200),
     3,
-    'answers with HTTP 200 and not with an answer of Countersign. Another service may use that address.',
+    'responds with HTTP 200 and not with a response of Countersign. Another service may use that address.',
   ],
-  ['other JSON', status(200, '{"ok":true}'), 3, /^answers with HTTP 200 and not .+ Another service/],
-  ['half an answer', status(200, '{"status":200,"headers":{}'), 3, /^answers with HTTP 200 and not/],
+  ['other JSON', status(200, '{"ok":true}'), 3, /^responds with HTTP 200 and not .+ Another service/],
+  ['half an answer', status(200, '{"status":200,"headers":{}'), 3, /^responds with HTTP 200 and not/],
   ['no such route', status(404), 3, /HTTP 404 .+ It has no such route\. Check the path of --api\.$/],
   [
     'a redirect',
@@ -73,7 +73,7 @@ const cells: readonly (readonly [string, There, number, string | RegExp])[] = [
     3,
     /HTTP 302 .+ Name the API itself with --api\.$/,
   ],
-  ['a failure', status(500), 3, 'answers with HTTP 500 and not with an answer of Countersign.'],
+  ['a failure', status(500), 3, 'responds with HTTP 500 and not with a response of Countersign.'],
   ['a busy one', status(429, '{"message":"Too Many Requests"}'), 3, /HTTP 429 .+ Try again shortly\.$/],
   ['one that is not ready', status(503), 3, /HTTP 503 .+ Try again shortly\.$/],
   ['one that does not know the caller', status(401), 1, /HTTP 401 .+ It does not know the caller\.$/],
@@ -88,45 +88,45 @@ const cells: readonly (readonly [string, There, number, string | RegExp])[] = [
     'no HTTP',
     tcp((socket) => socket.end('220 mail.example ESMTP\r\n')),
     3,
-    /^gives no answer \(HPE_\w+\)\. It is not an HTTP server\.$/,
+    /^gives no response \(HPE_\w+\)\. It is not an HTTP server\.$/,
   ],
-  ['a closed door', tcp((socket) => socket.destroy()), 3, /^gives no answer \((ECONNRESET|EPIPE)\)\./],
+  ['a closed door', tcp((socket) => socket.destroy()), 3, /^gives no response \((ECONNRESET|EPIPE)\)\./],
   [
     'an answer without end',
     http((response) => flood(response)),
     3,
-    'gives no answer (too-large). The answer is too large.',
+    'gives no response (too-large). The response is too large.',
   ],
-  ['an answer that breaks off', http((response) => breakOff(response)), 3, 'gives no answer (ECONNRESET).'],
+  ['an answer that breaks off', http((response) => breakOff(response)), 3, 'gives no response (ECONNRESET).'],
   [
     'an unknown authority',
     https({}, {}, strangers),
     3,
-    /^gives no answer \(\w+\)\. Its certificate was not issued by an authority in the file of --cacert\.$/,
+    /^gives no response \(\w+\)\. Its certificate was not issued by an authority in the file of --cacert\.$/,
   ],
   [
     'an authority that Node does not know',
     async () => [(await https()())[0]],
     3,
-    /^gives no answer \(\w+\)\. .+ authority\. Name the authority with --cacert\.$/,
+    /^gives no response \(\w+\)\. .+ authority\. Name the authority with --cacert\.$/,
   ],
   [
     'an expired certificate',
     https(past),
     3,
-    /^gives no answer \(CERT_HAS_EXPIRED\)\. Its certificate has expired, or the clock/,
+    /^gives no response \(CERT_HAS_EXPIRED\)\. Its certificate has expired, or the clock/,
   ],
   [
     'another name',
     https({ names: ['other.example'] }),
     3,
-    /^gives no answer \(ERR_TLS_CERT_ALTNAME_INVALID\)\. Its certificate is for/,
+    /^gives no response \(ERR_TLS_CERT_ALTNAME_INVALID\)\. Its certificate is for/,
   ],
   [
     'a demand for a certificate',
     https({}, { requestCert: true, rejectUnauthorized: true, ca: strangers.certificate, maxVersion: 'TLSv1.2' }),
     3,
-    /^gives no answer \(the alert \w+\)\. It may require a client certificate: --cert and --key\.$/,
+    /^gives no response \(the alert \w+\)\. It may require a client certificate: --cert and --key\.$/,
   ],
   [
     'http where https is asked for',
@@ -138,19 +138,19 @@ const cells: readonly (readonly [string, There, number, string | RegExp])[] = [
     'https where http is asked for',
     async () => [(await https()())[0].replace('https:', 'http:')],
     3,
-    'gives no answer (ECONNRESET). It may expect https, not http.',
+    'gives no response (ECONNRESET). It may expect https, not http.',
   ],
   [
     'an alert of TLS where http is asked for',
     tcp((socket) => socket.once('data', () => socket.end(Buffer.from('15030300020228', 'hex')))),
     3,
-    'gives no answer (HPE_INVALID_CONSTANT). It may expect https, not http.',
+    'gives no response (HPE_INVALID_CONSTANT). It may expect https, not http.',
   ],
   [
     'nginx, which speaks https there',
     status(400, '<center>The plain HTTP request was sent to HTTPS port</center>'),
     3,
-    'answers with HTTP 400 and not with an answer of Countersign. It expects https, not http.',
+    'responds with HTTP 400 and not with a response of Countersign. It expects https, not http.',
   ],
 ];
 
@@ -192,7 +192,7 @@ describe('an API that does not respond', () => {
     const { port } = await serveTcp(() => {});
     const api = `http://127.0.0.1:${port}`;
     const { code, out, error } = await runCommand(['diagnose', 'https://a.example', '--api', api, '--timeout', '1']);
-    expect([code, out, error]).toEqual([3, '', `The API at ${api} gives no answer in time.\n`]);
+    expect([code, out, error]).toEqual([3, '', `The API at ${api} gives no response in time.\n`]);
   });
 
   it('has its text escaped for the terminal', async () => {

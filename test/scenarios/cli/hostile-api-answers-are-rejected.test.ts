@@ -101,7 +101,7 @@ describe('an API response is rejected with', () => {
     expect([code, out, error]).toEqual([
       3,
       '',
-      `The API at ${api} answers with HTTP 200 and not with an answer of Countersign. Another service may use that address.\n`,
+      `The API at ${api} responds with HTTP 200 and not with a response of Countersign. Another service may use that address.\n`,
     ]);
   });
 

@@ -81,9 +81,9 @@ describe('a response that cannot be written', () => {
     const source = ['--source', `directory:${directoryFor(port)}`];
     const args = ['invoke', `https://localhost:${port}`, ...source];
     const toFile = await runCommand([...args, '-o', '/dev/full']);
-    expect([toFile.code, toFile.error]).toEqual([1, 'The answer cannot be written to the file of -o (ENOSPC).\n']);
+    expect([toFile.code, toFile.error]).toEqual([1, 'The response cannot be written to the file of -o (ENOSPC).\n']);
     const toOutput = await throughShell(args, '> /dev/full');
-    expect([toOutput.code, toOutput.error]).toEqual([1, 'The answer cannot be written (ENOSPC).\n']);
+    expect([toOutput.code, toOutput.error]).toEqual([1, 'The output cannot be written (ENOSPC).\n']);
   });
 
   it('is not a failure if the reader closes the pipe', async () => {

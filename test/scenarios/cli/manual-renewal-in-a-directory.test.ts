@@ -193,7 +193,7 @@ describe('the next certificate', () => {
       // Beside the right certificate, which would be passed over where the other one is preferred.
       ['--certificate', folder.write('both.pem', certificate + theirs.privateKey + theirs.certificate + theirs.root)],
       ['--certificate', good, '--chain', pem('chain.pem', theirs)],
-      // The one that waits is no matter of the authority either.
+      // The open request does not concern the authority either.
       ['--certificate', folder.write('ours.pem', waiting + certificate)],
     ];
     for (const args of cells) {

@@ -28,7 +28,7 @@ describe.skipIf(!chromium)('the call form (needs chromium)', { timeout: 60_000 }
       expect(from + length).toBeCloseTo(bars[index + 1]?.[0] ?? 100, 0);
     }
     expect(await page.locator('#answer .facts').first().innerText()).toMatch(/TLSv1.3[\s\S]*AWSCURRENT/);
-    expect(await said(page)).toMatch(/^The API answered with HTTP 200 after/);
+    expect(await said(page)).toMatch(/^The API responded with HTTP 200 after/);
   });
 
   it('says that the server did not ask for the client certificate', async () => {
@@ -144,9 +144,9 @@ describe.skipIf(!chromium)('the call form (needs chromium)', { timeout: 60_000 }
 
     it.each([
       [{ status: 503, json: { message: 'Service Unavailable' } }, 'Service Unavailable'],
-      [{ status: 500, body: 'no JSON' }, 'The server answered with HTTP 500.'],
-      [{ status: 200, body: '<html>' }, 'The server answered with something that is not JSON.'],
-      [{ status: 200, body: '' }, 'The server answered with something that is not JSON.'],
+      [{ status: 500, body: 'no JSON' }, 'The server responded with HTTP 500.'],
+      [{ status: 200, body: '<html>' }, 'The server responded with something that is not JSON.'],
+      [{ status: 200, body: '' }, 'The server responded with something that is not JSON.'],
     ])('an invalid answer: %j', async (answer, words) => {
       const page = await at.open('#/call/platform', {}, [notOk]);
       await page.route('**/invocations', (route) => route.fulfill(answer));

@@ -1,7 +1,7 @@
 // Apache asking for one path alone: the handshake and `/` say nothing of it, and naming the path with the probe does.
 import { afterEach, describe, expect, it } from 'vitest';
 import { diagnosisLines } from '../../../cli/diagnosis-text.ts';
-import { modules } from '../../servers/apache.ts';
+import { settingsIn } from '../../servers/apache.ts';
 import { accepting, openResources } from '../../servers/resources.ts';
 import { codes, findings, statuses, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { findPeer } from '../../support/peers.ts';
@@ -18,18 +18,7 @@ describe.skipIf(!findPeer('apache2'))('Apache httpd that requests the certificat
     folder.write('granted.txt', 'granted\n', 0o644);
     const file = folder.write(
       'httpd.conf',
-      `ServerRoot ${folder.path}
-      ServerName localhost
-      PidFile httpd.pid
-      ErrorLog error.log
-      DefaultRuntimeDir ${folder.path}
-      Mutex posixsem
-      LoadModule mpm_event_module ${modules}/mod_mpm_event.so
-      LoadModule authz_core_module ${modules}/mod_authz_core.so
-      LoadModule alias_module ${modules}/mod_alias.so
-      LoadModule ssl_module ${modules}/mod_ssl.so
-      StartServers 1
-      ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
+      `${settingsIn(folder)}
       Listen 127.0.0.1:${port}
       <VirtualHost 127.0.0.1:${port}>
         SSLEngine on
@@ -104,7 +93,7 @@ describe.skipIf(!findPeer('apache2'))('Apache httpd that requests the certificat
       if (verdict === 'access-granted')
         expect(codes(diagnosis)).toEqual(['client-certificate-asked-late', 'probe-answered']);
       else {
-        expect(findings(diagnosis)[0]?.detail).toContain('only its answer to GET /v1/orders mentions one');
+        expect(findings(diagnosis)[0]?.detail).toContain('only its response to GET /v1/orders mentions one');
         expect(diagnosis.remedies.find(({ tried }) => tried)).toMatchObject({ who: 'platform', tried: 'worked' });
       }
     },

@@ -50,7 +50,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   it('a close by a server that did not request the certificate is not a rejection', async () => {
     const server = await serveHttps(trial.server, (socket) => socket.end(), { maxVersion, requestCert: false });
     const problem = await trial.fails('response-incomplete', server.port);
-    expect(problem.detail).toBe('The API closed a new connection without a byte of an answer.');
+    expect(problem.detail).toBe('The API closed a new connection without a byte of a response.');
   });
 
   it.each([
@@ -60,7 +60,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   ])('a close after the start of the response is not a rejection: it ends %s', async (_where, bytes) => {
     const server = await serveHttps(trial.server, (socket) => socket.end(bytes), { maxVersion });
     const problem = await trial.fails('response-incomplete', server.port);
-    expect(problem.detail).toBe('The connection ended in the head of the answer.');
+    expect(problem.detail).toBe('The connection ended in the head of the response.');
   });
 
   it('a close on a connection with an earlier response is not a rejection', async () => {

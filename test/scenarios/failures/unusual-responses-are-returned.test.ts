@@ -70,7 +70,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
   ])('%j: the response shows whether the end of the body is unproven: %s', async (bytes, isUnproven) => {
     const server = await saying(bytes, 'close');
     const { body } = await trial.call(server.port);
-    if (isUnproven) expect(body.advice).toMatch(/^The API ended its answer by closing the connection only/);
+    if (isUnproven) expect(body.advice).toMatch(/^The API ended its response by closing the connection only/);
     else expect(body).not.toHaveProperty('advice');
   });
 

@@ -1,42 +1,19 @@
 // The command `countersign`: what each verb prints on both streams, and its exit code, as they were recorded.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import forge from 'node-forge';
 import { expect, it, onTestFinished } from 'vitest';
 import { fingerprintOf, makeKey, pkcs12Of } from './certificates.ts';
-import { type Customers, customerHost, startCustomers } from './customers.ts';
-import { makeIdentities, type RecordedIdentity, writeFolder } from './identities.ts';
-import { createMasks, type Masks } from './masks.ts';
+import { customerHost } from './customers.ts';
+import { openGround, writeFolder } from './identities.ts';
+import type { Masks } from './masks.ts';
 import { type RunOptions, start } from './processes.ts';
-import { programFile, root } from './programs.ts';
+import { programFile } from './programs.ts';
 import { compareRecording, quoted, type Section } from './recording.ts';
 
 const resolver = ['--import', join(import.meta.dirname, 'resolver.ts')];
 
 type Line = readonly [args: string, options?: RunOptions];
-
-interface Ground {
-  readonly masks: Masks;
-  readonly customers: Customers;
-  readonly folder: string;
-  readonly identities: readonly RecordedIdentity[];
-}
-
-async function ground(): Promise<Ground> {
-  const masks = createMasks();
-  const customers = await startCustomers(masks);
-  onTestFinished(customers.close);
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-recorded-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  masks.name(folder, 'folder');
-  masks.name(root, 'repository');
-  const identities = await makeIdentities(customers);
-  for (const { name, issued } of identities) {
-    if (issued.certificate) masks.name(fingerprintOf(issued.certificate), `fingerprint of ${name}`);
-  }
-  return { masks, customers, folder, identities };
-}
 
 /** Words are split at blanks; what is written between quotation marks is one. */
 const wordsOf = (args: string) =>
@@ -82,7 +59,7 @@ const helped = ['', ...['diagnose', 'invoke', 'doctor', 'serve', 'identity']].co
 );
 
 it('help and wrong command lines are as recorded', { timeout: 120_000 }, async () => {
-  const { masks, folder, customers } = await ground();
+  const { masks, folder, customers } = await openGround();
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text, { mode: 0o600 });
     return join(folder, name);
@@ -134,7 +111,7 @@ it('help and wrong command lines are as recorded', { timeout: 120_000 }, async (
 });
 
 it('the verbs of identity are as recorded, on a directory', { timeout: 120_000 }, async () => {
-  const { masks, folder, customers, identities } = await ground();
+  const { masks, folder, customers, identities } = await openGround();
   const directory = join(folder, 'identities');
   mkdirSync(directory, { mode: 0o700 });
   for (const identity of identities) {
@@ -235,7 +212,7 @@ it('the verbs of identity are as recorded, on a directory', { timeout: 120_000 }
 });
 
 it('diagnose, invoke and doctor are as recorded, with files and with an API', { timeout: 120_000 }, async () => {
-  const { masks, folder, customers, identities } = await ground();
+  const { masks, folder, customers, identities } = await openGround();
   for (const name of ['identities', 'small']) mkdirSync(join(folder, name), { mode: 0o700 });
   for (const identity of identities) writeFolder(join(folder, 'identities'), identity);
   const bot = identities.find(({ name }) => name === 'bot');

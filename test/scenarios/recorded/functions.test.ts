@@ -1,16 +1,13 @@
 // The deployed functions as Lambda calls them: what they answer or throw, and the lines that they leave.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
-import { fingerprintOf } from './certificates.ts';
-import { customerHost, startCustomers } from './customers.ts';
+import { customerHost } from './customers.ts';
 import { linesIn } from './exchanges.ts';
-import { documentOf, makeIdentities, type RecordedIdentity, writeFolder } from './identities.ts';
-import { createMasks } from './masks.ts';
+import { documentOf, openGround, type RecordedIdentity, writeFolder } from './identities.ts';
 import { start } from './processes.ts';
 import { type FunctionName, functionFile } from './programs.ts';
 import { compareRecording, logged, quoted, type Section } from './recording.ts';
@@ -150,20 +147,10 @@ async function secretsManager(identities: readonly RecordedIdentity[], failure?:
 }
 
 it('the functions answer events as recorded', { timeout: 120_000 }, async () => {
-  const masks = createMasks();
-  const customers = await startCustomers(masks);
-  onTestFinished(customers.close);
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-recorded-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  masks.name(folder, 'folder');
-  const identities = await makeIdentities(customers);
+  const { masks, customers, folder, identities } = await openGround();
   const directory = join(folder, 'identities');
   mkdirSync(directory, { mode: 0o700 });
-  for (const identity of identities) {
-    writeFolder(directory, identity);
-    const one = identity.issued.certificate;
-    if (one) masks.name(fingerprintOf(one), `fingerprint of ${identity.name}`);
-  }
+  for (const identity of identities) writeFolder(directory, identity);
   // A connection for each call: how long a process waits between two events is the machine's affair.
   const request = { url: `https://${customerHost}:${customers.ports.api}/closes` };
   for (const body of [request, { ...request, probe: false }]) {

@@ -1,8 +1,36 @@
 // The identities that the recorded requests name: one that works, and those that cannot be used.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Issued, makeKey } from './certificates.ts';
-import type { Customers } from './customers.ts';
+import { onTestFinished } from 'vitest';
+import { fingerprintOf, type Issued, makeKey } from './certificates.ts';
+import { type Customers, startCustomers } from './customers.ts';
+import { createMasks, type Masks } from './masks.ts';
+import { root } from './programs.ts';
+
+export interface Ground {
+  readonly masks: Masks;
+  readonly customers: Customers;
+  /** A new folder, removed after the test. */
+  readonly folder: string;
+  readonly identities: readonly RecordedIdentity[];
+}
+
+/** Customers, a folder and the identities, with their masks. */
+export async function openGround(): Promise<Ground> {
+  const masks = createMasks();
+  const customers = await startCustomers(masks);
+  onTestFinished(customers.close);
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-recorded-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  masks.name(folder, 'folder');
+  masks.name(root, 'repository');
+  const identities = await makeIdentities(customers);
+  for (const { name, issued } of identities) {
+    if (issued.certificate) masks.name(fingerprintOf(issued.certificate), `fingerprint of ${name}`);
+  }
+  return { masks, customers, folder, identities };
+}
 
 export interface RecordedIdentity {
   readonly name: string;

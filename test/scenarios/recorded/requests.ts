@@ -204,7 +204,7 @@ function unreachable(to: To, ports: Customers['ports']): RecordedRequest[] {
     invoke('step 1: a name without an address', { url: 'https://nothing.public.test/' }),
     invoke('step 1: a resolver in trouble', { url: 'https://trouble.public.test/' }),
     invoke('step 1: a name without a record of an address', { url: 'https://empty.public.test/' }),
-    invoke('step 1: a resolver that gives no answer', { url: 'https://slow.public.test/', timeoutMs: 300 }),
+    invoke('step 1: a resolver that gives no response', { url: 'https://slow.public.test/', timeoutMs: 300 }),
     invoke('step 1: a port on which nothing listens', { url: to('closed') }),
     invoke('step 1: an address on which nothing listens', { url: `https://127.0.0.1:${ports.closed}/` }),
     invoke('step 1: no route', { url: 'https://127.255.255.255/' }),

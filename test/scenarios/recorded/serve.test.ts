@@ -1,54 +1,38 @@
 // `countersign serve`: its routes, its callers, its limits, its lines and its metrics, as they were recorded.
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { type Authority, fingerprintOf, type LeafOptions, makeKey, makeRoot } from './certificates.ts';
-import { type Customers, customerHost, startCustomers } from './customers.ts';
+import { type Authority, type LeafOptions, makeKey, makeRoot } from './certificates.ts';
+import { customerHost } from './customers.ts';
 import { type Exchange, exchange, linesIn, sectionsOf } from './exchanges.ts';
-import { makeIdentities, type RecordedIdentity, writeFolder } from './identities.ts';
-import { createMasks, type Masks } from './masks.ts';
+import { type Ground, openGround, type RecordedIdentity, writeFolder } from './identities.ts';
 import { type Run, start } from './processes.ts';
-import { programFile, root } from './programs.ts';
+import { programFile } from './programs.ts';
 import { compareRecording, quoted, type Section } from './recording.ts';
 import { apiRequests, type RecordedRequest } from './requests.ts';
 
 const resolver = ['--import', join(import.meta.dirname, 'resolver.ts')];
 const json = [['content-type', 'application/json']] as const;
 
-interface Ground {
-  readonly masks: Masks;
-  readonly customers: Customers;
-  readonly folder: string;
+interface Served extends Omit<Ground, 'identities'> {
+  /** The folder of `--identities`. */
   readonly identities: string;
   readonly made: readonly RecordedIdentity[];
   write(name: string, content: string): string;
 }
 
-async function ground(): Promise<Ground> {
-  const masks = createMasks();
-  const customers = await startCustomers(masks);
-  onTestFinished(customers.close);
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-recorded-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  masks.name(folder, 'folder');
-  masks.name(root, 'repository');
+async function ground(): Promise<Served> {
+  const { identities: made, ...opened } = await openGround();
+  const { folder } = opened;
   const identities = join(folder, 'identities');
   mkdirSync(identities, { mode: 0o700 });
-  const made = await makeIdentities(customers);
-  for (const identity of made) {
-    writeFolder(identities, identity);
-    const { certificate } = identity.issued;
-    if (certificate) masks.name(fingerprintOf(certificate), `fingerprint of ${identity.name}`);
-  }
+  for (const identity of made) writeFolder(identities, identity);
   return {
-    masks,
-    customers,
-    folder,
+    ...opened,
     identities,
     made,
     write(name, content) {
@@ -60,7 +44,7 @@ async function ground(): Promise<Ground> {
   };
 }
 
-async function serve({ masks, identities }: Ground, options: readonly string[]): Promise<{ run: Run; url: string }> {
+async function serve({ masks, identities }: Served, options: readonly string[]): Promise<{ run: Run; url: string }> {
   const args = ['serve', '--identities', identities, '--port', '0', '--workers', '1', ...options];
   const run = start(programFile('command'), args, { node: resolver });
   onTestFinished(async () => void (await run.stop()));

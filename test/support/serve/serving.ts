@@ -124,7 +124,7 @@ export interface Asked extends Pick<RequestOptions, 'ca' | 'cert' | 'key'> {
   readonly agent?: Agent;
 }
 
-/** Uses a new connection unless an agent is given. Rejects without a complete answer. */
+/** Uses a new connection unless an agent is given. Rejects without a complete response. */
 export function ask(url: string, path: string, asked: Asked = {}): Promise<Reply> {
   const { body, agent, method = body === undefined ? 'GET' : 'POST', ...options } = asked;
   return new Promise((resolve, reject) => {
