@@ -235,6 +235,28 @@ describe('a destination', () => {
     await test(event);
     expect(pipeline.lines.at(-1)).toMatchObject({ accepted: 1 });
   });
+
+  it('that drops the first connection and then accepts both is no rejection of the new one', async () => {
+    const { pipeline, api, at, begin, test } = await changingRoots();
+    const customer = await api('both');
+    let connections = 0;
+    const door = createServer((socket) => {
+      connections += 1;
+      if (connections === 1) return socket.destroy();
+      const upstream = connect(customer.port, '127.0.0.1');
+      socket
+        .on('error', () => {})
+        .pipe(upstream)
+        .on('error', () => {})
+        .pipe(socket);
+      return undefined;
+    });
+    await test(await begin([at(await listen(door))]));
+    // The new one, the current one, and the new one again: as good as the current one.
+    expect(connections).toBe(3);
+    expect(pipeline.lines.at(-1)).toMatchObject({ outcome: 'tested', accepted: 1, rejected: 0, untested: 0 });
+    expect(pipeline.bus.events).toEqual([]);
+  });
 });
 
 describe('a destination that is served with AWSPREVIOUS', () => {
