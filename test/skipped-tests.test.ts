@@ -38,7 +38,7 @@ const report = JSON.stringify({
   ],
 });
 
-describe('what is skipped is named', () => {
+describe('skipped suites are named', () => {
   it('once for each suite, with what it needs and how many tests that are', () => {
     const { passed, failed, skipped } = countedIn(report);
     expect({ passed, failed }).toEqual({ passed: 1, failed: 0 });

@@ -139,7 +139,7 @@ const connectionHeaders: ReadonlySet<string> = new Set([
  * Fields: AWS, "Create AWS Lambda proxy integrations for HTTP APIs", payload format 2.0. What that page leaves open
  * follows what was observed of the service: names in lower case, `rawPath` decoded, the query as it was sent, cookies
  * in their own field alone, and no field at all for a query, a cookie, a variable or a body that is not there.
- * @param isText whether a body is passed as text, by the body and the lower-case header names; otherwise it is passed as
+ * @param isText whether a body is passed as text, by the body and the lower-case header names; otherwise it is
  * base64
  */
 function toRequestEvent(

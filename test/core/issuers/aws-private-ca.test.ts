@@ -56,7 +56,7 @@ const operationsOf = ({ calls }: PrivateCa) => calls.map(({ operation }) => oper
 const issueOf = ({ calls }: PrivateCa) => calls.find(({ operation }) => operation === 'IssueCertificate')?.input;
 
 describe('AWS Private CA', () => {
-  it('gives a chain that is usable, with the subject and the names of the request', async () => {
+  it('returns a usable chain with the subject and the names of the request', async () => {
     const { ca, issuer } = await start();
     const issued = await issuer.issue(orderOf());
     const parts = usableParts(issued, { identity: 'bot', privateKey, certificateRequest: request, now: Date.now() });
@@ -74,13 +74,13 @@ describe('AWS Private CA', () => {
     });
   });
 
-  it('is waited for while the certificate is made', async () => {
+  it('is polled until the certificate is issued', async () => {
     const { ca, issuer } = await start({ pending: 4 });
     expect((await issuer.issue(orderOf())).certificates).toContain('BEGIN CERTIFICATE');
     expect(operationsOf(ca).filter((operation) => operation === 'GetCertificate')).toHaveLength(5);
   });
 
-  it('signs once for one token within five minutes, and again after them or for another', async () => {
+  it('signs once for one token within five minutes, and again later or for another token', async () => {
     const clock = { now: Date.now() };
     const { ca, issuer } = await start({ now: () => clock.now });
     const first = await issuer.issue(orderOf());
@@ -93,7 +93,7 @@ describe('AWS Private CA', () => {
     expect(ca.signed()).toBe(3);
   });
 
-  it('signs once when the answer was lost', async () => {
+  it('signs once if its response was lost', async () => {
     const { ca, issuer } = await start();
     ca.failNext('GetCertificate', { error: 'ResourceNotFoundException' });
     expect((await failureOf(() => issuer.issue(orderOf()))).code).toBe('issuer-refused');
@@ -112,7 +112,7 @@ describe('AWS Private CA', () => {
     expect(issueOf(ca)?.SigningAlgorithm).toBe(algorithm);
   });
 
-  it('is not asked for its key where the algorithm is given: one permission less', async () => {
+  it('is not asked for its key if the algorithm is given, which needs one permission less', async () => {
     const { ca, issuer } = await start({}, { signingAlgorithm: 'SHA512WITHECDSA' });
     await issuer.issue(orderOf());
     expect(operationsOf(ca)).toEqual(['IssueCertificate', 'GetCertificate']);
@@ -136,7 +136,7 @@ describe('AWS Private CA', () => {
   });
 });
 
-describe('what goes wrong has a name', () => {
+describe('each failure has its own error', () => {
   const throttled: Fault = { error: 'ThrottlingException' };
   const quota: Fault = { error: 'LimitExceededException' };
   const broken: Fault = { error: 'InternalFailure', status: 500 };
@@ -170,7 +170,7 @@ describe('what goes wrong has a name', () => {
     ['cut off', ['cut']],
     ['done, and the answer lost', ['lost']],
     ['broken', [broken]],
-  ])('%s is tried again, and one certificate comes of it', async (_, faults) => {
+  ])('%s is retried, and one certificate is issued', async (_, faults) => {
     const { ca, issuer } = await start();
     ca.failNext('IssueCertificate', ...faults);
     ca.failNext('GetCertificate', ...faults);
@@ -178,7 +178,7 @@ describe('what goes wrong has a name', () => {
     expect(ca.signed()).toBe(1);
   });
 
-  it('an authority that hangs is left', async () => {
+  it('a hanging authority ends at the timeout', async () => {
     const { ca, issuer } = await start({}, {}, 500);
     ca.failNext('IssueCertificate', 'hang', 'hang', 'hang');
     const failure = await failureOf(() => issuer.issue(orderOf()));
@@ -189,7 +189,7 @@ describe('what goes wrong has a name', () => {
     ]);
   });
 
-  it('a certificate that is never finished is left with the time of the rotation', async () => {
+  it('a certificate that is never issued ends with the time of the rotation', async () => {
     const { ca, issuer } = await start({ pending: Number.POSITIVE_INFINITY });
     const rotation = new AbortController();
     const issuing = failureOf(() => issuer.issue(orderOf({ signal: rotation.signal })));

@@ -63,7 +63,7 @@ async function reasonOf(certificates: string, change: Partial<ExpectedCertificat
   return failure.evidence?.reason;
 }
 
-describe('what is sound is used', () => {
+describe('a sound certificate is accepted', () => {
   const leaf = sign();
   const parts = {
     certificate: leaf,
@@ -75,13 +75,13 @@ describe('what is sound is used', () => {
     expect(use(leaf + above)).toEqual(parts);
   });
 
-  it('out of order, doubled, with text around it and a stranger among it', () => {
+  it('out of order, with duplicates, text and an unrelated certificate', () => {
     const stranger = createAuthority({ commonName: 'Root' }).certificate;
     const text = `Bag Attributes: x\n${root.certificate}${stranger}\r\nsubject=CN=bot\n${upper.certificate}${leaf}${upper.certificate}${issuer.certificate}end`;
     expect(use(text)).toEqual(parts);
   });
 
-  it('with what the issuer left out, where the identity has it', () => {
+  it('completed with certificates of the identity that the issuer left out', () => {
     const { certificate, root: rootCertificate } = current;
     expect(use(leaf + issuer.certificate + upper.certificate, { current: { certificate, rootCertificate } })).toEqual(
       parts,
@@ -90,7 +90,7 @@ describe('what is sound is used', () => {
     expect(use(leaf, { current: { certificate, intermediateCertificates, rootCertificate } })).toEqual(parts);
   });
 
-  it('below the root that customers trust, where two are there', () => {
+  it('below the root that customers trust, if there are two', () => {
     const fresh = createAuthority({ commonName: 'New Root' });
     const crossed = root.intermediate({ commonName: 'New Root', privateKey: fresh.privateKey });
     const bundle = sign({}, fresh) + fresh.certificate + crossed.certificate;
@@ -113,7 +113,7 @@ describe('what is sound is used', () => {
     expect(use(sign({}, ending), { current: { certificate: own.certificate, ...chain } })).toBeDefined();
   });
 
-  it('for less than two thirds of its life, in the place of one that has expired', () => {
+  it('for less than two thirds of its life, if it replaces an expired one', () => {
     const ending = root.intermediate({ commonName: 'Issuer', notAfter: inDays(5) });
     const old = root.issue({ commonName: 'bot', notBefore: inDays(-90), notAfter: inDays(-1) });
     const chain = { certificate: old.certificate, rootCertificate: root.certificate };
@@ -173,7 +173,7 @@ it('accepts a client certificate of OpenSSL that is not an authority', () => {
   expect(use(signedWithOpenssl('CA:FALSE') + root.certificate).rootCertificate).toBe(root.certificate);
 });
 
-describe('what is not is refused', () => {
+describe('an unsound certificate is rejected', () => {
   const others = createAuthority({ commonName: 'Other' });
   const namesOf = (names: string[]) =>
     readCertificateRequest(certificateRequest({ privateKey, subject: 'CN=x', names }))?.alternativeNames;

@@ -73,7 +73,7 @@ describe('a key is refused', () => {
   });
 
   it.each([{ provisioner: 'countersign' }, { provisionerKey: jwk(privateKey) }, { provisionerPassword: 'password' }])(
-    'or half of what it takes, before anything is sent',
+    'an incomplete provisioner is rejected before anything is sent',
     async (half) => {
       const roots = createAuthority({ commonName: 'Root' }).certificate;
       const issuer = async () => stepCaIssuer({ kind: 'step-ca', url: 'https://localhost', roots, ...half });

@@ -37,7 +37,7 @@ function temporaryFolder(): string {
 }
 
 describe('an event', () => {
-  it('is taken, given an id, and kept as EventBridge would pass it on', async () => {
+  it('is accepted, gets an id, and is stored as EventBridge delivers it', async () => {
     const { bus, file, put } = await startBus();
     const Time = new Date('2026-01-01T00:00:00Z');
     const busArn = 'arn:aws:events:us-east-1:000000000000:event-bus/certificates';
@@ -64,7 +64,7 @@ describe('an event', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  it('is still there after a restart, but for a last line that was cut off', async () => {
+  it('is still there after a restart, except for a truncated last line', async () => {
     const { bus, file, put } = await startBus();
     await put(entry);
     await bus.close();
@@ -76,7 +76,7 @@ describe('an event', () => {
     expect((await startBus(file)).bus.events).toHaveLength(2);
   });
 
-  it('makes room for later ones, in memory and in the file', async () => {
+  it('is evicted by later ones, in memory and in the file', async () => {
     const { bus, file, put } = await startBus();
     const big = { ...entry, Detail: JSON.stringify({ filling: 'x'.repeat(50_000) }) };
     for (let count = 0; count < 6; count += 1) await put(...Array.from({ length: 10 }, () => big));

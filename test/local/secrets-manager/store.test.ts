@@ -28,7 +28,7 @@ describe('a write whose flush fails', () => {
   it.each<[string, Secret | undefined]>([
     ['a new record', secret('new')],
     ['a removal', undefined],
-  ])('is refused, and %s is what is read, now and after a start', async (_case, after) => {
+  ])('is rejected, and %s is read, now and after a restart', async (_case, after) => {
     const { store, folder, disk } = await open();
     await store.update('a', () => secret('old'));
     disk.refuses = true;
@@ -44,7 +44,7 @@ describe('a write whose flush fails', () => {
     await started.close();
   });
 
-  it('is acknowledged when it is repeated and the flush is made up for, not before', async () => {
+  it('is acknowledged only when it is repeated and flushed', async () => {
     const { store, disk } = await open();
     disk.refuses = true;
     await expect(store.update('a', () => secret('new'))).rejects.toMatchObject({ name: 'InternalServiceError' });

@@ -33,7 +33,7 @@ function openssl(args: readonly string[], input: string): { out: string; err: st
 }
 
 describe('a request', () => {
-  it.each(keyAlgorithms)('is signed by its key, of %s, and says what was asked for', (algorithm) => {
+  it.each(keyAlgorithms)('is signed by its key, of %s, and contains the requested values', (algorithm) => {
     const privateKey = keyOf(algorithm);
     const request = certificateRequest({ privateKey, subject, names });
     expect(keyAlgorithmOf(privateKey)).toBe(algorithm);
@@ -52,7 +52,7 @@ describe('a request', () => {
     expect(readCertificateRequest(request)?.isSigned).toBe(true);
   });
 
-  it('may be for a key on P-521, which identities may have and rotation makes none of', () => {
+  it('can be for a key on P-521', () => {
     const privateKey = generateKeyPairSync('ec', { namedCurve: 'P-521' })
       .privateKey.export({ type: 'pkcs8', format: 'pem' })
       .toString();
@@ -137,7 +137,7 @@ describe('a request like a certificate', () => {
     },
   );
 
-  it('takes only what it is not told', () => {
+  it('takes from the certificate only what the renewal does not give', () => {
     const { certificate: like } = createAuthority({ commonName: 'Root' }).issue({
       commonName: 'old',
       names: ['a.example'],
@@ -153,7 +153,7 @@ describe('a request like a certificate', () => {
   });
 });
 
-describe('a request is not taken for signed', () => {
+describe('a request signature is invalid', () => {
   const request = certificateRequest({ privateKey: ecKey, subject: 'CN=bot' });
   const der = Buffer.from(request.split('\n').slice(1, -2).join(''), 'base64');
   const pemOf = (bytes: Buffer) =>

@@ -30,7 +30,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
       },
     );
 
-    it('is not to be had without the password', async () => {
+    it('is refused without the password', async () => {
       const server = await startEstServer({ user });
       const order = await orderOf({ names });
       const none = await failureOf(issueByEst(server, order));
@@ -52,7 +52,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
       await enrolled(await startEstServer({ user, lines }), await orderOf({ names }), user);
     });
 
-    it('among authorities that have nothing to do with it', async () => {
+    it('among unrelated authorities', async () => {
       const furtherAuthorities = [1, 2, 3]
         .map((nth) => createAuthority({ commonName: `Old root ${nth}` }).certificate)
         .join('');
@@ -63,7 +63,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
   });
 
   describe('a renewal', () => {
-    it('is asked for over mutual TLS, for a new key, without the password', async () => {
+    it('is requested over mutual TLS, for a new key, without the password', async () => {
       const server = await startEstServer({ user });
       const { current, leaf: first } = await enrolled(server, await orderOf({ names }), user);
       server.requests.length = 0;
@@ -77,7 +77,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
       expect(leaf.publicKey.equals(first.publicKey)).toBe(false);
     });
 
-    it('keeps the key that is to be kept', async () => {
+    it('keeps the key with reuseKey', async () => {
       const server = await startEstServer({ user });
       const { current, leaf: first } = await enrolled(server, await orderOf({ names }), user);
       const { leaf } = await enrolled(server, await orderOf({ current, privateKey: current.privateKey }));
@@ -123,7 +123,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
       ['Sun, 22 Nov 2026 12:00:30 GMT', 30_000],
       ['Sun, 22 Nov 2026 11:00:00 GMT', 0],
       ['60', 60_000],
-    ])('with Retry-After: %s is waited out, and the same is asked again', async (retryAfter, ms) => {
+    ])('with Retry-After: %s is awaited, and the same request is sent again', async (retryAfter, ms) => {
       const firstAnswers: EstAnswer[] = [];
       const server = await startEstServer({ user, firstAnswers });
       const { current } = await enrolled(server, await orderOf({ names }), user);
@@ -215,7 +215,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
     expect(server.requests.at(-1)).toMatchObject({ path: '/.well-known/est/simplereenroll', client: 'bot-platform' });
   });
 
-  it('HTTP Digest is not spoken, which is said', async () => {
+  it('HTTP Digest is reported as not supported', async () => {
     const challenge = { status: 401, headers: { 'www-authenticate': 'Digest realm="est", nonce="1"' } };
     const server = await startEstServer({ user, firstAnswers: [challenge] });
     const error = await failureOf(issueByEst(server, await orderOf({ names }), user));
@@ -228,7 +228,7 @@ describe.skipIf(!findPeer('openssl'))('EST (needs openssl)', () => {
     ['a password in the URL', { url: 'https://platform:secret-of-the-url@localhost/' }],
     ['roots that are no certificates', { roots: 'CERTIFICATE' }],
     ['a name with a colon', { username: 'a:b', password: 'c' }],
-  ])('settings with %s are refused before anything is sent', async (_, settings) => {
+  ])('settings with %s are rejected before anything is sent', async (_, settings) => {
     const roots = createAuthority({ commonName: 'EST root' }).certificate;
     const issue = async () => estIssuer({ kind: 'est', url: 'https://localhost/', roots, ...settings });
     expect((await failureOf(issue(), ['secret-of-the-url'])).code).toBe('renewal-unusable');

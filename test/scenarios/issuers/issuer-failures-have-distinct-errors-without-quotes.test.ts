@@ -141,7 +141,7 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
       expect(error).toMatchObject({ code: 'issuer-unavailable', evidence: { reason: 'timeout' } });
     });
 
-    it('it hangs up', async () => {
+    it('it closes the connection', async () => {
       expect((await failed((socket) => socket.destroy())).code).toBe('issuer-unavailable');
     });
 
@@ -158,7 +158,7 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
       expect(error).toMatchObject({ code: 'issuer-unavailable', evidence: { reason: 'timeout' } });
     });
 
-    it('it gives out byte after byte until the time of one request is over', async () => {
+    it('it sends byte after byte until the time of one request is over', async () => {
       const error = await failed(
         (socket) => {
           socket.write('HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n');
@@ -225,7 +225,7 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
   });
 
   if (isRenewal) {
-    it('it turns the certificate down with an alert', async () => {
+    it('it rejects the certificate with an alert', async () => {
       const stranger = createAuthority({ commonName: 'Another root' });
       const { port } = await faulty(way, () => {}, 'for a signature', stranger.certificate);
       const error: CountersignError = await failureOf(issue(way, { port }), secrets());
@@ -252,7 +252,7 @@ describe.skipIf(!openssl)('a step-ca that cannot renew (needs openssl)', () => {
     expect(paths).toEqual(['/1.0/rekey', '/1.0/sign']);
   });
 
-  it('an expired certificate is not shown to it first', async () => {
+  it('an expired certificate is not presented to it first', async () => {
     const paths: string[] = [];
     const { port } = await faulty({ protocol: 'step-ca', isRenewal: true }, (socket, head) => {
       paths.push(head.split(' ')[1] ?? '');
@@ -267,7 +267,7 @@ describe.skipIf(!openssl)('a step-ca that cannot renew (needs openssl)', () => {
     expect(paths).toEqual(['/1.0/sign']);
   });
 
-  it('and is out of order is not asked for a token', async () => {
+  it('and fails is not tried with a token', async () => {
     const way = { protocol: 'step-ca', isRenewal: true } as const;
     let signatures = 0;
     const { port } = await faulty(way, (socket, head) => {

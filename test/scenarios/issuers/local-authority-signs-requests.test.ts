@@ -72,7 +72,7 @@ describe('the local authority', () => {
     expect(server.signed).toBe(2);
   });
 
-  it('gives as many days as the current certificate has, or as the renewal says', async () => {
+  it('issues for as many days as the current certificate has, or as the renewal says', async () => {
     const { url } = await start();
     const endOf = async (issuer: ReturnType<typeof localIssuer>, token: string) => {
       const { certificates } = await issuer.issue(
@@ -117,7 +117,7 @@ function statusOf(url: string, host: string): Promise<number | undefined> {
   });
 }
 
-describe('the issuer that asks it', () => {
+describe('the issuer kind local', () => {
   it.each([
     'https://127.0.0.1:1/certificates',
     'http://10.0.0.1/certificates',
@@ -128,7 +128,7 @@ describe('the issuer that asks it', () => {
     'http://[::2]/',
     'ftp://127.0.0.1/',
     'SECRET',
-  ])('asks nothing but loopback over http: %s', async (url) => {
+  ])('connects only to loopback over http: %s', async (url) => {
     const failure = await failureOf(() => localIssuer({ kind: 'local', url }));
     expect([failure.code, failure.evidence]).toEqual(['renewal-unusable', { reason: 'not-loopback' }]);
     expect(failure.message).not.toContain('SECRET');
@@ -150,7 +150,7 @@ describe('the issuer that asks it', () => {
       'answer-too-large',
     ],
     ['breaks off', (response) => void response.socket?.destroy(), 'issuer-unavailable', 'UND_ERR_SOCKET'],
-  ])('says so when it %s', async (_, answer, code, reason) => {
+  ])('reports an authority that %s', async (_, answer, code, reason) => {
     const server = createServer((request, response) => {
       request.resume();
       answer(response);
@@ -181,8 +181,8 @@ describe('the issuer that asks it', () => {
   });
 });
 
-describe('the issuer that is a person', () => {
-  it('is waited for', async () => {
+describe('the issuer kind manual', () => {
+  it('waits for the certificate', async () => {
     const failure = await failureOf(() => manualIssuer().issue(orderOf()));
     expect([failure.code, failure.retryable, failure.status]).toEqual(['signature-awaited', true, 409]);
     expect(failure.hint).toContain('docs/issuers.md');

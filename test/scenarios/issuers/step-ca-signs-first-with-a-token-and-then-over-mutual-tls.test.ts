@@ -98,7 +98,7 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
       expect(leaf.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
     });
 
-    it('has the common name alone without such a template, which is found out', async () => {
+    it('has only the common name without such a template, which is detected', async () => {
       const { ca, provisioner } = await started();
       const order = await orderOf({ subject: 'CN=countersign-platform,O=Platform', names: ['dns:bot.example'] });
       await expect(signed(ca, withToken(provisioner), order)).rejects.toMatchObject({
@@ -107,7 +107,7 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
       });
     });
 
-    it('is not to be had without a provisioner, nor with the key of another', async () => {
+    it('is refused without a provisioner, or with the key of another', async () => {
       const { ca } = await started();
       const order = await orderOf({ names: ['dns:bot.example'] });
       expect((await failureOf(issue(ca, {}, order))).code).toBe('renewal-unusable');
@@ -176,7 +176,7 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
       expect(error).toMatchObject({ code: 'issuer-refused', evidence: { alert: expect.any(String) } });
     });
 
-    it('is signed for a token when the current one is from elsewhere', async () => {
+    it('is signed for a token if another authority issued the current one', async () => {
       const { ca, provisioner } = await started();
       const elsewhere = createAuthority({ commonName: 'Another root' });
       const current = madeBy(elsewhere, { notBefore: new Date(), notAfter: new Date(Date.now() + 30 * day) });
@@ -195,7 +195,7 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
       expect(error).toMatchObject({ code: 'issuer-refused', evidence: { reason: 'http-401' } });
     });
 
-    it('is renewed ten times without growing longer', async () => {
+    it('is renewed ten times with the same lifetime', async () => {
       const { ca, provisioner } = await started('EC P-256', { claims: { maxTLSCertDuration: '720h' } });
       let { current, leaf } = await firstOf(ca, provisioner);
       for (let time = 0; time < 10; time++) {
@@ -207,7 +207,7 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
     });
   });
 
-  it('has an expired one followed by one of the same lifetime, where only that is still known', async () => {
+  it('keeps the lifetime of an expired certificate', async () => {
     const { ca, provisioner } = await started();
     const order = { ...(await orderOf({ names: ['dns:bot.example'] })), currentLifetimeDays: 17 };
     expect(daysOf((await signed(ca, withToken(provisioner), order)).leaf)).toBe(17);
@@ -233,7 +233,7 @@ describe.skipIf(smallstepNeeds)(`step-ca (needs ${smallstepNeeds ?? 'smallstep'}
     expect(second.privateKey).not.toBe(first.privateKey);
   });
 
-  it('a server that its roots do not vouch for gets no token', async () => {
+  it('a server that does not chain to the roots gets no token', async () => {
     const { ca, provisioner } = await started();
     const settings = { ...withToken(provisioner), roots: createAuthority({ commonName: 'Another root' }).certificate };
     const error = await failureOf(issue(ca, settings, await orderOf({ names: ['dns:bot.example'] })), [

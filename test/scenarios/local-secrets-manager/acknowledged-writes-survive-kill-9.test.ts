@@ -107,7 +107,7 @@ describe('kill -9', () => {
     expect(written.reduce((sum, [, last]) => sum + last + 1, 0)).toBeGreaterThan(10 * rounds);
   });
 
-  it('leaves a temporary file at worst, which the next start clears away', async () => {
+  it('leaves at most a temporary file, which the next start deletes', async () => {
     const { client, server, folder } = await startServer();
     await client.send(new CreateSecretCommand({ Name: 'a', SecretString: 'S1' }));
     await server.close();
@@ -119,7 +119,7 @@ describe('kill -9', () => {
     expect(await later.send(new GetSecretValueCommand({ SecretId: 'a' }))).toMatchObject({ SecretString: 'S1' });
   });
 
-  it('frees the folder, which no other process gets before', async () => {
+  it('frees the folder, which no other process can use before', async () => {
     const folder = temporaryFolder();
     const inUse = `The folder ${folder} is in use by another Secrets Manager; stop that one first.`;
     const { child, line } = await startProcess(folder);

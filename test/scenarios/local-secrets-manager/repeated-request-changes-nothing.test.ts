@@ -60,7 +60,7 @@ describe('a request token', () => {
     }
   });
 
-  it('is demanded of those who call without an SDK', async () => {
+  it('is required without an SDK', async () => {
     const { server, client } = await startServer();
     await client.send(new CreateSecretCommand({ Name: 'a', SecretString: 'S1' }));
     const bodies = { CreateSecret: { Name: 'b' }, PutSecretValue: { SecretId: 'a' }, UpdateSecret: { SecretId: 'a' } };
@@ -74,7 +74,7 @@ describe('a request token', () => {
     }
   });
 
-  it('lets exactly one of many simultaneous writers with one token in, and all with one value', async () => {
+  it('lets exactly one of many concurrent writers with one token succeed, and all with the same value', async () => {
     const { client } = await startServer();
     await client.send(new CreateSecretCommand({ Name: 'a', SecretString: 'S0' }));
     const write = (value: string) =>

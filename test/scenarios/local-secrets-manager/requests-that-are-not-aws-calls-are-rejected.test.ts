@@ -111,7 +111,7 @@ describe('a request', () => {
     ['[::1]:80', 400],
     ['secrets.localhost:80', 400],
     ['::1', 403],
-  ])('for the host %s gets as far as it should', async (host, status) => {
+  ])('for the host %s is accepted or rejected as documented', async (host, status) => {
     const { server } = await startServer();
     const answered = await new Promise<number | undefined>((resolve, reject) => {
       const sent = request(`${server.url}/`, { method: 'POST', headers: { host } }, (response) => {
@@ -150,7 +150,7 @@ describe('the server', () => {
     await server.close();
   });
 
-  it('closes though a client holds a connection, with half a request on it', async () => {
+  it('closes although a client keeps a connection open with half a request', async () => {
     const { server } = await startServer();
     const { hostname, port } = new URL(server.url);
     const socket = connect(Number(port), hostname);

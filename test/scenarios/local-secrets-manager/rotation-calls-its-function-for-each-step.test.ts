@@ -126,7 +126,7 @@ describe('a rotation', () => {
     expect((await describe()).VersionIdsToStages).toEqual({ [first]: ['AWSPREVIOUS'], [VersionId]: ['AWSCURRENT'] });
   });
 
-  it('is made from its first step again when a step fails, after each of the delays, and then left', async () => {
+  it('starts again at its first step when a step fails, after each delay, and then stops', async () => {
     const { client, time, events, describe, rotate, create } = await rotatable(({ Step }) => {
       if (Step === 'testSecret') throw new Error('the customer rejects it');
     });
@@ -148,7 +148,7 @@ describe('a rotation', () => {
   });
 
   it.each(['another', 'the same'])(
-    'that was left is gone on with by %s RotateSecret, which is refused unless it is the same',
+    'that stopped is continued by %s RotateSecret, which must have the same token',
     async (how) => {
       let isBroken = true;
       const { time, events, describe, rotate, create, stepsOf } = await rotatable(({ Step }) => {
@@ -170,7 +170,7 @@ describe('a rotation', () => {
     },
   );
 
-  it('that its function reports done without having moved AWSCURRENT is a failed one', async () => {
+  it('whose function succeeds without moving AWSCURRENT has failed', async () => {
     let calls = 0;
     const rotationFunctions = () => async () => {
       calls += 1;
@@ -225,7 +225,7 @@ describe('a rotation', () => {
     await soon(async () => expect((await describe()).VersionIdsToStages?.[VersionId]).toEqual(['AWSCURRENT']));
   });
 
-  it('is gone on with after a restart, and closing waits for the step under way', async () => {
+  it('continues after a restart, and closing waits for the current step', async () => {
     const gate = Promise.withResolvers<void>();
     const { server, folder, events, rotate, create } = await rotatable(() => gate.promise);
     await create();
@@ -263,7 +263,7 @@ describe('without rotating immediately', () => {
     expect(await client.send(new GetSecretValueCommand({ SecretId }))).toMatchObject({ SecretString: 'first' });
   });
 
-  it('a test that fails to the last leaves no version behind either', async () => {
+  it('a test that always fails leaves no version either', async () => {
     const { time, events, describe, rotate, create } = await rotatable(() => {
       throw new Error('broken');
     });
@@ -309,7 +309,7 @@ describe('a schedule', () => {
     }
   });
 
-  it('that was missed is made up for at the next start', async () => {
+  it('that was missed starts a rotation at the next start', async () => {
     const { server, folder, time, rotate, create } = await rotatable();
     await create();
     await rotate({ RotationRules });

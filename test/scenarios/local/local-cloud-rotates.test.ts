@@ -93,7 +93,7 @@ it('a rotation that a customer blocks fails, is reported, and changes nothing', 
   expect(told).toEqual(['Certificate Pending', 'Certificate Rejected']);
 });
 
-it('a rotation replaces the certificate, announces it, drains what the old one opened, and serves who pins it', {
+it('a rotation replaces the certificate, publishes events, closes old connections, and still serves a pinning host', {
   timeout: 60_000,
 }, async () => {
   const earlier = cloud.events.length;
@@ -125,7 +125,7 @@ it('a rotation replaces the certificate, announces it, drains what the old one o
   expect(failures).toHaveLength(1);
 });
 
-it('a first rotation brings an identity that has no certificate its first one', { timeout: 60_000 }, async () => {
+it('a first rotation issues the first certificate of an identity', { timeout: 60_000 }, async () => {
   const Name = 'countersign/identities/second';
   const renewal = { issuer: { kind: 'local', url: cloud.authorityUrl }, subject: 'CN=second' };
   await client.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify({ renewal }) }));

@@ -150,7 +150,7 @@ describe('GET /v1/identities/{identity}/certificate', () => {
     expect(bodyOf(await ask('staged', { stage: 'previous' })).certificate.pem).toBe(keys.certificate);
   });
 
-  describe('a next certificate that is not there yet', () => {
+  describe('a next certificate that does not exist yet', () => {
     const next = '6f1f4a1e-2d55-4f0a-9d9c-0f3f9d6f2a01';
     const pendingIsMissing = async (identity: string) => {
       const answer = await ask(identity, { stage: 'pending' });
@@ -229,7 +229,7 @@ describe('GET /v1/identities/{identity}/certificate', () => {
     });
   });
 
-  it('does not publish a key that stands among the certificates', async () => {
+  it('does not publish a key that is among the certificates', async () => {
     await create('mixed', { ...keys, certificate: keys.certificate + keys.privateKey });
     for (const accept of ['application/json', 'application/x-pem-file']) {
       const answer = await ask('mixed', { accept });
@@ -283,7 +283,7 @@ describe('the line of a failure', () => {
     ]);
   });
 
-  it('holds nothing of the document', async () => {
+  it('contains nothing of the document', async () => {
     await create('canary', `{"privateKey": "${keys.privateKey.slice(0, 80).replaceAll('\n', '')} canary7391`);
     await ask('canary');
     expect(lines).toHaveLength(1);
@@ -291,7 +291,7 @@ describe('the line of a failure', () => {
     expect(lines[0]).not.toMatch(/canary7391|PRIVATE/);
   });
 
-  it('is not written for an answer, and names no identity that there cannot be', async () => {
+  it('is not written for a success, and contains no malformed identity name', async () => {
     await ask('platform');
     expect(lines).toEqual([]);
     await ask('Not a name');

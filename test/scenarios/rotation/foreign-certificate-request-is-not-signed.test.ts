@@ -42,7 +42,7 @@ async function withKept(change: Change, document: object = {}) {
   return { pipeline, event };
 }
 
-it('that is sound is, once', async () => {
+it('a sound request is signed once', async () => {
   const { pipeline, event } = await withKept((sound) => sound);
   await pipeline.run(event);
   expect((await pipeline.value('platform')).privateKey).toBe(own);
@@ -85,7 +85,7 @@ it.each<[string, string, Change, object?]>([
   ['that replaces another certificate', 'certificate-replaced', (sound) => ({ ...sound, replaces: 'AA:BB' })],
   ['that replaces nothing', 'certificate-replaced', (sound) => ({ ...sound, replaces: null })],
   ['that does not say what it replaces', 'certificate-replaced', ({ replaces: _, ...sound }) => sound],
-])('%s is not', async (_, reason, change, renewal) => {
+])('a request %s is not signed', async (_, reason, change, renewal) => {
   const issuer = { kind: 'local', url: 'http://127.0.0.1:1/certificates' };
   const { pipeline, event } = await withKept(change, renewal && { renewal: { issuer, ...renewal } });
   const failure = await failureOf(() => pipeline.rotate()({ Step: 'createSecret', ...event }, call()));
@@ -94,7 +94,7 @@ it.each<[string, string, Change, object?]>([
   expect(pipeline.authority.signed).toBe(0);
 });
 
-it('from before a change of the renewal is not: after cancelling, the next rotation creates another', async () => {
+it('a request from before a change of the renewal is not signed: after cancelling, the next rotation creates another', async () => {
   const pipeline = await openPipeline();
   const document = pipeline.document() as { renewal: object };
   await pipeline.create('platform', { ...document, renewal: { issuer: { kind: 'manual' } } });

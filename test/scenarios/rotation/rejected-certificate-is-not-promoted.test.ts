@@ -91,7 +91,7 @@ describe('a destination', () => {
   });
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)(
-    'that rejects the new one over %s holds it back, and the event names it',
+    'that rejects the new one over %s blocks it, and the event names the destination',
     async (version) => {
       const { pipeline, api, at, begin, test, trusts } = await changingRoots();
       const [trusting, rejecting] = [await api('both'), await api('old', { minVersion: version, maxVersion: version })];
@@ -192,7 +192,7 @@ describe('a destination', () => {
     expect(pipeline.lines.at(-1)).toMatchObject({ outcome: 'tested', sayNothing: 1 });
   });
 
-  it('that only takes the new one is no hindrance', async () => {
+  it('that accepts only the new one does not block', async () => {
     const { api, at, begin, test } = await changingRoots();
     await test(await begin([at((await api('new')).port)]));
   });
@@ -278,7 +278,7 @@ describe('a destination that is served with AWSPREVIOUS', () => {
   }
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)(
-    'and rejects the new certificate over %s holds it back: it would be cut off',
+    'and rejects the new certificate over %s blocks it, because it would lose access',
     async (version) => {
       const tls = { minVersion: version, maxVersion: version };
       const { pipeline, goOn, test, customers } = await servedWithPrevious({}, ['old'], { tls });

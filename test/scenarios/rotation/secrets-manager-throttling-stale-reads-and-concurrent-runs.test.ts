@@ -106,7 +106,7 @@ describe('a rotation that is cancelled while the issuer signs', () => {
     ['its label taken off', 'not-pending', [takeOff]],
     ['cancelled', 'not-enabled', [() => new CancelRotateSecretCommand(id)]],
     ['cancelled, and its label taken off', 'not-pending', [() => new CancelRotateSecretCommand(id), takeOff]],
-  ] as const)('%s, puts nothing, and stands in the way of no other', async (_, reason, commands) => {
+  ] as const)('%s, stores nothing, and blocks no other', async (_, reason, commands) => {
     const { pipeline, versions, event } = await behindADoor();
     const sign = signedBy(pipeline.authorities.platformIssuer);
     const givenUp = issuerThat(async (order) => {
@@ -209,7 +209,7 @@ describe('two rotations at once', () => {
 
 describe('the bus', () => {
   it.each([{ request: 'AccessDeniedException' }, { entry: 'InternalFailure' }])(
-    'that does not take an event (%j) holds the rotation back, until it does',
+    'that rejects an event (%j) blocks the rotation until it accepts it',
     async (refuse) => {
       const { pipeline, versions, event } = await behindADoor();
       pipeline.bus.refuse = refuse;
