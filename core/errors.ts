@@ -144,7 +144,7 @@ const table = {
     step: 5,
     retryable: false,
     title: 'The API server did not accept the client certificate',
-    hint: 'The customer must trust the root of the platform and accept its intermediates. GET /v1/identities/{identity}/certificate returns both.',
+    hint: 'The customer must look up the reason in the log of its API, and trust the root of the platform with its intermediates: GET /v1/identities/{identity}/certificate returns both.',
   },
   'response-timeout': {
     status: 504,

@@ -72,7 +72,9 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
   const isAsked = hasAsked(seen) || access.page !== undefined;
   const isAboutUs = !isBarred && (isMisdirected || (nothingSent ? access.outcome === 'refused' : isAsked));
   const suspects =
-    access.outcome === 'refused' && isAboutUs && !nothingSent ? suspectFindings(identity, client.client, access) : [];
+    access.outcome === 'refused' && isAboutUs && !nothingSent
+      ? suspectFindings(identity, client.client, access, now)
+      : [];
 
   const steps: StepReport[] = [
     stepOf(1, failure?.step === 1 && early ? [early] : [], roundMs(attempt.dnsMs + attempt.connectMs)),

@@ -15,6 +15,7 @@ export interface ClientFacts {
   readonly isValid: boolean;
   /** The extended key usage names clientAuth, or the certificate has no extended key usage. */
   readonly isForClients: boolean;
+  readonly isRsa: boolean;
   readonly intermediates: number;
   /** Empty if the identity has no root. */
   readonly root: string;
@@ -43,6 +44,7 @@ export function clientFacts(identity: Identity, now: number): ClientFacts {
     validTo: new Date(Math.min(...chain.map(({ validToDate }) => validToDate.getTime()))).toISOString(),
     isValid: chain.every((certificate) => inDates(certificate, now)),
     isForClients: namesClientAuth(leaf),
+    isRsa: leaf.publicKey.asymmetricKeyType === 'rsa',
     intermediates: chain.length - 1,
     root: root ? subjectText(root) : '',
     rootFingerprint: root?.fingerprint256 ?? '',
@@ -62,16 +64,32 @@ const saysAnother: ReadonlySet<unknown> = new Set([
   'decrypt_error',
 ]);
 
-/** The warnings of step 4 for a certificate that the server refused. */
+/** `evidence.reason` of `client-certificate-suspect`; docs/diagnosis.md lists them. */
+export const suspectReasons = [
+  'validity',
+  'chain-incomplete',
+  'extended-key-usage',
+  'critical-extension',
+  'name-constraints',
+  'chain-depth',
+  'key-type',
+] as const;
+
+/** The warnings of step 4 for a certificate that the server refused. `now` in milliseconds since 1970. */
 export function suspectFindings(
   identity: Identity,
   { issuerAccepted }: Pick<ClientReport, 'issuerAccepted'>,
   { findings, page }: Pick<AccessAssessment, 'findings' | 'page'>,
+  now: number,
 ): readonly Finding[] {
   const chain = chainOf(identity);
+  const outside = chain.find((certificate) => !inDates(certificate, now));
+  if (outside) return [validity(outside)];
   const incomplete = missingIssuer(chain, identity.rootCertificate);
   if (incomplete) return [incomplete];
   const alert = findings[0]?.evidence?.alert;
+  // The alert is about the kind of certificate, not about its issuer.
+  if (alert === 'unsupported_certificate') return [...extendedKeyUsage(chain), ...keyType(chain[0])];
   const isOther = page !== undefined && page !== 'untrusted';
   if (issuerAccepted === false || isOther || saysAnother.has(alert)) return [];
   // OpenSSL sends `unknown_ca` for a chain that is too long, but not for the other faults.
@@ -85,8 +103,20 @@ export function suspectFindings(
   ];
 }
 
-function suspect(reason: string, detail: string, evidence: Record<string, string | number | readonly string[]>) {
+function suspect(
+  reason: (typeof suspectReasons)[number],
+  detail: string,
+  evidence: Record<string, string | number | readonly string[]>,
+) {
   return warning('client-certificate-suspect', detail, { reason, ...evidence });
+}
+
+/** Reached only if the identity expires while it is in use, or the clock is set. */
+function validity(outside: X509Certificate): Finding {
+  const certificate = subjectText(outside);
+  const [from, to] = [outside.validFromDate, outside.validToDate].map((date) => date.toISOString().slice(0, 10));
+  const detail = `Our certificate ${certificate} is valid from ${from} to ${to}, not today.`;
+  return suspect('validity', detail, { certificate });
 }
 
 function missingIssuer(chain: readonly X509Certificate[], rootCertificate: string): Finding | undefined {

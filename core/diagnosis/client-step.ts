@@ -42,7 +42,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
   const isUnsent = !sentCertificate && (canSign === false || leafSignature !== undefined || sentCertificate === false);
   const findings: Finding[] = [];
 
-  if (expiresSoon(identity.usableUntil, now)) {
+  if (identity.usableUntil >= now && expiresSoon(identity.usableUntil, now)) {
     findings.push(
       warning(
         'client-certificate-expires-soon',

@@ -1,4 +1,5 @@
 // Remedies for a refused client certificate: by what the server said, whether it names our issuer, and our certificate.
+import type { Evidence } from '../errors.ts';
 import type { ClientFacts } from './client-certificate.ts';
 import type { Certainty, ClientReport, Finding, RequestReport, Who } from './diagnosis.ts';
 import type { Task } from './server-software.ts';
@@ -71,6 +72,24 @@ const allowSubject: Entry = {
   do: 'Check that the subject of the client certificate has access to that path.',
 };
 const rotate: Entry = { who: 'platform', do: 'Rotate the identity {identity}.' };
+const listKey: Entry = {
+  who: 'customer',
+  do: 'If the server checks revocation: check that each list is signed with the key of its authority that is in use now.',
+};
+const withoutPss: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'If the server cannot verify RSA-PSS signatures, which TLS 1.3 requires: update its TLS library.',
+  },
+  {
+    who: 'platform',
+    do: 'Or issue the identity {identity} with an EC key on P-256, or set maxTlsVersion of the destination to TLSv1.2.',
+  },
+];
+const changedOnTheWay: Entry = {
+  who: 'network',
+  do: 'If a device in front of {host} inspects TLS: exempt {host}. The client key signs the whole handshake, so it must arrive unchanged.',
+};
 
 const pagesWithOwnRemedies: Readonly<Record<string, readonly Entry[]>> = {
   denied: [{ who: 'customer', do: 'Map the subject of the client certificate to an account that can use the API.' }],
@@ -93,7 +112,7 @@ export function refusalRemedies(
   { evidence = {}, certainty }: Finding,
   { issuers, client }: RefusalContext,
 ): readonly Entry[] {
-  const { alert = '', page = '', handshake, status } = evidence;
+  const { alert = '', page = '', handshake, status, protocol } = evidence;
   const isValid = client?.isValid ?? true;
   const own = pagesWithOwnRemedies[String(page)];
   if (own) return own;
@@ -107,9 +126,10 @@ export function refusalRemedies(
   }
   if (alert === 'unsupported_certificate') {
     const accept = { who: 'customer', do: 'Accept the key type and usage of the client certificate.' } as const;
-    const issue = { who: 'platform', do: 'Issue the identity with a certificate for client authentication.' } as const;
-    return client && !client.isForClients ? [issue, accept] : [accept, lookUp];
+    // A finding of step 4 has the remedy of the platform.
+    return client && !client.isForClients ? [accept] : [accept, lookUp];
   }
+  if (alert === 'decrypt_error') return unverifiedSignature(protocol, client);
   const log = handshake === 'complete' ? closedAfterHandshake : lookUp;
   // 401 or 403 without a known page, behind a complete handshake.
   if (status !== undefined && page === '') return [log, allowSubject, ...(issuers === 'ours' ? [] : trust)];
@@ -127,7 +147,20 @@ function causesBelowKnownRoot(alert: string, client: ClientFacts | undefined): r
   if (!client) return [];
   const deep = client.intermediates > 0 ? [depth] : [];
   const same = client.rootFingerprint ? [sameKey] : [];
-  // A signature that does not verify, or an authority that is not found, has nothing to do with the clock.
-  if (alert === 'decrypt_error') return same;
+  // An authority that is not found has nothing to do with the clock.
   return alert === 'unknown_ca' ? [...deep, ...same, lists] : [clock, ...deep, ...same, lists];
+}
+
+/**
+ * `decrypt_error` is a signature that does not verify (RFC 8446, section 6.2). OpenSSL sends it for certificates and
+ * revocation lists too (x509table in ssl/statem/statem_lib.c). Our own key is not the cause: the identity is proved to
+ * fit its certificate. Over TLS 1.3 an RSA key signs with PSS (RFC 8446, section 4.2.3).
+ */
+function unverifiedSignature(
+  protocol: Evidence[string] | undefined,
+  client: ClientFacts | undefined,
+): readonly Entry[] {
+  const same = client?.rootFingerprint ? [sameKey] : [];
+  const pss = client?.isRsa && protocol === 'TLSv1.3' ? withoutPss : [];
+  return [lookUp, ...same, ...pss, listKey, changedOnTheWay];
 }

@@ -1,19 +1,12 @@
 // Remedies for each cause of a failed negotiation (step 2) and of a refused server certificate (step 3).
 
+import type { Evidence } from '../errors.ts';
 import type { NegotiationReason } from '../tls/negotiation-failure.ts';
-import type { CertificateFault } from '../tls/verification-failure.ts';
+import type { CertificateReason } from '../tls/verification-failure.ts';
 import type { Finding } from './diagnosis.ts';
 import type { Entry } from './refusal-remedies.ts';
 
-type ServerReason =
-  | CertificateFault
-  | NegotiationReason
-  | 'certificate-changed'
-  | 'chain-unclear'
-  | 'no-alternative-names'
-  | 'no-certificate'
-  | 'sha1-only'
-  | 'unreadable';
+type ServerReason = CertificateReason | NegotiationReason | 'no-alternative-names' | 'sha1-only';
 
 /** `{subject}` is the certificate at fault. */
 export const byServerReason: Readonly<Record<ServerReason, readonly Entry[]>> = {
@@ -73,8 +66,6 @@ export const byServerReason: Readonly<Record<ServerReason, readonly Entry[]>> = 
       do: 'Compare the fingerprints of the serverRoots of the destination with the customer’s authority: one may have the same name and another key.',
     },
   ],
-  'chain-too-long': [{ who: 'customer', do: 'Serve a chain with fewer intermediate certificates.' }],
-  revoked: [{ who: 'customer', do: 'Replace the certificate {subject}: it is revoked.' }],
   'certificate-type': [
     { who: 'customer', do: 'Install a certificate whose key type (RSA or EC) suits the cipher suites of the server.' },
   ],
@@ -98,7 +89,12 @@ export const byServerReason: Readonly<Record<ServerReason, readonly Entry[]>> = 
       do: 'Install a certificate whose subject alternative names include {expected}: a common name does not count.',
     },
   ],
-  'no-certificate': [{ who: 'customer', do: 'Configure a certificate for {host} on port {port}.' }],
+  other: [
+    {
+      who: 'customer',
+      do: 'Install a certificate for server authentication with a key of at least 2048 bits (RSA) or 256 bits (EC), signed with SHA-256 or better.',
+    },
+  ],
   unreadable: [{ who: 'customer', do: 'Have the certificate of the server issued again: it cannot be read.' }],
   'unknown-name': [
     { who: 'customer', do: 'Configure the site {serverName} on port {port}.', task: 'configure-tls' },
@@ -165,6 +161,78 @@ export const byServerReason: Readonly<Record<ServerReason, readonly Entry[]>> = 
   ],
 };
 
+const serverLog: Entry = { who: 'customer', do: 'Check in the log of the server why it ended the handshake.' };
+
+/** A handshake that the server ended without a cause that shows: by its alert. */
+const byNegotiationAlert: Readonly<Record<string, readonly Entry[]>> = {
+  handshake_failure: [
+    serverLog,
+    {
+      who: 'customer',
+      do: 'Offer TLS 1.2 or 1.3 with a current cipher suite under the name {host}.',
+      task: 'configure-tls',
+    },
+  ],
+  internal_error: [
+    {
+      who: 'customer',
+      do: 'Check in the log of the server why it ended the handshake: often it has no certificate for {host}, or cannot use its key.',
+    },
+  ],
+  insufficient_security: [
+    {
+      who: 'customer',
+      do: 'Accept AES-GCM with ECDHE on P-256 or X25519 for {host}: the server demands stronger parameters than the platform offers.',
+      task: 'configure-tls',
+    },
+  ],
+  access_denied: [
+    {
+      who: 'customer',
+      do: 'Check the rules of the server for client addresses and names: it denied access to {host}.',
+    },
+  ],
+};
+
+/** The server, or a device on the way, closed or reset the connection and sent no alert. */
+const closedInHandshake: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'Check in the log of the server, and of a load balancer or firewall in front of it, why it closes the connection: a rule for client addresses, or no site for {host}.',
+  },
+  {
+    who: 'network',
+    do: 'If the server sees no connection, find the device on the way that ends it: some do not pass a ClientHello of more than one packet.',
+  },
+];
+
+/** Alerts about a message that cannot be read (RFC 8446, section 6.2): the other side sees other bytes than we sent. */
+const unreadAlerts: ReadonlySet<string> = new Set([
+  'unexpected_message',
+  'bad_record_mac',
+  'record_overflow',
+  'illegal_parameter',
+  'decode_error',
+  'decrypt_error',
+  'missing_extension',
+  'unsupported_extension',
+]);
+const unreadMessage: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'Update the TLS library of the server: it does not read the handshake of a current client.',
+  },
+  { who: 'network', do: 'If a device in front of {host} inspects TLS: exempt {host}.' },
+];
+
+function unexplained({ alert, reason }: Evidence): readonly Entry[] {
+  if (typeof alert === 'string') {
+    if (unreadAlerts.has(alert)) return unreadMessage;
+    return byNegotiationAlert[alert] ?? [serverLog];
+  }
+  return reason === 'ECONNRESET' || reason === 'EPIPE' || reason === 'ECONNABORTED' ? closedInHandshake : [serverLog];
+}
+
 /** A fault in a certificate that the platform itself trusts: the customer cannot repair it. */
 const inServerRoots: readonly Entry[] = [
   {
@@ -180,7 +248,9 @@ export function serverRemedies({ code, evidence = {} }: Finding): readonly Entry
   if (!isAboutServer && evidence.reason !== 'sha1-only') return undefined;
   if (evidence.inServerRoots === true) return inServerRoots;
   const { reason } = evidence;
-  if (typeof reason !== 'string' || !Object.hasOwn(byServerReason, reason)) return undefined;
+  if (typeof reason !== 'string' || !Object.hasOwn(byServerReason, reason)) {
+    return code === 'tls-negotiation-failed' ? unexplained(evidence) : undefined;
+  }
   const entries = byServerReason[reason as ServerReason];
   return evidence.subject === undefined
     ? entries.map((entry) => ({ ...entry, do: entry.do.replaceAll('{subject}', 'of the server') }))

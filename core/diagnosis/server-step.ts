@@ -139,8 +139,8 @@ function failures(
   const found: (Finding | undefined)[] = certificates.map((certificate) =>
     inDates(certificate, now) ? undefined : failureOf(outsideDates(certificate, now, undefined, serverRoots, served)),
   );
-  // The path ends below an issuer that may not sign certificates; OpenSSL followed it to the end.
-  const isFollowed = verdict?.evidence?.reason === 'issuer-key-usage';
+  // The path ends below an issuer that may not sign certificates, or did not sign this one; OpenSSL followed it.
+  const isFollowed = ['issuer-key-usage', 'signature-mismatch'].includes(String(verdict?.evidence?.reason));
   if (end.kind !== 'trusted' && !isFollowed) found.push(untrusted(leaf, end, verdict, renewalOf(served, serverRoots)));
   const name = serverName ?? host;
   const misnamed = failureFrom(() => checkName(leaf, name));

@@ -69,11 +69,14 @@ export function alertName(number: number): string {
   return names[number] ?? `alert_${number}`;
 }
 
-/** The meaning of an alert after the client certificate, and who must act. */
+/**
+ * The meaning of an alert after the client certificate, and who must act. An alert does not show which authorities the
+ * server accepts, so no hint begins with the root: a diagnosis reads them.
+ */
 const rejections: Readonly<Record<string, { readonly means: string; readonly hint: string }>> = {
   unknown_ca: {
-    means: 'it does not know the authority that issued the client certificate',
-    hint: 'The customer must add the root certificate of the platform to the authorities its API trusts for client certificates.',
+    means: 'it does not find a trusted authority above the client certificate',
+    hint: 'A diagnosis shows the authorities that the API accepts. If the issuer is not one of them, the customer must add the root certificate of the platform; if it is, the customer must check its log, the verification depth and its revocation lists.',
   },
   certificate_required: {
     means: 'it wants a client certificate and says that it got none',
@@ -81,7 +84,7 @@ const rejections: Readonly<Record<string, { readonly means: string; readonly hin
   },
   bad_certificate: {
     means: 'it finds the client certificate broken, or does not trust it',
-    hint: 'The customer must add the root certificate of the platform to the authorities its API trusts, and look up the reason in its log.',
+    hint: 'The customer must look up the reason in the log of its API. If it is trust, the customer must add the root certificate of the platform.',
   },
   unsupported_certificate: {
     means: 'it does not accept this kind of client certificate (its key, its signature or its usage)',
@@ -105,12 +108,12 @@ const rejections: Readonly<Record<string, { readonly means: string; readonly hin
     hint: 'The customer must look up the reason in the log of its API.',
   },
   decrypt_error: {
-    means: 'it could not verify the signature made with the client key',
-    hint: 'The customer must check which signature algorithms its API accepts for client certificates.',
+    means: 'it could not verify a signature: of the handshake, of a certificate or of a revocation list',
+    hint: 'The customer must look up in the log of its API which signature fails. A trusted root of the same name with another key, a server that cannot verify RSA-PSS, and a device that changes the handshake cause this.',
   },
   handshake_failure: {
     means: 'it ended the handshake after it had asked for the client certificate',
-    hint: 'The customer must add the root certificate of the platform to the authorities its API trusts, and look up the reason in its log.',
+    hint: 'The customer must look up the reason in the log of its API. If it is trust, the customer must add the root certificate of the platform.',
   },
 };
 

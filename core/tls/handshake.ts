@@ -236,10 +236,10 @@ function conclude(
   const asked = resumed ? progress.asked === true : hasSharedAlgorithm(tls);
   progress.asked = asked;
   const { chain } = progress;
-  // Fail closed: an anonymous suite, or a resumed session without a stored chain.
+  // Fail closed, also for an anonymous suite and a resumed session without a stored chain, which do not occur.
   if (!chain) {
-    throw new CountersignError('server-certificate-invalid', 'The API server presented no certificate.', {
-      evidence: { reason: 'no-certificate' },
+    throw new CountersignError('server-certificate-invalid', 'The certificate of the API server cannot be read.', {
+      evidence: { reason: 'unreadable' },
     });
   }
   verifyServer(chain, expected, now());

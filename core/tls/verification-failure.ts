@@ -16,7 +16,7 @@ export interface RefusedServer {
   readonly now: number;
 }
 
-/** `reason` of `server-certificate-invalid`. `{subject}` is the certificate at fault. */
+/** `{subject}` is the certificate at fault. */
 const faults = {
   'extended-key-usage': {
     says: 'the extended key usage of {subject} does not allow server authentication',
@@ -58,8 +58,6 @@ const faults = {
     says: 'a signature in its chain does not match the key of the issuer with that name',
     has: isLeaf,
   },
-  'chain-too-long': { says: 'its chain is too long', has: isLeaf },
-  revoked: { says: 'it is revoked', has: isLeaf },
   'certificate-type': { says: 'its key does not suit the cipher suite', has: isLeaf },
   malformed: { says: 'an extension or a key in its chain cannot be read', has: isLeaf },
 } as const satisfies Record<string, Fault>;
@@ -69,9 +67,18 @@ interface Fault {
   has(certificate: X509Certificate, index: number): boolean;
 }
 
-export type CertificateFault = keyof typeof faults;
+type CertificateFault = keyof typeof faults;
 
-export const certificateFaults = Object.keys(faults) as readonly CertificateFault[];
+/** `reason` of `server-certificate-invalid`, with those that are no verdict of OpenSSL; docs/errors.md has each. */
+export const certificateReasons = [
+  ...(Object.keys(faults) as CertificateFault[]),
+  'unreadable',
+  'chain-unclear',
+  'certificate-changed',
+  'other',
+] as const;
+
+export type CertificateReason = (typeof certificateReasons)[number];
 
 /** anyExtendedKeyUsage does not count for servers (X509_PURPOSE_SSL_SERVER). */
 const serverUsages: ReadonlySet<string> = new Set([oids.serverAuth]);
@@ -95,8 +102,6 @@ const verdicts: readonly (readonly [RegExp, readonly [CertificateFault, ...Certi
   [/^INVALID_PURPOSE\b/, ['extended-key-usage', 'issuer-not-authority', 'issuer-key-usage', 'key-usage']],
   [/^INVALID_CA\b|invalid (?:non-)?CA certificate/i, ['issuer-not-authority']],
   [/^PATH_LENGTH_EXCEEDED\b/, ['path-too-long']],
-  [/^CERT_CHAIN_TOO_LONG\b/, ['chain-too-long']],
-  [/^CERT_REVOKED\b/, ['revoked']],
   [/^(?:CERT_SIGNATURE_FAILURE|UNABLE_TO_DECRYPT_CERT_SIGNATURE)\b/, ['signature-mismatch']],
   [/^UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY\b/, ['malformed']],
   [/^ERR_SSL_ECC_CERT_NOT_FOR_SIGNING\b/, ['key-usage']],
@@ -173,8 +178,8 @@ function invalidCertificate(error: NodeJS.ErrnoException, { chain, serverRoots }
     `The certificate of the API server is refused: ${sentence.replace('{subject}', subject || 'a certificate of its chain')}.`,
     {
       evidence: {
-        reason: fault ?? (code === 'UNSPECIFIED' ? 'other' : code),
-        ...(fault ? { openssl: code === 'UNSPECIFIED' ? error.message : code } : {}),
+        reason: fault ?? 'other',
+        openssl: code === 'UNSPECIFIED' ? error.message : code,
         ...(subject ? { subject } : {}),
         ...(path[0] ? { issuer: issuerText(path[0]) } : {}),
         ...(isTrustedRoot ? { inServerRoots: true } : {}),

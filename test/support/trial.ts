@@ -14,16 +14,19 @@ import {
   type StageOptions,
 } from './stage.ts';
 
-export interface CallOptions {
+export interface PlaceOptions {
   /** In the URL; `localhost` by default. */
   readonly host?: string;
   readonly path?: string;
   /** Members of the destination beside host, port, network and serverRoots. */
   readonly destination?: object;
-  /** Members of the invocation beside the URL. */
-  readonly request?: object;
   /** What the platform presents; the sound one by default. */
   readonly client?: IssuedCertificate;
+}
+
+export interface CallOptions extends PlaceOptions {
+  /** Members of the invocation beside the URL. */
+  readonly request?: object;
   readonly remainingMs?: number;
   /** Of the expected problem, where it is not that of the code. */
   readonly step?: number;
@@ -47,6 +50,21 @@ export interface Trial extends Authorities {
   fails(code: ErrorCode, port: number, options?: CallOptions): Promise<Reply['body']>;
 }
 
+/**
+ * Stores an identity with one destination on the shelf, under a new name for each call, and returns the URL and that
+ * name.
+ */
+export function createPlaces(shelf: Shelf, { customerRoot }: Authorities, sound: IssuedCertificate) {
+  let calls = 0;
+  return (port: number, { host = 'localhost', path = '/', client = sound, destination }: PlaceOptions) => {
+    const serverRoots = customerRoot.certificate;
+    const identity = `case-${++calls}`;
+    const destinations = [{ host, port, network: 'loopback', serverRoots, ...destination }];
+    shelf.put(identity, 'v1', documentOf(client, destinations));
+    return { url: `https://${host.includes(':') ? `[${host}]` : host}:${port}${path}`, identity };
+  };
+}
+
 export const serverNames = ['localhost', '127.0.0.1', '::1'] as const;
 
 /** For the whole file, wired with these options; after each of its tests nothing may be left open. */
@@ -58,7 +76,7 @@ export function useTrial(options: Omit<StageOptions, 'source'> = {}): Trial {
   const client = authorities.platformIssuer.issue({ commonName: 'platform', usage: 'client' });
   const shelf = createShelf((name) => new CountersignError('identity-not-found', `There is no ${name}.`));
   let stage = openStage({ ...options, source: shelf });
-  let calls = 0;
+  const placeFor = createPlaces(shelf, authorities, client);
   let last: { url: string; identity: string } | undefined;
 
   beforeEach(() => {
@@ -79,17 +97,7 @@ export function useTrial(options: Omit<StageOptions, 'source'> = {}): Trial {
       return stage;
     },
     async call(port, options = {}) {
-      const host = options.host ?? 'localhost';
-      const destination = {
-        host,
-        port,
-        network: 'loopback',
-        serverRoots: authorities.customerRoot.certificate,
-        ...options.destination,
-      };
-      const identity = `case-${++calls}`;
-      shelf.put(identity, 'v1', documentOf(options.client ?? client, [destination]));
-      const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}${options.path ?? '/'}`;
+      const { url, identity } = placeFor(port, options);
       last = { url, identity };
       return await stage.invoke({ url, ...options.request }, identity, options.remainingMs);
     },

@@ -47,20 +47,28 @@ describe.each([
 
   describe('status 421', () => {
     it.each([
-      ['a host name', {}, 'platform', /^Set the serverName of the destination to the name under which/],
+      ['a host name', {}, 'platform', /^Set the serverName of the destination to the name under which/, {}],
       [
         'a serverName',
         { destination: { serverName: 'localhost' }, host: '127.0.0.1' },
         'platform',
         /^Set the serverName of the destination to the name under which/,
+        {},
       ],
-      ['an address', { host: '127.0.0.1' }, 'platform', /for an address has no server name|call to an address/],
-    ] as const)('with %s means neither granted nor rejected', async (_name, options, who, words) => {
+      [
+        'an address',
+        { host: '127.0.0.1' },
+        'platform',
+        /a call to an address has no server name/,
+        { site: '127.0.0.1', reason: 'no-server-name' },
+      ],
+    ] as const)('with %s means neither granted nor rejected', async (_name, options, who, words, more) => {
       const { port } = await answering(421, { maxVersion });
       const diagnosis = await trial.diagnose(port, options);
       expect(diagnosis).toMatchObject({ verdict: 'access-unknown', certainty: 'observed', probe: { status: 421 } });
       expect(statuses(diagnosis)).toBe('passed passed passed passed unknown');
-      expect(findings(diagnosis)).toMatchObject([{ code: 'misdirected-request', evidence: { status: 421 } }]);
+      expect(findings(diagnosis)).toMatchObject([{ code: 'misdirected-request' }]);
+      expect(findings(diagnosis)[0]?.evidence).toEqual({ status: 421, site: 'localhost', ...more });
       expect(diagnosis.remedies.map((remedy) => remedy.who)).toEqual([who, 'customer']);
       expect(diagnosis.remedies[0]?.do).toMatch(words);
     });

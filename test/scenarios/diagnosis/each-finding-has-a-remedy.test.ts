@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ClientFacts } from '../../../core/diagnosis/client-certificate.ts';
 import { type Finding, findingCodes, type Remedy, stepOf } from '../../../core/diagnosis/diagnosis.ts';
-import { byCode, byEvidence, type RemedyContext, remediesFor } from '../../../core/diagnosis/remedies.ts';
+import { byCode, byEvidence } from '../../../core/diagnosis/finding-remedies.ts';
+import { type RemedyContext, remediesFor } from '../../../core/diagnosis/remedies.ts';
 import { byServerReason } from '../../../core/diagnosis/server-remedies.ts';
 import { type Evidence, errorTable } from '../../../core/errors.ts';
 import { negotiationReasons } from '../../../core/tls/negotiation-failure.ts';
@@ -19,6 +20,9 @@ const depth = 'customer: Allow a chain with 1 intermediate certificates below th
 const sameKey =
   'customer: Compare the SHA-256 fingerprint of CN=Root in the trusted authorities of the server with ours, AA:BB:';
 const lists = 'customer: If the server checks revocation: load a current revocation list';
+const listKey = 'customer: If the server checks revocation: check that each list is signed with the key';
+const inspection = 'network: If a device in front of api.test inspects TLS';
+const serverLog = 'customer: Check in the log of the server why it ended the handshake';
 const rotate = 'platform: Rotate the identity robot';
 
 const client: ClientFacts = {
@@ -26,9 +30,23 @@ const client: ClientFacts = {
   validTo: '2026-12-31',
   isValid: true,
   isForClients: true,
+  isRsa: true,
   intermediates: 1,
   root: 'CN=Root',
   rootFingerprint: 'AA:BB',
+};
+
+const context: RemedyContext = {
+  software: undefined,
+  host: 'api.test',
+  port: 443,
+  identity: 'robot',
+  page: undefined,
+  nothingSent: false,
+  isGranted: false,
+  issuers: 'any',
+  client,
+  tried: undefined,
 };
 
 const byTheCode: readonly Case[] = [
@@ -37,10 +55,6 @@ const byTheCode: readonly Case[] = [
   ['connection-failed', ['network: Check the route from the platform to api.test.']],
   ['connection-timeout', ['network: Let the addresses of the platform through']],
   ['server-not-tls', ['caller: Use the port', 'customer: Enable TLS']],
-  [
-    'tls-negotiation-failed',
-    [`customer: Offer TLS 1.2 or 1.3 with a current cipher suite under the name api.test.${page}`],
-  ],
   ['handshake-timeout', ['customer: Check why']],
   ['server-certificate-expired', ['customer: Install a certificate that is valid today']],
   ['server-certificate-expires-soon', ['customer: Renew the certificate CN=a before'], 'warning'],
@@ -48,7 +62,6 @@ const byTheCode: readonly Case[] = [
     'server-certificate-name-mismatch',
     ['customer: Install a certificate whose subject alternative names include b.test.', 'platform: Set the serverName'],
   ],
-  ['server-certificate-invalid', ['customer: Install a certificate for server authentication']],
   ['server-certificate-weak', ['customer: Replace the certificate CN=a by one'], 'warning'],
   ['server-certificate-pin-mismatch', ['platform: Ask the customer', 'network: If the key did not change']],
   ['server-chain-unordered', [`customer: Serve the chain in order`], 'warning'],
@@ -123,6 +136,7 @@ const byTheEvidence: readonly (readonly [reason: string, code: string, told: rea
     'misdirected-request',
     ['platform: Set the serverName of the destination to the name of the API', 'customer: Or serve'],
   ],
+  ['validity', 'client-certificate-suspect', ['platform: Rotate the identity robot.']],
   [
     'chain-incomplete',
     'client-certificate-suspect',
@@ -154,7 +168,7 @@ const ofRefusals: readonly (readonly [alertOrPage: string, any: readonly string[
   ['certificate_unknown', [log, trust], [log, clock, depth, sameKey, lists]],
   ['access_denied', [log, trust], [log, clock, depth, sameKey, lists]],
   ['certificate_required', [trust], [log, clock, depth, sameKey, lists]],
-  ['decrypt_error', [trust], [log, sameKey]],
+  ['decrypt_error', [log, sameKey, listKey, inspection], [log, sameKey, listKey, inspection]],
   ['untrusted', [trust], [log, clock, depth, sameKey, lists]],
   ['certificate_expired', [clockAndLists], [clockAndLists]],
   ['certificate_revoked', [rotate, 'customer: Or correct'], [rotate, 'customer: Or correct']],
@@ -244,7 +258,6 @@ describe('the remedy of', () => {
     expectTold(remedies({ code, evidence: refused('expired-or-revoked') }, expired), [`${rotate}.`, clockAndLists]);
     const forServers = { client: { ...client, isForClients: false } };
     expectTold(remedies({ code, evidence: refused('unsupported_certificate') }, forServers), [
-      'platform: Issue the identity with a certificate for client authentication.',
       'customer: Accept the key type',
     ]);
   });
@@ -255,6 +268,32 @@ describe('the remedy of', () => {
     expectTold(remedies(inferred), [trust, log]);
     expectTold(remedies({ ...inferred, evidence: { handshake: 'complete' } }), [closed, trust]);
     expectTold(remedies(inferred, { issuers: 'ours' }), [log, clock, depth, sameKey, lists]);
+  });
+
+  it('a signature that does not verify over TLS 1.3 can be RSA-PSS, if our key is RSA', () => {
+    const finding = { code: 'client-certificate-rejected', certainty: 'inferred' } as const;
+    const evidence = { alert: 'decrypt_error', protocol: 'TLSv1.3' };
+    const pss = [
+      'customer: If the server cannot verify RSA-PSS',
+      'platform: Or issue the identity robot with an EC key',
+    ];
+    expectTold(remedies({ ...finding, evidence }), [log, sameKey, ...pss, listKey, inspection]);
+    const ec = { client: { ...client, isRsa: false } };
+    expectTold(remedies({ ...finding, evidence }, ec), [log, sameKey, listKey, inspection]);
+  });
+
+  it.each([
+    [{ alert: 'handshake_failure' }, [`${serverLog}.`, `customer: Offer TLS 1.2 or 1.3 with a current cipher suite`]],
+    [{ alert: 'internal_error' }, [`${serverLog}: often it has no certificate for api.test`]],
+    [{ alert: 'insufficient_security' }, ['customer: Accept AES-GCM with ECDHE']],
+    [{ alert: 'access_denied' }, ['customer: Check the rules of the server for client addresses']],
+    [{ alert: 'illegal_parameter' }, ['customer: Update the TLS library', inspection]],
+    [{ alert: 'decode_error' }, ['customer: Update the TLS library', inspection]],
+    [{ alert: 'user_canceled' }, [`${serverLog}.`]],
+    [{ reason: 'ECONNRESET' }, ['customer: Check in the log of the server, and of a load balancer', 'network: If the']],
+    [{ reason: 'ERR_SSL_BAD_LENGTH' }, [`${serverLog}.`]],
+  ])('a handshake that ends with %j, before a cause shows', (evidence, told) => {
+    expectTold(remedies({ code: 'tls-negotiation-failed', evidence: evidence as Evidence }), told);
   });
 
   it('a plain 403 is the log and the rules of access; to trust us only where our issuer is not named', () => {
@@ -317,7 +356,9 @@ describe('every finding', () => {
       .filter(([code, { step }]) => (step !== undefined || code.startsWith('response-')) && !neverFound.includes(code))
       .map(([code]) => code),
   )('%s, an error of a connection, has a remedy', (code) => {
-    expect(remedies({ code })).not.toEqual([]);
+    // Its reason is never absent.
+    const evidence = code === 'server-certificate-invalid' ? { reason: 'other' } : {};
+    expect(remedies({ code, evidence })).not.toEqual([]);
   });
 
   it('a server that never asked, at a path that was not tried, has one for the caller', () => {
@@ -383,18 +424,7 @@ it('a warning comes after the failure', () => {
     certainty: 'observed',
     evidence: { alert: 'unknown_ca' },
   } as const;
-  const told = remediesFor([stepOf(3, [expiring], 0), stepOf(5, [refused], 0)], {
-    software: undefined,
-    host: 'api.test',
-    port: 443,
-    identity: 'robot',
-    page: undefined,
-    nothingSent: false,
-    isGranted: false,
-    issuers: 'any',
-    client,
-    tried: undefined,
-  });
+  const told = remediesFor([stepOf(3, [expiring], 0), stepOf(5, [refused], 0)], context);
   expect(told.map((remedy) => remedy.do)).toEqual([
     expect.stringMatching(/^Add the root certificate/),
     expect.stringMatching(/^Renew the certificate CN=api/),
@@ -403,18 +433,6 @@ it('a warning comes after the failure', () => {
 
 function remedies(finding: Partial<Finding> & { code: string }, more: Partial<RemedyContext> = {}): readonly Remedy[] {
   const whole = { severity: 'failure', detail: 'It is so.', certainty: 'observed', ...finding } as const;
-  const context: RemedyContext = {
-    software: undefined,
-    host: 'api.test',
-    port: 443,
-    identity: 'robot',
-    page: undefined,
-    nothingSent: false,
-    isGranted: false,
-    issuers: 'any',
-    client,
-    tried: undefined,
-  };
   return remediesFor([stepOf(5, [whole], 0)], { ...context, ...more });
 }
 

@@ -1,14 +1,18 @@
 // What must be done about a refusal depends on whether the server names our issuer, and on our own certificate.
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { clientFacts, suspectFindings } from '../../../core/diagnosis/client-certificate.ts';
-import type { Finding } from '../../../core/diagnosis/diagnosis.ts';
+import type { Diagnosis, Finding } from '../../../core/diagnosis/diagnosis.ts';
 import type { Identity } from '../../../core/identity/identity.ts';
-import { codes, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
+import type { IssuedCertificate } from '../../../local/authority/authority.ts';
+import { codes, findings, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { revocationList, startOpenssl } from '../../support/openssl.ts';
 import { findPeer } from '../../support/peers.ts';
 import { privateFolder } from '../../support/program.ts';
-import { serveHttps } from '../../support/servers.ts';
+import { serveHttps, serveTcp } from '../../support/servers.ts';
 
 const trial = useDiagnosing();
 const ours = trial.platformRoot.certificate;
@@ -83,8 +87,58 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
       const diagnosis = await trial.diagnose(port, { ...only, client });
       expect(diagnosis.verdict).toBe('access-refused');
       expect(codes(diagnosis)).toEqual(['client-certificate-suspect', 'client-certificate-rejected']);
+      expect(findings(diagnosis)[0]?.evidence).toEqual({ reason: 'chain-depth', intermediates: 2 });
       expect(told(diagnosis)[0]).toMatch(/^customer: Allow 2 intermediate certificates/);
     });
+  });
+});
+
+describe.skipIf(!findPeer('openssl'))('decrypt_error (needs openssl)', () => {
+  const expectSignature = (diagnosis: Diagnosis) => {
+    expect(diagnosis).toMatchObject({ verdict: 'access-refused', certainty: 'inferred' });
+    expect(diagnosis.steps[4]?.findings[0]?.evidence).toMatchObject({ alert: 'decrypt_error' });
+    const remedies = told(diagnosis);
+    expect(remedies[0]).toMatch(/^customer: Check in the log/);
+    expect(remedies[1]).toMatch(/^customer: Compare the SHA-256 fingerprint of CN=Platform Root/);
+    expect(remedies.at(-1)).toMatch(/^network: If a device in front of localhost inspects TLS/);
+    expect(remedies.join()).not.toContain('Add the root');
+    return remedies.join();
+  };
+
+  it.each([
+    ['EC_P256', /^(?!.*RSA-PSS)/],
+    ['RSA_2048', /RSA-PSS/],
+  ] as const)('a root of the same name with another key, and our key is %s', async (keyAlgorithm, pss) => {
+    const { path } = privateFolder();
+    const subject = ['-subj', '/CN=Platform Root', '-days', '9', '-addext', 'subjectKeyIdentifier=none'];
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'key.pem'];
+    const args = ['req', '-x509', ...key, ...subject];
+    const other = execFileSync(findPeer('openssl') ?? '', args, { cwd: path, encoding: 'utf8', stdio: 'pipe' });
+    const { port } = await startOpenssl(trial.server, { clientRoots: other });
+    const client = trial.platformIssuer.issue({ commonName: 'platform', usage: 'client', keyAlgorithm });
+    const remedies = expectSignature(await trial.diagnose(port, { client }));
+    expect(remedies).toMatch(pss);
+  });
+
+  it('a device that changes our signature', async () => {
+    const { port } = await startOpenssl(trial.server, { clientRoots: ours, args: ['-tls1_2'] });
+    const device = await serveTcp((client) => {
+      const server = connect(port, '127.0.0.1');
+      client.on('data', (bytes: Buffer) => {
+        // CertificateVerify (15) in a record of its own, behind Certificate and ClientKeyExchange.
+        for (let at = 0; at + 5 < bytes.length; at += 5 + bytes.readUInt16BE(at + 3)) {
+          if (bytes[at] === 22 && bytes[at + 5] === 15) {
+            const last = at + 4 + bytes.readUInt16BE(at + 3);
+            bytes.writeUInt8(bytes.readUInt8(last) ^ 1, last);
+          }
+        }
+        server.write(bytes);
+      });
+      server.pipe(client);
+      client.on('close', () => server.destroy());
+      server.on('error', () => client.destroy());
+    });
+    expectSignature(await trial.diagnose(device.port));
   });
 });
 
@@ -103,12 +157,12 @@ describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openss
     execFileSync(findPeer('openssl') ?? '', args, { cwd, encoding: 'utf8', stdio: 'pipe' });
 
   /** A root, an intermediate and a leaf; each with further extensions. */
-  function identityWith(extensions: { leaf?: string; issuer?: string; curve?: string } = {}): Identity {
+  function issuedWith(extensions: { leaf?: string; issuer?: string; curve?: string } = {}): IssuedCertificate {
     const { path, write } = privateFolder();
     write('issuer.ext', `basicConstraints=critical,CA:TRUE\n${extensions.issuer ?? ''}`);
     write('leaf.ext', extensions.leaf ?? 'extendedKeyUsage=clientAuth');
     const key = (name: string, curve = 'prime256v1') =>
-      openssl(path, 'ecparam', '-name', curve, '-genkey', '-noout', '-out', `${name}.key`);
+      openssl(path, 'genpkey', '-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`, '-out', `${name}.key`);
     const sign = (name: string, by: string) => {
       openssl(path, 'req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', `${name}.csr`);
       const issuer = ['-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-CAcreateserial'];
@@ -116,26 +170,58 @@ describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openss
     };
     for (const name of ['root', 'issuer']) key(name);
     key('leaf', extensions.curve);
-    const rootCertificate = openssl(
-      path,
-      'req',
-      '-x509',
-      '-new',
-      '-key',
-      'root.key',
-      '-subj',
-      '/CN=root',
-      '-days',
-      '9',
-    );
-    write('root.pem', rootCertificate);
-    const intermediateCertificates = sign('issuer', 'root');
-    write('issuer.pem', intermediateCertificates);
+    const subject = ['-subj', '/CN=root', '-days', '9'];
+    const root = openssl(path, 'req', '-x509', '-new', '-key', 'root.key', ...subject);
+    write('root.pem', root);
+    const intermediates = sign('issuer', 'root');
+    write('issuer.pem', intermediates);
     const certificate = sign('leaf', 'issuer');
+    return { privateKey: readFileSync(join(path, 'leaf.key'), 'utf8'), certificate, intermediates, root };
+  }
+
+  function identityWith(extensions: Parameters<typeof issuedWith>[0] = {}): Identity {
+    const { certificate, intermediates: intermediateCertificates, root: rootCertificate } = issuedWith(extensions);
     return { certificate, intermediateCertificates, rootCertificate } as Identity;
   }
 
-  function suspects(identity: Identity, alert = 'certificate_unknown', issuerAccepted = true): readonly Finding[] {
+  describe('refused by openssl', () => {
+    const constrained = {
+      leaf: 'subjectAltName=DNS:bot.example',
+      issuer: 'nameConstraints=permitted;DNS:other.example',
+    };
+    const both = ['TLSv1.2', 'TLSv1.3'] as const;
+
+    it.each([
+      ['extended-key-usage', { leaf: 'extendedKeyUsage=anyExtendedKeyUsage' }, both, /^Issue .* with clientAuth/],
+      ['critical-extension', { leaf: '1.2.3.4=critical,ASN1:NULL' }, both, /^Issue .* without the critical extension/],
+      ['name-constraints', constrained, both, /^Issue .* names that the name constraints of CN=issuer permit/],
+      // Over TLS 1.3, OpenSSL does not hold its groups against the key of a client.
+      ['key-type', { curve: 'secp521r1' }, ['TLSv1.2'], /^Issue .* key that every server accepts/],
+    ] as const)(
+      'for %s, that is the first remedy, and it is the platform’s',
+      async (reason, made, versions, remedy) => {
+        const client = issuedWith(made);
+        const { port } = await startOpenssl(trial.server, { clientRoots: client.root, args: ['-groups', 'P-256'] });
+        for (const maxTlsVersion of versions) {
+          const diagnosis = await trial.diagnose(port, { client, destination: { maxTlsVersion } });
+          expect(diagnosis.verdict).toBe('access-refused');
+          const suspected = findings(diagnosis).filter(({ code }) => code === 'client-certificate-suspect');
+          expect(suspected.map(({ evidence }) => evidence?.reason)).toEqual([reason]);
+          expect(diagnosis.remedies[0]?.do).toMatch(remedy);
+          expect(diagnosis.remedies[0]?.who).toBe('platform');
+          // That the identity expires soon prevented nothing.
+          expect(told(diagnosis).at(-1)).toMatch(/^platform: Rotate the identity/);
+        }
+      },
+    );
+  });
+
+  function suspects(
+    identity: Identity,
+    alert = 'certificate_unknown',
+    issuerAccepted = true,
+    now = Date.now(),
+  ): readonly Finding[] {
     const rejected: Finding = {
       code: 'client-certificate-rejected',
       severity: 'failure',
@@ -143,7 +229,7 @@ describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openss
       certainty: 'observed',
       evidence: { alert },
     };
-    return suspectFindings(identity, { issuerAccepted }, { findings: [rejected], page: undefined });
+    return suspectFindings(identity, { issuerAccepted }, { findings: [rejected], page: undefined }, now);
   }
 
   it.each([
@@ -162,6 +248,17 @@ describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openss
     expect(suspects(identity, 'certificate_expired')).toEqual([]);
     expect(suspects(identity, 'unknown_ca')).toEqual([]);
     expect(suspects(identity, 'bad_certificate', false)).toEqual([]);
+    // This alert is about the kind of certificate, not about its issuer.
+    const ofKind = reasons.filter((reason) => reason === 'extended-key-usage' || reason === 'key-type');
+    const unsupported = suspects(identity, 'unsupported_certificate', false);
+    expect(unsupported.map(({ evidence }) => evidence?.reason)).toEqual(ofKind);
+  });
+
+  it('that has expired is the cause, whatever the server says', () => {
+    const identity = identityWith({ leaf: 'extendedKeyUsage=anyExtendedKeyUsage' });
+    const later = Date.now() + 10 * 86_400_000;
+    expect(suspects(identity, 'unknown_ca', false, later)).toMatchObject([{ evidence: { reason: 'validity' } }]);
+    expect(suspects(identity, 'unknown_ca', false, Date.now() - 86_400_000)).toHaveLength(1);
   });
 
   it('without its intermediate is detected whatever issuers the server lists', () => {

@@ -1,6 +1,6 @@
 // Step 3: each fault of a chain has its own reason, on the certificate that has it, in a call and in a diagnosis alike.
 import { describe, expect, it } from 'vitest';
-import type { certificateFaults } from '../../../core/tls/verification-failure.ts';
+import type { CertificateReason } from '../../../core/tls/verification-failure.ts';
 import { findings, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { extensions, type FaultyChain, faultyServer, twoLeaves } from '../../support/diagnosis/faulty-server.ts';
 import { serveBetween, serveHttps } from '../../support/servers.ts';
@@ -13,7 +13,7 @@ const ok = 'HTTP/1.1 204 No Content\r\n\r\n';
 const cases: readonly (readonly [
   what: string,
   chain: FaultyChain,
-  reason: (typeof certificateFaults)[number],
+  reason: CertificateReason,
   subject: string,
   remedy: RegExp,
 ])[] = [

@@ -13,22 +13,15 @@ import {
   type Authorities,
   createAuthorities,
   createShelf,
-  documentOf,
   invocationEvent,
   lambdaContext,
   type Reply,
 } from '../stage.ts';
-import { serverNames } from '../trial.ts';
+import { createPlaces, type PlaceOptions, serverNames } from '../trial.ts';
 
-export interface DiagnoseOptions {
-  /** In the URL; `localhost` by default. */
-  readonly host?: string;
-  readonly path?: string;
-  /** Members of the destination beside host, port, network and serverRoots. */
-  readonly destination?: object;
+export interface DiagnoseOptions extends PlaceOptions {
   /** Members of the request beside the URL. */
   readonly request?: object;
-  readonly client?: IssuedCertificate;
   readonly remainingMs?: number;
 }
 
@@ -62,7 +55,7 @@ export function useDiagnosing(now: () => number = Date.now): Diagnosing {
     diagnosisRoute({ telemetry, identities, now }),
   );
   const client = authorities.platformIssuer.issue({ commonName: 'platform', usage: 'client' });
-  let calls = 0;
+  const placeFor = createPlaces(shelf, authorities, client);
 
   afterEach(async () => {
     const open = () => process.getActiveResourcesInfo().filter((name) => /^(TCPSocket|TCPConnect|TLS)Wrap$/.test(name));
@@ -86,17 +79,7 @@ export function useDiagnosing(now: () => number = Date.now): Diagnosing {
     put: (name, document) => shelf.put(name, 'v1', document),
     ask,
     async diagnose(port, options = {}) {
-      const host = options.host ?? 'localhost';
-      const destination = {
-        host,
-        port,
-        network: 'loopback',
-        serverRoots: authorities.customerRoot.certificate,
-        ...options.destination,
-      };
-      const identity = `case-${++calls}`;
-      shelf.put(identity, 'v1', documentOf(options.client ?? client, [destination]));
-      const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}${options.path ?? '/'}`;
+      const { url, identity } = placeFor(port, options);
       const reply = await ask({ url, ...options.request }, identity, options.remainingMs);
       if (reply.statusCode !== 200) expect.fail(JSON.stringify(reply.body));
       expectPlain(reply.body);
