@@ -2,7 +2,7 @@
 import type { Evidence } from '../errors.ts';
 import type { ClientFacts } from './client-certificate.ts';
 import type { Certainty, ClientReport, Finding, RequestReport, Who } from './diagnosis.ts';
-import type { Task } from './server-software.ts';
+import type { Software, Task } from './server-software.ts';
 
 export interface Entry {
   readonly who: Who;
@@ -27,6 +27,7 @@ export function issuersOf(
 }
 
 interface RefusalContext {
+  readonly software: Software | undefined;
   readonly issuers: NamedIssuers;
   readonly client: ClientFacts | undefined;
 }
@@ -41,6 +42,11 @@ export const trust: readonly Entry[] = [
 const lookUp: Entry = {
   who: 'customer',
   do: 'Check in the log of the server why it refused the client certificate.',
+};
+/** nginx has one page for every fault, and by default does not log which it is (docs/customers.md). */
+const lookUpInNginx: Entry = {
+  who: 'customer',
+  do: 'Check in the log of the server why it refused the client certificate; nginx writes the reason with error_log at the level info.',
 };
 const closedAfterHandshake: Entry = {
   who: 'customer',
@@ -110,7 +116,7 @@ const pagesWithOwnRemedies: Readonly<Record<string, readonly Entry[]>> = {
 /** The finding is a `client-certificate-rejected`, and a certificate was sent. */
 export function refusalRemedies(
   { evidence = {}, certainty }: Finding,
-  { issuers, client }: RefusalContext,
+  { software, issuers, client }: RefusalContext,
 ): readonly Entry[] {
   const { alert = '', page = '', handshake, status, protocol } = evidence;
   const isValid = client?.isValid ?? true;
@@ -130,13 +136,15 @@ export function refusalRemedies(
     return client && !client.isForClients ? [accept] : [accept, lookUp];
   }
   if (alert === 'decrypt_error') return unverifiedSignature(protocol, client);
-  const log = handshake === 'complete' ? closedAfterHandshake : lookUp;
+  const log = handshake === 'complete' ? closedAfterHandshake : software === 'nginx' ? lookUpInNginx : lookUp;
   // 401 or 403 without a known page, behind a complete handshake.
   if (status !== undefined && page === '') return [log, allowSubject, ...(issuers === 'ours' ? [] : trust)];
   if (issuers === 'ours') return [log, ...causesBelowKnownRoot(String(alert), client)];
   if (logFirst.has(String(alert)) || handshake === 'complete') return [log, ...trust];
-  // An inferred refusal can have another reason than trust, and Go gives `bad_certificate` for every fault.
-  return certainty === 'observed' && alert !== 'bad_certificate' ? trust : [...trust, log];
+  // An inferred refusal, and the page of a server that names no issuer, can have another reason than trust, and Go
+  // gives `bad_certificate` for every fault.
+  const isAboutTrust = certainty === 'observed' && alert !== 'bad_certificate' && (page === '' || issuers === 'others');
+  return isAboutTrust ? trust : [...trust, log];
 }
 
 /** Java, GnuTLS: each has one alert for every fault of a certificate (docs/servers.md). */

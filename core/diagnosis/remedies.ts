@@ -16,6 +16,8 @@ export interface RemedyContext {
   readonly page: PageKind | undefined;
   /** No certificate could be sent, so nothing was wrong with the one that was not. */
   readonly nothingSent: boolean;
+  /** The server asked for the certificate, in the handshake or later. */
+  readonly isAsked: boolean;
   /** The server granted access despite its findings. */
   readonly isGranted: boolean;
   readonly issuers: NamedIssuers;
@@ -54,7 +56,9 @@ function entriesFor(finding: Finding, context: RemedyContext): readonly Entry[] 
   if (ofServer) return ofServer;
   // Its remedy is that of the page.
   if (code === 'client-certificate-not-requested' && page === 'wanted-after-handshake') return [];
-  if (code === 'client-certificate-rejected') return nothingSent ? [] : refusalRemedies(finding, context);
+  // Without a request nothing was refused: its remedy is that of the finding that the server never asked.
+  const isUnasked = page === 'none-received' && !context.isAsked;
+  if (code === 'client-certificate-rejected') return nothingSent || isUnasked ? [] : refusalRemedies(finding, context);
   // The step that timed out is that of the server's own verification.
   if (certainty === 'inferred' && (code === 'handshake-timeout' || evidence.handshake === 'unconfirmed')) {
     return slowVerification;

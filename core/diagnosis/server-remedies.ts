@@ -245,7 +245,8 @@ const inServerRoots: readonly Entry[] = [
 export function serverRemedies({ code, evidence = {} }: Finding): readonly Entry[] | undefined {
   // A finding about our own certificate can have a reason of the same name.
   const isAboutServer = code.startsWith('server-certificate-') || code === 'tls-negotiation-failed';
-  if (!isAboutServer && evidence.reason !== 'sha1-only') return undefined;
+  const isOfBoth = evidence.reason === 'sha1-only' || evidence.reason === 'http2-only';
+  if (!isAboutServer && !isOfBoth) return undefined;
   if (evidence.inServerRoots === true) return inServerRoots;
   const { reason } = evidence;
   if (typeof reason !== 'string' || !Object.hasOwn(byServerReason, reason)) {

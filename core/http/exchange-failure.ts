@@ -105,11 +105,24 @@ function noAnswer(cause: NodeJS.ErrnoException, reused: boolean, alert: Alert | 
 /** Errors of llhttp: the text is the parser's, not the peer's. */
 function malformedAnswer(error: NodeJS.ErrnoException): CountersignError {
   const reason = error.code ?? 'unknown';
+  if (isHttp2((error as { rawPacket?: unknown }).rawPacket)) {
+    return new CountersignError('response-malformed', 'The API responds in HTTP/2, which was not negotiated.', {
+      evidence: { reason: 'http2-only' },
+      hint: 'The customer must offer HTTP/1.1 beside HTTP/2, and select the protocol by ALPN.',
+      cause: error,
+    });
+  }
   const detail =
     reason === 'HPE_HEADER_OVERFLOW'
       ? 'The head of the response is larger than 64 KB.'
       : `The API sent something that is not an HTTP response (${reason}).`;
   return new CountersignError('response-malformed', detail, { evidence: { reason }, cause: error });
+}
+
+/** A server's first frame is SETTINGS of stream 0, with entries of six bytes (RFC 9113, sections 3.4 and 6.5). */
+function isHttp2(packet: unknown): boolean {
+  if (!Buffer.isBuffer(packet) || packet.length < 9) return false;
+  return packet.readUIntBE(0, 3) % 6 === 0 && packet[3] === 4 && packet.readUInt32BE(5) === 0;
 }
 
 /** The phase at the deadline decides the error. */

@@ -43,6 +43,7 @@ const context: RemedyContext = {
   identity: 'robot',
   page: undefined,
   nothingSent: false,
+  isAsked: true,
   isGranted: false,
   issuers: 'any',
   client,
@@ -169,7 +170,7 @@ const ofRefusals: readonly (readonly [alertOrPage: string, any: readonly string[
   ['access_denied', [log, trust], [log, clock, depth, sameKey, lists]],
   ['certificate_required', [trust], [log, clock, depth, sameKey, lists]],
   ['decrypt_error', [log, sameKey, listKey, inspection], [log, sameKey, listKey, inspection]],
-  ['untrusted', [trust], [log, clock, depth, sameKey, lists]],
+  ['untrusted', [trust, log], [log, clock, depth, sameKey, lists]],
   ['certificate_expired', [clockAndLists], [clockAndLists]],
   ['certificate_revoked', [rotate, 'customer: Or correct'], [rotate, 'customer: Or correct']],
   ['unsupported_certificate', ['customer: Accept the key type', log], ['customer: Accept the key type', log]],
@@ -294,6 +295,12 @@ describe('the remedy of', () => {
     [{ reason: 'ERR_SSL_BAD_LENGTH' }, [`${serverLog}.`]],
   ])('a handshake that ends with %j, before a cause shows', (evidence, told) => {
     expectTold(remedies({ code: 'tls-negotiation-failed', evidence: evidence as Evidence }), told);
+  });
+
+  it('nginx has one page for every fault, and its log needs a level', () => {
+    const finding = { code: 'client-certificate-rejected', evidence: { page: 'untrusted' } };
+    const [first] = remedies(finding, { issuers: 'ours', software: 'nginx' });
+    expect(first).toMatchObject({ who: 'customer', do: expect.stringMatching(/error_log at the level info\.$/) });
   });
 
   it('a plain 403 is the log and the rules of access; to trust us only where our issuer is not named', () => {

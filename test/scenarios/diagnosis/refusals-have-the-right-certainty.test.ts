@@ -76,6 +76,14 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     const diagnose = async (options: NginxOptions, more = {}) =>
       trial.diagnose((await startNginx(trial.server, options)).port, { ...only, ...more });
 
+    it('that never asked and reports no certificate must ask for it', async () => {
+      const diagnosis = await diagnose({ directives: 'if ($uri) { return 496; }' });
+      expect(diagnosis).toMatchObject({ verdict: 'access-refused', probe: { status: 400 } });
+      expect(diagnosis.remedies).toMatchObject([
+        { who: 'customer', do: expect.stringMatching(/^Enable client certificate verification/) },
+      ]);
+    });
+
     it('rejects with an HTTP status, which only a probe shows', async () => {
       const diagnosis = await diagnose({ clientRoots: theirs });
       expect(diagnosis).toMatchObject({

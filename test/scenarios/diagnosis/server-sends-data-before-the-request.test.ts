@@ -1,6 +1,8 @@
 // Some servers answer before a request came; what they say then is heard, on TLS 1.3 too, where it comes with the
 // tickets.
-import { describe, expect, it } from 'vitest';
+import { createServer } from 'node:http2';
+import { type AddressInfo, connect } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { codes, findings, statuses, useDiagnosing } from '../../support/diagnosis/diagnosing.ts';
 import { serveTls } from '../../support/servers.ts';
 
@@ -23,5 +25,27 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(diagnosis).toMatchObject({ verdict: 'access-granted', certainty: 'inferred' });
     expect(statuses(diagnosis)).toBe('passed passed passed passed warning');
     expect(findings(diagnosis).at(-1)).toMatchObject({ code: 'response-malformed', severity: 'warning' });
+  });
+
+  it('HTTP/2 that was not negotiated', async () => {
+    const behind = createServer();
+    await new Promise<void>((done) => behind.listen(0, '127.0.0.1', () => done()));
+    onTestFinished(() => void behind.close());
+    const { port } = await serveTls(
+      trial.server,
+      (socket) => {
+        const plain = connect((behind.address() as AddressInfo).port, '127.0.0.1');
+        socket.pipe(plain).pipe(socket);
+        plain.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+        socket.on('error', () => plain.destroy()).on('close', () => plain.destroy());
+      },
+      strict,
+    );
+    const diagnosis = await trial.diagnose(port);
+    expect(findings(diagnosis).at(-1)).toMatchObject({
+      code: 'response-malformed',
+      evidence: { reason: 'http2-only' },
+    });
+    expect(diagnosis.remedies).toMatchObject([{ who: 'customer', do: expect.stringMatching(/^Offer HTTP\/1\.1 for/) }]);
   });
 });
