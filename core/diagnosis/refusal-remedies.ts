@@ -141,9 +141,9 @@ export function refusalRemedies(
   if (status !== undefined && page === '') return [log, allowSubject, ...(issuers === 'ours' ? [] : trust)];
   if (issuers === 'ours') return [log, ...causesBelowKnownRoot(String(alert), client)];
   if (logFirst.has(String(alert)) || handshake === 'complete') return [log, ...trust];
-  // An inferred refusal, and the page of a server that names no issuer, can have another reason than trust, and Go
-  // gives `bad_certificate` for every fault.
-  const isAboutTrust = certainty === 'observed' && alert !== 'bad_certificate' && (page === '' || issuers === 'others');
+  // A server that names no issuer, and an inferred refusal, can have another reason than trust, and Go gives
+  // `bad_certificate` for every fault.
+  const isAboutTrust = issuers === 'others' && certainty === 'observed' && alert !== 'bad_certificate';
   return isAboutTrust ? trust : [...trust, log];
 }
 

@@ -164,11 +164,11 @@ const byTheEvidence: readonly (readonly [reason: string, code: string, told: rea
 
 /** For each alert and page: by a server that names any issuer, and by one that names ours. */
 const ofRefusals: readonly (readonly [alertOrPage: string, any: readonly string[], ours: readonly string[]])[] = [
-  ['unknown_ca', [trust], [log, depth, sameKey, lists]],
+  ['unknown_ca', [trust, log], [log, depth, sameKey, lists]],
   ['bad_certificate', [trust, log], [log, clock, depth, sameKey, lists]],
   ['certificate_unknown', [log, trust], [log, clock, depth, sameKey, lists]],
   ['access_denied', [log, trust], [log, clock, depth, sameKey, lists]],
-  ['certificate_required', [trust], [log, clock, depth, sameKey, lists]],
+  ['certificate_required', [trust, log], [log, clock, depth, sameKey, lists]],
   ['decrypt_error', [log, sameKey, listKey, inspection], [log, sameKey, listKey, inspection]],
   ['untrusted', [trust, log], [log, clock, depth, sameKey, lists]],
   ['certificate_expired', [clockAndLists], [clockAndLists]],
@@ -249,6 +249,8 @@ describe('the remedy of', () => {
     const finding = { code: 'client-certificate-rejected', evidence: refused(alertOrPage) };
     expectTold(remedies(finding), any);
     expectTold(remedies(finding, { issuers: 'ours' }), ours);
+    const isOfTrust = ['unknown_ca', 'certificate_required', 'untrusted'].includes(alertOrPage);
+    if (isOfTrust) expectTold(remedies(finding, { issuers: 'others' }), [trust]);
     expectTold(remedies(finding, { nothingSent: true }), []);
   });
 
@@ -431,7 +433,7 @@ it('a warning comes after the failure', () => {
     certainty: 'observed',
     evidence: { alert: 'unknown_ca' },
   } as const;
-  const told = remediesFor([stepOf(3, [expiring], 0), stepOf(5, [refused], 0)], context);
+  const told = remediesFor([stepOf(3, [expiring], 0), stepOf(5, [refused], 0)], { ...context, issuers: 'others' });
   expect(told.map((remedy) => remedy.do)).toEqual([
     expect.stringMatching(/^Add the root certificate/),
     expect.stringMatching(/^Renew the certificate CN=api/),
