@@ -43,8 +43,8 @@ async function added(ports: readonly number[], more: readonly string[] = [], hos
   return { ...ran, listed, checks: (ran.answer.mutualChecks ?? []) as readonly MutualCheck[] };
 }
 
-describe.skipIf(!findPeer('openssl') || !findPeer('nginx'))('a server (needs openssl and nginx)', () => {
-  it.each(['-tls1_2', '-tls1_3'])('that asks, with openssl %s, requires mutual TLS from then on', async (version) => {
+describe.skipIf(!findPeer('openssl') || !findPeer('nginx'))('an added destination (needs openssl and nginx)', () => {
+  it.each(['-tls1_2', '-tls1_3'])('gets requireMutual if the server asks, with openssl %s', async (version) => {
     const { port } = await startOpenssl(server, { clientRoots, args: [version] });
     const { code, checks, listed } = await added([port]);
     expect([code, mutual(listed)]).toEqual([0, [true]]);
@@ -59,7 +59,7 @@ describe.skipIf(!findPeer('openssl') || !findPeer('nginx'))('a server (needs ope
     ]);
   });
 
-  it('that asks and refuses this certificate asks all the same', async () => {
+  it('gets requireMutual if the server asks and refuses this certificate', async () => {
     const { port } = await startOpenssl(server, { clientRoots: authorities.customerRoot.certificate });
     const { checks, listed } = await added([port]);
     expect(mutual(listed)).toEqual([true]);
@@ -68,26 +68,26 @@ describe.skipIf(!findPeer('openssl') || !findPeer('nginx'))('a server (needs ope
     );
   });
 
-  it('that asks only those that send one (optional) asks', async () => {
+  it('gets requireMutual if the certificate is optional', async () => {
     const directives = 'ssl_client_certificate server.pem; ssl_verify_client optional;';
     const { port } = await startNginx(server, { directives });
     expect(mutual((await added([port])).listed)).toEqual([true]);
   });
 
-  it('that does not ask in the handshake does not get it', async () => {
+  it('keeps requireMutual off if the server does not ask in the handshake', async () => {
     const { port } = await startNginx(server);
     const { code, checks, listed } = await added([port]);
     expect([code, mutual(listed)]).toEqual([0, [undefined]]);
     expect(checks).toMatchObject([{ asked: false, detail: expect.stringMatching(/^Does not ask .* is not set\.$/) }]);
   });
 
-  it('that accepts no signature of this key does not get it: such a call counts as one that is not asked', async () => {
+  it('keeps requireMutual off if the server accepts no signature of this key', async () => {
     const { port } = await startOpenssl(server, { clientRoots, args: ['-client_sigalgs', 'rsa_pss_rsae_sha256'] });
     const { checks, listed } = await added([port]);
     expect([checks[0]?.asked, mutual(listed)]).toEqual([true, [undefined]]);
   });
 
-  it('that is not trusted does not get it: another server may have answered', async () => {
+  it('keeps requireMutual off if the server is not trusted', async () => {
     const { port } = await startOpenssl(server, { clientRoots });
     const other = ground();
     const { code, checks, listed } = await added([port], ['--server-roots', other.folder.write('o.pem', clientRoots)]);
@@ -96,7 +96,7 @@ describe.skipIf(!findPeer('openssl') || !findPeer('nginx'))('a server (needs ope
     expect(checks[0]?.detail).toMatch(/^Not checked\. The certificate of the API server is refused: /);
   });
 
-  it('each of several is checked, and the import is stored in Secrets Manager too', async () => {
+  it('is checked for each of several, and in Secrets Manager too', async () => {
     const asks = await startOpenssl(server, { clientRoots });
     const silent = await startNginx(server);
     const on = await secretsGround();
@@ -117,7 +117,7 @@ describe.skipIf(!findPeer('openssl') || !findPeer('nginx'))('a server (needs ope
     );
   });
 
-  it('is checked where a first certificate completes an identity', async () => {
+  it('is checked when a first certificate completes an identity', async () => {
     const { port } = await startOpenssl(server, { clientRoots });
     const on = ground();
     const { out } = await on.identity(['csr', 'acme', '--subject', 'CN=acme']);

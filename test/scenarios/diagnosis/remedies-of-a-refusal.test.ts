@@ -108,7 +108,7 @@ describe.skipIf(!findPeer('openssl'))('decrypt_error (needs openssl)', () => {
   it.each([
     ['EC_P256', /^(?!.*RSA-PSS)/],
     ['RSA_2048', /RSA-PSS/],
-  ] as const)('a root of the same name with another key, and our key is %s', async (keyAlgorithm, pss) => {
+  ] as const)('is a root of the same name with another key, if our key is %s', async (keyAlgorithm, pss) => {
     const { path } = privateFolder();
     const subject = ['-subj', '/CN=Platform Root', '-days', '9', '-addext', 'subjectKeyIdentifier=none'];
     const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'key.pem'];
@@ -120,7 +120,7 @@ describe.skipIf(!findPeer('openssl'))('decrypt_error (needs openssl)', () => {
     expect(remedies).toMatch(pss);
   });
 
-  it('a device that changes our signature', async () => {
+  it('is also sent if a device on the way changes our signature', async () => {
     const { port } = await startOpenssl(trial.server, { clientRoots: ours, args: ['-tls1_2'] });
     const device = await serveTcp((client) => {
       const server = connect(port, '127.0.0.1');
@@ -197,23 +197,20 @@ describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openss
       ['name-constraints', constrained, both, /^Issue .* names that the name constraints of CN=issuer permit/],
       // Over TLS 1.3, OpenSSL does not hold its groups against the key of a client.
       ['key-type', { curve: 'secp521r1' }, ['TLSv1.2'], /^Issue .* key that every server accepts/],
-    ] as const)(
-      'for %s, that is the first remedy, and it is the platform’s',
-      async (reason, made, versions, remedy) => {
-        const client = issuedWith(made);
-        const { port } = await startOpenssl(trial.server, { clientRoots: client.root, args: ['-groups', 'P-256'] });
-        for (const maxTlsVersion of versions) {
-          const diagnosis = await trial.diagnose(port, { client, destination: { maxTlsVersion } });
-          expect(diagnosis.verdict).toBe('access-refused');
-          const suspected = findings(diagnosis).filter(({ code }) => code === 'client-certificate-suspect');
-          expect(suspected.map(({ evidence }) => evidence?.reason)).toEqual([reason]);
-          expect(diagnosis.remedies[0]?.do).toMatch(remedy);
-          expect(diagnosis.remedies[0]?.who).toBe('platform');
-          // That the identity expires soon prevented nothing.
-          expect(told(diagnosis).at(-1)).toMatch(/^platform: Rotate the identity/);
-        }
-      },
-    );
+    ] as const)('for %s has the remedy of the platform first', async (reason, made, versions, remedy) => {
+      const client = issuedWith(made);
+      const { port } = await startOpenssl(trial.server, { clientRoots: client.root, args: ['-groups', 'P-256'] });
+      for (const maxTlsVersion of versions) {
+        const diagnosis = await trial.diagnose(port, { client, destination: { maxTlsVersion } });
+        expect(diagnosis.verdict).toBe('access-refused');
+        const suspected = findings(diagnosis).filter(({ code }) => code === 'client-certificate-suspect');
+        expect(suspected.map(({ evidence }) => evidence?.reason)).toEqual([reason]);
+        expect(diagnosis.remedies[0]?.do).toMatch(remedy);
+        expect(diagnosis.remedies[0]?.who).toBe('platform');
+        // That the identity expires soon prevented nothing.
+        expect(told(diagnosis).at(-1)).toMatch(/^platform: Rotate the identity/);
+      }
+    });
   });
 
   function suspects(
@@ -254,7 +251,7 @@ describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openss
     expect(unsupported.map(({ evidence }) => evidence?.reason)).toEqual(ofKind);
   });
 
-  it('that has expired is the cause, whatever the server says', () => {
+  it('has expired: that is the cause, whatever the server says', () => {
     const identity = identityWith({ leaf: 'extendedKeyUsage=anyExtendedKeyUsage' });
     const later = Date.now() + 10 * 86_400_000;
     expect(suspects(identity, 'unknown_ca', false, later)).toMatchObject([{ evidence: { reason: 'validity' } }]);

@@ -27,7 +27,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     expect(findings(diagnosis).at(-1)).toMatchObject({ code: 'response-malformed', severity: 'warning' });
   });
 
-  it('HTTP/2 that was not negotiated', async () => {
+  it('HTTP/2 without ALPN gets the remedy to offer HTTP/1.1', async () => {
     const behind = createServer();
     await new Promise<void>((done) => behind.listen(0, '127.0.0.1', () => done()));
     onTestFinished(() => void behind.close());
