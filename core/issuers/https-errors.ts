@@ -2,6 +2,7 @@
 import type { TLSSocket } from 'node:tls';
 import { CountersignError, type Evidence } from '../errors.ts';
 import { alertIn, isAboutCertificate } from '../tls/alerts.ts';
+import { opensslWords } from '../tls/verification-failure.ts';
 
 /** The error of Node is no cause: it can contain bytes of the response and the certificate of the server. */
 export function exchangeFailure(
@@ -23,7 +24,7 @@ export function exchangeFailure(
   if (alert) return unavailable(`The issuer ended the handshake with the alert ${alert.name}.`, { alert: alert.name });
   const { code = 'unknown' } = error as NodeJS.ErrnoException;
   // An Error in Node's types; in fact the code of OpenSSL's verification, or of the check of names.
-  if (socket?.authorizationError) return untrusted(code);
+  if (socket?.authorizationError) return untrusted(code, error as Error);
   const evidence = { reason: code, ...(clientCertificateShown ? { clientCertificateShown } : {}) };
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_NODATA') {
     return unavailable('The name of the issuer cannot be resolved.', evidence);
@@ -37,13 +38,15 @@ function unavailable(detail: string, evidence: Evidence): CountersignError {
   return new CountersignError('issuer-unavailable', detail, { evidence });
 }
 
-function untrusted(reason: string): CountersignError {
+/** Node has no code for some verdicts of OpenSSL: their words are the reason then. */
+function untrusted(code: string, error: Error): CountersignError {
+  const words = code === 'UNSPECIFIED' ? ` (${opensslWords(error)})` : '';
   const detail =
-    reason === 'ERR_TLS_CERT_ALTNAME_INVALID'
+    code === 'ERR_TLS_CERT_ALTNAME_INVALID'
       ? "The certificate of the issuer's server is for another name."
-      : "The certificate of the issuer's server is not trusted.";
+      : `The certificate of the issuer's server is not trusted${words}.`;
   return new CountersignError('issuer-unavailable', detail, {
-    evidence: { reason },
+    evidence: { reason: words ? 'other' : code },
     retryable: false,
     hint: 'The platform must compare the url and the roots in the renewal of the identity with what the issuer serves; if they are right, another server answers in its place.',
   });

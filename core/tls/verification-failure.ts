@@ -194,7 +194,7 @@ const replaceRoot =
   'The platform must replace that certificate in the serverRoots of the destination by the one that the customer’s authority uses now.';
 
 /** Constant words of OpenSSL; nothing of the certificate. */
-function opensslWords({ message }: Error): string {
+export function opensslWords({ message }: Error): string {
   return /^[\w ,'()-]{1,100}$/.test(message) ? message : 'it does not verify';
 }
 

@@ -204,6 +204,20 @@ describe.skipIf(!openssl).each(ways)('$protocol, renewal: $isRenewal (needs open
     expect(error).toMatchObject({ code: 'issuer-unavailable', evidence: { reason: 'CERT_HAS_EXPIRED' } });
   });
 
+  it('its certificate has a fault without a code of Node: the detail has the words of OpenSSL', async () => {
+    const request = {
+      commonName: 'localhost',
+      names: ['localhost'],
+      usage: 'server',
+      keyAlgorithm: 'RSA_1024',
+    } as const;
+    const options = { ciphers: 'DEFAULT:@SECLEVEL=0' };
+    const { port } = await serveHttps(root.issue(request), (socket) => reply(socket, 200, ''), options);
+    const error = await failureOf(issue(way, { port }), secrets());
+    expect(error).toMatchObject({ code: 'issuer-unavailable', evidence: { reason: 'other' } });
+    expect(error.message).toBe("The certificate of the issuer's server is not trusted (EE certificate key too weak).");
+  });
+
   it('it speaks no TLS that is allowed', async () => {
     const old = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     const { port } = await serveHttps(server, (socket) => reply(socket, 200, ''), old);
