@@ -38,7 +38,7 @@ export const refusalPages: readonly (RefusalPage & { readonly pattern: RegExp })
     // nginx ngx_http_special_response.c (495), Kong's mtls-auth, IIS 403.16.
     pattern:
       /<(?:title|center|h1)>(?:\d{3} )?The SSL certificate error<|^\s*\{"message":\s*"TLS certificate failed verification"[^{}]*\}\s*$|403[.]16\b.{0,60}client certificate is (?:either not trusted|untrusted|ill-formed|invalid)|Your client certificate is either not trusted or is invalid/is,
-    advice: `The API server completed the handshake and then refused the client certificate (step 5): ${trustUs}`,
+    advice: `The API server completed the handshake and then refused the client certificate (step 5). A diagnosis shows the authorities that it accepts. If the issuer is not one of them, ${trustUs} If it is, the customer must look up the reason in its log.`,
   },
   {
     // IIS 403.17 and 403.13; the latter too when the list cannot be had (KB 294305).

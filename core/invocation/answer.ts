@@ -50,7 +50,7 @@ export interface InvocationResult extends EncodedBody {
   readonly headers: AnswerHeaders;
   readonly handshake: HandshakeReport;
   readonly timings: Timings;
-  /** One sentence for a response that needs an explanation. */
+  /** For a response that needs an explanation, with who must act. */
   readonly advice?: string | undefined;
 }
 
