@@ -5,7 +5,9 @@ import { accepting, type Folder, type Resources } from './resources.ts';
 export const caddy: RealServer = {
   title: 'Caddy',
   needs: ['caddy'],
-  version: () => versionOf('caddy', ['version']),
+  // Its TLS is that of the Go that compiled it.
+  version: () =>
+    `Go ${versionOf('caddy', ['build-info'], /(?<=^go\tgo)[\d.]+/)}, Caddy ${versionOf('caddy', ['version'])}`,
   async start(listeners, resources) {
     await Promise.all(listeners.map((listener) => startOne(listener, resources)));
   },

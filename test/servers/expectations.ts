@@ -138,7 +138,7 @@ export const expectations = {
     note: opensslNote,
   },
   caddy: {
-    version: '2.6.',
+    version: 'Go 1.19.',
     cells: byGo,
     note: 'Caddy sends `bad_certificate` for every fault of a certificate and for an absent one. It reads no revocation list and cannot be set below TLS 1.2.',
   },
@@ -176,7 +176,7 @@ export const expectations = {
     note: 'gnutls-serv sends `access_denied` for every fault of a certificate and accepts one without client authentication. TLS 1.2 has no alert for an absent certificate, so `decode_error` is `inferred`.',
   },
   tomcat: {
-    version: '10.1.',
+    version: 'Java 17.',
     cells: {
       ...sameOnAll,
       absent: withoutCertificate(alert('bad_certificate')),

@@ -6,7 +6,11 @@ import { accepting, type Folder, type Resources } from './resources.ts';
 export const tomcat: RealServer = {
   title: 'Tomcat',
   needs: ['catalina.sh', 'java', 'keytool'],
-  version: () => versionOf('catalina.sh', ['version'], /(?<=Tomcat\/)[\d.]+/),
+  // Its TLS is that of Java.
+  version: () => {
+    const java = versionOf('catalina.sh', ['version'], /(?<=JVM Version:\s+)[\d.]+/);
+    return `Java ${java}, Tomcat ${versionOf('catalina.sh', ['version'], /(?<=Tomcat\/)[\d.]+/)}`;
+  },
   async start(listeners, resources) {
     const rsaOnly = listeners.filter(({ rsaClientsOnly }) => rsaClientsOnly);
     const others = listeners.filter(({ rsaClientsOnly }) => !rsaClientsOnly);

@@ -18,6 +18,11 @@ describe('a file of headers', () => {
     expect(await headers).toEqual({ authorization: 'Bearer größer', 'x-last': '2' });
   });
 
+  it('has lines that end with LF or CRLF', async () => {
+    const file = privateFolder().write('headers', 'X-From: a file\r\nX-Second: 2\n\n');
+    expect(await requestHeaders([`@${file}`], {})).toEqual({ 'X-From': 'a file', 'X-Second': '2' });
+  });
+
   it('is refused above 64 KiB', async () => {
     const { write } = privateFolder();
     const limit = 64 * 1024;

@@ -259,12 +259,17 @@ describe('Node', () => {
  * The words of `openssl s_client` for signature algorithms and certificate types, and ours cut down to what they say.
  */
 function inOurWords(word: string): string {
-  const [kind = '', hash = ''] = word.toLowerCase().split('+');
+  // OpenSSL 3.5 also says `id-ml-dsa-44` and `ecdsa_brainpoolP256r1_sha256`.
+  const [kind = '', hash = ''] = word
+    .toLowerCase()
+    .replace(/^id-ml-dsa-/, 'mldsa')
+    .split('+');
   return hash ? `${kind.replace('rsa-pss', 'rsa_pss_rsae')}_${hash}` : kind;
 }
 
 function hashAndKind(algorithm: string): string {
-  return algorithm.replace(/^rsa_pkcs1_/, 'rsa_').replace(/^ecdsa_secp\d+r1_/, 'ecdsa_');
+  const kind = algorithm.replace(/^rsa_pkcs1_/, 'rsa_').replace(/^ecdsa_secp\d+r1_/, 'ecdsa_');
+  return kind.replace('tls13_', '_').toLowerCase();
 }
 
 function inOpensslWords(type: string): string {
