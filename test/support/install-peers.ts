@@ -29,6 +29,7 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   ip: 'iproute2',
   pki: 'strongswan-pki',
   chromium: 'chromium',
+  debootstrap: 'debootstrap',
   'libssl-dev': 'libssl-dev',
   'strongswan-openssl': 'libstrongswan-standard-plugins',
   smallstep: 'golang-github-smallstep-certificates-dev',

@@ -29,6 +29,7 @@ export const peers = {
   // strongSwan's, which enrols by EST.
   pki: '--help',
   chromium: '--version',
+  debootstrap: '--version',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type Peer = keyof typeof peers;
