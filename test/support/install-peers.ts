@@ -18,9 +18,9 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   lighttpd: 'lighttpd lighttpd-mod-openssl',
   'gnutls-serv': 'gnutls-bin',
   // The source of the test's server is compiled as it starts: the runtime alone has no compiler.
-  java: 'openjdk-17-jdk-headless',
-  javac: 'openjdk-17-jdk-headless',
-  keytool: 'openjdk-17-jdk-headless',
+  java: 'default-jdk-headless',
+  javac: 'default-jdk-headless',
+  keytool: 'default-jdk-headless',
   go: 'golang-go',
   gcc: 'gcc libc6-dev',
   // Without the service and its user.
@@ -51,7 +51,9 @@ if (missing.length > 0 && mayInstall) {
   console.log(`Installing for the tests: ${packagesOf(missing)}`);
   // Old package lists may be good enough: the installation is tried even when they cannot be refreshed.
   aptGet(['update', '-q']);
-  aptGet(['install', '-y', '-q', '--no-install-recommends', ...packagesOf(missing).split(' ')]);
+  const packages = packagesOf(missing).split(' ');
+  // A package that this release does not have stops apt-get, and the others come one by one.
+  if (!install(packages)) for (const name of packages) install([name]);
   stopServices(missing);
 }
 
@@ -83,15 +85,20 @@ function stopServices(installed: readonly (Peer | Library)[]): void {
   run(['systemctl', 'disable', '--now', ...services]);
 }
 
-function aptGet(args: readonly string[]): void {
-  run(['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=120', ...args]);
+function install(packages: readonly string[]): boolean {
+  return aptGet(['install', '-y', '-q', '--no-install-recommends', ...packages]);
+}
+
+function aptGet(args: readonly string[]): boolean {
+  return run(['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=120', ...args]);
 }
 
 /** As root or through sudo. What goes wrong here is said, and is never a failure of the tests. */
-function run(command: readonly string[]): void {
+function run(command: readonly string[]): boolean {
   const [program = '', ...rest] = process.getuid?.() === 0 ? command : ['sudo', '-n', ...command];
   const result = spawnSync(program, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 900_000 });
-  if (result.status === 0) return;
+  if (result.status === 0) return true;
   const reason = (result.stderr || result.error?.message || 'failed').trim().split('\n').at(-1);
   console.log(`${command.join(' ')}: ${reason}`);
+  return false;
 }
