@@ -96,9 +96,16 @@ cd /
 umount -l /mnt/machine
 rmdir /mnt/machine
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-if [ "$user" = root ]; then export HOME=/root; exec bash -c "$script"; fi
-export HOME=/home/$user PATH=/usr/local/bin:/usr/bin:/bin
-exec setpriv --reuid "$user" --regid "$user" --init-groups bash -c "$script"
+status=0
+if [ "$user" = root ]; then
+  export HOME=/root
+  bash -c "$script" || status=$?
+else
+  export HOME=/home/$user PATH=/usr/local/bin:/usr/bin:/bin
+  setpriv --reuid "$user" --regid "$user" --init-groups bash -c "$script" || status=$?
+fi
+# This shell, which runs as root, must last: a change of user would drop the signal of --kill-child.
+exit $status
 `;
 
 /** Programs that were started and have not ended. */

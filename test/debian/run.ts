@@ -237,7 +237,7 @@ sleep 1
 for folder in /proc/[0-9]*; do
   process=$(basename $folder)
   line=$(tr '\\0' ' ' < $folder/cmdline 2>/dev/null)
-  if [ "$process" != $$ ] && [ "$process" != $BASHPID ] && [ -n "$line" ]; then echo "left behind: process $line"; fi
+  if [ "$process" != 1 ] && [ "$process" != $$ ] && [ -n "$line" ]; then echo "left behind: process $line"; fi
 done
 cat /proc/net/tcp /proc/net/tcp6 | awk '$4 == "0A" { print "left behind: listener " $2 }'
 ls -A /tmp | grep -vxFf /dev/shm/before | sed 's|^|left behind: /tmp/|'

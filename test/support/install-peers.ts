@@ -53,7 +53,8 @@ if (missing.length > 0 && mayInstall) {
   aptGet(['update', '-q']);
   const packages = packagesOf(missing).split(' ');
   // A package that this release does not have stops apt-get, and the others come one by one.
-  if (!install(packages)) for (const name of packages) install([name]);
+  if (/Unable to locate|no installation candidate/.test(install(packages)))
+    for (const name of packages) install([name]);
   stopServices(missing);
 }
 
@@ -85,20 +86,31 @@ function stopServices(installed: readonly (Peer | Library)[]): void {
   run(['systemctl', 'disable', '--now', ...services]);
 }
 
-function install(packages: readonly string[]): boolean {
+function install(packages: readonly string[]): string {
   return aptGet(['install', '-y', '-q', '--no-install-recommends', ...packages]);
 }
 
-function aptGet(args: readonly string[]): boolean {
-  return run(['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=120', ...args]);
+function aptGet(args: readonly string[]): string {
+  return run([
+    'env',
+    'LC_ALL=C',
+    'DEBIAN_FRONTEND=noninteractive',
+    'apt-get',
+    '-o',
+    'DPkg::Lock::Timeout=120',
+    ...args,
+  ]);
 }
 
-/** As root or through sudo. What goes wrong here is said, and is never a failure of the tests. */
-function run(command: readonly string[]): boolean {
+/**
+ * As root or through sudo. What goes wrong here is printed, and is never a failure of the tests.
+ * @returns the last line of the error, or an empty string
+ */
+function run(command: readonly string[]): string {
   const [program = '', ...rest] = process.getuid?.() === 0 ? command : ['sudo', '-n', ...command];
   const result = spawnSync(program, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 900_000 });
-  if (result.status === 0) return true;
-  const reason = (result.stderr || result.error?.message || 'failed').trim().split('\n').at(-1);
+  if (result.status === 0) return '';
+  const reason = (result.stderr || result.error?.message || 'failed').trim().split('\n').at(-1) as string;
   console.log(`${command.join(' ')}: ${reason}`);
-  return false;
+  return reason;
 }
