@@ -3,8 +3,14 @@ import { join } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 const long = 'test/**/*.long.test.ts';
-/** Tests that start no other program: all of them take under a minute. */
-const unit = ['test/*.test.ts', 'test/{console,core,docs,functions,local,serve,tools}/**/*.test.ts'];
+/** All of them take under a minute: tests that start the whole local cloud or another process are scenarios. */
+const unit = [
+  'test/*.test.ts',
+  'test/{console,core,docs,serve,tools}/**/*.test.ts',
+  'test/local/!(start|demo-rotation).test.ts',
+  'test/functions/!(rotate).test.ts',
+  'test/{functions,local}/*/**/*.test.ts',
+];
 
 export default defineConfig({
   test: {
