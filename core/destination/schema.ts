@@ -2,7 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import * as v from 'valibot';
-import { readPem } from '../x509/pem.ts';
+import { oids } from '../x509/oids.ts';
+import { isTrustedFor, readPem } from '../x509/pem.ts';
 import { isOriginForm, parseAuthority } from './target.ts';
 
 const hostWords = 'must be "*", "*." and a domain, a host name, or an address in its usual form, without a port';
@@ -58,7 +59,13 @@ const destinationSchema = v.pipe(
         443,
       ),
       serverName: v.exactOptional(normalised(normaliseName, serverNameWords)),
-      serverRoots: v.exactOptional(normalised(normaliseRoots, rootsWords)),
+      serverRoots: v.exactOptional(
+        v.pipe(
+          v.string(rootsWords),
+          v.check(areTrusted, 'must not contain a TRUSTED CERTIFICATE that is not trusted for servers'),
+          normalised(normaliseRoots, rootsWords),
+        ),
+      ),
       serverPins: v.exactOptional(
         v.pipe(v.array(v.pipe(v.string(pinWords), v.regex(pin, pinWords)), pinsWords), v.minLength(1, pinsWords)),
       ),
@@ -141,6 +148,10 @@ function normaliseName(value: string): string | undefined {
   if (value.includes(':')) return undefined;
   const authority = parseAuthority(value);
   return authority && !authority.isAddress ? authority.host : undefined;
+}
+
+function areTrusted(pem: string): boolean {
+  return readPem(pem).every((block) => isTrustedFor(block, oids.serverAuth));
 }
 
 /** The certificates alone, without what stands between them; undefined unless there is one and each can be read. */

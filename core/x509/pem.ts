@@ -1,5 +1,15 @@
 // PEM and PKCS#7: the blocks of a text, and the certificates of a PKCS#7 structure.
-import { type BerElement, derElement, derObjectIdentifier, derSetOf, oidOf, readBer, tag, X509Error } from './der.ts';
+import {
+  type BerElement,
+  derElement,
+  derObjectIdentifier,
+  derSetOf,
+  oidOf,
+  readBer,
+  readOnlyBer,
+  tag,
+  X509Error,
+} from './der.ts';
 import { oids } from './oids.ts';
 
 export interface PemBlock {
@@ -13,6 +23,27 @@ export interface PemBlock {
   readonly bytes: Buffer | undefined;
   /** False if the END line is missing; `text` and `bytes` then reach up to the next block. */
   readonly hasEnd: boolean;
+  /** Of OpenSSL's label `TRUSTED CERTIFICATE`; `text` does not have them. */
+  readonly trust?: TrustSettings;
+}
+
+/** OpenSSL's X509_CERT_AUX: the purposes that `openssl x509 -addtrust` and `-addreject` set, as object identifiers. */
+interface TrustSettings {
+  /** Undefined: all purposes. */
+  readonly trusted: readonly (string | undefined)[] | undefined;
+  readonly rejected: readonly (string | undefined)[];
+  /** The block with its label and settings. */
+  readonly text: string;
+}
+
+/**
+ * False if the trust settings of the block reject the purpose, or trust others only (OpenSSL's X509_check_trust).
+ * @param purpose `oids.serverAuth` or `oids.clientAuth`
+ */
+export function isTrustedFor({ trust }: PemBlock, purpose: string): boolean {
+  const isNamed = (list: readonly (string | undefined)[]) =>
+    list.includes(purpose) || list.includes(oids.anyExtendedKeyUsage);
+  return trust === undefined || (!isNamed(trust.rejected) && (trust.trusted === undefined || isNamed(trust.trusted)));
 }
 
 const beginLine = /-----BEGIN ([A-Z0-9 .#]{1,64})-----/g;
@@ -40,11 +71,14 @@ export function readPem(given: string): PemBlock[] {
   });
 }
 
-/** The blocks, one after the other, as OpenSSL and Node read them. A file without PEM is returned as text. */
+/**
+ * The blocks, one after the other, as OpenSSL and Node read them, with trust settings. A file without PEM is returned
+ * as text.
+ */
 export function canonicalPem(file: Buffer | string): string {
   const text = typeof file === 'string' ? file : decodeText(file);
   const blocks = readPem(text);
-  return blocks.length > 0 ? blocks.map((block) => block.text).join('') : text;
+  return blocks.length > 0 ? blocks.map((block) => block.trust?.text ?? block.text).join('') : text;
 }
 
 /** `where` names the text in the sentence. Throws X509Error `pem-malformed`: a block has no END line. */
@@ -62,7 +96,21 @@ function canonicalBlocks(label: string, bytes: Buffer): PemBlock[] {
   if (/PRIVATE KEY$/.test(label)) return [blockOf(keyLabel(label, bytes), bytes)];
   if (!/^(TRUSTED |X509 )?CERTIFICATE$|^CMS$|^PKCS ?#?7/.test(label)) return [blockOf(label, bytes)];
   const certificates = certificatesIn(label, bytes);
-  return certificates?.map((der) => blockOf('CERTIFICATE', der)) ?? [blockOf(label, bytes)];
+  if (certificates === undefined) return [blockOf(label, bytes)];
+  const rest = label.startsWith('TRUSTED') ? bytes.subarray(certificates[0]?.length) : undefined;
+  const trust = rest?.length ? { trust: { ...trustSettings(rest), text: writePem(label, bytes) } } : {};
+  return certificates.map((der) => ({ ...blockOf('CERTIFICATE', der), ...trust }));
+}
+
+/** OpenSSL writes them after the certificate. Settings that cannot be read trust no purpose. */
+function trustSettings(bytes: Buffer): Omit<TrustSettings, 'text'> {
+  let settings: BerElement | undefined;
+  try {
+    settings = readOnlyBer(bytes, 'TRUSTED CERTIFICATE');
+  } catch {}
+  if (settings?.tag !== tag.sequence) return { trusted: [], rejected: [] };
+  const listOf = (kind: number) => settings.children.find((field) => field.tag === kind)?.children.map(oidOf);
+  return { trusted: listOf(tag.sequence), rejected: listOf(tag.context0) ?? [] };
 }
 
 /** Undefined if there is no certificate where the label promises one. */
@@ -71,7 +119,6 @@ function certificatesIn(label: string, bytes: Buffer): readonly Buffer[] | undef
   if (!isPkcs7 && !label.startsWith('TRUSTED')) return label.endsWith('CERTIFICATE') ? [bytes] : undefined;
   try {
     const node = readBer(bytes, label);
-    // OpenSSL writes trust settings after the certificate.
     const certificates = node && (isPkcs7 ? readPkcs7(node) : [node.whole]);
     return certificates?.length ? certificates : undefined;
   } catch {

@@ -5,7 +5,8 @@ import { basename } from 'node:path';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
 import { parseCertificate } from '../../core/x509/certificate.ts';
-import { readPem } from '../../core/x509/pem.ts';
+import { oids } from '../../core/x509/oids.ts';
+import { isTrustedFor, readPem } from '../../core/x509/pem.ts';
 import { isIssuedBy } from '../../core/x509/trust.ts';
 import { type Callers, parseCallers } from '../auth/callers.ts';
 import type { ServeOptions } from '../options.ts';
@@ -153,8 +154,11 @@ function authoritiesIn(text: string): string {
 
 function certificatesIn(pem: string): X509Certificate[] {
   const blocks = readPem(pem).filter(({ label, hasEnd }) => hasEnd && label === 'CERTIFICATE');
-  return blocks.map(({ text }) => {
-    const certificate = parseCertificate(text);
+  return blocks.map((block) => {
+    if (!isTrustedFor(block, oids.clientAuth)) {
+      throw new Error('--client-ca contains a TRUSTED CERTIFICATE that is not trusted for clients.');
+    }
+    const certificate = parseCertificate(block.text);
     if (certificate) return certificate;
     throw new Error('--client-ca contains a PEM block that is not a certificate.');
   });

@@ -1,4 +1,6 @@
 // Every form of PEM that the import reads is read in identity documents and folders, and by all options that take PEM.
+import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,10 +11,11 @@ import { readFiles } from '../../../cli/import/read-files.ts';
 import { destinationsSchema } from '../../../core/destination/schema.ts';
 import { checkIdentity } from '../../../core/identity/check.ts';
 import { directorySource } from '../../../core/identity/directory.ts';
-import { decodeText } from '../../../core/x509/pem.ts';
+import { canonicalPem, decodeText, writePem } from '../../../core/x509/pem.ts';
 import { parseTrust } from '../../../serve/reload/tls-files.ts';
 import { runCommand } from '../../support/cli/run-command.ts';
 import { makeChain, makeKeys, store } from '../../support/identity/identities.ts';
+import { findPeer } from '../../support/peers.ts';
 import { pemForms } from '../../support/pem-forms.ts';
 
 const chain = makeChain();
@@ -75,6 +78,42 @@ describe.each(Object.entries(pemForms))('PEM %s', (name, form) => {
   it('is read by serve', () => {
     const { context } = parseTrust([text(keys.certificate), text(keys.privateKey), text(keys.rootCertificate)]);
     expect(context).toMatchObject({ cert: keys.certificate, key: keys.privateKey, ca: keys.rootCertificate });
+  });
+});
+
+describe.skipIf(!findPeer('openssl'))('a TRUSTED CERTIFICATE of OpenSSL (needs openssl)', () => {
+  const trusted = (...settings: readonly string[]) =>
+    execFileSync(findPeer('openssl') as string, ['x509', '-trustout', ...settings], {
+      input: keys.rootCertificate,
+      encoding: 'utf8',
+    });
+  const asServerRoot = (pem: string) =>
+    v.safeParse(destinationsSchema, [{ host: 'api.acme.example', serverRoots: pem }]).success;
+  const asClientCa = (pem: string) => () => parseTrust([keys.certificate, keys.privateKey, pem]);
+
+  it.each([
+    ['-setalias', 'root', true, true],
+    ['-addtrust', 'serverAuth', true, false],
+    ['-addtrust', 'clientAuth', false, true],
+    ['-addtrust', 'emailProtection', false, false],
+    ['-addtrust', 'anyExtendedKeyUsage', true, true],
+    ['-addreject', 'serverAuth', false, true],
+    ['-addreject', 'clientAuth', true, false],
+    ['-addreject', 'anyExtendedKeyUsage', false, false],
+  ])('with %s %s is a root for servers: %s, for clients: %s', (option, value, forServers, forClients) => {
+    const pem = trusted(option, value);
+    expect(pem).toContain('BEGIN TRUSTED CERTIFICATE');
+    // Also as --server-roots reads the file.
+    expect([asServerRoot(pem), asServerRoot(canonicalPem(pem))]).toEqual([forServers, forServers]);
+    if (forClients) expect(asClientCa(pem)().context.ca).toBe(keys.rootCertificate);
+    else expect(asClientCa(pem)).toThrow('--client-ca contains a TRUSTED CERTIFICATE that is not trusted for clients.');
+  });
+
+  it('with settings that cannot be read is no root', () => {
+    const der = Buffer.concat([new X509Certificate(keys.rootCertificate).raw, Buffer.from('3003040101', 'hex')]);
+    const broken = writePem('TRUSTED CERTIFICATE', Buffer.concat([der, Buffer.of(0x30)]));
+    expect(asServerRoot(broken)).toBe(false);
+    expect(asClientCa(broken)).toThrow('not trusted for clients');
   });
 });
 
