@@ -8,6 +8,7 @@ import type { Telemetry } from '../core/telemetry/telemetry.ts';
 import { closeServer, listen } from '../listener/listen.ts';
 import { isLoopback } from '../listener/loopback.ts';
 import { createAuthentication } from './auth/authentication.ts';
+import { type ConnectionShare, createConnectionShare } from './http/connection-share.ts';
 import { createListener, shareConnections } from './http/listener.ts';
 import { createLoadLimit, type LoadLimit } from './http/load-limit.ts';
 import { createConnectionRejectionLog, createRequestRejectionLog } from './http/rejection-log.ts';
@@ -24,6 +25,7 @@ export interface Installation {
   snapshot(): Promise<MetricsSnapshot>;
   /** Adds a verdict of another process to the console. */
   addVerdict(verdict: RecordedVerdict): void;
+  readonly share: ConnectionShare;
   /** Takes no more calls and lets those in flight end within `deadlineMs`. @returns how many had to be cut off */
   close(deadlineMs: number): Promise<number>;
 }
@@ -96,6 +98,7 @@ async function open(
     },
   });
   const console = options.console ? openServeConsole(options.identities, useCases.source, parts.onVerdict) : undefined;
+  const share = createConnectionShare();
   const logRequest = createRequestRejectionLog(telemetry);
   const logConnection = createConnectionRejectionLog(telemetry, limits.maxConnections);
 
@@ -110,6 +113,7 @@ async function open(
     routes: useCases.byRoute,
     router: createRouter(),
     load,
+    share,
     readiness,
     console,
     metrics: () => parts.metrics(metrics.snapshot),
@@ -141,6 +145,7 @@ async function open(
   return {
     port,
     snapshot: metrics.snapshot,
+    share,
     addVerdict: (verdict) => console?.addVerdict(verdict),
     async close(deadlineMs) {
       readiness.shutDown();

@@ -17,6 +17,7 @@ import type { Authentication } from '../auth/authentication.ts';
 import { type Caller, requireAllowed } from '../auth/callers.ts';
 import type { ServeLimits } from '../options.ts';
 import type { UseCaseRoute, UseCases } from '../use-cases.ts';
+import type { ConnectionShare } from './connection-share.ts';
 import type { AdmittedCall, LoadLimit } from './load-limit.ts';
 import type { RejectedRequest } from './rejection-log.ts';
 import { isPageVisit, type ServeConsole } from './serve-console.ts';
@@ -44,6 +45,7 @@ export interface RequestParts {
   readonly routes: UseCases['byRoute'];
   readonly router: Router;
   readonly load: LoadLimit;
+  readonly share: ConnectionShare;
   readonly readiness: ReadinessCheck;
   /** Undefined with --no-console. */
   readonly console: ServeConsole | undefined;
@@ -65,6 +67,7 @@ export async function handleRequest(
   sendContinue: () => void,
 ) {
   const slot: { call?: AdmittedCall } = {};
+  parts.share.onRequest(request.socket);
   try {
     const answer = await answerTo(parts, request, slot, sendContinue);
     sendAnswer(request, response, answer, closesConnection(parts, server, request, answer));
@@ -79,14 +82,14 @@ export async function handleRequest(
 
 /** Whether the connection closes after this answer. With pipelined requests, the last of them closes it. */
 function closesConnection(
-  { authentication }: RequestParts,
+  { authentication, share }: RequestParts,
   server: Server,
   request: IncomingMessage,
   { status }: HttpAnswer,
 ) {
   const isStale = authentication?.isStale(request.socket) === true;
   if (isStale && status === 401) return true;
-  return (isStale || !server.listening) && connectionsOf(server).isLatest(request);
+  return connectionsOf(server).isLatest(request) && (isStale || !server.listening || share.takeRelease());
 }
 
 async function answerTo(

@@ -3,6 +3,7 @@
 
 import { asCountersignError } from '../../core/errors.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
+import { connectionReportMs } from '../http/connection-share.ts';
 import { type Installation, openInstallation } from '../installation.ts';
 import { createLineWriter, type LineWriter } from './line-writer.ts';
 import type { FromWorker, ToWorker } from './workers.ts';
@@ -35,6 +36,7 @@ function startWorker(lines: LineWriter): void {
             onVerdict: (verdict) => send({ kind: 'verdict', verdict }),
           });
           send({ kind: 'opened', port: installation.port });
+          reportConnections(installation);
         } catch (thrown) {
           send({ kind: 'failed', sentence: (thrown as Error).message }, () => process.exit(1));
         }
@@ -48,6 +50,9 @@ function startWorker(lines: LineWriter): void {
       case 'snapshot':
         if (installation) send({ kind: 'snapshot', id: message.id, snapshot: await installation.snapshot() });
         return;
+      case 'release':
+        installation?.share.release(message.count);
+        return;
       case 'verdict':
         installation?.addVerdict(message.verdict);
         return;
@@ -55,6 +60,10 @@ function startWorker(lines: LineWriter): void {
         questions.answer(message.id, message.text);
     }
   });
+}
+
+function reportConnections({ share }: Installation): void {
+  setInterval(() => send({ kind: 'connections', count: share.countActive() }), connectionReportMs).unref();
 }
 
 /** Asks the primary for the metrics of all workers; it asks each worker, this one included. */

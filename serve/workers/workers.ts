@@ -5,6 +5,7 @@ import { createRecentVerdicts, type RecordedVerdict } from '../../console/recent
 import { asCountersignError } from '../../core/errors.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
 import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
+import { connectionReportMs, connectionsToRelease } from '../http/connection-share.ts';
 import type { IdentityInspection } from '../metrics/identity-inspection.ts';
 import { addEnded, expose, type MetricsSnapshot } from '../metrics/metrics.ts';
 import type { ServeOptions } from '../options.ts';
@@ -15,6 +16,8 @@ export type ToWorker =
   | { readonly kind: 'open'; readonly options: ServeOptions; readonly lastGood: TlsFileTexts }
   | { readonly kind: 'close'; readonly deadlineMs: number }
   | { readonly kind: 'snapshot'; readonly id: number }
+  /** The next `count` answers close their connections, so that callers connect again to other workers. */
+  | { readonly kind: 'release'; readonly count: number }
   /** Answers a worker's `metrics`; `text` is undefined if they could not be collected. */
   | { readonly kind: 'metrics'; readonly id: number; readonly text: string | undefined }
   | VerdictMessage;
@@ -24,6 +27,8 @@ export type FromWorker =
   | { readonly kind: 'failed'; readonly sentence: string }
   | { readonly kind: 'closed'; readonly cutOff: number }
   | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: MetricsSnapshot }
+  /** Its open connections with a request since the last report. */
+  | { readonly kind: 'connections'; readonly count: number }
   /** Asks for the metrics of all processes. */
   | { readonly kind: 'metrics'; readonly id: number }
   | VerdictMessage;
@@ -56,6 +61,8 @@ interface Member {
   readonly startedAt: number;
   isOpen: boolean;
   lastSnapshot: MetricsSnapshot;
+  /** As last reported. */
+  connections: number;
   cutOff: number;
   /** By the id of the request for a snapshot; called with undefined when the worker has ended. */
   readonly pendingSnapshots: Map<number, (snapshot: MetricsSnapshot | undefined) => void>;
@@ -82,6 +89,7 @@ export async function startWorkers(
   let isServing = false;
   let isClosing = false;
   let replacing: NodeJS.Timeout | undefined;
+  let balancing: NodeJS.Timeout | undefined;
 
   function start(): Promise<void> {
     const worker = cluster.fork();
@@ -90,6 +98,7 @@ export async function startWorkers(
       startedAt: performance.now(),
       isOpen: false,
       lastSnapshot: [],
+      connections: 0,
       cutOff: 0,
       pendingSnapshots: new Map(),
     };
@@ -122,6 +131,7 @@ export async function startWorkers(
   function onMessage(member: Member, message: FromWorker): void {
     if (message.kind === 'closed') member.cutOff = message.cutOff;
     else if (message.kind === 'verdict') shareVerdict(member, message.verdict);
+    else if (message.kind === 'connections') member.connections = message.count;
     else if (message.kind === 'snapshot') {
       member.lastSnapshot = message.snapshot;
       member.pendingSnapshots.get(message.id)?.(message.snapshot);
@@ -161,6 +171,15 @@ export async function startWorkers(
     for (; missing > 0 && !isClosing; missing--) start().catch(() => {});
   }
 
+  /** A worker that was replaced would otherwise idle, and the next death of the others lose all calls. */
+  function balanceConnections(): void {
+    const open = [...members].filter(({ isOpen }) => isOpen);
+    const toRelease = connectionsToRelease(open.map(({ connections }) => connections));
+    for (const [index, count] of toRelease.entries()) {
+      if (count > 0) send(open[index] as Member, { kind: 'release', count });
+    }
+  }
+
   async function metrics(): Promise<string> {
     const snapshots = await Promise.all([...members].filter(({ isOpen }) => isOpen).map(snapshotOf));
     await addingEnded;
@@ -183,6 +202,7 @@ export async function startWorkers(
     isClosing = true;
     files.close();
     clearTimeout(replacing);
+    clearInterval(balancing);
   }
 
   function kill(): void {
@@ -193,6 +213,7 @@ export async function startWorkers(
   try {
     await Promise.all(Array.from({ length: options.workers }, start));
     isServing = true;
+    balancing = setInterval(balanceConnections, connectionReportMs);
   } catch (thrown) {
     kill();
     throw thrown;
