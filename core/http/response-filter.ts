@@ -78,9 +78,7 @@ export class ResponseFilter {
 
   /** Node drops bytes behind a response, for example an incomplete head. */
   #hasSurplus(): boolean {
-    if (this.#part !== 'body') return false;
-    if (this.#isChunked) return !/(?<!\r\n)\r\n\r\n$/.test(this.#tail);
-    return this.#length !== undefined && this.#bodyBytes > Number(this.#length);
+    return this.#part === 'body' && this.#isChunked && !/(?<!\r\n)\r\n\r\n$/.test(this.#tail);
   }
 
   /** Throws `response-too-large`. */
@@ -88,10 +86,7 @@ export class ResponseFilter {
     this.#bytes += chunk.length;
     if (this.#bytes > maxResponseBytes)
       throw tooLarge(maxResponseBytes, 'The response is larger than 36 MB on the wire.');
-    if (this.#part === 'body') {
-      this.#countBody(chunk);
-      return chunk;
-    }
+    if (this.#part === 'body') return this.#passBody(chunk);
     if (this.#part === 'end') {
       this.#isReusable = false;
       return noBytes;
@@ -99,10 +94,17 @@ export class ResponseFilter {
     return this.#passHead(chunk);
   }
 
-  /** A body in chunks ends with an empty line (RFC 9112, section 7.1). */
-  #countBody(bytes: Buffer): void {
+  /** Drops bytes behind the announced length. A body in chunks ends with an empty line (RFC 9112, section 7.1). */
+  #passBody(bytes: Buffer): Buffer {
+    if (this.#isChunked) {
+      this.#tail = (this.#tail + bytes.toString('latin1', Math.max(0, bytes.length - 6))).slice(-6);
+      return bytes;
+    }
+    const left = this.#length === undefined ? Number.POSITIVE_INFINITY : Number(this.#length) - this.#bodyBytes;
     this.#bodyBytes += bytes.length;
-    if (this.#isChunked) this.#tail = (this.#tail + bytes.toString('latin1', Math.max(0, bytes.length - 6))).slice(-6);
+    if (bytes.length <= left) return bytes;
+    this.#isReusable = false;
+    return bytes.subarray(0, Math.max(0, left));
   }
 
   #passHead(chunk: Buffer): Buffer {
@@ -119,9 +121,8 @@ export class ResponseFilter {
     if (this.#part === 'head') return Buffer.from(head + this.#hold(chunk.toString('latin1', start)), 'latin1');
     const hasMore = start < chunk.length;
     if (this.#part === 'end' && hasMore) this.#isReusable = false;
-    const body = this.#part === 'body' ? chunk.subarray(start) : noBytes;
-    this.#countBody(body);
-    if (isWhole && !this.#isRepaired) return this.#part === 'body' ? chunk : chunk.subarray(0, start);
+    const body = this.#part === 'body' ? this.#passBody(chunk.subarray(start)) : noBytes;
+    if (isWhole && !this.#isRepaired) return chunk.subarray(0, start + body.length);
     return Buffer.concat([Buffer.from(head, 'latin1'), body]);
   }
 
@@ -214,6 +215,7 @@ export class ResponseFilter {
   #giveUp(bytes: string): string {
     const previous = this.#flush();
     this.#part = 'body';
+    this.#length = undefined;
     this.#partial = '';
     this.#isRepaired = true;
     this.#isReusable = false;
