@@ -1,8 +1,7 @@
 // The middy chain of every function behind API Gateway, and the translation of events and results.
 import middy, { type Request } from '@middy/core';
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import {
-  type ApiCall,
   type ApiResponse,
   type ApiRoute,
   type ApiSettings,
@@ -12,40 +11,9 @@ import {
   withCommonHeaders,
 } from '../../core/api.ts';
 import { CountersignError } from '../../core/errors.ts';
+import { apiCall, isApiEvent, isObject } from './event.ts';
 
-/** The event has passed `isHttpApiEvent`; every other member may be anything. */
-export function apiCall(event: APIGatewayProxyEventV2, context: Context, requestId: string): ApiCall {
-  return {
-    requestId,
-    // With IAM the access log has the caller.
-    caller: undefined,
-    identity: text(event.pathParameters?.identity),
-    body: bodyOf(event),
-    stage: text(event.queryStringParameters?.stage),
-    accept: text(event.headers?.accept),
-    startedAt: performance.now(),
-    remainingMs: context.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY,
-  };
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-/** API Gateway passes on as base64 what it does not take for text. */
-function bodyOf({ body, isBase64Encoded }: { readonly body?: unknown; readonly isBase64Encoded?: unknown }) {
-  if (typeof body !== 'string') return undefined;
-  return isBase64Encoded === true ? Buffer.from(body, 'base64') : body;
-}
-
-function isHttpApiEvent(event: unknown): event is APIGatewayProxyEventV2 {
-  return isObject(event) && isObject(event.requestContext);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
+/** A result of both formats: neither a cookie nor a repeated header is ever in it. */
 function toResult({ status, headers, body }: ApiResponse): APIGatewayProxyStructuredResultV2 {
   return { statusCode: status, headers: { ...headers }, body };
 }
@@ -67,10 +35,10 @@ export function apiHandler(settings: HandlerSettings, route: ApiRoute): ApiHandl
   const handler = middy(
     async (event: unknown, context: Context) => {
       const requestId = requestIdOf(event, context);
-      if (!isHttpApiEvent(event)) {
+      if (!isApiEvent(event)) {
         throw new CountersignError(
           'invalid-request',
-          'The event is not a request of an HTTP API (payload format 2.0).',
+          'The event is not a request of API Gateway (payload format 1.0 or 2.0).',
         );
       }
       return toResult(await respond(route, apiCall(event, context, requestId), settings));

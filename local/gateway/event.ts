@@ -78,9 +78,16 @@ function addGatewayHeaders(headers: Record<string, string>, request: ReceivedReq
   headers['x-amzn-trace-id'] ??= traceId(request.receivedAt);
 }
 
-/** Who a signature claims to be. Nothing here checks it: IAM is what stays behind when the cloud is local. */
+/** The access key of a signature. Nothing here checks it: IAM is what stays behind when the cloud is local. */
+export function accessKeyOf(authorization: string | undefined): string | undefined {
+  return /^AWS4-HMAC-SHA256 Credential=([\w-]{1,128})\//.exec(authorization ?? '')?.[1];
+}
+
+export const localUserArn = `arn:aws:iam::${localAccountId}:user/local`;
+
+/** Who a signature claims to be. */
 function readSignature(authorization: string | undefined): APIGatewayEventRequestContextIAMAuthorizer | undefined {
-  const accessKey = /^AWS4-HMAC-SHA256 Credential=([\w-]{1,128})\//.exec(authorization ?? '')?.[1];
+  const accessKey = accessKeyOf(authorization);
   if (!accessKey) return undefined;
   return {
     iam: {
@@ -89,14 +96,14 @@ function readSignature(authorization: string | undefined): APIGatewayEventReques
       callerId: accessKey,
       cognitoIdentity: null,
       principalOrgId: '',
-      userArn: `arn:aws:iam::${localAccountId}:user/local`,
+      userArn: localUserArn,
       userId: accessKey,
     },
   };
 }
 
 /** `12/Mar/2020:19:03:58 +0000`, the form of an access log. */
-function accessLogTime(date: Date): string {
+export function accessLogTime(date: Date): string {
   const [, , month = ''] = date.toUTCString().split(' ');
   const two = (value: number) => String(value).padStart(2, '0');
   const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two).join(':');
@@ -104,7 +111,7 @@ function accessLogTime(date: Date): string {
 }
 
 /** X-Ray's trace header: version, seconds since 1970 as hex, 96 random bits. */
-function traceId(date: Date): string {
+export function traceId(date: Date): string {
   return `Root=1-${Math.floor(date.getTime() / 1000).toString(16)}-${randomBytes(12).toString('hex')}`;
 }
 
@@ -124,7 +131,7 @@ interface RequestEvent {
 }
 
 /** They concern one connection (RFC 9110, section 7.6.1), so a gateway does not hand them on. */
-const connectionHeaders: ReadonlySet<string> = new Set([
+export const connectionHeaders: ReadonlySet<string> = new Set([
   'connection',
   'expect',
   'keep-alive',
@@ -190,11 +197,11 @@ function readQuery(rawQueryString: string): Record<string, string> | undefined {
 }
 
 /** Without a prototype: a header or a parameter may be called `constructor`. */
-function emptyRecord(): Record<string, string> {
+export function emptyRecord(): Record<string, string> {
   return Object.create(null);
 }
 
-function splitOnce(text: string, separator: string): [string, string?] {
+export function splitOnce(text: string, separator: string): [string, string?] {
   const at = text.indexOf(separator);
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
@@ -241,7 +248,7 @@ function toStructuredAnswer(result: StructuredResult): HttpAnswer | undefined {
   return { status, headers, body: result.isBase64Encoded === true ? Buffer.from(body, 'base64') : body };
 }
 
-function isHeader(name: string, value: unknown): boolean {
+export function isHeader(name: string, value: unknown): boolean {
   if (!['string', 'number', 'boolean'].includes(typeof value)) return false;
   try {
     validateHeaderName(name);

@@ -1,4 +1,5 @@
-// The local API Gateway: calls the deployed handlers with events of payload format 2.0, within the limits of AWS.
+// The local API Gateway: calls the deployed handlers with the events of an HTTP API or of a REST API, within the limits
+// of AWS.
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Console } from '../../console/console.ts';
@@ -14,19 +15,51 @@ import { isLoopback, isLoopbackHeader, loopbackRequestError } from '../../listen
 import { matchRoute, type RouteKey } from '../../listener/route.ts';
 import { toEvent, toHttpAnswer } from './event.ts';
 import { invokeFunction, type LocalFunction } from './functions.ts';
+import { restFailures, restNoRoute, restStage, toRestAnswer, toRestEvent } from './rest-event.ts';
 
-/** Source: AWS, "Quotas for configuring and running an HTTP API in API Gateway". */
+/**
+ * Source: AWS, "Quotas for configuring and running an HTTP API in API Gateway", and those of a REST API, which are the
+ * same.
+ */
 const gatewayLimits = {
-  integrationTimeoutMs: 30_000,
   maxPayloadBytes: 10 * 1024 * 1024,
   /** The request line and all header values together. */
   maxHeaderBytes: 10_240,
+} as const;
+
+/** How the two kinds of API differ. */
+const kinds = {
+  http: {
+    basePath: '',
+    requestIdHeader: 'apigw-requestid',
+    integrationTimeoutMs: 30_000,
+    toEvent,
+    toAnswer: toHttpAnswer,
+    noRoute: gatewayAnswer(404, 'Not Found'),
+    /** What an HTTP API answers when Lambda could not: its own words, in its own spelling. */
+    failures: {
+      'event-too-large': gatewayAnswer(413, 'Request Entity Too Large'),
+      failed: gatewayAnswer(500, 'Internal Server Error'),
+      'timed-out': gatewayAnswer(503, 'Service Unavailable'),
+    },
+  },
+  rest: {
+    basePath: `/${restStage}`,
+    requestIdHeader: 'x-amzn-requestid',
+    integrationTimeoutMs: 29_000,
+    toEvent: toRestEvent,
+    toAnswer: toRestAnswer,
+    noRoute: restNoRoute,
+    failures: restFailures,
+  },
 } as const;
 
 export interface GatewayOptions {
   readonly functions: Readonly<Record<RouteKey, LocalFunction>>;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Absent: `http`. */
+  readonly api?: keyof typeof kinds;
   /** A loopback address. */
   readonly host?: string;
   readonly integrationTimeoutMs?: number;
@@ -51,6 +84,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', closeDeadlineMs = 5_000 } = options;
   if (!isLoopback(host)) throw new Error(`The local gateway listens on loopback only, not on ${host}.`);
   const page = options.console && openPage();
+  const kind = kinds[options.api ?? 'http'];
   let underWay = 0;
   const server = createServer({ keepAliveTimeout: 5_000 }, (request, response) => {
     underWay += 1;
@@ -62,12 +96,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     response.on('error', () => undefined);
     const requestId = randomBytes(11).toString('base64');
     answer(request, requestId, options, page).then((made) => {
-      const headers = [...made.headers, 'apigw-requestid', requestId];
+      const headers = [...made.headers, kind.requestIdHeader, requestId];
       sendAnswer(request, response, { ...made, headers }, !server.listening);
     });
   });
   const port = await listen(server, { port: options.port, host, what: 'the gateway', option: '--port' });
-  return { url: urlOf(host, port), callsUnderWay: () => underWay, close: () => closeServer(server, closeDeadlineMs) };
+  return {
+    url: urlOf(host, port) + kind.basePath,
+    callsUnderWay: () => underWay,
+    close: () => closeServer(server, closeDeadlineMs),
+  };
 }
 
 async function answer(
@@ -94,15 +132,17 @@ async function answer(
       const question = { contentType: headers['content-type'], body, caller: undefined };
       return await answerConsole(options.console, own, question);
     }
-    const route = matchRoute(Object.keys(options.functions), method, path);
-    const fn = route && options.functions[route.routeKey];
-    if (!fn) return gatewayAnswer(404, 'Not Found');
+    const kind = kinds[options.api ?? 'http'];
+    const isOfStage = path.startsWith(`${kind.basePath}/`);
+    const route = isOfStage && matchRoute(Object.keys(options.functions), method, path.slice(kind.basePath.length));
+    const fn = route ? options.functions[route.routeKey] : undefined;
+    if (!route || !fn) return kind.noRoute;
     const { remoteAddress: sourceIp = '', localPort: port = 0 } = socket;
     const received = { method, target, httpVersion, rawHeaders, body, sourceIp, port, receivedAt, requestId };
-    const event = toEvent(received, route);
-    const outcome = await invokeFunction(fn, event, options.integrationTimeoutMs ?? gatewayLimits.integrationTimeoutMs);
+    const event = kind.toEvent(received, route);
+    const outcome = await invokeFunction(fn, event, options.integrationTimeoutMs ?? kind.integrationTimeoutMs);
     if (outcome.kind === 'failed') options.onFailure?.(fn.name, outcome.reason);
-    const made = outcome.kind === 'answered' ? toHttpAnswer(outcome.payload) : failures[outcome.kind];
+    const made = outcome.kind === 'answered' ? kind.toAnswer(outcome.payload) : kind.failures[outcome.kind];
     if (route.routeKey === routes.diagnoses && made.status === 200) {
       options.console?.parts.verdicts.add(verdictOf(JSON.parse(String(made.body)) as Diagnosis, Date.now()));
     }
@@ -113,13 +153,6 @@ async function answer(
     return gatewayAnswer(500, 'Internal Server Error');
   }
 }
-
-/** What an HTTP API answers when Lambda could not: its own words, in its own spelling. */
-const failures = {
-  'event-too-large': gatewayAnswer(413, 'Request Entity Too Large'),
-  failed: gatewayAnswer(500, 'Internal Server Error'),
-  'timed-out': gatewayAnswer(503, 'Service Unavailable'),
-} as const;
 
 function isVisitOfThisMachine(headers: IncomingMessage['headers']): boolean {
   return isVisit(headers) && isLoopbackHeader(headers.host ?? '');

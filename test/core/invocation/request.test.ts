@@ -6,7 +6,7 @@ import { requireIdentityName } from '../../../core/identity/identity.ts';
 import type { InvocationRequest } from '../../../core/invocation/request.ts';
 import { readRequestHeaders } from '../../../core/invocation/request-headers.ts';
 import { membersOf } from '../../../core/json-request.ts';
-import { apiCall } from '../../../functions/api-gateway/handler.ts';
+import { apiCall } from '../../../functions/api-gateway/event.ts';
 import { invocationEvent, lambdaContext, parseEvent } from '../../support/http/api-events.ts';
 
 const url = 'https://api.acme.example/v1/accounts?id=1';

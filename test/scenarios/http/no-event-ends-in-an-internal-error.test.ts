@@ -69,6 +69,16 @@ describe('no internal error is caused by', () => {
     );
   });
 
+  it('an event of a REST API with any part replaced', async () => {
+    const parts = ['requestContext', 'pathParameters', 'multiValueHeaders', 'multiValueQueryStringParameters', 'body'];
+    const event = { httpMethod: 'POST', pathParameters: { identity: 'platform' }, requestContext: {}, body: '{}' };
+    const change = fc.dictionary(fc.constantFrom(...parts), anyValue);
+    await fc.assert(
+      fc.asyncProperty(change, (changes) => answerTo({ ...event, ...changes })),
+      { numRuns: 500 },
+    );
+  });
+
   it('any text and any bytes as a body', async () => {
     await fc.assert(
       fc.asyncProperty(anyText, fc.boolean(), (body, isBase64Encoded) =>

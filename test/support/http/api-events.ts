@@ -3,7 +3,7 @@ import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { requireIdentityName } from '../../../core/identity/identity.ts';
 import { type InvocationRequest, parseInvocationRequest } from '../../../core/invocation/request.ts';
 import { bodyText } from '../../../core/json-request.ts';
-import { apiCall } from '../../../functions/api-gateway/handler.ts';
+import { apiCall } from '../../../functions/api-gateway/event.ts';
 
 /** An invocation's event; a `body` other than a string becomes JSON. */
 export function invocationEvent(body: unknown, changes: Partial<APIGatewayProxyEventV2> = {}): APIGatewayProxyEventV2 {
