@@ -38,6 +38,7 @@ export async function rotateIdentity(name: string, options: RotateOptions, conte
     );
   }
   const state = await requireIdentity(name, store);
+  await rotations.requirePrimary(name);
   if (!state.rotation?.isEnabled) {
     throw refusal(
       'no-rotation',

@@ -94,6 +94,8 @@ export interface IdentityStore {
 }
 
 export interface Rotations {
+  /** Throws a refusal with the region of the primary if the secret is a replica. */
+  requirePrimary(name: string): Promise<void>;
   /** RotateSecret. `resumed`: a rotation was under way, and continues. */
   begin(
     name: string,

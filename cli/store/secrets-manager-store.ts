@@ -20,7 +20,7 @@ import {
   stagingLabels,
   versionWithLabel,
 } from '../../core/versions/versions.ts';
-import { usageError } from '../exit-code.ts';
+import { refusal, usageError } from '../exit-code.ts';
 import { type IdentityStore, type PendingRequest, parsePendingRequest, type Rotations } from './identity-store.ts';
 import { isSafeEndpoint, placeOf, type SecretsManagerLocation } from './store-options.ts';
 import { toUserError } from './user-error.ts';
@@ -63,6 +63,16 @@ export async function openSecretsManagerStore(
       if (thrown instanceof CountersignError && isMissing(thrown)) return undefined;
       throw thrown;
     }
+  }
+
+  /** Before a change: Secrets Manager gives some of them on a replica the error of a label that has moved. */
+  async function describePrimary(name: string): Promise<SecretState | undefined> {
+    const state = await describe(name);
+    if (state?.primaryRegion === undefined) return state;
+    throw refusal(
+      'secret-is-replica',
+      `The secret ${secretOf(name)} in this region is a replica, which cannot be changed. Use --region ${state.primaryRegion}, the region of its primary; the replica follows.`,
+    );
   }
 
   const read = (name: string, which: { readonly stage: string } | { readonly version: string }) =>
@@ -112,8 +122,12 @@ export async function openSecretsManagerStore(
   }
 
   const rotations: Rotations = {
-    begin: (name, version) =>
-      ask(name, 'RotateSecret', async () => {
+    async requirePrimary(name) {
+      await describePrimary(name);
+    },
+    begin: async (name, version) => {
+      await describePrimary(name);
+      return await ask(name, 'RotateSecret', async () => {
         try {
           const command = new RotateSecretCommand({
             SecretId: secretOf(name),
@@ -126,7 +140,8 @@ export async function openSecretsManagerStore(
           const state = await versions.describe(secretOf(name));
           return { outcome: 'resumed' as const, version: versionWithLabel(state, stagingLabels.pending) };
         }
-      }),
+      });
+    },
     fill: (name, version, document) => put(name, version, document, [stagingLabels.pending]),
   };
 
@@ -158,7 +173,7 @@ export async function openSecretsManagerStore(
     },
     read: (name, stage) => read(name, { stage }),
     async activate(name, document, { instead, version = randomUUID(), keepsPrevious = false }) {
-      const before = await describe(name);
+      const before = await describePrimary(name);
       if (before === undefined) return instead === undefined ? await create(name, document, version) : 'changed';
       if (versionWithLabel(before, stagingLabels.current) !== instead) return 'changed';
       if ((await put(name, version, document, [changeLabel])) === 'exists') return 'changed';
@@ -173,17 +188,17 @@ export async function openSecretsManagerStore(
       return moved === 'moved' ? 'activated' : 'changed';
     },
     async rollBack(name, instead) {
-      const state = await describe(name);
+      const state = await describePrimary(name);
       const previous = state && versionWithLabel(state, stagingLabels.previous);
       if (previous === undefined) return 'changed';
       return (await move(name, stagingLabels.current, instead, previous)) === 'moved' ? 'done' : 'changed';
     },
     request,
     async saveRequest(name, kept) {
+      const state = await describePrimary(name);
       if (await request(name)) return 'exists';
       const version = randomUUID();
       const document = JSON.stringify({ ...kept, for: version });
-      const state = await describe(name);
       // The first value of a secret becomes its current one, whatever stagingLabels it is given (AWS API reference,
       // PutSecretValue).
       if (state === undefined) {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import {
   DescribeSecretCommand,
+  type DescribeSecretCommandOutput,
   GetSecretValueCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
@@ -59,6 +60,8 @@ export interface SecretState {
   readonly arn: string;
   readonly name: string;
   readonly rotationEnabled: boolean;
+  /** Of a replica: the region of its primary, where alone it can be changed. */
+  readonly primaryRegion?: string | undefined;
   /** Staging labels by version; a version without a label is not listed. */
   readonly stages: ReadonlyMap<string, readonly string[]>;
 }
@@ -137,6 +140,7 @@ export function openVersions(settings: VersionsSettings): SecretVersions {
         arn: answer.ARN ?? secretId,
         name: answer.Name ?? '',
         rotationEnabled: answer.RotationEnabled === true,
+        primaryRegion: primaryRegionOf(answer),
         stages: new Map(Object.entries(answer.VersionIdsToStages ?? {})),
       };
     },
@@ -201,6 +205,11 @@ export function openVersions(settings: VersionsSettings): SecretVersions {
  * secret.
  */
 const labelConflicts = new Set(['InvalidParameterException', 'InvalidRequestException']);
+
+/** A primary with replicas names its own region (AWS API reference, DescribeSecret, PrimaryRegion). */
+function primaryRegionOf({ ARN = '', PrimaryRegion }: DescribeSecretCommandOutput): string | undefined {
+  return PrimaryRegion === ARN.split(':')[3] ? undefined : PrimaryRegion;
+}
 
 function permissionsFor(action: string): string {
   const onKey = action === 'PutSecretValue' ? 'kms:Decrypt and kms:GenerateDataKey' : 'kms:Decrypt';
