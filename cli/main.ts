@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { asCountersignError } from '../core/errors.ts';
+import { packageFolder } from '../core/package-folder.ts';
 import { openContext } from './context.ts';
 import { exitCodeOf, exitCodes } from './exit-code.ts';
 import { addVerbs } from './verbs/all.ts';
@@ -138,5 +139,5 @@ function placeOf(thrown: unknown): string {
 }
 
 function version(): string {
-  return (JSON.parse(readFileSync(`${import.meta.dirname}/../package.json`, 'utf8')) as { version: string }).version;
+  return (JSON.parse(readFileSync(`${packageFolder}/package.json`, 'utf8')) as { version: string }).version;
 }

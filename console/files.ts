@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
+import { packageFolder } from '../core/package-folder.ts';
 import type { HttpAnswer } from '../listener/http-answer.ts';
 
 const types = {
@@ -103,7 +104,7 @@ export function openPage(): ConsolePage {
 }
 
 function readOne(name: (typeof consoleFiles)[number]): PageFile {
-  const body = readFileSync(join(import.meta.dirname, 'page', name));
+  const body = readFileSync(join(packageFolder, 'console/page', name));
   const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
   const type = types[name.split('.').at(-1) as keyof typeof types];
   // The browser revalidates each file, so a page never runs with the scripts of another release.

@@ -3,6 +3,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { packageFolder } from '../../core/package-folder.ts';
 import { readCertificateFields } from '../../core/x509/certificate.ts';
 import { attributeName, readRelativeNames } from '../../core/x509/distinguished-name.ts';
 import { unavailable } from '../exit-code.ts';
@@ -18,7 +19,7 @@ export interface CustomerServer {
   readonly subject: SubjectForms;
 }
 
-const page = join(import.meta.dirname, '../../docs/customers.md');
+const page = join(packageFolder, 'docs/customers.md');
 
 /** For a subject that has no certain form. It stands in a comment, so it accepts no caller. */
 const subjectPlaceholder = 'THE SUBJECT AS THIS SERVER WRITES IT';

@@ -1,8 +1,8 @@
 // The primary process: starts the workers that share one port, collects their metrics, replaces dead ones, closes them.
 import cluster, { type Worker } from 'node:cluster';
-import { join } from 'node:path';
 import { createRecentVerdicts, type RecordedVerdict } from '../../console/recent-verdicts.ts';
 import { asCountersignError } from '../../core/errors.ts';
+import { programFile } from '../../core/package-folder.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
 import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
 import { connectionReportMs, connectionsToRelease } from '../http/connection-share.ts';
@@ -77,7 +77,7 @@ export async function startWorkers(
   // Each worker accepts from the shared socket. With round-robin, the primary hands connections over: one that is on
   // its way to a dying worker hangs, and a worker without a free descriptor is never given another.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [], execArgv: [] });
+  cluster.setupPrimary({ exec: programFile('serve/workers/worker.ts'), args: [], execArgv: [] });
   const files = await openTlsFiles(options, { telemetry: undefined });
   const members = new Set<Member>();
   const verdicts = createRecentVerdicts();
