@@ -366,6 +366,8 @@ describe('passphrases', () => {
     const legacy = ['-legacy'];
     it.each<[string, string, BufferEncoding | 'windows-1252', readonly string[]]>([
       ['OpenSSL on a UTF-8 terminal', 'pässwörd', 'utf8', []],
+      // A stand-in for Windows: both write UTF-16BE with surrogates (RFC 7292, appendix B.1).
+      ['Windows', 'pässwörd 😀', 'utf8', legacy],
       ['OpenSSL on a Latin-1 terminal', 'pässwörd', 'latin1', []],
       ['OpenSSL on a Latin-1 terminal, own schemes', 'pässwörd', 'latin1', legacy],
       ['OpenSSL on Windows', 'pass€wörd', 'windows-1252', []],
