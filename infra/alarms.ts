@@ -1,5 +1,5 @@
 // The alarms: metric, threshold, and the runbook article of each.
-import { Duration, Stack } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import {
   Alarm,
   ComparisonOperator,
@@ -9,17 +9,19 @@ import {
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import { Topic } from 'aws-cdk-lib/aws-sns';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { metricsNamespace } from '../core/settings.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { EgressFunction } from './egress-function.ts';
 
 export interface AlarmsProps {
+  /** Start of the names of the alarms. */
+  readonly name: string;
   /** Where docs/ is published, with a slash at its end. */
   readonly docsUrl: string;
   /** SNS topic to notify; absent: no notification. */
-  readonly topicArn: string | undefined;
+  readonly topic: ITopic | undefined;
   /** All except the rotation function. */
   readonly functions: readonly EgressFunction[];
   readonly rotate: EgressFunction;
@@ -57,12 +59,11 @@ export class Alarms extends Construct {
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { docsUrl, topicArn } = props;
-    const topic = topicArn === undefined ? undefined : Topic.fromTopicArn(this, 'Topic', topicArn);
+    const { name, docsUrl, topic } = props;
     const made = Object.entries(watches(props)).map(([article, watch]) => {
       const [evaluationPeriods, datapointsToAlarm] = watch.periods ?? [1, 1];
       const alarm = new Alarm(this, article, {
-        alarmName: `${Stack.of(this).stackName}-${article}`,
+        alarmName: `${name}-${article}`,
         alarmDescription: `${watch.says} ${docsUrl}runbook.md#${article}`,
         metric: watch.metric,
         threshold: watch.threshold ?? 1,

@@ -1,5 +1,5 @@
 // The dashboard: alarms first, then the calls, the certificates, the rotations and the diagnoses.
-import { Duration, Stack } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import {
   type Alarm,
   AlarmStatusWidget,
@@ -15,16 +15,17 @@ import { Construct } from 'constructs';
 import { metricsNamespace } from '../core/settings.ts';
 
 export interface DashboardProps {
+  readonly name: string;
   readonly alarms: Readonly<Record<string, Alarm>>;
 }
 
 export class Dashboard extends Construct {
   readonly name: string;
 
-  constructor(scope: Construct, id: string, { alarms }: DashboardProps) {
+  constructor(scope: Construct, id: string, { name, alarms }: DashboardProps) {
     super(scope, id);
     const { dashboardName } = new CloudWatchDashboard(this, 'Dashboard', {
-      dashboardName: Stack.of(this).stackName,
+      dashboardName: name,
       // Hourly metrics keep their period even if the dashboard shows a short time.
       periodOverride: PeriodOverride.INHERIT,
       defaultInterval: Duration.days(1),

@@ -1,5 +1,5 @@
 // The event bus for the events of rotations.
-import { Aws, Stack } from 'aws-cdk-lib';
+import { Aws } from 'aws-cdk-lib';
 import { CfnEventBus } from 'aws-cdk-lib/aws-events';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Key } from 'aws-cdk-lib/aws-kms';
@@ -9,6 +9,7 @@ import type { DeadLetters } from './dead-letters.ts';
 import type { EgressFunction } from './egress-function.ts';
 
 export interface EventBusProps {
+  readonly name: string;
   /** Encrypts the events on the bus. */
   readonly key: Key;
   /** Receives events that the bus cannot encrypt or decrypt. */
@@ -19,10 +20,9 @@ export class EventBus extends Construct {
   readonly bus: CfnEventBus;
   readonly busArn: string;
 
-  constructor(scope: Construct, id: string, { key, deadLetters }: EventBusProps) {
+  constructor(scope: Construct, id: string, { name, key, deadLetters }: EventBusProps) {
     super(scope, id);
     // Written out, because the key's policy names the bus and the bus names the key.
-    const name = Stack.of(this).stackName;
     this.busArn = `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:event-bus/${name}`;
     // Without a resource policy, only principals of this account that IAM allows can use it.
     this.bus = new CfnEventBus(this, 'Bus', {

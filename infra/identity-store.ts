@@ -1,12 +1,13 @@
 // The secrets of identities, and the permission of functions to read them.
 import { createHash } from 'node:crypto';
-import { Aws, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Aws, type RemovalPolicy, Token, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
+import { CfnSecret, type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, type IConstruct } from 'constructs';
-import { platformIdentity, variables } from '../core/settings.ts';
+import { identityNamePattern, platformIdentity, variables } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
+import type { Replica } from './props.ts';
 
 /**
  * An id for each name, in the given order: `acme-bank` is `AcmeBank`. Names that differ only in hyphens would have the
@@ -41,28 +42,68 @@ export interface IdentityStoreProps {
   readonly identityTtlSeconds: number;
   /** Identities that have a schedule of rotation, and a secret of the stack for it. */
   readonly rotated: readonly string[];
+  /** Secrets that are not made, by identity. */
+  readonly existing: Readonly<Record<string, ISecret>>;
+  /** Of the secrets that are made. */
+  readonly replicas: readonly Replica[];
+  /** Of the secrets that are made. */
+  readonly removalPolicy: RemovalPolicy;
 }
 
 export class IdentityStore extends Construct {
-  /** The secret of the identity `platform`; empty until there is an identity document in it. */
-  readonly platformSecret: CfnSecret;
-  readonly #secrets = new Map<string, CfnSecret>();
+  readonly #made = new Map<string, CfnSecret>();
+  readonly #secrets = new Map<string, ISecret>();
   readonly #props: IdentityStoreProps;
 
   constructor(scope: Construct, id: string, props: IdentityStoreProps) {
     super(scope, id);
     this.#props = props;
-    for (const [identity, id] of constructIds([platformIdentity, ...props.rotated])) {
-      this.#secrets.set(identity, this.#makeSecret(identity, id));
+    for (const [identity, secret] of Object.entries(props.existing)) {
+      checkExisting(identity, secret, props.secretPrefix);
+      this.#secrets.set(identity, secret);
     }
-    this.platformSecret = this.secretOf(platformIdentity);
+    for (const [identity, id] of constructIds([platformIdentity, ...props.rotated])) {
+      if (!this.#secrets.has(identity)) this.#made.set(identity, this.#makeSecret(identity, id));
+    }
   }
 
-  /** Of `platform` and of the identities that are rotated. */
-  secretOf(identity: string): CfnSecret {
-    const secret = this.#secrets.get(identity);
-    if (secret === undefined) throw new Error(`The stack makes no secret for the identity ${identity}.`);
+  nameOf(identity: string): string {
+    return `${this.#props.secretPrefix}${identity}`;
+  }
+
+  /** ARN of a secret that is made or exists. */
+  arnOf(identity: string): string {
+    return this.#made.get(identity)?.ref ?? this.secretOf(identity).secretArn;
+  }
+
+  /**
+   * For Secrets Manager: the complete ARN if it is known, else the name. An ARN without its suffix is misread for a
+   * name that ends in a hyphen and six characters (Secrets Manager API reference, DescribeSecret).
+   */
+  idOf(identity: string): string {
+    const secret = this.secretOf(identity);
+    return this.#made.get(identity)?.ref ?? secret.secretFullArn ?? this.nameOf(identity);
+  }
+
+  /** Of any identity: a secret that is neither made nor given is found by its name. */
+  secretOf(identity: string): ISecret {
+    const known = this.#secrets.get(identity);
+    if (known !== undefined) return known;
+    const made = this.#made.get(identity);
+    const id = `Secret-${identity}`;
+    const secret =
+      made === undefined
+        ? Secret.fromSecretNameV2(this, id, this.nameOf(identity))
+        : Secret.fromSecretAttributes(this, id, { secretCompleteArn: made.ref, encryptionKey: this.#props.key });
+    this.#secrets.set(identity, secret);
     return secret;
+  }
+
+  /** Keys that encrypt identities: that of the stack, and those of the existing secrets. */
+  get keyArns(): string[] {
+    const keys = Object.values(this.#props.existing).map(({ encryptionKey }) => encryptionKey?.keyArn);
+    const others = keys.filter((arn) => arn !== undefined && arn !== this.#props.key.keyArn) as string[];
+    return [...new Set([this.#props.key.keyArn, ...others])];
   }
 
   /** For policies: every secret under the prefix. */
@@ -74,22 +115,24 @@ export class IdentityStore extends Construct {
   // Without SecretString and GenerateSecretString the secret has no version at all: until there is an identity the
   // answer is identity-not-found. The construct `Secret` would put a random password in.
   #makeSecret(identity: string, id: string): CfnSecret {
-    const { key, secretPrefix, rotated } = this.#props;
+    const { key, rotated, replicas, removalPolicy } = this.#props;
     const secret = new CfnSecret(this, id, {
-      name: `${secretPrefix}${identity}`,
+      name: this.nameOf(identity),
       description:
         identity === platformIdentity
           ? 'Identity document of Countersign (docs/identities.md): what the platform presents to customers'
           : `Identity document of Countersign (docs/identities.md): what is presented to customers as ${identity}`,
       kmsKeyId: key.keyArn,
+      ...(replicas.length > 0
+        ? { replicaRegions: replicas.map(({ region, keyArn }) => ({ region, kmsKeyId: keyArn })) }
+        : {}),
     });
-    // A private key that customers trust outlives the stack; only a failed first deployment removes the secret.
-    secret.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
+    // By default a private key that customers trust outlives the stack; only a failed first deployment removes it.
+    secret.applyRemovalPolicy(removalPolicy);
     if (!rotated.includes(identity)) {
       Validations.of(secret).acknowledge({
         id: 'AwsSolutions::AwsSolutions-SMG4',
-        reason:
-          'It is renewed by hand unless countersign:rotations names it; an hourly inspection reports its days to expiry.',
+        reason: 'It is renewed by hand unless the rotations name it; an hourly inspection reports its days to expiry.',
       });
     }
     return secret;
@@ -97,7 +140,7 @@ export class IdentityStore extends Construct {
 
   /** Lets the function read these stages of every identity under the prefix, and tells it where they are. */
   grantRead(reader: EgressFunction, stages: readonly Stage[]): void {
-    const { key, secretPrefix, identityTtlSeconds } = this.#props;
+    const { secretPrefix, identityTtlSeconds } = this.#props;
     const secrets = this.secretsArn;
     reader.role.addToPolicy(
       new PolicyStatement({
@@ -114,7 +157,7 @@ export class IdentityStore extends Construct {
       new PolicyStatement({
         sid: 'DecryptIdentities',
         actions: ['kms:Decrypt'],
-        resources: [key.keyArn],
+        resources: this.keyArns,
         conditions: {
           StringEquals: { 'kms:ViaService': `secretsmanager.${Aws.REGION}.${Aws.URL_SUFFIX}` },
           StringLike: { 'kms:EncryptionContext:SecretARN': secrets },
@@ -132,5 +175,15 @@ export class IdentityStore extends Construct {
       id: `AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${this.#props.secretPrefix}*]`,
       reason: 'Identities are added without a deployment; a secret under the prefix is an identity and nothing else.',
     });
+  }
+}
+
+/** The functions find an identity by the name of its secret. A name that is a token cannot be checked. */
+function checkExisting(identity: string, { secretName }: ISecret, prefix: string): void {
+  if (!identityNamePattern.test(identity)) {
+    throw new Error(`existingSecrets: ${identity} must be the name of an identity.`);
+  }
+  if (!Token.isUnresolved(secretName) && secretName !== `${prefix}${identity}`) {
+    throw new Error(`existingSecrets: the secret of ${identity} must have the name ${prefix}${identity}.`);
   }
 }

@@ -1,7 +1,6 @@
 // The rotation function's permissions, and the rotation schedules.
 import { Aws } from 'aws-cdk-lib';
 import { Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
@@ -9,14 +8,12 @@ import { variables } from '../core/settings.ts';
 import type { EgressFunction } from './egress-function.ts';
 import type { IdentityStore } from './identity-store.ts';
 import { constructIds } from './identity-store.ts';
-import { type RotationSetting, renewalsOf } from './settings.ts';
+import { type RotationSetting, renewalsOf } from './rotation-settings.ts';
 
 export interface RotationProps {
   /** Runs the four steps. */
   readonly rotate: EgressFunction;
   readonly identities: IdentityStore;
-  /** Encrypts the secrets. */
-  readonly key: IKey;
   /** Prefix of secret names. */
   readonly secretPrefix: string;
   readonly rotations: readonly RotationSetting[];
@@ -52,7 +49,7 @@ export class Rotation extends Construct {
     const ids = constructIds(rotations.map(({ identity }) => identity));
     for (const { identity, schedule, window } of rotations) {
       const made = new CfnRotationSchedule(this, `${ids.get(identity)}Schedule`, {
-        secretId: identities.secretOf(identity).ref,
+        secretId: identities.idOf(identity),
         rotationLambdaArn: rotate.fn.functionArn,
         rotationRules: { scheduleExpression: schedule, ...(window === undefined ? {} : { duration: window }) },
         // A deployment must not change what customers see, or fail because an authority is unavailable. Secrets Manager
@@ -72,7 +69,7 @@ export class Rotation extends Construct {
 class RotationPermissions extends Construct {
   readonly policy: Policy;
 
-  constructor(scope: Construct, id: string, { rotate, identities, key, privateAuthorities }: RotationProps) {
+  constructor(scope: Construct, id: string, { rotate, identities, privateAuthorities }: RotationProps) {
     super(scope, id);
     const viaSecretsManager = {
       StringEquals: { 'kms:ViaService': `secretsmanager.${Aws.REGION}.${Aws.URL_SUFFIX}` },
@@ -95,7 +92,7 @@ class RotationPermissions extends Construct {
         new PolicyStatement({
           sid: 'EncryptIdentities',
           actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-          resources: [key.keyArn],
+          resources: identities.keyArns,
           conditions: viaSecretsManager,
         }),
       ],

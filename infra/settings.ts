@@ -1,12 +1,13 @@
-// The settings of the stack: read from the CDK context and validated.
+// The settings: validated for the props of the construct, and read from the CDK context for the stack of the app.
+import { Token } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
 import { identityNamePattern, platformIdentity, readSettings, variables } from '../core/settings.ts';
-import { checkRules } from '../core/versions/rotation-schedule.ts';
-import type { PrivateNetwork } from './egress-function.ts';
+import { type ApiKind, apiKinds } from './api/egress-api.ts';
+import { isObject, listOrJson, type RotationSetting, readRotations } from './rotation-settings.ts';
 
-export interface StackSettings {
-  readonly stackName: string;
+/** Settings that the construct and the app have in common. */
+export interface InstallationSettings {
   /** Secret name = prefix + identity name. */
   readonly secretPrefix: string;
   readonly identityTtlSeconds: number;
@@ -14,6 +15,7 @@ export interface StackSettings {
   readonly docsUrl: string;
   /** Identities that get a caller policy. */
   readonly callers: readonly string[];
+  readonly api: ApiKind;
   /** Memory of the invocation function in MB; Lambda gives CPU in proportion to it. */
   readonly memoryMb: number;
   /** Reserved concurrency of the invocation function; absent: the account's limit. */
@@ -22,53 +24,95 @@ export interface StackSettings {
   readonly throttleRate: number;
   readonly throttleBurst: number;
   readonly logRetention: RetentionDays;
-  /** Network of the functions that connect to customers; absent: none. */
-  readonly network: PrivateNetwork | undefined;
   /** Identities that are rotated on a schedule of the stack. */
   readonly rotations: readonly RotationSetting[];
   /** ARNs of the AWS Private CA authorities that the rotation function can use. */
   readonly privateAuthorities: readonly string[];
+}
+
+/** Settings of the app: other resources are named by their ids. */
+export interface StackSettings extends InstallationSettings {
+  readonly stackName: string;
+  /** Network of the functions that connect to customers; absent: none. */
+  readonly network: { readonly subnetIds: readonly string[]; readonly securityGroupIds: readonly string[] } | undefined;
+  /** Endpoints through which a private API is called. */
+  readonly apiEndpointIds: readonly string[];
+  /** Whether the stack sets the role with which API Gateway writes the logs of REST APIs in this account and region. */
+  readonly apiLogsRole: boolean;
+  /** Identities whose secret exists. */
+  readonly existingSecrets: readonly ExistingSecret[];
   /** ARN of the SNS topic for alarms; absent: no notification. */
   readonly alarmTopicArn: string | undefined;
+}
+
+interface ExistingSecret {
+  readonly identity: string;
+  /** ARN of its key; absent: the key of the stack, or that of AWS for Secrets Manager. */
+  readonly keyArn: string | undefined;
 }
 
 /** `now` is in milliseconds since 1970. Throws an Error that names the key and what it may be. */
 export function readStackSettings(node: Node, now = Date.now()): StackSettings {
   refuseUnknownKeys(node);
-  const value = (key: string): unknown => node.tryGetContext(`countersign:${key}`);
+  const value = (key: string): unknown => node.tryGetContext(`${keyPrefix}${key}`);
   const text = (key: string): string => String(value(key) ?? '');
-  const functions = functionSettings({
-    secretPrefix: text('secretPrefix'),
-    identityTtlSeconds: text('identityTtlSeconds'),
-    docsUrl: text('docsUrl'),
-  });
-  const privateAuthorities = privateCas(value('privateCas'));
+  const settings = checkSettings(value, keyPrefix, now);
   return {
+    ...settings,
     stackName: stackName(text('stackName')),
-    secretPrefix: functions.secretPrefix,
-    identityTtlSeconds: functions.identityTtlMs / 1000,
-    docsUrl: functions.docsUrl,
-    callers: callers(value('callers')),
-    memoryMb: whole('memoryMb', value('memoryMb') ?? 1024, 128, 10_240),
-    reservedConcurrency: optionalWhole('reservedConcurrency', value('reservedConcurrency'), 1, 100_000),
-    throttleRate: whole('throttleRate', value('throttleRate') ?? 100, 1, 100_000),
-    throttleBurst: whole('throttleBurst', value('throttleBurst') ?? 200, 1, 100_000),
-    logRetention: logRetention(value('logRetentionDays') ?? 90),
     network: network(value('subnetIds'), value('securityGroupIds')),
-    rotations: rotations(value('rotations'), privateAuthorities, now),
-    privateAuthorities,
+    apiEndpointIds: apiEndpointIds(value('apiEndpointIds'), settings.api),
+    apiLogsRole: truth('apiLogsRole', value('apiLogsRole') ?? true),
+    existingSecrets: existingSecrets(value('existingSecrets')),
     alarmTopicArn: alarmTopicArn(text('alarmTopicArn')),
   };
 }
 
-/** Validates with the functions' own rules, and replaces their variable names with context keys in the message. */
-function functionSettings(values: Readonly<Record<'secretPrefix' | 'identityTtlSeconds' | 'docsUrl', string>>) {
+/**
+ * @param value gives a setting by its name; undefined: the default
+ * @param prefix goes before the names of settings in messages: `countersign:`, or nothing for props of the construct
+ * @param now milliseconds since 1970
+ * @throws Error that names the setting and what it may be
+ */
+export function checkSettings(value: (key: string) => unknown, prefix: string, now = Date.now()): InstallationSettings {
+  const text = (key: string): string => String(value(key) ?? '');
+  const whole = (key: string, byDefault: number, least: number, most: number): number =>
+    wholeNumber(prefix + key, value(key) ?? byDefault, least, most);
+  const functions = functionSettings(prefix, {
+    secretPrefix: text('secretPrefix'),
+    identityTtlSeconds: text('identityTtlSeconds'),
+    docsUrl: text('docsUrl'),
+  });
+  const privateAuthorities = privateCas(`${prefix}privateCas`, value('privateCas'));
+  return {
+    secretPrefix: functions.secretPrefix,
+    identityTtlSeconds: functions.identityTtlMs / 1000,
+    docsUrl: functions.docsUrl,
+    callers: callers(`${prefix}callers`, value('callers')),
+    api: apiKind(`${prefix}api`, value('api') ?? 'http'),
+    memoryMb: whole('memoryMb', 1024, 128, 10_240),
+    reservedConcurrency: isAbsent(value('reservedConcurrency'))
+      ? undefined
+      : whole('reservedConcurrency', 1, 1, 100_000),
+    throttleRate: whole('throttleRate', 100, 1, 100_000),
+    throttleBurst: whole('throttleBurst', 200, 1, 100_000),
+    logRetention: logRetention(`${prefix}logRetentionDays`, value('logRetentionDays') ?? 90),
+    rotations: readRotations(value('rotations'), privateAuthorities, prefix, now),
+    privateAuthorities,
+  };
+}
+
+/** Validates with the functions' own rules, and replaces their variable names with the settings in the message. */
+function functionSettings(
+  prefix: string,
+  values: Readonly<Record<'secretPrefix' | 'identityTtlSeconds' | 'docsUrl', string>>,
+) {
   const names = Object.keys(values) as (keyof typeof values)[];
   try {
     return readSettings(Object.fromEntries(names.map((name) => [variables[name], values[name]])));
   } catch (thrown) {
     const sentence = thrown instanceof Error ? thrown.message : String(thrown);
-    const message = names.reduce((text, name) => text.replaceAll(variables[name], keyPrefix + name), sentence);
+    const message = names.reduce((text, name) => text.replaceAll(variables[name], prefix + name), sentence);
     throw new Error(message, { cause: thrown });
   }
 }
@@ -89,6 +133,9 @@ const settingNames: ReadonlySet<string> = new Set([
   'identityTtlSeconds',
   'docsUrl',
   'callers',
+  'api',
+  'apiEndpointIds',
+  'apiLogsRole',
   'memoryMb',
   'reservedConcurrency',
   'throttleRate',
@@ -96,6 +143,7 @@ const settingNames: ReadonlySet<string> = new Set([
   'logRetentionDays',
   'subnetIds',
   'securityGroupIds',
+  'existingSecrets',
   'rotations',
   'privateCas',
   'alarmTopicArn',
@@ -113,15 +161,39 @@ function stackName(value: string): string {
   return value;
 }
 
-function callers(value: unknown): readonly string[] {
+function callers(key: string, value: unknown): readonly string[] {
   const names = list(value ?? platformIdentity);
   if (!names.every((name) => identityNamePattern.test(name)) || new Set(names).size !== names.length) {
-    throw new Error('countersign:callers must be names of identities, each once: lower case letters, digits, hyphens.');
+    throw new Error(`${key} must be names of identities, each once: lower case letters, digits, hyphens.`);
   }
   return names;
 }
 
-function network(subnets: unknown, groups: unknown): PrivateNetwork | undefined {
+function apiKind(key: string, value: unknown): ApiKind {
+  const kind = apiKinds.find((one) => one === value);
+  if (kind === undefined) throw new Error(`${key} must be http, rest or private.`);
+  return kind;
+}
+
+function apiEndpointIds(value: unknown, kind: ApiKind): readonly string[] {
+  const ids = list(value);
+  if (!ids.every((id) => /^vpce-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id))) {
+    throw new Error('countersign:apiEndpointIds must be ids of VPC endpoints for execute-api.');
+  }
+  if (ids.length > 0 !== (kind === 'private')) {
+    throw new Error('countersign:apiEndpointIds and countersign:api=private need each other.');
+  }
+  return ids;
+}
+
+function truth(key: string, value: unknown): boolean {
+  if (value !== true && value !== false && value !== 'true' && value !== 'false') {
+    throw new Error(`${keyPrefix}${key} must be true or false.`);
+  }
+  return value === true || value === 'true';
+}
+
+function network(subnets: unknown, groups: unknown): StackSettings['network'] {
   const [subnetIds, securityGroupIds] = [list(subnets), list(groups)];
   if (subnetIds.length === 0 && securityGroupIds.length === 0) return undefined;
   if (subnetIds.length === 0 || !subnetIds.every((id) => /^subnet-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id))) {
@@ -133,12 +205,34 @@ function network(subnets: unknown, groups: unknown): PrivateNetwork | undefined 
   return { subnetIds, securityGroupIds };
 }
 
-function privateCas(value: unknown): readonly string[] {
+/** Names, or `{identity, keyArn}`; on the command line names with commas between them, or JSON. */
+function existingSecrets(value: unknown): readonly ExistingSecret[] {
+  const key = 'countersign:existingSecrets';
+  const listed = typeof value === 'string' && !/^\s*[[{]/.test(value) ? list(value) : listOrJson(value, key);
+  const secrets = Array.isArray(listed) ? listed.map(existingSecret) : [undefined];
+  const names = new Set(secrets.map((secret) => secret?.identity));
+  if (names.has(undefined) || names.size !== secrets.length) {
+    throw new Error(`${key} must be names of identities, or {identity, keyArn} with the ARN of a key, each once.`);
+  }
+  return secrets as readonly ExistingSecret[];
+}
+
+function existingSecret(entry: unknown): ExistingSecret | undefined {
+  const { identity, keyArn, ...others } = isObject(entry) ? entry : { identity: entry };
+  if (typeof identity !== 'string' || !identityNamePattern.test(identity)) return undefined;
+  if (Object.keys(others).length > 0) return undefined;
+  if (isAbsent(keyArn)) return { identity, keyArn: undefined };
+  return /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/.test(String(keyArn))
+    ? { identity, keyArn: String(keyArn) }
+    : undefined;
+}
+
+/** ARNs of resources of the same app are tokens. */
+function privateCas(key: string, value: unknown): readonly string[] {
   const arns = list(value);
-  if (
-    !arns.every((arn) => /^arn:aws[a-z-]*:acm-pca:[a-z0-9-]+:\d{12}:certificate-authority\/[0-9a-f-]{36}$/.test(arn))
-  ) {
-    throw new Error('countersign:privateCas must be ARNs of certificate authorities of AWS Private CA.');
+  const pattern = /^arn:aws[a-z-]*:acm-pca:[a-z0-9-]+:\d{12}:certificate-authority\/[0-9a-f-]{36}$/;
+  if (!arns.every((arn) => Token.isUnresolved(arn) || pattern.test(arn))) {
+    throw new Error(`${key} must be ARNs of certificate authorities of AWS Private CA.`);
   }
   return arns;
 }
@@ -155,134 +249,25 @@ function alarmTopicArn(value: string): string | undefined {
 /** A list in cdk.json; values with commas between them on the command line. */
 function list(value: unknown): readonly string[] {
   if (Array.isArray(value)) return value.map(String);
-  return value === undefined || value === null || value === '' ? [] : String(value).split(',');
+  return isAbsent(value) ? [] : String(value).split(',');
 }
 
-function logRetention(value: unknown): RetentionDays {
+function logRetention(key: string, value: unknown): RetentionDays {
   const days = Number(value);
   if (typeof RetentionDays[days] !== 'string' || days === RetentionDays.INFINITE) {
-    throw new Error('countersign:logRetentionDays must be one of CloudWatch Logs: 1, 3, 5, 7, 14, 30, 60, 90, … 3653.');
+    throw new Error(`${key} must be one of CloudWatch Logs: 1, 3, 5, 7, 14, 30, 60, 90, … 3653.`);
   }
   return days;
 }
 
-function optionalWhole(key: string, value: unknown, least: number, most: number): number | undefined {
-  return value === undefined || value === null || value === '' ? undefined : whole(key, value, least, most);
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null || value === '';
 }
 
-function whole(key: string, value: unknown, least: number, most: number): number {
+function wholeNumber(key: string, value: unknown, least: number, most: number): number {
   const number = Number(value);
   if (!/^\d+$/.test(String(value)) || number < least || number > most) {
-    throw new Error(`countersign:${key} must be a whole number from ${least} to ${most}.`);
+    throw new Error(`${key} must be a whole number from ${least} to ${most}.`);
   }
   return number;
-}
-
-export interface RotationSetting {
-  readonly identity: string;
-  /** `rate(30 days)` or `cron(0 3 1 * ? *)` (Secrets Manager user guide, "Schedule expressions"). */
-  readonly schedule: string;
-  /**
-   * How long after the schedule's time the rotation may begin: `1h` to `24h`. Absent: the day (UTC), or for hours the
-   * hour.
-   */
-  readonly window: string | undefined;
-  /** The `renewal` of docs/identities.md, until the identity document has one of its own. */
-  readonly renewal: Readonly<Record<string, unknown>> | undefined;
-}
-
-const key = 'countersign:rotations';
-
-/** Lambda allows 4 KB for all variables of a function (AWS Lambda quotas); this leaves room for the others. */
-const maxRenewalBytes = 3_000;
-
-/** A list, or its JSON text from the command line. Throws an Error that names the key and what it may be. */
-function rotations(value: unknown, privateAuthorities: readonly string[], now: number): readonly RotationSetting[] {
-  const listed = typeof value === 'string' && value !== '' ? parsed(value) : (value ?? []);
-  if (listed === '') return [];
-  if (!Array.isArray(listed)) throw new Error(`${key} must be a list of {identity, schedule, window, renewal}.`);
-  const settings = listed.map((entry) => rotation(entry, privateAuthorities, now));
-  if (new Set(settings.map(({ identity }) => identity)).size !== settings.length) {
-    throw new Error(`${key} may name an identity once.`);
-  }
-  if (Buffer.byteLength(JSON.stringify(renewalsOf(settings))) > maxRenewalBytes) {
-    throw new Error(
-      `${key} may hold ${maxRenewalBytes} bytes of renewals; put longer ones into the identity documents.`,
-    );
-  }
-  return settings;
-}
-
-/** By identity, as COUNTERSIGN_RENEWALS has them. */
-export function renewalsOf(settings: readonly RotationSetting[]): Readonly<Record<string, object>> {
-  return Object.fromEntries(settings.flatMap(({ identity, renewal }) => (renewal ? [[identity, renewal]] : [])));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`${key} must be JSON on the command line.`);
-  }
-}
-
-function rotation(entry: unknown, privateAuthorities: readonly string[], now: number): RotationSetting {
-  if (!isObject(entry)) throw new Error(`${key} must be a list of {identity, schedule, window, renewal}.`);
-  const { identity, schedule, window, renewal, ...others } = entry;
-  const [other] = Object.keys(others);
-  if (other !== undefined) throw new Error(`${key} has no "${other}"; there are identity, schedule, window, renewal.`);
-  if (typeof identity !== 'string' || !identityNamePattern.test(identity)) {
-    throw new Error(`${key}: identity must be lower case letters, digits and hyphens, at most 63.`);
-  }
-  if (typeof schedule !== 'string') {
-    throw new Error(`${key}: schedule of ${identity} must be text, for example rate(30 days) or cron(0 3 1 * ? *).`);
-  }
-  if (window !== undefined && typeof window !== 'string') {
-    throw new Error(`${key}: window of ${identity} must be text, from 1h to 24h.`);
-  }
-  checkSchedule({ identity, schedule, window }, now);
-  checkRenewal(identity, renewal, privateAuthorities);
-  return { identity, schedule, window, renewal: renewal as RotationSetting['renewal'] };
-}
-
-/** Secrets Manager would refuse such a schedule during the deployment. */
-function checkSchedule({ identity, schedule, window }: Omit<RotationSetting, 'renewal'>, now: number): void {
-  const rules = { ScheduleExpression: schedule, ...(window === undefined ? {} : { Duration: window }) };
-  try {
-    checkRules(rules, now);
-  } catch (thrown) {
-    throw new Error(`${key}: schedule or window of ${identity}: ${(thrown as Error).message}`, { cause: thrown });
-  }
-}
-
-/** The function validates the rest; this rejects what must not be deployed. */
-function checkRenewal(identity: string, renewal: unknown, privateAuthorities: readonly string[]): void {
-  if (renewal === undefined) return;
-  const issuer = isObject(renewal) ? renewal.issuer : undefined;
-  if (!isObject(issuer) || typeof issuer.kind !== 'string') {
-    throw new Error(`${key}: renewal of ${identity} must have an issuer with a kind.`);
-  }
-  const secret = Object.entries(issuer).find(isSecret)?.[0];
-  if (secret !== undefined) {
-    throw new Error(
-      `${key}: ${secret} of ${identity} would be readable in the template and in the console; put it into the identity document.`,
-    );
-  }
-  const authority = issuer.certificateAuthorityArn;
-  if (issuer.kind === 'aws-private-ca' && !privateAuthorities.includes(String(authority))) {
-    throw new Error(`${key}: the authority of ${identity} must be in countersign:privateCas as well.`);
-  }
-}
-
-/**
- * By its name (also a misspelled one, which the function would find only after the deployment), or by its value:
- * credentials in a URL, a private key among certificates.
- */
-function isSecret([name, value]: [string, unknown]): boolean {
-  if (/pass|secret|token|key$/i.test(name)) return true;
-  return typeof value === 'string' && /^[a-z]+:\/\/[^/?#]*@|PRIVATE KEY/i.test(value);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

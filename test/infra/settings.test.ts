@@ -23,6 +23,16 @@ describe('the settings of the stack', () => {
     ['countersign:callers', ['*'], 'countersign:callers'],
     ['countersign:callers', ['platform', 'platform'], 'countersign:callers'],
     ['countersign:callers', 'platform,Acme', 'countersign:callers'],
+    ['countersign:api', 'websocket', 'countersign:api must be http, rest or private'],
+    ['countersign:api', 'private', 'countersign:apiEndpointIds and countersign:api=private need each other'],
+    ['countersign:apiEndpointIds', 'vpce-0a1b2c3d', 'countersign:apiEndpointIds and countersign:api=private'],
+    ['countersign:apiEndpointIds', 'vpc-0a1b2c3d', 'countersign:apiEndpointIds must'],
+    ['countersign:apiLogsRole', 'no', 'countersign:apiLogsRole must'],
+    ['countersign:existingSecrets', 'Acme', 'countersign:existingSecrets must'],
+    ['countersign:existingSecrets', ['acme', 'acme'], 'countersign:existingSecrets must'],
+    ['countersign:existingSecrets', '[{"identity":"acme","keyArn":"alias/acme"}]', 'countersign:existingSecrets must'],
+    ['countersign:existingSecrets', [{ identity: 'acme', key: 'x' }], 'countersign:existingSecrets must'],
+    ['countersign:existingSecrets', '[', 'countersign:existingSecrets must be JSON'],
     ['countersign:memoryMb', 64, 'countersign:memoryMb'],
     ['countersign:memoryMb', '1e3', 'countersign:memoryMb'],
     ['countersign:reservedConcurrency', 0, 'countersign:reservedConcurrency'],
@@ -66,6 +76,10 @@ describe('the settings of the stack', () => {
       'countersign:memoryMb': '1769',
       'countersign:reservedConcurrency': '50',
       'countersign:logRetentionDays': '365',
+      'countersign:api': 'private',
+      'countersign:apiEndpointIds': 'vpce-0a1b2c3d,vpce-0123456789abcdef0',
+      'countersign:apiLogsRole': 'false',
+      'countersign:existingSecrets': 'platform,acme-bank',
       'countersign:subnetIds': 'subnet-0a1b2c3d,subnet-0123456789abcdef0',
       'countersign:securityGroupIds': 'sg-4e5f6a7b',
     });
@@ -75,6 +89,13 @@ describe('the settings of the stack', () => {
       memoryMb: 1769,
       reservedConcurrency: 50,
       logRetention: 365,
+      api: 'private',
+      apiEndpointIds: ['vpce-0a1b2c3d', 'vpce-0123456789abcdef0'],
+      apiLogsRole: false,
+      existingSecrets: [
+        { identity: 'platform', keyArn: undefined },
+        { identity: 'acme-bank', keyArn: undefined },
+      ],
     });
   });
 
@@ -82,7 +103,9 @@ describe('the settings of the stack', () => {
     const file = JSON.parse(readFileSync('cdk.json', 'utf8')) as { context: Record<string, unknown> };
     const keys = Object.keys(file.context).filter((key) => key.startsWith('countersign:'));
     const source = readFileSync('infra/settings.ts', 'utf8');
-    const readKeys = [...source.matchAll(/\b(?:text|value)\('(\w+)'\)/g)].map(([, key]) => `countersign:${key}`);
+    const readKeys = [...source.matchAll(/\b(?:text|value|whole)\('(\w+)'[,)]/g)].map(
+      ([, key]) => `countersign:${key}`,
+    );
     expect(keys.sort()).toEqual([...new Set(readKeys)].sort());
   });
 

@@ -1,17 +1,18 @@
 // The assets for Lambda load alone and contain no unused modules.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
 import { esbuildOptions } from '../../../infra/bundling.ts';
+import { functionNames } from '../../../infra/egress-function.ts';
 import { synthesize } from '../../support/infra/synthesize.ts';
 
 const stack = synthesize();
 afterAll(() => stack.remove());
 
-describe.each(['invoke', 'diagnose', 'certificate', 'health', 'rotate', 'expiry'])('the bundle of %s', (name) => {
+describe.each(functionNames)('the bundle of %s', (name) => {
   const title = `${name[0]?.toUpperCase()}${name.slice(1)}`;
   const code = stack.resources('AWS::Lambda::Function')[`${title}Function`]?.Properties.Code as { S3Key: string };
   const asset = join(stack.assembly, `asset.${code.S3Key.replace('.zip', '')}`);
@@ -52,6 +53,19 @@ describe.each(['invoke', 'diagnose', 'certificate', 'health', 'rotate', 'expiry'
 });
 
 describe('the contents of a bundle', () => {
+  it('do not depend on the working directory: the hash of the asset decides whether a function is updated', () => {
+    const filesOf = (cwd: string) => {
+      const folder = mkdtempSync(join(stack.assembly, 'bundled-'));
+      const [code, maps] = [join(folder, 'code'), join(folder, 'maps')];
+      const { href } = pathToFileURL(resolve('infra/bundling.ts'));
+      const script = `const { bundleFunction } = await import('${href}');
+        bundleFunction('certificate', ${JSON.stringify({ code, maps })});`;
+      execFileSync(process.execPath, ['--input-type=module', '--eval', script], { cwd });
+      return readdirSync(code).map((file) => [file, readFileSync(join(code, file), 'utf8')]);
+    };
+    expect(filesOf('/')).toEqual(filesOf(process.cwd()));
+  });
+
   it.each(['invoke', 'diagnose', 'certificate', 'health', 'expiry'])(
     'include, for %s, no code for certificate requests, issuers or events',
     async (name) => {

@@ -163,14 +163,14 @@ describe('the stack', () => {
     const acknowledged = stack.stack.node.findAll().flatMap(acknowledgedRules);
     const wildcard = `AwsSolutions::AwsSolutions-IAM5[Resource::${secrets}]`;
     expect(acknowledged.map(({ at, id }) => `${at} ${id}`).sort()).toEqual([
-      `Countersign/Certificate/Role ${wildcard}`,
-      'Countersign/DeadLetters/Queue AwsSolutions::AwsSolutions-SQS3',
-      `Countersign/Diagnose/Role ${wildcard}`,
-      'Countersign/Expiry/Role AwsSolutions::AwsSolutions-IAM5[Resource::*]',
-      `Countersign/Expiry/Role ${wildcard}`,
-      'Countersign/Identities/Platform AwsSolutions::AwsSolutions-SMG4',
-      `Countersign/Invoke/Role ${wildcard}`,
-      `Countersign/Rotation/Permissions/Policy ${wildcard}`,
+      `Countersign/Default/Certificate/Role ${wildcard}`,
+      'Countersign/Default/DeadLetters/Queue AwsSolutions::AwsSolutions-SQS3',
+      `Countersign/Default/Diagnose/Role ${wildcard}`,
+      'Countersign/Default/Expiry/Role AwsSolutions::AwsSolutions-IAM5[Resource::*]',
+      `Countersign/Default/Expiry/Role ${wildcard}`,
+      'Countersign/Default/Identities/Platform AwsSolutions::AwsSolutions-SMG4',
+      `Countersign/Default/Invoke/Role ${wildcard}`,
+      `Countersign/Default/Rotation/Permissions/Policy ${wildcard}`,
     ]);
     for (const { reason } of acknowledged) expect(reason.length).toBeGreaterThan(40);
   });
