@@ -7,12 +7,7 @@ import { findPeer } from '../support/peers.ts';
 import { machineMirror } from './root.ts';
 
 /** The tests that read what the system's OpenSSL prints, and the unit tests of core/. */
-const tests = [
-  'test/core',
-  'test/scenarios/issuers/certificate-request-is-read-by-openssl-go-and-java.test.ts',
-  'test/scenarios/handshake-capture/recorded-flight-matches-node-and-openssl.test.ts',
-  'test/scenarios/cli/trust-pack-configures-customer-servers.test.ts',
-];
+const tests = ['test/core', 'test/cli/trust-pack', 'test/scenarios/handshake-capture', 'test/scenarios/issuers'];
 
 const mirror = process.getuid?.() === 0 && findPeer('debootstrap') ? machineMirror() : undefined;
 const isReachable = mirror !== undefined && (await answers(`${mirror.uri}dists/trixie/Release`));
