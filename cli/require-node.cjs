@@ -13,9 +13,8 @@ if (Number(process.versions.node.split('.')[0]) < required) {
 }
 
 function advice() {
-  const installed = path.join(__dirname, '../node_modules/node');
-  if (fs.existsSync(path.join(installed, 'bin/node')))
-    return 'use npm scripts or npx, which run node_modules/.bin/node';
-  if (!fs.existsSync(installed)) return 'run "npm ci", which installs it in node_modules';
-  return 'run "npm ci" without --ignore-scripts, because an install script brings Node 24';
+  const packages = path.join(__dirname, '../node_modules');
+  if (fs.existsSync(path.join(packages, '.bin/node'))) return 'use npm scripts, which run node_modules/.bin/node';
+  if (!fs.existsSync(packages)) return 'run "npm ci", which installs it in node_modules';
+  return 'run "npm ci" without --omit=optional on Linux, or install Node 24';
 }

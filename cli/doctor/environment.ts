@@ -8,7 +8,7 @@ import { openStore } from '../store/open-store.ts';
 import { resolveStore, type StoreOptions } from '../store/store-options.ts';
 import type { Check } from './check.ts';
 
-/** The tested version, which npm ci installs. */
+/** The tested version, which the archive, the Debian package and the image contain. */
 const testedMajor = 24;
 
 export function checkNode(version: string): Check {
@@ -19,7 +19,7 @@ export function checkNode(version: string): Check {
     check: 'node',
     status: 'warning',
     detail: `${detail}; Countersign is tested with Node ${testedMajor}`,
-    remedy: `Run the command with npx, or with the Node that npm ci puts into node_modules/.bin.`,
+    remedy: `Install Node ${testedMajor}, or the archive of Countersign, which contains it.`,
   };
 }
 

@@ -6,7 +6,7 @@ import type { NodeRuntime } from './node-runtime.ts';
 import { gzip, normalizeTree, writeTar } from './tar.ts';
 
 /** Makes `folder`: the package @countersign/cli in `cli`, Node, the pages, and the files for systemd and Kubernetes. */
-export function assembleInstallation(folder: string, cli: string, node: NodeRuntime): void {
+export function assembleInstallation(folder: string, cli: string, node: Pick<NodeRuntime, 'binary' | 'license'>): void {
   cpSync(cli, folder, {
     recursive: true,
     // The launcher of npm, and the page of the registry.

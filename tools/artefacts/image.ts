@@ -15,9 +15,20 @@ export interface Commit {
 }
 
 /** The user `nonroot`, as in other images without a shell; deploy/kubernetes.yaml has the same number. */
-const user = 65532;
+export const user = 65532;
 const home = '/opt/countersign';
 const files = '/etc/countersign';
+
+/** It serves other machines, so it needs TLS and callers: if one of these files is missing, it ends with an error. */
+export const imageCommand = [
+  'serve',
+  `--identities=${files}/identities`,
+  '--host=0.0.0.0',
+  '--port=8443',
+  `--tls-cert=${files}/server/tls.crt`,
+  `--tls-key=${files}/server/tls.key`,
+  `--callers=${files}/callers/callers.json`,
+];
 
 interface Descriptor {
   readonly mediaType: string;
@@ -67,16 +78,7 @@ export async function writeImage(
       User: `${user}:${user}`,
       ExposedPorts: { '8443/tcp': {} },
       Entrypoint: [`${home}/lib/node`, `${home}/lib/main.js`],
-      // It serves other machines, so it needs TLS and callers: if one of these files is missing, it ends with an error.
-      Cmd: [
-        'serve',
-        `--identities=${files}/identities`,
-        '--host=0.0.0.0',
-        '--port=8443',
-        `--tls-cert=${files}/server/tls.crt`,
-        `--tls-key=${files}/server/tls.key`,
-        `--callers=${files}/callers/callers.json`,
-      ],
+      Cmd: imageCommand,
       WorkingDir: '/',
       Labels: labels,
     },

@@ -117,7 +117,7 @@ describe('the command', () => {
     expect(await runCommand(['--version'])).toMatchObject({ code: 0, out: `${version}\n`, error: '' });
   });
 
-  it('runs with npx, from a folder below, with an older Node first on PATH', async () => {
+  it('runs as an npm script, from a folder below, with an older Node first on PATH', async () => {
     const cwd = join(root, 'docs');
     const PATH = (process.env.PATH ?? '')
       .split(':')
@@ -130,7 +130,11 @@ describe('the command', () => {
       npm_config_update_notifier: 'false',
       npm_config_offline: 'true',
     };
-    const ran = await runCommand(['countersign', '--version'], { program: 'npx', cwd, environment });
+    const ran = await runCommand(['run', '--silent', 'countersign', '--', '--version'], {
+      program: 'npm',
+      cwd,
+      environment,
+    });
     expect([ran.code, ran.out]).toEqual([0, `${version}\n`]);
   });
 

@@ -141,9 +141,8 @@ describe.skipIf(!findPeer('curl'))('the examples of docs/command.md (needs curl)
     }
     const places = placesIn(cloud.output());
     const [[, gateway] = [], [, secretsManager] = []] = places;
-    // In place of npx: what a verb takes for granted is on other ports here.
-    const npx = `#!/bin/sh
-shift
+    // In place of the installed command: what a verb takes for granted is on other ports here.
+    const command = `#!/bin/sh
 case " $* " in
   *' --source '*|*' --api '*|*' --help '*) ;;
   ' diagnose '*|' invoke '*) set -- "$@" --api http://${gateway} ;;
@@ -151,7 +150,7 @@ case " $* " in
 esac
 exec '${process.execPath}' '${mainFile}' "$@"
 `;
-    writeFileSync(join(bin, 'npx'), npx, { mode: 0o755 });
+    writeFileSync(join(bin, 'countersign'), command, { mode: 0o755 });
     const curl = dirname(findPeer('curl') ?? '');
     const env = { PATH: [bin, curl, process.env.PATH].join(delimiter), HOME: home, LC_ALL: 'C.UTF-8' };
 
@@ -171,12 +170,12 @@ exec '${process.execPath}' '${mainFile}' "$@"
 
     const tried = new Set<string>();
     for (const { title, block, shown } of examples) {
-      if (!block.includes('npx countersign')) throw new Error(`What is tried here? ${block}`);
+      if (!/^countersign /m.test(block)) throw new Error(`What is tried here? ${block}`);
       const here = places.reduce((text, [there, instead]) => text.replaceAll(there, instead), block);
       const { code, out } = await run(here);
       expect(code, `${block}${out}`).toBe(0);
       if (shown !== undefined) {
-        // Suggested commands repeat the option that only `npx` above has added.
+        // Suggested commands repeat the option that only the script above has added.
         const asGiven = block.includes(' --api ') ? out : out.replaceAll(` --api http://${gateway}`, '');
         const asOnThePage = places
           .reduce((text, [there, instead]) => text.replaceAll(instead, there), asGiven)

@@ -15,7 +15,7 @@ const oldNode = ['/usr/bin/node', '/usr/bin/nodejs', '/usr/local/bin/node'].find
   return status === 0 && Number.parseInt(stdout, 10) < 24;
 });
 
-/** A clone with what an installation left in node_modules/node. */
+/** A clone with what an installation left in node_modules. */
 function cloneWith(installed: readonly string[]): string {
   const clone = privateFolder().path;
   for (const file of ['package.json', 'cli/require-node.cjs', 'cli/countersign.cjs', 'cli/main.ts', 'local/start.ts'])
@@ -38,14 +38,14 @@ describe.skipIf(!oldNode)('with an old Node (needs Node before 24 in /usr/bin)',
     expect(ended).toMatchObject({ code: 1, out: '' });
   });
 
-  it('after --ignore-scripts the sentence names that option', async () => {
-    const { error } = await runOld(command, cloneWith(['node_modules/node/package.json']));
-    expect(error).toContain(': run "npm ci" without --ignore-scripts, because an install script brings Node 24.\n');
+  it('after --omit=optional the sentence names that option', async () => {
+    const { error } = await runOld(command, cloneWith(['node_modules/commander/package.json']));
+    expect(error).toContain(': run "npm ci" without --omit=optional on Linux, or install Node 24.\n');
   });
 
   it('beside an installed Node 24 the sentence says how to use it', async () => {
-    const { error } = await runOld(command, cloneWith(['node_modules/node/bin/node']));
-    expect(error).toContain(': use npm scripts or npx, which run node_modules/.bin/node.\n');
+    const { error } = await runOld(command, cloneWith(['node_modules/.bin/node']));
+    expect(error).toContain(': use npm scripts, which run node_modules/.bin/node.\n');
   });
 });
 

@@ -2,61 +2,25 @@
 // as CA.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { assembleInstallation } from '../../../tools/artefacts/archive.ts';
+import { buildCliPackage } from '../../../tools/build/cli-package.ts';
+import { manifest, root } from '../../../tools/build/manifest.ts';
 import { startNginx } from '../../support/nginx.ts';
+import { authority, guide, serviceBlocks as service, startedAsUnit, steps } from '../../support/on-premises/guide.ts';
 import { findPeer } from '../../support/peers.ts';
 import { freePort } from '../../support/port.ts';
 import { privateFolder } from '../../support/program.ts';
 import { createAuthorities } from '../../support/stage.ts';
-
-const root = resolve(import.meta.dirname, '../../..');
-const page = readFileSync(join(root, 'docs/on-premises.md'), 'utf8');
-const guide = page.split('\n## Install\n')[1]?.split('\n## ')[0] ?? '';
-
-/** In order, by heading. */
-const steps = guide.split('\n### ').map((text) => ({
-  title: text.split('\n')[0] as string,
-  blocks: [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block as string),
-}));
-
-/** The CA: signs each new request, `server.csr` for a server. */
-const authority = `
-  [ -f authority/root.key ] || {
-    mkdir authority
-    openssl ecparam -name prime256v1 -genkey -noout -out authority/root.key
-    openssl req -x509 -new -key authority/root.key -days 3650 -subj '/O=Acme/CN=Acme Root' -addext keyUsage=critical,keyCertSign -out root.pem
-    openssl ecparam -name prime256v1 -genkey -noout -out authority/issuer.key
-    printf 'basicConstraints=critical,CA:TRUE,pathlen:0\\nkeyUsage=critical,keyCertSign\\n' > authority/issuer.cnf
-    openssl req -new -key authority/issuer.key -subj '/O=Acme/CN=Acme Issuer' |
-      openssl x509 -req -CA root.pem -CAkey authority/root.key -CAcreateserial -days 1825 -extfile authority/issuer.cnf -out chain.pem
-  }
-  for request in *.csr; do
-    name=\${request%.csr}
-    [ -f "$request" ] && [ ! -f "$name.pem" ] || continue
-    case $name in
-      server) printf 'subjectAltName=DNS:localhost\\nextendedKeyUsage=serverAuth\\n' ;;
-      *) printf 'keyUsage=critical,digitalSignature\\nextendedKeyUsage=clientAuth\\n' ;;
-    esac > authority/leaf.cnf
-    openssl x509 -req -in "$request" -CA chain.pem -CAkey authority/issuer.key -CAcreateserial -days 90 -extfile authority/leaf.cnf -out "$name.pem"
-    [ $name != server ] || cat chain.pem >> server.pem
-  done`;
 
 /** User and group of the service, which need no names here. */
 const other = 54_321;
 const canBeOther = process.getuid?.() === 0 && spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0;
 const asOther = `setpriv --reuid ${other} --regid ${other} --clear-groups --`;
 const asService = 'runuser -u countersign --';
-const service = steps.find(({ title }) => title.endsWith('Keep it running'))?.blocks ?? [];
-
-/** What systemd does with the unit: splits the options at blanks, and runs the command as the user, with its umask. */
-const unit = readFileSync(join(root, 'deploy/countersign.service'), 'utf8');
-const started = `
-  . /etc/countersign/serve.env
-  ( umask ${/^UMask=(\d+)$/m.exec(unit)?.[1]}
-    exec ${asOther} ${/^ExecStart=(.+)$/m.exec(unit)?.[1]} ) > service.log 2>&1 &
-  server=$!`;
+const started = startedAsUnit(asOther);
 
 /** Root changes files that the service uses. */
 const changed = `
@@ -70,6 +34,23 @@ const changed = `
   done
   kill $server && wait $server
   if grep refresh.failed service.log; then exit 1; fi`;
+
+/** The archive of the release, with the Node that runs the tests, and as fast as gzip can. */
+let archive = '';
+
+beforeAll(async () => {
+  const scratch = mkdtempSync(join(root, 'node_modules/.cache/countersign-archive-'));
+  const name = `countersign-${manifest.version}-linux-x64`;
+  await buildCliPackage(join(scratch, 'cli'));
+  assembleInstallation(join(scratch, name), join(scratch, 'cli'), {
+    binary: process.execPath,
+    license: join(root, 'LICENSE'),
+  });
+  archive = join(scratch, `${name}.tar.gz`);
+  const { status } = spawnSync('tar', ['-c', '-I', 'gzip -1', '-f', archive, '-C', scratch, name]);
+  expect(status).toBe(0);
+  return () => rmSync(scratch, { recursive: true });
+});
 
 const missing = (['nginx', 'openssl', 'curl'] as const).filter((peer) => !findPeer(peer));
 
@@ -129,16 +110,17 @@ describe.skipIf(missing.length > 0)('the installation guide (needs nginx, openss
   });
 });
 
-/** Runs the guide without its first block and without the service, then the blocks of `last`. */
+/** Runs the guide without the service, then the blocks of `last`. */
 async function follow(last: readonly string[]) {
-  const [download, ...all] = steps.flatMap(({ blocks }) => blocks);
-  expect(download).toContain('npm ci');
+  const all = steps.flatMap(({ blocks }) => blocks);
   const others = [...all.filter((block) => !service.includes(block)), ...last];
 
   const folder = privateFolder();
   const etc = join(folder.path, 'etc/countersign');
   const bin = join(folder.path, 'bin');
-  for (const path of [etc, bin]) mkdirSync(path, { recursive: true });
+  const opt = join(folder.path, 'opt');
+  for (const path of [etc, bin, opt]) mkdirSync(path, { recursive: true });
+  symlinkSync(archive, join(bin, basename(archive)));
   // nginx needs the root before the guide creates it.
   const signing = `( cd ${etc}\n${authority} ) 2>&1`;
   await run(signing, bin);
@@ -153,7 +135,7 @@ async function follow(last: readonly string[]) {
 
   /** Replaced here: paths, names and ports. Each must occur in the guide. */
   const places: readonly (readonly [string, string])[] = [
-    ['/opt/countersign', root],
+    ['/opt', opt],
     ['/usr/local/bin', bin],
     ['/etc/countersign', etc],
     ['countersign.acme.example:8443', `localhost:${secure}`],
@@ -169,12 +151,12 @@ async function follow(last: readonly string[]) {
   const here = (block: string) => places.reduce((text, [there, instead]) => text.replaceAll(there, instead), block);
   for (const [there] of places) expect(all.join(''), there).toContain(there);
 
-  const script = others.map((block, index) => `echo "== block ${index + 2}"\n${here(block)}\n${signing}`);
+  const script = others.map((block, index) => `echo "== block ${index + 1}"\n${here(block)}\n${signing}`);
   const { code, output } = await run(script.join('\n'), bin);
-  expect(output, output).toContain(`== block ${others.length + 1}`);
+  expect(output, output).toContain(`== block ${others.length}`);
   expect(code, output).toBe(0);
   expect(secretsIn(output)).toEqual([]);
-  return { output, here, blocks: others.length + 1 };
+  return { output, here, blocks: others.length };
 }
 
 function numberless(text: string): string {

@@ -1,12 +1,13 @@
 // docs/on-premises.md and deploy/ match the code: options, metrics, log lines, routes.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { builtinModules } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCallers } from '../../../serve/auth/callers.ts';
 import { serveRoutes } from '../../../serve/http/serve-routes.ts';
 import { fitConnections, readServeOptions, serveFlags } from '../../../serve/options.ts';
+import { imageCommand, user } from '../../../tools/artefacts/image.ts';
+import { manifest as packageManifest } from '../../../tools/build/manifest.ts';
 import { privateFolder } from '../../support/program.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -81,15 +82,15 @@ describe('deploy/', () => {
   });
 
   it('builds an image that listens on the exposed port', () => {
-    const dockerfile = read('deploy/Dockerfile');
-    const command: string[] = JSON.parse((/^CMD (\[.*\])/ms.exec(dockerfile)?.[1] ?? '').replaceAll('\\\n', ''));
     const raw = Object.fromEntries(
-      command.slice(1).map((one) => [flags.get(one.split('=')[0] ?? ''), one.split('=')[1]]),
+      imageCommand.slice(1).map((one) => [flags.get(one.split('=')[0] ?? ''), one.split('=')[1]]),
     );
     const { host, port } = readServeOptions(raw);
-    expect([host, port]).toEqual(['0.0.0.0', Number(/^EXPOSE (\d+)$/m.exec(dockerfile)?.[1])]);
+    expect([host, port]).toEqual(['0.0.0.0', 8443]);
     // The same paths as in the manifest.
-    for (const one of command) expect(read('deploy/kubernetes.yaml')).toContain(one);
+    for (const one of imageCommand) expect(read('deploy/kubernetes.yaml')).toContain(one);
+    expect(read('deploy/kubernetes.yaml')).toContain(`runAsUser: ${user}\n`);
+    expect(read('deploy/kubernetes.yaml')).toContain(`image: countersign:${packageManifest.version}\n`);
   });
 
   it('has limits that fit the memory and the file descriptors', () => {
@@ -106,26 +107,13 @@ describe('deploy/', () => {
     expect(unit).toMatch(/^LimitCORE=0$/m);
   });
 
-  it('copies every file that `serve` loads, and needs no development package', () => {
-    const { dependencies } = JSON.parse(read('package.json'));
-    const shipped = [...read('deploy/Dockerfile').matchAll(/^COPY (\w+) \1$/gm)].map(([, folder]) => folder);
-    expect(serverFiles.size).toBeGreaterThan(80);
-    expect(shipped).toContain('console');
-    const ignored = read('deploy/Dockerfile.dockerignore').split('\n');
-    for (const folder of shipped) expect(ignored).toContain(`!${folder}`);
-    for (const file of serverFiles) {
-      if (file.endsWith('.ts')) expect(shipped, file).toContain(file.split('/')[0]);
-      else if (!builtinModules.includes(file)) expect(dependencies, file).toHaveProperty([file]);
-    }
-  });
-
   it.skipIf(!existsSync('/usr/bin/systemd-analyze'))(
     'has a unit that systemd accepts and finds hardened (needs systemd-analyze)',
     () => {
       const folder = privateFolder();
-      const bin = join(folder.path, 'node_modules/.bin');
+      const bin = join(folder.path, 'bin');
       mkdirSync(bin, { recursive: true });
-      symlinkSync(process.execPath, join(bin, 'node'));
+      symlinkSync(process.execPath, join(bin, 'countersign'));
       const unit = folder.write(
         'countersign.service',
         read('deploy/countersign.service').replaceAll('/opt/countersign', folder.path),
