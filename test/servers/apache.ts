@@ -2,12 +2,12 @@
 // it.
 import {
   ciphersOf,
+  clientSignaturesOf,
   filesOf,
   type Listener,
   portsOf,
   programOf,
   type RealServer,
-  rsaSignatures,
   versionOf,
 } from './listener.ts';
 import { accepting, type Folder } from './resources.ts';
@@ -23,6 +23,8 @@ function apacheServer(title: string, perLocation: boolean): RealServer {
     title,
     needs: ['apache2'],
     version: () => versionOf('apache2', ['-v']),
+    // Per location, the redirection comes before the demand.
+    conditions: ['clock', 'depth', 'lookUp', 'p256Only', 'sha1', ...(perLocation ? [] : (['misdirected'] as const))],
     async start(listeners, resources) {
       const folder = resources.folder();
       const configuration = `
@@ -54,9 +56,10 @@ export function settingsIn(folder: Folder): string {
 }
 
 function virtualHost(listener: Listener, folder: Folder, perLocation: boolean): string {
-  const { port, protocol, rsaClientsOnly } = listener;
+  const { port, protocol, depth = 3, p256Only, lookUp } = listener;
+  const signatures = clientSignaturesOf(listener);
   const { chain, key, roots, revoked } = filesOf(folder, listener);
-  const demand = 'SSLVerifyClient require\nSSLVerifyDepth 3';
+  const demand = `SSLVerifyClient require\nSSLVerifyDepth ${depth}`;
   return `
     Listen 127.0.0.1:${port}
     <VirtualHost 127.0.0.1:${port}>
@@ -69,7 +72,10 @@ function virtualHost(listener: Listener, folder: Folder, perLocation: boolean): 
       ${roots ? `SSLCACertificateFile ${roots}` : ''}
       ${roots && !perLocation ? demand : ''}
       ${revoked ? `SSLCARevocationFile ${revoked}\nSSLCARevocationCheck chain` : ''}
-      ${rsaClientsOnly ? `SSLOpenSSLConfCmd ClientSignatureAlgorithms ${rsaSignatures}` : ''}
+      ${signatures ? `SSLOpenSSLConfCmd ClientSignatureAlgorithms ${signatures}` : ''}
+      ${p256Only ? 'SSLOpenSSLConfCmd Groups P-256' : ''}
+      ${lookUp ? `SSLOCSPEnable leaf\nSSLOCSPOverrideResponder on\nSSLOCSPDefaultResponder http://${lookUp}/` : ''}
+      Redirect 421 /misdirected
       AliasMatch ^/ ${folder.path}/granted.txt
       <Location />
         Require all granted

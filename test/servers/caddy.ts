@@ -8,6 +8,7 @@ export const caddy: RealServer = {
   // Its TLS is that of the Go that compiled it.
   version: () =>
     `Go ${versionOf('caddy', ['build-info'], /(?<=^go\tgo)[\d.]+/)}, Caddy ${versionOf('caddy', ['version'])}`,
+  conditions: ['h2Only', 'misdirected', 'strictName'],
   async start(listeners, resources) {
     await Promise.all(listeners.map((listener) => startOne(listener, resources)));
   },
@@ -21,6 +22,7 @@ async function startOne(listener: Listener, resources: Resources): Promise<void>
   const configuration = `{
   admin off
   auto_https off
+  ${listener.h2Only ? 'servers {\n protocols h2\n }' : ''}
 }
 ${site(listener, folder)}
 `;
@@ -34,12 +36,13 @@ function site(listener: Listener, folder: Folder): string {
   const { chain, key, roots } = filesOf(folder, listener);
   const version = listener.protocol === 'TLSv1.2' ? 'tls1.2' : 'tls1.3';
   const demand = roots ? `client_auth {\n mode require_and_verify\n trusted_ca_cert_file ${roots}\n }` : '';
-  return `https://localhost:${listener.port} {
+  return `https://${listener.strictName ?? 'localhost'}:${listener.port} {
   bind 127.0.0.1
   tls ${chain} ${key} {
     protocols ${version} ${version}
     ${demand}
   }
+  respond /misdirected 421
   respond "granted"
 }`;
 }

@@ -1,6 +1,8 @@
 // The cells of the matrix: the configuration of the server, the certificate of the platform, and the title of each.
+
+import type { Destination } from '../../core/destination/destination.ts';
 import type { ClientName, MatrixCertificates } from './certificates.ts';
-import type { Listener } from './listener.ts';
+import type { Condition, Listener } from './listener.ts';
 
 export type TlsVersion = Listener['protocol'];
 
@@ -11,9 +13,19 @@ export interface Cell {
   readonly title: string;
   readonly client: ClientName;
   /** Cells with the same setup share a listener. */
-  readonly setup: SetupName;
+  readonly setup: keyof typeof setups;
   /** A diagnosis that sends no request after the handshake; there is no such call. */
   readonly noRequest?: boolean;
+  /** Only on servers that have it. */
+  readonly needs?: Condition;
+  /** Where it is tried; `TLSv1.2` and `TLSv1.3` by default. */
+  readonly versions?: readonly TlsVersion[];
+  /** Days by which the clock of the server is ahead. */
+  readonly clock?: number;
+  readonly path?: string;
+  readonly timeoutMs?: number;
+  /** Members of the destination that differ, by the version of the server. */
+  destination?(version: TlsVersion): Partial<Destination>;
 }
 
 const all = {
@@ -34,7 +46,49 @@ const all = {
   serverNoIntermediate: { title: 'server intermediate missing', client: 'ec', setup: 'withoutIntermediate' },
   acceptedQuietly: { title: 'accepted, no request sent', client: 'ec', setup: 'mutual', noRequest: true },
   refusedQuietly: { title: 'of an unknown CA, no request sent', client: 'stranger', setup: 'mutual', noRequest: true },
-  oldProtocol: { title: 'server only on TLS 1.1', client: 'ec', setup: 'mutual' },
+  oldProtocol: { title: 'server only on TLS 1.1', client: 'ec', setup: 'mutual', versions: ['TLSv1.1'] },
+  clockAhead: {
+    title: 'clock of the server 400 days ahead',
+    client: 'ec',
+    setup: 'mutual',
+    needs: 'clock',
+    clock: 400,
+  },
+  clockBehind: {
+    title: 'clock of the server 20 days behind',
+    client: 'ec',
+    setup: 'mutual',
+    needs: 'clock',
+    clock: -20,
+  },
+  namesakeRoot: { title: 'server trusts a root of the same name with another key', client: 'ec', setup: 'namesake' },
+  shallow: { title: 'chain deeper than the server allows', client: 'deep', setup: 'shallow', needs: 'depth' },
+  listExpired: { title: 'revocation list expired', client: 'ec', setup: 'listExpired' },
+  listMissing: { title: 'revocation list missing', client: 'ec', setup: 'listMissing' },
+  criticalExtension: { title: 'unknown critical extension', client: 'criticalExtension', setup: 'mutual' },
+  constrained: { title: 'name constraints violated', client: 'constrained', setup: 'mutual' },
+  keyUsage: { title: 'key usage without digitalSignature', client: 'keyUsage', setup: 'mutual' },
+  p521: { title: 'accepted, P-521 key', client: 'p521', setup: 'mutual' },
+  p256Only: { title: 'P-521 key, server with P-256 only', client: 'p521', setup: 'p256Only', needs: 'p256Only' },
+  sha1Only: {
+    title: 'server accepts SHA-1 signatures only',
+    client: 'ec',
+    setup: 'sha1Only',
+    needs: 'sha1',
+    versions: ['TLSv1.2'],
+  },
+  versionLimits: {
+    title: 'destination limited to another TLS version',
+    client: 'ec',
+    setup: 'mutual',
+    destination: (version) => (version === 'TLSv1.2' ? { minTlsVersion: 'TLSv1.3' } : { maxTlsVersion: 'TLSv1.2' }),
+  },
+  http2Only: { title: 'server offers h2 only (ALPN)', client: 'ec', setup: 'h2Only', needs: 'h2Only' },
+  unknownName: { title: 'server does not know the name (SNI)', client: 'ec', setup: 'strictName', needs: 'strictName' },
+  misdirected: { title: 'answered with 421', client: 'ec', setup: 'mutual', needs: 'misdirected', path: 'misdirected' },
+  hangs: { title: 'verification hangs', client: 'ec', setup: 'lookUp', needs: 'lookUp', timeoutMs: 3_000 },
+  mustStaple: { title: 'server certificate with must-staple, no staple', client: 'ec', setup: 'mustStaple' },
+  commonNameOnly: { title: 'server certificate with a common name only', client: 'ec', setup: 'commonNameOnly' },
 } as const satisfies Record<string, Cell>;
 
 export type CellName = keyof typeof all;
@@ -62,17 +116,45 @@ export const setups = {
     ...shows(servers.withoutIntermediate),
     clientRoots: platformRoot,
   }),
-} as const satisfies Record<string, (certificates: MatrixCertificates) => Setup>;
+  namesake: ({ servers, namesakeRoot }) => ({ ...shows(servers.sound), clientRoots: namesakeRoot }),
+  shallow: ({ servers, platformRoot }) => ({ ...shows(servers.sound), clientRoots: platformRoot, depth: 1 }),
+  listExpired: ({ servers, platformRoot, expiredLists }) => ({
+    ...shows(servers.sound),
+    clientRoots: platformRoot,
+    revoked: expiredLists,
+  }),
+  listMissing: ({ servers, platformRoot, rootListOnly }) => ({
+    ...shows(servers.sound),
+    clientRoots: platformRoot,
+    revoked: rootListOnly,
+  }),
+  p256Only: ({ servers, platformRoot }) => ({ ...shows(servers.sound), clientRoots: platformRoot, p256Only: true }),
+  sha1Only: ({ servers, platformRoot }) => ({
+    ...shows(servers.sound),
+    clientRoots: platformRoot,
+    sha1ClientsOnly: true,
+  }),
+  h2Only: ({ servers, platformRoot }) => ({ ...shows(servers.sound), clientRoots: platformRoot, h2Only: true }),
+  strictName: ({ servers, platformRoot }) => ({
+    ...shows(servers.anotherName),
+    clientRoots: platformRoot,
+    strictName: 'another.example',
+  }),
+  lookUp: ({ servers, platformRoot, responder }) => ({
+    ...shows(servers.sound),
+    clientRoots: platformRoot,
+    lookUp: responder,
+  }),
+  mustStaple: ({ servers, platformRoot }) => ({ ...shows(servers.mustStaple), clientRoots: platformRoot }),
+  commonNameOnly: ({ servers, platformRoot }) => ({ ...shows(servers.commonNameOnly), clientRoots: platformRoot }),
+} as const satisfies Record<string, (parts: SetupParts) => Setup>;
 
-export type SetupName =
-  | 'mutual'
-  | 'rsaClientsOnly'
-  | 'revoking'
-  | 'oneWay'
-  | 'expired'
-  | 'unknownRoot'
-  | 'anotherName'
-  | 'withoutIntermediate';
+export interface SetupParts extends MatrixCertificates {
+  /** `host:port`: accepts connections and never answers. */
+  readonly responder: string;
+}
+
+export type SetupName = keyof typeof setups;
 
 function shows({ certificate, intermediates, privateKey }: MatrixCertificates['servers']['sound']) {
   return { chain: certificate + intermediates, privateKey };
@@ -80,5 +162,5 @@ function shows({ certificate, intermediates, privateKey }: MatrixCertificates['s
 
 /** Where each cell is tried. */
 export function versionsOf(name: CellName): readonly TlsVersion[] {
-  return name === 'oldProtocol' ? ['TLSv1.1'] : ['TLSv1.2', 'TLSv1.3'];
+  return cells[name].versions ?? ['TLSv1.2', 'TLSv1.3'];
 }

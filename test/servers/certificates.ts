@@ -1,22 +1,32 @@
 // The certificates of the matrix: what the platform presents and what the servers show, sound or with one defect each.
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Identity } from '../../core/identity/identity.ts';
 import {
   type Authority,
   type CertificateRequest,
   createAuthority,
   type IssuedCertificate,
+  openAuthority,
 } from '../../local/authority/authority.ts';
 import { programOf } from './listener.ts';
-import type { Folder, Resources } from './resources.ts';
+import type { Folder } from './resources.ts';
 
 export interface MatrixCertificates {
   /** PEM: the root that customers trust. */
   readonly platformRoot: string;
   readonly customerRoots: string;
+  /** PEM: another root with the name of `platformRoot`. */
+  readonly namesakeRoot: string;
   /** PEM: one list for each of the platform's authorities; `clients.revoked` is on the issuer's. */
   readonly revocationLists: string;
+  /** PEM: the same, out of date. */
+  readonly expiredLists: string;
+  /** PEM: the root's list alone. */
+  readonly rootListOnly: string;
   readonly clients: Readonly<Record<ClientName, IssuedCertificate>>;
   readonly servers: Readonly<Record<ServerCertificateName, IssuedCertificate>>;
 }
@@ -30,16 +40,36 @@ export type ClientName =
   | 'notYetValid'
   | 'serverUsage'
   | 'withoutIntermediate'
-  | 'revoked';
+  | 'revoked'
+  | 'deep'
+  | 'p521'
+  | 'criticalExtension'
+  | 'constrained'
+  | 'keyUsage';
 
-type ServerCertificateName = 'sound' | 'rsa' | 'expired' | 'unknownRoot' | 'anotherName' | 'withoutIntermediate';
+type ServerCertificateName =
+  | 'sound'
+  | 'rsa'
+  | 'expired'
+  | 'unknownRoot'
+  | 'anotherName'
+  | 'withoutIntermediate'
+  | 'mustStaple'
+  | 'commonNameOnly';
 
 const day = 86_400_000;
 const past = { notBefore: new Date(Date.now() - 20 * day), notAfter: new Date(Date.now() - 10 * day) };
 const future = { notBefore: new Date(Date.now() + 10 * day), notAfter: new Date(Date.now() + 20 * day) };
 
-/** Made anew for each run. */
-export function createMatrixCertificates(resources: Resources): MatrixCertificates {
+let made: MatrixCertificates | undefined;
+
+/** Made once for each process. */
+export function createMatrixCertificates(): MatrixCertificates {
+  made ??= makeCertificates();
+  return made;
+}
+
+function makeCertificates(): MatrixCertificates {
   const platformRoot = createAuthority({ commonName: 'Platform Root' });
   const issuer = platformRoot.intermediate({ commonName: 'Platform Issuer' });
   const client = (request: Partial<CertificateRequest> = {}) =>
@@ -58,6 +88,13 @@ export function createMatrixCertificates(resources: Resources): MatrixCertificat
     serverUsage: client({ usage: 'server' }),
     withoutIntermediate: { ...client(), intermediates: '' },
     revoked: client(),
+    deep: issuer
+      .intermediate({ commonName: 'Platform Issuer 2' })
+      .issue({ commonName: 'bot-platform', usage: 'client' }),
+    p521: client({ privateKey: newEcKey('P-521') }),
+    criticalExtension: certify(issuer, `${clientExtensions}\n1.2.3.4=critical,ASN1:NULL`),
+    constrained: certify(constrainedBelow(platformRoot), `${clientExtensions}\nsubjectAltName=DNS:bot.other.example`),
+    keyUsage: certify(issuer, clientExtensions.replace('digitalSignature', 'keyEncipherment')),
   };
 
   const customerRoot = createAuthority({ commonName: 'Customer Root' });
@@ -76,17 +113,16 @@ export function createMatrixCertificates(resources: Resources): MatrixCertificat
     unknownRoot: server({}, unknownIssuer),
     anotherName: server({ names: ['another.example'] }),
     withoutIntermediate: { ...server(), intermediates: '' },
+    mustStaple: certify(customerIssuer, `${serverExtensions}\nsubjectAltName=DNS:localhost\ntlsfeature=status_request`),
+    commonNameOnly: server({ commonName: 'localhost', names: [] }),
   };
-  let revocationLists: string | undefined;
   return {
     platformRoot: platformRoot.certificate,
     customerRoots: customerRoot.certificate + customerRsaRoot.certificate,
-    get revocationLists() {
-      revocationLists ??=
-        revocationList(issuer, [clients.revoked], resources.folder()) +
-        revocationList(platformRoot, [], resources.folder());
-      return revocationLists;
-    },
+    namesakeRoot: createAuthority({ commonName: 'Platform Root' }).certificate,
+    revocationLists: listOf(issuer, [clients.revoked]) + listOf(platformRoot, []),
+    expiredLists: listOf(issuer, [], true) + listOf(platformRoot, [], true),
+    rootListOnly: listOf(platformRoot, []),
     clients,
     servers,
   };
@@ -119,11 +155,47 @@ export function identityOf(
   };
 }
 
+const clientExtensions =
+  'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth';
+const serverExtensions = clientExtensions.replace('clientAuth', 'serverAuth');
+
+function newEcKey(namedCurve: string): string {
+  return generateKeyPairSync('ec', { namedCurve }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+/** An authority that may issue for `bots.example` alone. */
+function constrainedBelow(root: Authority): Authority {
+  const extensions = `basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign
+nameConstraints=critical,permitted;DNS:bots.example`;
+  const { certificate, privateKey } = certify(root, extensions, 'Constrained Issuer');
+  return openAuthority(certificate, privateKey, certificate, root.certificate);
+}
+
+/** By `openssl x509`, for extensions that the authority of the local cloud has no request for. */
+function certify(issuer: Authority, extensions: string, commonName = 'bot-platform'): IssuedCertificate {
+  return inFolder((folder, openssl) => {
+    const privateKey = newEcKey('P-256');
+    folder.write('key.pem', privateKey);
+    folder.write('ca.pem', issuer.certificate);
+    folder.write('ca.key', issuer.privateKey);
+    folder.write('ext', `${extensions}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid`);
+    openssl('req', '-new', '-key', 'key.pem', '-subj', `/CN=${commonName}`, '-out', 'csr');
+    const signing = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '300', '-extfile', 'ext'];
+    const certificate = openssl('x509', '-req', '-in', 'csr', ...signing);
+    return { certificate, privateKey, intermediates: issuer.intermediates, root: issuer.root };
+  });
+}
+
+function listOf(authority: Authority, revoked: readonly IssuedCertificate[], isExpired = false): string {
+  return inFolder((folder) => revocationList(authority, revoked, folder, isExpired));
+}
+
 /** PEM, by `openssl ca`. */
 export function revocationList(
   authority: Authority,
   revoked: readonly IssuedCertificate[],
-  folder: Pick<Folder, 'path' | 'write'>,
+  folder: WorkFolder,
+  isExpired = false,
 ): string {
   // Type, expiry, revocation, serial number, file, subject: the database of `openssl ca`.
   const lines = revoked.map(({ certificate }) => {
@@ -149,10 +221,29 @@ export function revocationList(
     '-gencrl',
     '-crl_lastupdate',
     '20250101000000Z',
+    ...(isExpired ? ['-crl_nextupdate', '20250201000000Z'] : []),
     '-cert',
     'authority.pem',
     '-keyfile',
     'key.pem',
   ];
   return execFileSync(programOf('openssl'), args, { cwd: folder.path, encoding: 'utf8', stdio: 'pipe' });
+}
+
+type WorkFolder = Pick<Folder, 'path' | 'write'>;
+
+function inFolder<T>(work: (folder: WorkFolder, openssl: (...args: string[]) => string) => T): T {
+  const path = mkdtempSync(join(tmpdir(), 'countersign-matrix-'));
+  try {
+    const write = (name: string, text: string) => {
+      const file = join(path, name);
+      writeFileSync(file, text, { mode: 0o600 });
+      return file;
+    };
+    const openssl = (...args: string[]) =>
+      execFileSync(programOf('openssl'), args, { cwd: path, encoding: 'utf8', stdio: 'pipe' });
+    return work({ path, write }, openssl);
+  } finally {
+    rmSync(path, { recursive: true, force: true });
+  }
 }

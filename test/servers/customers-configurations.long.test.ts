@@ -31,7 +31,7 @@ const names: Readonly<Record<string, string>> = {
 async function prepare(): Promise<Ground> {
   const resources = openResources();
   onTestFinished(() => resources.end());
-  const certificates = createMatrixCertificates(resources);
+  const certificates = createMatrixCertificates();
   const folder = resources.folder();
   const { certificate, intermediates, privateKey } = certificates.servers.sound;
   folder.write('server.pem', certificate + intermediates);

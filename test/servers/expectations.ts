@@ -7,6 +7,9 @@ import {
   closedInHandshake,
   granted,
   grantedWithoutRequest,
+  hangsBehindHandshake,
+  hangsInHandshake,
+  misdirected,
   neverAsked,
   noHandshake,
   notAskedWithoutRequest,
@@ -31,6 +34,13 @@ export const sameOnAll = {
   serverOtherName: untrusted('server-certificate-name-mismatch'),
   serverNoIntermediate: untrusted('server-certificate-untrusted', ' (missing-intermediate, inferred)'),
   oldProtocol: noHandshake('protocol_version'),
+  p521: granted,
+  versionLimits: noHandshake('protocol_version'),
+  misdirected,
+  mustStaple: granted,
+  commonNameOnly: untrusted('server-certificate-name-mismatch'),
+  http2Only: noHandshake('no_application_protocol'),
+  unknownName: noHandshake('unrecognized_name'),
 } as const;
 
 /** The alerts of OpenSSL (ssl_x509err2alert in ssl/statem/statem_lib.c). */
@@ -47,10 +57,28 @@ const byOpenssl = {
   wrongUsage: alert('unsupported_certificate'),
   noIntermediate: alert('unknown_ca'),
   revoked: alert('certificate_revoked'),
+  clockAhead: alert('certificate_expired'),
+  clockBehind: alert('bad_certificate'),
+  namesakeRoot: alert('unknown_ca'),
+  shallow: alert('unknown_ca'),
+  listExpired: alert('certificate_expired'),
+  listMissing: alert('unknown_ca'),
+  // Faults that the function has no alert for.
+  criticalExtension: alert('certificate_unknown'),
+  constrained: alert('certificate_unknown'),
+  keyUsage: alert('unsupported_certificate'),
+  // TLS 1.2: the curve is checked with the signature (tls12_check_peer_sigalg). TLS 1.3: the client has none to send.
+  p256Only: perVersion(ambiguousAlert('illegal_parameter'), withoutCertificate(alert('certificate_required'))),
+  sha1Only: withoutCertificate(ambiguousAlert('handshake_failure')),
+  hangs: perVersion(hangsInHandshake, hangsBehindHandshake),
 } as const;
 
-/** Servers that say that a certificate is revoked. */
-const namesRevocation = { revoked: 'rotate the identity' } as const;
+const byOpensslRemedies = {
+  clockAhead: 'check clock and lists',
+  listExpired: 'check clock and lists',
+  revoked: 'rotate the identity',
+  p256Only: { 'TLSv1.2': 'issue with a usual key', 'TLSv1.3': 'accept the signature' },
+} as const;
 
 /** Apache per location: TLS 1.3 has no renegotiation, so the customer must ask in the handshake. */
 function lateOnly(older: RemedyKind) {
@@ -67,6 +95,15 @@ function always(answer: Answer) {
     wrongUsage: answer,
     noIntermediate: answer,
     revoked: answer,
+    clockAhead: answer,
+    clockBehind: answer,
+    namesakeRoot: answer,
+    shallow: answer,
+    listExpired: answer,
+    listMissing: answer,
+    criticalExtension: answer,
+    constrained: answer,
+    keyUsage: answer,
   };
 }
 
@@ -77,7 +114,16 @@ const byGo = {
   ...sameOnAll,
   absent: withoutCertificate(alert('bad_certificate')),
   ...always(alert('bad_certificate')),
+  // crypto/x509 checks the extended key usage of a client alone.
+  keyUsage: granted,
 };
+
+const byJava = {
+  ...sameOnAll,
+  absent: withoutCertificate(alert('bad_certificate')),
+  ...always(alert('certificate_unknown')),
+  hangs: perVersion(hangsInHandshake, hangsBehindHandshake),
+} as const;
 
 export const expectations = {
   nginx: {
@@ -87,20 +133,39 @@ export const expectations = {
       absent: withoutCertificate(page(400)),
       ...always(page(400)),
       refusedQuietly: grantedWithoutRequest,
+      p256Only: perVersion(ambiguousAlert('illegal_parameter'), withoutCertificate(page(400))),
+      sha1Only: withoutCertificate(page(400)),
+      // It looks the certificate up once the handshake is complete.
+      hangs: hangsBehindHandshake,
     },
-    remedies: { refusedQuietly: '–' },
+    // No request was sent, and nginx refuses in HTTP.
+    remedies: { refusedQuietly: 'trust the root', p256Only: byOpensslRemedies.p256Only },
     note: 'The handshake always succeeds. nginx refuses in HTTP: one page for every certificate it does not accept, another for an absent one. Its error log has the reason at level `info`.',
   },
   apache: {
     version: '2.4.',
     cells: byOpenssl,
-    remedies: namesRevocation,
+    remedies: byOpensslRemedies,
     note: opensslNote,
   },
   apacheLocation: {
     version: '2.4.',
     cells: {
       ...byOpenssl,
+      p521: perVersion(granted, page(403)),
+      mustStaple: perVersion(granted, page(403)),
+      clockAhead: perVersion(alert('certificate_expired'), page(403)),
+      clockBehind: perVersion(alert('bad_certificate'), page(403)),
+      namesakeRoot: perVersion(alert('unknown_ca'), page(403)),
+      shallow: perVersion(alert('unknown_ca'), page(403)),
+      listExpired: perVersion(alert('certificate_expired'), page(403)),
+      listMissing: perVersion(alert('unknown_ca'), page(403)),
+      criticalExtension: perVersion(alert('certificate_unknown'), page(403)),
+      constrained: perVersion(alert('certificate_unknown'), page(403)),
+      keyUsage: perVersion(alert('unsupported_certificate'), page(403)),
+      p256Only: perVersion(ambiguousAlert('illegal_parameter'), page(403)),
+      sha1Only: ambiguousAlert('handshake_failure'),
+      hangs: perVersion(hangsBehindHandshake, page(403)),
       acceptedQuietly: { ...notAskedWithoutRequest, certainty: 'inferred' },
       refusedQuietly: { ...notAskedWithoutRequest, certainty: 'inferred' },
       accepted: perVersion(granted, page(403)),
@@ -128,36 +193,60 @@ export const expectations = {
       wrongUsage: lateOnly('issue for client authentication'),
       noIntermediate: lateOnly('store the intermediate'),
       revoked: lateOnly('rotate the identity'),
+      p521: lateOnly('–'),
+      mustStaple: lateOnly('staple OCSP'),
+      clockAhead: lateOnly('check clock and lists'),
+      clockBehind: lateOnly('read the log'),
+      // To add the root that signed is the remedy here too.
+      namesakeRoot: lateOnly('trust the root'),
+      shallow: lateOnly('allow the depth'),
+      listExpired: lateOnly('check clock and lists'),
+      listMissing: lateOnly('read the log'),
+      criticalExtension: lateOnly('issue without the extension'),
+      constrained: lateOnly('issue within the constraints'),
+      keyUsage: lateOnly('issue with digitalSignature'),
+      p256Only: lateOnly('issue with a usual key'),
+      sha1Only: 'read the log',
+      hangs: lateOnly('find out what hangs'),
     },
     note: 'With TLS 1.3, Apache refuses every client that cannot authenticate after the handshake, such as Node, before it reads a certificate. With TLS 1.2 it asks in a renegotiation after the request, and then answers as it does server-wide.',
   },
   haproxy: {
     version: '2.6.',
     cells: byOpenssl,
-    remedies: namesRevocation,
+    remedies: byOpensslRemedies,
     note: opensslNote,
   },
   caddy: {
     version: 'Go 1.19.',
-    cells: byGo,
+    cells: { ...byGo, unknownName: noHandshake('internal_error') },
+    remedies: { keyUsage: '–', unknownName: 'read the log' },
     note: 'Caddy sends `bad_certificate` for every fault of a certificate and for an absent one. It reads no revocation list and cannot be set below TLS 1.2.',
   },
   stunnel: {
     version: '5.',
     cells: byOpenssl,
-    remedies: namesRevocation,
+    remedies: byOpensslRemedies,
     note: opensslNote,
   },
   lighttpd: {
     version: '1.4.',
     cells: { ...byOpenssl, serverNoIntermediate: noHandshake('internal_error') },
-    remedies: { ...namesRevocation, serverNoIntermediate: 'read the log' },
+    remedies: { ...byOpensslRemedies, serverNoIntermediate: 'read the log' },
     note: 'As the servers with the alerts of OpenSSL, with one difference: given its own certificate alone, lighttpd builds the chain from the authorities it trusts for clients. If it cannot, it presents no certificate.',
   },
   openssl: {
     version: '3.0.',
     cells: byOpenssl,
-    remedies: namesRevocation,
+    // It sends its own certificate twice.
+    remedies: {
+      ...byOpensslRemedies,
+      accepted: 'serve the chain in order',
+      acceptedRsa: 'serve the chain in order',
+      acceptedQuietly: 'serve the chain in order',
+      notRevoked: 'serve the chain in order',
+      p521: 'serve the chain in order',
+    },
     note: opensslNote,
   },
   gnutls: {
@@ -170,42 +259,55 @@ export const expectations = {
       ),
       ...always(alert('access_denied')),
       wrongUsage: granted,
+      listMissing: granted,
+      keyUsage: ambiguousAlert('illegal_parameter'),
       oldProtocol: closedInHandshake,
+      versionLimits: closedInHandshake,
     },
-    remedies: { wrongUsage: '–' },
+    remedies: { wrongUsage: '–', listMissing: '–' },
     note: 'gnutls-serv sends `access_denied` for every fault of a certificate and accepts one without client authentication. TLS 1.2 has no alert for an absent certificate, so `decode_error` is `inferred`.',
   },
   tomcat: {
     version: 'Java 17.',
-    cells: {
-      ...sameOnAll,
-      absent: withoutCertificate(alert('bad_certificate')),
-      ...always(alert('certificate_unknown')),
-    },
+    cells: byJava,
     note: 'Java sends `certificate_unknown` for every fault of a certificate and `bad_certificate` for an absent one. `-Djavax.net.debug=ssl:handshake` prints the reason.',
   },
   javaSocket: {
     version: '17.',
-    cells: {
-      ...sameOnAll,
-      absent: withoutCertificate(alert('bad_certificate')),
-      ...always(alert('certificate_unknown')),
-    },
+    cells: byJava,
     note: 'Java sends `certificate_unknown` for every fault of a certificate and `bad_certificate` for an absent one. `-Djavax.net.debug=ssl:handshake` prints the reason.',
   },
   javaHttps: {
     version: '17.',
-    cells: { ...sameOnAll, absent: withoutCertificate(closed), ...always(closed), oldProtocol: closedInHandshake },
+    cells: {
+      ...sameOnAll,
+      absent: withoutCertificate(closed),
+      ...always(closed),
+      oldProtocol: closedInHandshake,
+      versionLimits: closedInHandshake,
+      unknownName: closedInHandshake,
+      hangs: byJava.hangs,
+    },
+    remedies: { unknownName: 'read the log' },
     note: 'com.sun.net.httpserver closes the connection without an alert for every fault, so the reason is always `inferred`.',
   },
   go: {
     version: '1.19.',
-    cells: byGo,
+    cells: { ...byGo, hangs: perVersion(hangsInHandshake, hangsBehindHandshake) },
+    remedies: { keyUsage: '–' },
     note: 'This version sends `bad_certificate` for every fault of a certificate and for an absent one. crypto/tls reads no revocation list.',
   },
   node: {
     version: '24.',
-    cells: { ...sameOnAll, absent: byOpenssl.absent, ...always(closed) },
+    cells: {
+      ...sameOnAll,
+      absent: byOpenssl.absent,
+      ...always(closed),
+      p256Only: byOpenssl.p256Only,
+      // Its callback for the name fails, and it closes.
+      unknownName: closedInHandshake,
+    },
+    remedies: { p256Only: byOpensslRemedies.p256Only, unknownName: 'read the log' },
     note: 'Node completes the handshake with any certificate. If it does not accept the certificate, it closes the connection without an alert, so the reason is always `inferred`. An absent certificate gets the alert of OpenSSL.',
   },
 } as const satisfies Record<string, ServerExpectation>;

@@ -10,6 +10,7 @@ export const gnutls: RealServer = {
   title: 'GnuTLS (gnutls-serv)',
   needs: ['gnutls-serv', 'unshare', 'ip'],
   version: () => versionOf('gnutls-serv', ['--version']),
+  conditions: ['clock', 'h2Only', 'strictName'],
   missing() {
     const { status } = spawnSync(programOf('unshare'), ['--map-root-user', '--net', 'true']);
     return status === 0 ? undefined : 'the right to make a network namespace';
@@ -52,6 +53,8 @@ function argumentsOf(listener: Listener, folder: Folder): string[] {
   if (roots) args.push('--require-client-cert', '--verify-client-cert', '--x509cafile', roots);
   else args.push('--disable-client-cert');
   if (revoked) args.push('--x509crlfile', revoked);
+  if (listener.h2Only) args.push('--alpn', 'h2', '--alpn-fatal');
+  if (listener.strictName) args.push('--sni-hostname', listener.strictName, '--sni-hostname-fatal');
   return args;
 }
 

@@ -1,12 +1,12 @@
 // HAProxy: a frontend for each listener, which answers without a backend.
 import {
   ciphersOf,
+  clientSignaturesOf,
   filesOf,
   type Listener,
   portsOf,
   programOf,
   type RealServer,
-  rsaSignatures,
   versionOf,
 } from './listener.ts';
 import { accepting, type Folder, type Resources } from './resources.ts';
@@ -15,19 +15,18 @@ export const haproxy: RealServer = {
   title: 'HAProxy',
   needs: ['haproxy'],
   version: () => versionOf('haproxy', ['-v']),
+  conditions: ['clock', 'misdirected', 'p256Only', 'sha1', 'strictName'],
   async start(listeners, resources) {
-    await Promise.all([
-      startOne(
-        listeners.filter(({ rsaClientsOnly }) => !rsaClientsOnly),
-        resources,
-        {},
+    const groups = new Map<string, Listener[]>();
+    for (const listener of listeners) {
+      const signatures = clientSignaturesOf(listener) ?? '';
+      groups.set(signatures, [...(groups.get(signatures) ?? []), listener]);
+    }
+    await Promise.all(
+      [...groups].map(([signatures, group]) =>
+        startOne(group, resources, signatures ? limitedTo(signatures, resources.folder()) : {}),
       ),
-      startOne(
-        listeners.filter(({ rsaClientsOnly }) => rsaClientsOnly),
-        resources,
-        rsaOnly(resources.folder()),
-      ),
-    ]);
+    );
   },
 };
 
@@ -36,7 +35,6 @@ async function startOne(
   resources: Resources,
   env: Record<string, string>,
 ): Promise<void> {
-  if (listeners.length === 0) return;
   const folder = resources.folder();
   const configuration = `
 global
@@ -56,21 +54,24 @@ ${listeners.map((listener) => frontend(listener, folder)).join('\n')}
 function frontend(listener: Listener, folder: Folder): string {
   const { bundle, roots, revoked } = filesOf(folder, listener);
   const versions = `ssl-min-ver ${listener.protocol} ssl-max-ver ${listener.protocol} ciphers ${ciphersOf(listener)}`;
+  const { p256Only, strictName } = listener;
+  const limits = `${p256Only ? 'curves P-256' : ''} ${strictName ? 'strict-sni' : ''}`;
   const demand = roots ? `verify required ca-file ${roots} ${revoked ? `crl-file ${revoked}` : ''}` : '';
   return `frontend listener-${listener.port}
-  bind 127.0.0.1:${listener.port} ssl crt ${bundle} ${versions} ${demand}
+  bind 127.0.0.1:${listener.port} ssl crt ${bundle} ${versions} ${limits} ${demand}
+  http-request return status 421 if { path /misdirected }
   http-request return status 200 content-type text/plain string granted`;
 }
 
 /** HAProxy takes client-sigalgs from 2.8 on; OpenSSL's own file serves every version. */
-function rsaOnly(folder: Folder): Record<string, string> {
+function limitedTo(signatures: string, folder: Folder): Record<string, string> {
   const configuration = `openssl_conf = all
 [all]
 ssl_conf = ssl
 [ssl]
 system_default = defaults
 [defaults]
-ClientSignatureAlgorithms = ${rsaSignatures}
+ClientSignatureAlgorithms = ${signatures}
 `;
   return { OPENSSL_CONF: folder.write('openssl.cnf', configuration) };
 }

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { freePort } from '../support/port.ts';
 import {
   ciphersOf,
+  clientSignaturesOf,
   filesOf,
   type Listener,
   portsOf,
   programOf,
   type RealServer,
-  rsaSignatures,
   versionOf,
 } from './listener.ts';
 import { accepting, type Folder } from './resources.ts';
@@ -17,6 +17,7 @@ export const lighttpd: RealServer = {
   title: 'lighttpd',
   needs: ['lighttpd'],
   version: () => versionOf('lighttpd', ['-v']),
+  conditions: ['clock', 'depth', 'p256Only', 'sha1'],
   missing: () => (existsSync('/usr/lib/lighttpd/mod_openssl.so') ? undefined : 'lighttpd-mod-openssl'),
   async start(listeners, resources) {
     const folder = resources.folder();
@@ -38,14 +39,16 @@ ${listeners.map((listener) => socket(listener, folder)).join('\n')}
 
 function socket(listener: Listener, folder: Folder): string {
   const { chain, key, roots, revoked } = filesOf(folder, listener);
-  const { protocol } = listener;
+  const { protocol, depth = 3 } = listener;
+  const signatures = clientSignaturesOf(listener);
   const commands = [`"MinProtocol" => "${protocol}"`, `"MaxProtocol" => "${protocol}"`];
   commands.push(`"CipherString" => "${ciphersOf(listener)}"`);
-  if (listener.rsaClientsOnly) commands.push(`"ClientSignatureAlgorithms" => "${rsaSignatures}"`);
+  if (signatures) commands.push(`"ClientSignatureAlgorithms" => "${signatures}"`);
+  if (listener.p256Only) commands.push('"Groups" => "P-256"');
   const demand = `
     ssl.verifyclient.activate = "enable"
     ssl.verifyclient.enforce = "enable"
-    ssl.verifyclient.depth = 3
+    ssl.verifyclient.depth = ${depth}
     ssl.verifyclient.ca-file = "${roots}"`;
   return `$SERVER["socket"] == "127.0.0.1:${listener.port}" {
     ssl.engine = "enable"

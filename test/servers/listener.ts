@@ -1,6 +1,6 @@
 // The settings of a server on one port, and the interface of the real servers: a version and a start.
 import { spawnSync } from 'node:child_process';
-import { findPeer, type Peer } from '../support/peers.ts';
+import { findLibrary, findPeer, type Peer } from '../support/peers.ts';
 import type { Folder, Resources } from './resources.ts';
 
 export interface Listener {
@@ -17,7 +17,22 @@ export interface Listener {
   readonly revoked?: string;
   /** It takes RSA signatures of clients alone, so that a client with an EC key has no certificate to send. */
   readonly rsaClientsOnly?: boolean;
+  /** It takes ECDSA on P-256 alone of clients, and no other group. */
+  readonly p256Only?: boolean;
+  /** TLS 1.2: it takes SHA-1 signatures of clients alone. */
+  readonly sha1ClientsOnly?: boolean;
+  /** How many intermediate certificates it allows in a client's chain. */
+  readonly depth?: number;
+  /** Its one ALPN protocol is h2. */
+  readonly h2Only?: boolean;
+  /** The one server name (SNI) it knows; it refuses others. */
+  readonly strictName?: string;
+  /** `host:port` of a responder (OCSP) that it asks about a client's certificate; this one never answers. */
+  readonly lookUp?: string;
 }
+
+/** What only some servers can be configured for; they list it as `conditions`. */
+export type Condition = 'clock' | 'depth' | 'h2Only' | 'lookUp' | 'misdirected' | 'p256Only' | 'sha1' | 'strictName';
 
 export interface RealServer {
   /** As it is called in the tables. */
@@ -29,6 +44,11 @@ export interface RealServer {
   missing?(): string | undefined;
   /** Ready when it resolves; ended with the scope. `GET /` answers 200 to whom it lets in. */
   start(listeners: readonly Listener[], resources: Resources): Promise<void>;
+  /**
+   * `clock`: its process reads the clock of libfaketime. `misdirected`: it answers 421 on /misdirected. The others are
+   * members of Listener.
+   */
+  readonly conditions?: readonly Condition[];
 }
 
 export interface ListenerFiles {
@@ -52,12 +72,19 @@ export function filesOf(folder: Folder, listener: Listener): ListenerFiles {
   };
 }
 
-/** OpenSSL's names of what a client with an EC key cannot make. */
-export const rsaSignatures = 'RSA-PSS+SHA256:RSA+SHA256';
+type SignatureLimits = Pick<Listener, 'rsaClientsOnly' | 'p256Only' | 'sha1ClientsOnly'>;
+
+/** OpenSSL's names of the signatures that it takes of clients; undefined: the defaults. */
+export function clientSignaturesOf(listener: SignatureLimits): string | undefined {
+  if (listener.sha1ClientsOnly) return 'ECDSA+SHA1:RSA+SHA1';
+  if (listener.p256Only) return 'ECDSA+SHA256';
+  return listener.rsaClientsOnly ? 'RSA-PSS+SHA256:RSA+SHA256' : undefined;
+}
 
 /** OpenSSL 3 signs TLS 1.1's handshake with SHA-1, which its security level 0 alone allows. */
-export function ciphersOf({ protocol }: Listener): string {
-  return protocol === 'TLSv1.1' ? 'ALL:@SECLEVEL=0' : 'DEFAULT';
+export function ciphersOf({ protocol, sha1ClientsOnly }: Listener): string {
+  if (protocol === 'TLSv1.1') return 'ALL:@SECLEVEL=0';
+  return sha1ClientsOnly ? 'DEFAULT:@SECLEVEL=0' : 'DEFAULT';
 }
 
 export const portsOf = (listeners: readonly Listener[]) => listeners.map(({ port }) => port);
@@ -75,10 +102,13 @@ export function versionOf(peer: Peer, args: readonly string[], pattern = /\d+(?:
   return pattern.exec(stdout + stderr)?.[0] ?? 'unknown';
 }
 
+type Prerequisites = Pick<RealServer, 'needs' | 'missing' | 'conditions'>;
+
 /**
  * What is missing for this server to run here, in words; undefined when nothing is. The revocation lists need openssl.
  */
-export function missingFor({ needs, missing }: Pick<RealServer, 'needs' | 'missing'>): string | undefined {
-  const absent = [...new Set<Peer>([...needs, 'openssl'])].filter((peer) => !findPeer(peer));
+export function missingFor({ needs, missing, conditions }: Prerequisites): string | undefined {
+  const absent: string[] = [...new Set<Peer>([...needs, 'openssl'])].filter((peer) => !findPeer(peer));
+  if (conditions?.includes('clock') && !findLibrary('faketime')) absent.push('libfaketime');
   return absent.length > 0 ? absent.join(', ') : missing?.();
 }

@@ -1,14 +1,16 @@
 // Starts one real server and runs every cell against it, as an invocation and as a diagnosis.
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import type { Destination } from '../../core/destination/destination.ts';
+import { findLibrary } from '../support/peers.ts';
 import { freePort } from '../support/port.ts';
 import { disagreement } from './agreement.ts';
-import { type CellName, cellNames, cells, type SetupName, setups, type TlsVersion, versionsOf } from './cells.ts';
+import { type CellName, cellNames, cells, type SetupParts, setups, type TlsVersion, versionsOf } from './cells.ts';
 import { createMatrixCertificates, identityOf, type MatrixCertificates } from './certificates.ts';
 import type { Listener } from './listener.ts';
 import { callOutcome, createMatrixClient, diagnosisOutcome, type MatrixClient } from './matrix-client.ts';
 import type { CellOutcome } from './outcomes.ts';
-import { openResources } from './resources.ts';
+import { openResources, type Resources } from './resources.ts';
 import type { MatrixServer } from './servers.ts';
 
 export interface Measured {
@@ -22,19 +24,22 @@ export interface Measured {
 export async function measure(server: MatrixServer): Promise<Measured[]> {
   const resources = openResources();
   try {
-    const certificates = createMatrixCertificates(resources);
+    const certificates = createMatrixCertificates();
     const places = cellsOf(server);
-    const listeners = await listenersFor(places, certificates);
-    await server.start([...listeners.values()], resources);
+    const listeners = await listenersFor(places, { ...certificates, responder: await silentResponder(resources) });
+    await startAll(server, listeners, resources);
     const matrix = createMatrixClient(resources);
     return await runConcurrently(
       places.map(({ cell, version }) => async () => {
-        const { port } = listeners.get(listenerKey(cell, version)) as Listener;
+        const { port } = listenerOf(listeners, cell, version);
         const client = certificates.clients[server.clients?.[cell] ?? cells[cell].client];
         if (cell === 'oldProtocol') await speaksOldProtocol(port, client);
         const name = `${server.title} ${cell} ${version}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
-        matrix.identities.set(name, identityOf(name, client, destinationOf(port, certificates)));
-        return { cell, version, ...(await ask(matrix, name, `https://localhost:${port}/`, cells[cell].noRequest)) };
+        const destination = { ...destinationOf(port, certificates), ...cells[cell].destination?.(version) };
+        matrix.identities.set(name, identityOf(name, client, destination));
+        const { path = '', timeoutMs, noRequest } = cells[cell];
+        const request = { url: `https://localhost:${port}/${path}`, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+        return { cell, version, ...(await ask(matrix, name, request, noRequest)) };
       }),
     );
   } finally {
@@ -43,8 +48,42 @@ export async function measure(server: MatrixServer): Promise<Measured[]> {
 }
 
 export function cellsOf(server: MatrixServer): { cell: CellName; version: TlsVersion }[] {
-  const possible = cellNames.filter((cell) => !server.without?.includes(cell));
+  const possible = cellNames.filter((cell) => {
+    const { needs } = cells[cell];
+    return !server.without?.includes(cell) && (needs === undefined || server.conditions?.includes(needs));
+  });
   return possible.flatMap((cell) => versionsOf(cell).map((version) => ({ cell, version })));
+}
+
+/** Each clock has processes of its own. */
+async function startAll(server: MatrixServer, listeners: Listeners, resources: Resources): Promise<void> {
+  const clocks = new Map<number, Listener[]>();
+  for (const { clock, listener } of listeners.values()) {
+    clocks.set(clock, [...(clocks.get(clock) ?? []), listener]);
+  }
+  await Promise.all([...clocks].map(([days, group]) => server.start(group, atClock(resources, days))));
+}
+
+function atClock(resources: Resources, days: number): Resources {
+  if (days === 0) return resources;
+  const shift = `${days > 0 ? '+' : ''}${days}d`;
+  const clock = { LD_PRELOAD: findLibrary('faketime') ?? '', FAKETIME: shift, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+  return {
+    ...resources,
+    start: (path, args, options) => resources.start(path, args, { ...options, env: { ...options.env, ...clock } }),
+  };
+}
+
+/** `host:port`; as a responder that looks something up and hangs. */
+async function silentResponder(resources: Resources): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => sockets.add(socket.on('error', () => {})));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  resources.onEnd(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** Eight at a time: a server without CPU time for a moment must not look as if it gave no answer. */
@@ -58,21 +97,25 @@ async function runConcurrently<T>(tasks: readonly (() => Promise<T>)[]): Promise
   return results;
 }
 
-/** Cells with the same setup and version share a listener. */
+type Listeners = ReadonlyMap<string, { readonly clock: number; readonly listener: Listener }>;
+
+/** Cells with the same setup, clock and version share a listener. */
 function listenerKey(cell: CellName, version: TlsVersion): string {
-  return `${version} ${cells[cell].setup}`;
+  const { setup, clock = 0 } = cells[cell];
+  return `${version} ${setup} ${clock}`;
 }
 
-async function listenersFor(
-  places: ReturnType<typeof cellsOf>,
-  certificates: MatrixCertificates,
-): Promise<Map<string, Listener>> {
-  const listeners = new Map<string, Listener>();
+function listenerOf(listeners: Listeners, cell: CellName, version: TlsVersion): Listener {
+  return listeners.get(listenerKey(cell, version))?.listener as Listener;
+}
+
+async function listenersFor(places: ReturnType<typeof cellsOf>, parts: SetupParts): Promise<Listeners> {
+  const listeners = new Map<string, { clock: number; listener: Listener }>();
   for (const { cell, version } of places) {
     const place = listenerKey(cell, version);
     if (listeners.has(place)) continue;
-    const setup: SetupName = cells[cell].setup;
-    listeners.set(place, { port: await freePort(), protocol: version, ...setups[setup](certificates) });
+    const { setup, clock = 0 } = cells[cell];
+    listeners.set(place, { clock, listener: { port: await freePort(), protocol: version, ...setups[setup](parts) } });
   }
   return listeners;
 }
@@ -93,13 +136,14 @@ function destinationOf(port: number, { customerRoots }: MatrixCertificates): Des
 async function ask(
   matrix: MatrixClient,
   name: string,
-  url: string,
+  request: { readonly url: string; readonly timeoutMs?: number },
   noRequest = false,
 ): Promise<Pick<Measured, 'outcome' | 'contradiction'>> {
-  if (noRequest) return { outcome: { ...(await matrix.diagnose(name, { url, probe: false })), invocation: '–' } };
-  const [call, diagnosis] = await Promise.all([matrix.call(name, { url }), matrix.report(name, { url })]);
+  if (noRequest)
+    return { outcome: { ...(await matrix.diagnose(name, { ...request, probe: false })), invocation: '–' } };
+  const [call, diagnosis] = await Promise.all([matrix.call(name, request), matrix.report(name, request)]);
   const strict =
-    diagnosis.verdict === 'not-mutual' ? await matrix.invoke(name, { url, requireMutual: true }) : undefined;
+    diagnosis.verdict === 'not-mutual' ? await matrix.invoke(name, { ...request, requireMutual: true }) : undefined;
   const invocation = callOutcome(call);
   return {
     outcome: {

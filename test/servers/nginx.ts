@@ -1,12 +1,12 @@
 // nginx: a server block for each listener.
 import {
   ciphersOf,
+  clientSignaturesOf,
   filesOf,
   type Listener,
   portsOf,
   programOf,
   type RealServer,
-  rsaSignatures,
   versionOf,
 } from './listener.ts';
 import { accepting, type Folder } from './resources.ts';
@@ -15,6 +15,7 @@ export const nginx: RealServer = {
   title: 'nginx',
   needs: ['nginx'],
   version: () => versionOf('nginx', ['-v']),
+  conditions: ['clock', 'depth', 'lookUp', 'misdirected', 'p256Only', 'sha1', 'strictName'],
   async start(listeners, resources) {
     const folder = resources.folder();
     const configuration = `
@@ -37,15 +38,24 @@ export const nginx: RealServer = {
 
 function block(listener: Listener, folder: Folder): string {
   const { chain, key, roots, revoked } = filesOf(folder, listener);
-  return `server {
-    listen 127.0.0.1:${listener.port} ssl;
+  const { port, depth = 3, p256Only, strictName, lookUp } = listener;
+  const signatures = clientSignaturesOf(listener);
+  // The first block of a port answers the names that no other has.
+  const others = strictName ? `server { listen 127.0.0.1:${port} ssl; ssl_reject_handshake on; }` : '';
+  return `${others}
+  server {
+    listen 127.0.0.1:${port} ssl;
+    ${strictName ? `server_name ${strictName};` : ''}
     ssl_certificate ${chain};
     ssl_certificate_key ${key};
     ssl_protocols ${listener.protocol};
     ssl_ciphers ${ciphersOf(listener)};
-    ${roots ? `ssl_verify_client on; ssl_verify_depth 3; ssl_client_certificate ${roots};` : ''}
+    ${roots ? `ssl_verify_client on; ssl_verify_depth ${depth}; ssl_client_certificate ${roots};` : ''}
     ${revoked ? `ssl_crl ${revoked};` : ''}
-    ${listener.rsaClientsOnly ? `ssl_conf_command ClientSignatureAlgorithms ${rsaSignatures};` : ''}
+    ${signatures ? `ssl_conf_command ClientSignatureAlgorithms ${signatures};` : ''}
+    ${p256Only ? 'ssl_ecdh_curve prime256v1;' : ''}
+    ${lookUp ? `ssl_ocsp leaf; ssl_ocsp_responder http://${lookUp}/;` : ''}
     location / { return 200 "granted\\n"; }
+    location = /misdirected { return 421; }
   }`;
 }

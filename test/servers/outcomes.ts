@@ -100,6 +100,19 @@ export const closedInHandshake: Answer = {
   invocation: 'tls-negotiation-failed',
 };
 
+/** Step 5 takes place, and nothing shows its result. */
+function undecided(reason: string, step: string, certainty: string, invocation = reason): Answer {
+  return { verdict: 'access-unknown', step, reason, certainty, invocation };
+}
+
+export const misdirected = undecided('HTTP 421', '–', 'observed', '421 with advice');
+
+/** The server does not finish the handshake once it has the certificate. */
+export const hangsInHandshake = undecided('handshake-timeout', '5', 'inferred');
+
+/** The server ends the handshake, or lets us end it, and gives no answer. */
+export const hangsBehindHandshake = undecided('response-timeout', '5', 'inferred');
+
 /** The result of a diagnosis that sends no request. */
 export const grantedWithoutRequest: Answer = {
   verdict: 'access-granted',

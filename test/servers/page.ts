@@ -20,6 +20,7 @@ const rejectionTitles: Readonly<Record<string, string>> = {
   notYetValid: 'not yet valid',
   serverUsage: 'without client authentication',
   withoutIntermediate: 'intermediate missing',
+  keyUsage: 'key usage without digitalSignature',
 };
 
 export function pageOf({ machine, rejections, results }: PageContent): string {

@@ -7,6 +7,7 @@ import type { Resources } from './resources.ts';
 export async function plainApi(resources: Resources, onRequest?: (request: IncomingMessage) => void): Promise<number> {
   const server = createServer((request, response) => {
     onRequest?.(request);
+    if (request.url === '/misdirected') response.statusCode = 421;
     response.end('granted\n');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

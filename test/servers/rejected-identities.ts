@@ -24,6 +24,7 @@ export const defective = [
   'notYetValid',
   'serverUsage',
   'withoutIntermediate',
+  'keyUsage',
 ] as const satisfies ClientName[];
 
 /** No call may reach this port. */
@@ -32,7 +33,7 @@ const url = 'https://localhost:9/';
 export async function rejectIdentities(): Promise<Record<(typeof defective)[number], IdentityRejection>> {
   const resources = openResources();
   try {
-    const { clients } = createMatrixCertificates(resources);
+    const { clients } = createMatrixCertificates();
     const shelf = createShelf((name) => new CountersignError('identity-not-found', `There is no ${name}.`));
     const identities = createIdentityCache({ source: shelf, ttlMs: 60_000 });
     const pool = createPool();

@@ -45,6 +45,7 @@ describe('docs/servers.md', () => {
         reason: 'chain-incomplete',
         invocation: 'identity-unusable',
       },
+      keyUsage: { verdict: 'identity-unusable', reason: 'key-usage', invocation: 'identity-unusable' },
     });
     expect(Object.keys(refusals)).toEqual([...defective]);
   });

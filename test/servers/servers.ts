@@ -27,12 +27,14 @@ export interface MatrixServer extends RealServer {
  */
 const goClients = { absent: 'ed448' } as const;
 
+const readsNoList = ['revoked', 'notRevoked', 'listExpired', 'listMissing'] as const;
+
 export const servers: Readonly<Record<ServerName, MatrixServer>> = {
   nginx,
   apache,
   apacheLocation,
   haproxy,
-  caddy: { ...caddy, clients: goClients, without: ['revoked', 'notRevoked', 'oldProtocol'] },
+  caddy: { ...caddy, clients: goClients, without: [...readsNoList, 'oldProtocol'] },
   stunnel,
   lighttpd,
   openssl,
@@ -40,6 +42,6 @@ export const servers: Readonly<Record<ServerName, MatrixServer>> = {
   tomcat,
   javaSocket,
   javaHttps,
-  go: { ...go, clients: goClients, without: ['revoked', 'notRevoked'] },
+  go: { ...go, clients: goClients, without: readsNoList },
   node,
 };

@@ -1,12 +1,12 @@
 // stunnel: a service for each listener, in front of an HTTP server without TLS.
 import {
   ciphersOf,
+  clientSignaturesOf,
   filesOf,
   type Listener,
   portsOf,
   programOf,
   type RealServer,
-  rsaSignatures,
   versionOf,
 } from './listener.ts';
 import { plainApi } from './plain-api.ts';
@@ -16,6 +16,7 @@ export const stunnel: RealServer = {
   title: 'stunnel',
   needs: ['stunnel4'],
   version: () => versionOf('stunnel4', ['-version']),
+  conditions: ['clock', 'lookUp', 'misdirected', 'p256Only', 'sha1'],
   async start(listeners, resources) {
     const folder = resources.folder();
     const behind = await plainApi(resources);
@@ -34,6 +35,8 @@ ${listeners.map((listener) => service(listener, folder, behind)).join('\n')}
 
 function service(listener: Listener, folder: Folder, behind: number): string {
   const { chain, key, roots, revoked } = filesOf(folder, listener);
+  const signatures = clientSignaturesOf(listener);
+  const isWeak = ciphersOf(listener) !== 'DEFAULT';
   return `[listener-${listener.port}]
 accept = 127.0.0.1:${listener.port}
 connect = 127.0.0.1:${behind}
@@ -41,9 +44,11 @@ cert = ${chain}
 key = ${key}
 sslVersion = ${listener.protocol}
 ciphers = ${ciphersOf(listener)}
-${listener.protocol === 'TLSv1.1' ? 'securityLevel = 0' : ''}
+${isWeak ? 'securityLevel = 0' : ''}
 ${roots ? `verifyChain = yes\nrequireCert = yes\nCAfile = ${roots}` : ''}
 ${revoked ? `CRLfile = ${revoked}` : ''}
-${listener.rsaClientsOnly ? `config = ClientSignatureAlgorithms:${rsaSignatures}` : ''}
+${signatures ? `config = ClientSignatureAlgorithms:${signatures}` : ''}
+${listener.p256Only ? 'curves = prime256v1' : ''}
+${listener.lookUp ? `OCSP = http://${listener.lookUp}/` : ''}
 `;
 }

@@ -1,5 +1,7 @@
 // Apache Tomcat on Java's TLS: a connector for each listener.
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { filesOf, type Listener, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
 import { accepting, type Folder, type Resources } from './resources.ts';
 
@@ -11,6 +13,7 @@ export const tomcat: RealServer = {
     const java = versionOf('catalina.sh', ['version'], /(?<=JVM Version:\s+)[\d.]+/);
     return `Java ${java}, Tomcat ${versionOf('catalina.sh', ['version'], /(?<=Tomcat\/)[\d.]+/)}`;
   },
+  conditions: ['depth'],
   async start(listeners, resources) {
     const rsaOnly = listeners.filter(({ rsaClientsOnly }) => rsaClientsOnly);
     const others = listeners.filter(({ rsaClientsOnly }) => !rsaClientsOnly);
@@ -25,18 +28,17 @@ async function startOne(listeners: readonly Listener[], resources: Resources, pr
   const folder = resources.folder();
   // Java disables TLS 1.1 by default.
   const security = folder.write('java.security', 'jdk.tls.disabledAlgorithms=SSLv3, RC4, DES, NULL, anon\n');
-  const store = clientStore(listeners, folder);
-  prepareTomcat(folder, listeners.map((listener) => connector(listener, folder, store)).join('\n'));
+  prepareTomcat(folder, listeners.map((listener) => connector(listener, folder)).join('\n'));
   const options = `-XX:TieredStopAtLevel=1 -Djava.security.properties=${security} ${properties}`;
   const env = { CATALINA_BASE: folder.path, CATALINA_OPTS: options };
   const program = resources.start(programOf('catalina.sh'), ['run'], { cwd: folder.path, env });
   await accepting(program, portsOf(listeners));
 }
 
-function connector(listener: Listener, folder: Folder, store: string): string {
+function connector(listener: Listener, folder: Folder): string {
   const { chain, key, roots, revoked } = filesOf(folder, listener);
-  const trust = `certificateVerification="required" certificateVerificationDepth="3"
-    truststoreFile="${store}" truststorePassword="changeit" truststoreType="PKCS12"`;
+  const trust = `certificateVerification="required" certificateVerificationDepth="${listener.depth ?? 3}"
+    truststoreFile="${roots && clientStore(roots, folder)}" truststorePassword="changeit" truststoreType="PKCS12"`;
   return `<Connector port="${listener.port}" address="127.0.0.1" SSLEnabled="true" scheme="https" secure="true"
       protocol="org.apache.coyote.http11.Http11NioProtocol">
     <SSLHostConfig protocols="${listener.protocol}" ${roots ? trust : ''}
@@ -46,11 +48,12 @@ function connector(listener: Listener, folder: Folder, store: string): string {
   </Connector>`;
 }
 
-/** All listeners that demand a certificate trust the same root. */
-function clientStore(listeners: readonly Listener[], folder: Folder): string {
-  const root = folder.write('root.pem', listeners.find(({ clientRoots }) => clientRoots)?.clientRoots ?? '');
-  const store = `${folder.path}/clients.p12`;
-  const args = ['-importcert', '-noprompt', '-alias', 'root', '-file', root, '-keystore', store];
+/** One for each text of roots: keytool is a Java of its own, and takes its time. */
+function clientStore(roots: string, folder: Folder): string {
+  const name = createHash('sha256').update(readFileSync(roots)).digest('hex').slice(0, 16);
+  const store = `${folder.path}/${name}.p12`;
+  if (existsSync(store)) return store;
+  const args = ['-importcert', '-noprompt', '-alias', 'root', '-file', roots, '-keystore', store];
   execFileSync(programOf('keytool'), [...args, '-storetype', 'PKCS12', '-storepass', 'changeit'], { stdio: 'pipe' });
   return store;
 }

@@ -32,6 +32,7 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   debootstrap: 'debootstrap',
   'libssl-dev': 'libssl-dev',
   'strongswan-openssl': 'libstrongswan-standard-plugins',
+  faketime: 'libfaketime',
   smallstep: 'golang-github-smallstep-certificates-dev',
 };
 

@@ -40,6 +40,8 @@ const libraries = {
   smallstep: '/usr/share/gocode/src/github.com/smallstep/certificates/api/api.go',
   // Without it pki reads no certificate with a key of an elliptic curve.
   'strongswan-openssl': '/usr/lib/ipsec/plugins/libstrongswan-openssl.so',
+  // Of its two, the one for programs with threads.
+  faketime: `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`,
 } as const;
 
 export type Library = keyof typeof libraries;

@@ -1,4 +1,5 @@
-// Two of Java's servers on each listener of a file: port, version, chain, key, client roots or -, revocation lists or -.
+// Two of Java's servers on each listener of a file: port, version, chain, key, client roots or -, revocation lists or -,
+// verification depth, the one server name or -, h2 or -, hangs or -.
 import com.sun.net.httpserver.*;
 import java.io.*;
 import java.net.*;
@@ -26,6 +27,10 @@ class Server {
       SSLParameters parameters = context.getDefaultSSLParameters();
       parameters.setProtocols(new String[] {listener[1]});
       parameters.setNeedClientAuth(!listener[4].equals("-"));
+      if (!listener[7].equals("-")) {
+        parameters.setSNIMatchers(List.of(SNIHostName.createSNIMatcher(listener[7].replace(".", "\\."))));
+      }
+      if (listener[8].equals("h2")) parameters.setApplicationProtocols(new String[] {"h2"});
       if (args[0].equals("https")) https(port, context, parameters);
       else socket(port, context, parameters);
     }
@@ -49,8 +54,11 @@ class Server {
   static void answer(Socket socket) {
     try (socket) {
       BufferedReader in = new BufferedReader(new InputStreamReader(socket.getInputStream()));
+      String first = in.readLine();
       while (!in.readLine().isEmpty()) {}
-      socket.getOutputStream().write("HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\n".getBytes());
+      String status = first.contains(" /misdirected ") ? "421 Misdirected Request" : "200 OK";
+      String head = "HTTP/1.1 " + status + "\r\nContent-Length: 8\r\nConnection: close\r\n\r\n";
+      socket.getOutputStream().write(head.getBytes());
       socket.getOutputStream().write(granted);
     } catch (IOException | NullPointerException refused) {
       // The alert went out when the handshake failed.
@@ -65,7 +73,8 @@ class Server {
       }
     });
     server.createContext("/", exchange -> {
-      exchange.sendResponseHeaders(200, granted.length);
+      int status = exchange.getRequestURI().getPath().equals("/misdirected") ? 421 : 200;
+      exchange.sendResponseHeaders(status, granted.length);
       exchange.getResponseBody().write(granted);
       exchange.close();
     });
@@ -80,16 +89,20 @@ class Server {
     KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
     keys.init(own, new char[0]);
     SSLContext context = SSLContext.getInstance("TLS");
-    context.init(keys.getKeyManagers(), listener[4].equals("-") ? null : trust(listener[4], listener[5]), null);
+    context.init(keys.getKeyManagers(), listener[4].equals("-") ? null : trust(listener), null);
     return context;
   }
 
-  static TrustManager[] trust(String roots, String lists) throws Exception {
+  static TrustManager[] trust(String[] listener) throws Exception {
+    String roots = listener[4];
+    String lists = listener[5];
     KeyStore trusted = KeyStore.getInstance("PKCS12");
     trusted.load(null, null);
     for (Certificate root : certificates(roots)) trusted.setCertificateEntry("root" + trusted.size(), root);
     PKIXBuilderParameters parameters = new PKIXBuilderParameters(trusted, new X509CertSelector());
     parameters.setRevocationEnabled(!lists.equals("-"));
+    parameters.setMaxPathLength(Integer.parseInt(listener[6]));
+    if (listener[9].equals("hangs")) parameters.addCertPathChecker(new Hangs());
     if (!lists.equals("-")) {
       try (InputStream in = new FileInputStream(lists)) {
         Collection<? extends CRL> crls = CertificateFactory.getInstance("X.509").generateCRLs(in);
@@ -114,6 +127,27 @@ class Server {
       return KeyFactory.getInstance("EC").generatePrivate(spec);
     } catch (GeneralSecurityException notElliptic) {
       return KeyFactory.getInstance("RSA").generatePrivate(spec);
+    }
+  }
+
+  /** Looks the certificate up somewhere that never answers. */
+  static class Hangs extends PKIXCertPathChecker {
+    @Override public void init(boolean forward) {}
+
+    @Override public boolean isForwardCheckingSupported() {
+      return true;
+    }
+
+    @Override public Set<String> getSupportedExtensions() {
+      return null;
+    }
+
+    @Override public void check(Certificate certificate, Collection<String> unresolved) {
+      try {
+        Thread.sleep(Long.MAX_VALUE);
+      } catch (InterruptedException over) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 }

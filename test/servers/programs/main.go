@@ -1,4 +1,5 @@
-// Go's HTTPS server on each listener of a file: port, version, chain, key, client roots or -.
+// Go's HTTPS server on each listener of a file: port, version, chain, key, client roots or -, the one server name or -,
+// h2 or -, hangs or -.
 package main
 
 import (
@@ -34,7 +35,35 @@ func listen(listener []string) {
 		config.ClientCAs = x509.NewCertPool()
 		config.ClientCAs.AppendCertsFromPEM(pem)
 	}
-	granted := func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("granted\n")) }
-	server := &http.Server{Addr: "127.0.0.1:" + listener[0], TLSConfig: config, Handler: http.HandlerFunc(granted)}
-	log.Fatal(server.ListenAndServeTLS(listener[2], listener[3]))
+	own, err := tls.LoadX509KeyPair(listener[2], listener[3])
+	if err != nil {
+		log.Fatal(err)
+	}
+	name := listener[5]
+	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if name != "-" && hello.ServerName != name {
+			return nil, nil
+		}
+		return &own, nil
+	}
+	config.NextProtos = []string{"http/1.1"}
+	if listener[6] == "h2" {
+		config.NextProtos = []string{"h2"}
+	}
+	if listener[7] == "hangs" {
+		config.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error { select {} }
+	}
+	server := &http.Server{Handler: http.HandlerFunc(answer)}
+	inner, err := tls.Listen("tcp", "127.0.0.1:"+listener[0], config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(server.Serve(inner))
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/misdirected" {
+		w.WriteHeader(http.StatusMisdirectedRequest)
+	}
+	w.Write([]byte("granted\n"))
 }
