@@ -9,6 +9,7 @@ export const caddy: RealServer = {
   version: () =>
     `Go ${versionOf('caddy', ['build-info'], /(?<=^go\tgo)[\d.]+/)}, Caddy ${versionOf('caddy', ['version'])}`,
   conditions: ['h2Only', 'misdirected', 'strictName'],
+  conditions: ['misdirected', 'strictName'],
   async start(listeners, resources) {
     await Promise.all(listeners.map((listener) => startOne(listener, resources)));
   },
@@ -22,7 +23,6 @@ async function startOne(listener: Listener, resources: Resources): Promise<void>
   const configuration = `{
   admin off
   auto_https off
-  ${listener.h2Only ? 'servers {\n protocols h2\n }' : ''}
 }
 ${site(listener, folder)}
 `;

@@ -144,8 +144,13 @@ export const expectations = {
   },
   apache: {
     version: '2.4.',
-    cells: byOpenssl,
-    remedies: byOpensslRemedies,
+    cells: {
+      ...byOpenssl,
+      // mod_ssl's own callback (ssl_callback_SSLVerify) replaces the verdict of OpenSSL.
+      shallow: ambiguousAlert('internal_error'),
+      listExpired: alert('certificate_unknown'),
+    },
+    remedies: { ...byOpensslRemedies, listExpired: 'read the log' },
     note: opensslNote,
   },
   apacheLocation: {
@@ -157,8 +162,8 @@ export const expectations = {
       clockAhead: perVersion(alert('certificate_expired'), page(403)),
       clockBehind: perVersion(alert('bad_certificate'), page(403)),
       namesakeRoot: perVersion(alert('unknown_ca'), page(403)),
-      shallow: perVersion(alert('unknown_ca'), page(403)),
-      listExpired: perVersion(alert('certificate_expired'), page(403)),
+      shallow: perVersion(ambiguousAlert('internal_error'), page(403)),
+      listExpired: perVersion(alert('certificate_unknown'), page(403)),
       listMissing: perVersion(alert('unknown_ca'), page(403)),
       criticalExtension: perVersion(alert('certificate_unknown'), page(403)),
       constrained: perVersion(alert('certificate_unknown'), page(403)),
@@ -178,6 +183,9 @@ export const expectations = {
       wrongUsage: perVersion(alert('unsupported_certificate'), page(403)),
       noIntermediate: perVersion(alert('unknown_ca'), page(403)),
       revoked: perVersion(alert('certificate_revoked'), page(403)),
+    },
+    weak: {
+      listMissing: 'The alert is that of an unknown CA, and a renegotiation hides which authorities the server names.',
     },
     remedies: {
       acceptedQuietly: 'name a path in the probe',
@@ -200,7 +208,7 @@ export const expectations = {
       // To add the root that signed is the remedy here too.
       namesakeRoot: lateOnly('trust the root'),
       shallow: lateOnly('allow the depth'),
-      listExpired: lateOnly('check clock and lists'),
+      listExpired: lateOnly('read the log'),
       listMissing: lateOnly('read the log'),
       criticalExtension: lateOnly('issue without the extension'),
       constrained: lateOnly('issue within the constraints'),
@@ -246,6 +254,7 @@ export const expectations = {
       acceptedQuietly: 'serve the chain in order',
       notRevoked: 'serve the chain in order',
       p521: 'serve the chain in order',
+      mustStaple: 'serve the chain in order',
     },
     note: opensslNote,
   },
@@ -259,12 +268,14 @@ export const expectations = {
       ),
       ...always(alert('access_denied')),
       wrongUsage: granted,
+      // It takes a list for what it is, whatever its date, and asks for none.
+      listExpired: granted,
       listMissing: granted,
-      keyUsage: ambiguousAlert('illegal_parameter'),
+      keyUsage: ambiguousAlert('internal_error'),
       oldProtocol: closedInHandshake,
-      versionLimits: closedInHandshake,
+      versionLimits: noHandshake('handshake_failure'),
     },
-    remedies: { wrongUsage: '–', listMissing: '–' },
+    remedies: { wrongUsage: '–', listExpired: '–', listMissing: '–' },
     note: 'gnutls-serv sends `access_denied` for every fault of a certificate and accepts one without client authentication. TLS 1.2 has no alert for an absent certificate, so `decode_error` is `inferred`.',
   },
   tomcat: {

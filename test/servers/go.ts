@@ -8,13 +8,13 @@ export const go: RealServer = {
   title: 'Go (crypto/tls)',
   needs: ['go'],
   version: () => versionOf('go', ['version']),
-  conditions: ['h2Only', 'lookUp', 'misdirected', 'strictName'],
+  conditions: ['lookUp', 'misdirected', 'strictName'],
   async start(listeners, resources) {
     const folder = resources.folder();
     const lines = listeners.map((listener) => {
       const { chain, key, roots = '-' } = filesOf(folder, listener);
-      const { port, protocol, strictName = '-', h2Only, lookUp } = listener;
-      return [port, protocol, chain, key, roots, strictName, h2Only ? 'h2' : '-', lookUp ? 'hangs' : '-'].join(' ');
+      const { port, protocol, strictName = '-', lookUp } = listener;
+      return [port, protocol, chain, key, roots, strictName, lookUp ? 'hangs' : '-'].join(' ');
     });
     const program = resources.start(
       buildGo(join(import.meta.dirname, 'programs', 'main.go'), folder),

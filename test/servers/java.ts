@@ -11,7 +11,7 @@ function javaServer(title: string, kind: 'socket' | 'https'): RealServer {
     title,
     needs: ['java', 'javac'],
     version: () => versionOf('java', ['--version']),
-    conditions: ['depth', 'lookUp', 'misdirected', 'strictName', ...(kind === 'socket' ? (['h2Only'] as const) : [])],
+    conditions: ['lookUp', 'misdirected', 'strictName', ...(kind === 'socket' ? (['h2Only'] as const) : [])],
     async start(listeners, resources) {
       const rsaOnly = (listener: Listener) => listener.rsaClientsOnly === true;
       const property = '-Djdk.tls.server.SignatureSchemes=rsa_pss_rsae_sha256,rsa_pkcs1_sha256';
@@ -39,9 +39,9 @@ async function startOne(
   const folder = resources.folder();
   const lines = listeners.map((listener) => {
     const { chain, key, roots = '-', revoked = '-' } = filesOf(folder, listener);
-    const { port, protocol, depth = 3, strictName = '-', h2Only, lookUp } = listener;
+    const { port, protocol, strictName = '-', h2Only, lookUp } = listener;
     const flags = [h2Only ? 'h2' : '-', lookUp ? 'hangs' : '-'];
-    return [port, protocol, chain, key, roots, revoked, depth, strictName, ...flags].join(' ');
+    return [port, protocol, chain, key, roots, revoked, strictName, ...flags].join(' ');
   });
   const source = join(import.meta.dirname, 'programs', 'Server.java');
   const file = folder.write('listeners', lines.join('\n'));

@@ -38,8 +38,15 @@ export async function measure(server: MatrixServer): Promise<Measured[]> {
         const destination = { ...destinationOf(port, certificates), ...cells[cell].destination?.(version) };
         matrix.identities.set(name, identityOf(name, client, destination));
         const { path = '', timeoutMs, noRequest } = cells[cell];
-        const request = { url: `https://localhost:${port}/${path}`, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
-        return { cell, version, ...(await ask(matrix, name, request, noRequest)) };
+        const request = {
+          url: `https://localhost:${port}/${path}`,
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        };
+        return {
+          cell,
+          version,
+          ...(await ask(matrix, name, request, noRequest ? false : { method: 'GET', path: `/${path}` })),
+        };
       }),
     );
   } finally {
@@ -137,11 +144,10 @@ async function ask(
   matrix: MatrixClient,
   name: string,
   request: { readonly url: string; readonly timeoutMs?: number },
-  noRequest = false,
+  probe: false | { readonly method: 'GET'; readonly path: string },
 ): Promise<Pick<Measured, 'outcome' | 'contradiction'>> {
-  if (noRequest)
-    return { outcome: { ...(await matrix.diagnose(name, { ...request, probe: false })), invocation: '–' } };
-  const [call, diagnosis] = await Promise.all([matrix.call(name, request), matrix.report(name, request)]);
+  if (!probe) return { outcome: { ...(await matrix.diagnose(name, { ...request, probe })), invocation: '–' } };
+  const [call, diagnosis] = await Promise.all([matrix.call(name, request), matrix.report(name, { ...request, probe })]);
   const strict =
     diagnosis.verdict === 'not-mutual' ? await matrix.invoke(name, { ...request, requireMutual: true }) : undefined;
   const invocation = callOutcome(call);

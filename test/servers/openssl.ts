@@ -31,7 +31,7 @@ async function startOne(listener: Listener, resources: Resources): Promise<void>
   args.push('-cert', chain, '-cert_chain', chain, '-key', key, '-verify_return_error');
   const { depth = 3, strictName } = listener;
   if (ciphersOf(listener) !== 'DEFAULT') args.push('-cipher', ciphersOf(listener));
-  if (roots) args.push('-Verify', String(depth), '-CAfile', roots);
+  if (roots) args.push('-Verify', '3', '-verify_depth', String(depth), '-CAfile', roots);
   // It reads one list, so the client's own certificate alone is looked up.
   if (revoked) args.push('-CRL', revoked, '-crl_check');
   const signatures = clientSignaturesOf(listener);

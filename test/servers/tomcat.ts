@@ -37,7 +37,7 @@ async function startOne(listeners: readonly Listener[], resources: Resources, pr
 
 function connector(listener: Listener, folder: Folder): string {
   const { chain, key, roots, revoked } = filesOf(folder, listener);
-  const trust = `certificateVerification="required" certificateVerificationDepth="${listener.depth ?? 3}"
+  const trust = `certificateVerification="required" certificateVerificationDepth="3"
     truststoreFile="${roots && clientStore(roots, folder)}" truststorePassword="changeit" truststoreType="PKCS12"`;
   return `<Connector port="${listener.port}" address="127.0.0.1" SSLEnabled="true" scheme="https" secure="true"
       protocol="org.apache.coyote.http11.Http11NioProtocol">

@@ -1,5 +1,5 @@
 // Two of Java's servers on each listener of a file: port, version, chain, key, client roots or -, revocation lists or -,
-// verification depth, the one server name or -, h2 or -, hangs or -.
+// the one server name or -, h2 or -, hangs or -.
 import com.sun.net.httpserver.*;
 import java.io.*;
 import java.net.*;
@@ -27,10 +27,10 @@ class Server {
       SSLParameters parameters = context.getDefaultSSLParameters();
       parameters.setProtocols(new String[] {listener[1]});
       parameters.setNeedClientAuth(!listener[4].equals("-"));
-      if (!listener[7].equals("-")) {
-        parameters.setSNIMatchers(List.of(SNIHostName.createSNIMatcher(listener[7].replace(".", "\\."))));
+      if (!listener[6].equals("-")) {
+        parameters.setSNIMatchers(List.of(SNIHostName.createSNIMatcher(listener[6].replace(".", "\\."))));
       }
-      if (listener[8].equals("h2")) parameters.setApplicationProtocols(new String[] {"h2"});
+      if (listener[7].equals("h2")) parameters.setApplicationProtocols(new String[] {"h2"});
       if (args[0].equals("https")) https(port, context, parameters);
       else socket(port, context, parameters);
     }
@@ -101,8 +101,7 @@ class Server {
     for (Certificate root : certificates(roots)) trusted.setCertificateEntry("root" + trusted.size(), root);
     PKIXBuilderParameters parameters = new PKIXBuilderParameters(trusted, new X509CertSelector());
     parameters.setRevocationEnabled(!lists.equals("-"));
-    parameters.setMaxPathLength(Integer.parseInt(listener[6]));
-    if (listener[9].equals("hangs")) parameters.addCertPathChecker(new Hangs());
+    if (listener[8].equals("hangs")) parameters.addCertPathChecker(new Hangs());
     if (!lists.equals("-")) {
       try (InputStream in = new FileInputStream(lists)) {
         Collection<? extends CRL> crls = CertificateFactory.getInstance("X.509").generateCRLs(in);

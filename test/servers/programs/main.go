@@ -1,5 +1,5 @@
 // Go's HTTPS server on each listener of a file: port, version, chain, key, client roots or -, the one server name or -,
-// h2 or -, hangs or -.
+// hangs or -.
 package main
 
 import (
@@ -47,10 +47,7 @@ func listen(listener []string) {
 		return &own, nil
 	}
 	config.NextProtos = []string{"http/1.1"}
-	if listener[6] == "h2" {
-		config.NextProtos = []string{"h2"}
-	}
-	if listener[7] == "hangs" {
+	if listener[6] == "hangs" {
 		config.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error { select {} }
 	}
 	server := &http.Server{Handler: http.HandlerFunc(answer)}
