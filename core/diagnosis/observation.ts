@@ -69,7 +69,10 @@ export function failureBehindHandshake(
   seen: Observation,
   answerBegan: boolean,
 ): CountersignError {
-  return requestFailure(withAlert(error, seen.capture), {
+  const failure = withAlert(error, seen.capture);
+  // It asked with no signature algorithm of ours: see isLateDemand of core/http/exchange-failure.ts.
+  if (seen.renegotiated && alertIn(failure)?.name === 'handshake_failure') seen.askedLate = true;
+  return requestFailure(failure, {
     handshake: {
       protocol: seen.capture.protocol ?? '',
       cipher: seen.capture.cipher ?? '',

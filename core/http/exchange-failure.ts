@@ -43,7 +43,7 @@ export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeStat
   if (state.answerBegan) return { error: answerCutShort(error), processed: 'maybe', stale: false };
   const alert = alertIn(error);
   const fresh = !state.reused;
-  if (alert && fresh && (state.handshake?.asked || isAboutCertificate(alert.name))) {
+  if (alert && fresh && (state.handshake?.asked || isAboutCertificate(alert.name) || isLateDemand(alert, state))) {
     // TLS 1.3: the server verifies after our Finished, so its verdict can arrive after the request. Until a ticket
     // proves otherwise it has not finished the handshake and read no request (RFC 8446, section 4.4.4); for other
     // alerts this is only likely. A TLS 1.2 server finishes before the request is sent, and can read it before a
@@ -80,6 +80,11 @@ export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeStat
     processed: 'maybe',
     stale: state.reused,
   };
+}
+
+/** TLS 1.2 has no other alert for a client that had no certificate to send (RFC 5246, section 7.4.6). */
+function isLateDemand({ name }: Alert, { handshake }: ExchangeState): boolean {
+  return handshake?.renegotiated === true && name === 'handshake_failure';
 }
 
 function answerCutShort(cause: NodeJS.ErrnoException): CountersignError {

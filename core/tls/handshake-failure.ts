@@ -15,6 +15,8 @@ export interface HandshakeProgress {
   asked: boolean | undefined;
   /** The server asked in a renegotiation that the request started (TLS 1.2). */
   askedLate: boolean;
+  /** The server renegotiated after the request, and OpenSSL does not tell whether it asked (TLS 1.2). */
+  renegotiated: boolean;
   /** The chain that OpenSSL verified, once the handshake was complete. */
   chain: ServerChain | undefined;
   /** OpenSSL's verification of the server failed, which Node reports once the handshake is complete. */
@@ -28,6 +30,7 @@ export function newHandshakeProgress(): HandshakeProgress {
     answered: false,
     asked: undefined,
     askedLate: false,
+    renegotiated: false,
     chain: undefined,
     unverified: false,
     ended: undefined,

@@ -32,6 +32,8 @@ export interface Handshake {
   client: ClientCertificateUse;
   /** True once the server is known to have read our Finished, so that it can have read a request too. */
   isFinished: boolean;
+  /** TLS 1.2: the server renegotiated since, and OpenSSL does not tell whether it asked. */
+  renegotiated?: boolean;
   readonly server: ServerSummary;
 }
 
@@ -99,7 +101,6 @@ export function performHandshake(
     };
     attempt.stop = () => fail(new CountersignError('handshake-timeout', 'The handshake was abandoned.'));
 
-    trackServerFlight(tls, progress, attempt);
     let sentBefore = 0;
     tls.prependOnceListener('keylog', () => {
       sentBefore = socket.bytesWritten;
@@ -109,6 +110,7 @@ export function performHandshake(
       const sent = bytesOut(socket, tls);
       return certificateUse(tls, sent === undefined ? undefined : sent - sentBefore, hasSharedAlgorithm(tls));
     };
+    trackServerFlight(tls, progress, attempt, clientUse);
     // Runs before Node's own verification, which destroys the socket when it fails.
     tls.prependOnceListener('secure', () => {
       try {
@@ -177,12 +179,26 @@ function presentedChain(tls: TLSSocket, now: number, serverRoots: string | undef
  * last keys, it has read the server's whole flight, and knows the signature algorithms of a CertificateRequest.
  * Prepended: a handshake capture overwrites each line once it has read it.
  */
-function trackServerFlight(tls: TLSSocket, progress: HandshakeProgress, attempt: RequestAttempt): void {
+function trackServerFlight(
+  tls: TLSSocket,
+  progress: HandshakeProgress,
+  attempt: RequestAttempt,
+  clientUse: () => ClientCertificateUse,
+): void {
   tls.prependListener('keylog', function onKeyLog(line: Buffer) {
     if (line.subarray(0, 17).equals(serverHandshakeKeys)) return;
     tls.off('keylog', onKeyLog);
     progress.answered = true;
-    if (!hasSharedAlgorithm(tls)) return;
+    if (!hasSharedAlgorithm(tls)) {
+      // TLS 1.2: an alert can end the handshake now. Our answer, which has an empty Certificate if the server asked, is
+      // written before the event loop goes on.
+      if (tls.getProtocol() === 'TLSv1.2') {
+        setImmediate(() => {
+          if (!tls.destroyed && clientUse().requested === true) progress.asked = true;
+        });
+      }
+      return;
+    }
     progress.asked = true;
     attempt.phase = 'verify';
   });
@@ -202,9 +218,10 @@ function trackRenegotiation(tls: TLSSocket, handshake: Handshake, progress: Hand
     if (hasSharedAlgorithm(tls)) {
       handshake.asked = progress.askedLate = true;
       handshake.client = { requested: true, presented: true };
-    } else if (handshake.client.requested === false) {
-      handshake.client = { requested: 'unknown', presented: false };
+      return;
     }
+    handshake.renegotiated = progress.renegotiated = true;
+    if (handshake.client.requested === false) handshake.client = { requested: 'unknown', presented: false };
   });
 }
 

@@ -11,7 +11,7 @@ const resources = openResources();
 afterEach(() => resources.end());
 
 describe.skipIf(missingFor(apacheLocation))('Apache httpd with SSLVerifyClient in a Location (needs apache2)', () => {
-  const start = async (clientRoots: string, protocols = 'TLSv1.2 +TLSv1.3') => {
+  const start = async (clientRoots: string, protocols = 'TLSv1.2 +TLSv1.3', more = {}) => {
     const port = await freePort();
     const listener = {
       port,
@@ -19,6 +19,7 @@ describe.skipIf(missingFor(apacheLocation))('Apache httpd with SSLVerifyClient i
       chain: trial.server.certificate,
       privateKey: trial.server.privateKey,
       clientRoots,
+      ...more,
     };
     await apacheLocation.start([listener], resources);
     return port;
@@ -47,6 +48,17 @@ describe.skipIf(missingFor(apacheLocation))('Apache httpd with SSLVerifyClient i
     const diagnosis = await trial.diagnose(port, { destination: { maxTlsVersion: 'TLSv1.2' } });
     expect(diagnosis).toMatchObject({ verdict: 'access-granted', request: { asked: true, afterRequest: true } });
     expect(codes(diagnosis)).toEqual(['client-certificate-asked-late', 'probe-answered']);
+  });
+
+  it('rejects a client that has no signature algorithm for the renegotiation, which OpenSSL does not show', async () => {
+    const port = await start(trial.platformRoot.certificate, 'TLSv1.2', { sha1ClientsOnly: true });
+    const diagnosis = await trial.diagnose(port);
+    expect(diagnosis).toMatchObject({
+      verdict: 'access-refused',
+      certainty: 'inferred',
+      request: { asked: true, afterRequest: true },
+    });
+    expect(findings(diagnosis).at(-1)).toMatchObject({ evidence: { alert: 'handshake_failure' } });
   });
 
   it('is reported when TLS 1.2 does not help', async () => {

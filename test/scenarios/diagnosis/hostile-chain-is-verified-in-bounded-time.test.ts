@@ -109,6 +109,7 @@ it('an exception during the classification of a failure is a failure of the call
     answered: true,
     asked: true,
     askedLate: false,
+    renegotiated: false,
     chain: [leaf],
     unverified: true,
     ended: undefined,

@@ -64,6 +64,34 @@ describe.skipIf(!findPeer('openssl'))('openssl s_server rejects the certificate 
   });
 });
 
+describe.skipIf(!findPeer('openssl'))('a server that asks with SHA-1 alone, in TLS 1.2 (needs openssl)', () => {
+  // OpenSSL does not tell that it asked, because no algorithm is in common.
+  it.each([
+    [true, 'client-certificate-rejected', 'inferred'],
+    [false, 'tls-negotiation-failed', 'observed'],
+  ] as const)('is a refusal only if it asks: %s', async (asks, code, certainty) => {
+    const sha1 = ['-client_sigalgs', 'ECDSA+SHA1:RSA+SHA1', '-cipher', 'DEFAULT:@SECLEVEL=0'];
+    if (asks) {
+      const { port } = await startOpenssl(trial.server, {
+        clientRoots: trial.platformRoot.certificate,
+        args: ['-tls1_2', ...sha1],
+      });
+      const problem = await trial.fails(code, port);
+      expect(problem.evidence).toEqual({ alert: 'handshake_failure', certainty });
+      return;
+    }
+    const api = await serveHttps(trial.server, () => {}, { maxVersion: 'TLSv1.2', requestCert: false });
+    const alert = Buffer.from([21, 3, 3, 0, 2, 2, 40]);
+    const { port } = await serveBetween(
+      api.port,
+      (bytes, { clientTurns }) => (clientTurns < 2 ? bytes : alert),
+      'close',
+    );
+    const problem = await trial.fails(code, port);
+    expect(problem.evidence).toEqual({ alert: 'handshake_failure', certainty });
+  });
+});
+
 describe('an alert after the client certificate, in TLS 1.2', () => {
   // Before the server's ChangeCipherSpec an alert is in the clear, so that any can be put on the wire.
   const alertOf = (number: number) => Buffer.from([21, 3, 3, 0, 2, 2, number]);
