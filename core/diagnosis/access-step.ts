@@ -26,7 +26,7 @@ export interface AccessTerms {
 /** Granted needs evidence: a session ticket, or Finished in TLS 1.2 (inferred), or an HTTP answer. */
 export function assessAccess(seen: Observation, terms: AccessTerms): AccessAssessment {
   const { probe } = terms;
-  const { failure, answer } = seen;
+  const { failure, answer, attempt } = seen;
   if (failure?.code === 'client-certificate-rejected') {
     const finding = failureOf(failure, {
       ...(seen.ended ? { ended: seen.ended } : {}),
@@ -42,6 +42,11 @@ export function assessAccess(seen: Observation, terms: AccessTerms): AccessAsses
   // A byte of an answer, HTTP or not, is evidence as a ticket is.
   const isSilent = !taken && seen.capture.stopped !== 'application-data';
   if (hasAsked(seen) && isSilent && !seen.askedLate) return assessSilence(failure);
+  // nginx looks a certificate up in OCSP behind the handshake, and a renegotiation verifies there too.
+  const isMute = seen.capture.stopped !== 'application-data' && attempt.phase !== 'response';
+  if (failure?.code === 'response-timeout' && hasAsked(seen) && isMute) {
+    return unknown([...(taken ? [accepted()] : []), { ...failureOf(failure), certainty: 'inferred' }]);
+  }
   if (failure) {
     const finding = { ...failureOf(failure), severity: 'warning', certainty: 'inferred' } as const;
     return granted('inferred', [...(taken ? [accepted()] : []), finding]);

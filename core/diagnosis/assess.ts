@@ -126,7 +126,7 @@ export function assess(seen: Observation, terms: AssessmentTerms): Assessment {
       page: isBarred ? undefined : access.page,
       nothingSent,
       isAsked: hasAsked(seen),
-      isGranted: verdict === 'access-granted',
+      isGranted: verdict === 'access-granted' && seen.answer !== undefined,
       issuers: issuersOf(client.request, client.client),
       client: clientFacts(identity, now),
       tried,

@@ -1,7 +1,14 @@
 // What in our own certificate chain servers refuse, though its check allows it.
 import { X509Certificate } from 'node:crypto';
 import type { Identity } from '../identity/identity.ts';
-import { criticalExtensions, findExtension, inDates, issuerText, subjectText } from '../x509/certificate.ts';
+import {
+  criticalExtensions,
+  findExtension,
+  inDates,
+  issuerText,
+  readUsageFields,
+  subjectText,
+} from '../x509/certificate.ts';
 import { oids } from '../x509/oids.ts';
 import type { AccessAssessment } from './access-step.ts';
 import { reportCertificate } from './certificate-report.ts';
@@ -68,6 +75,7 @@ const saysAnother: ReadonlySet<unknown> = new Set([
 export const suspectReasons = [
   'validity',
   'chain-incomplete',
+  'key-usage',
   'extended-key-usage',
   'critical-extension',
   'name-constraints',
@@ -82,6 +90,8 @@ export function suspectFindings(
   { findings, page }: Pick<AccessAssessment, 'findings' | 'page'>,
   now: number,
 ): readonly Finding[] {
+  // Such a server has not come to our certificate.
+  if (page === 'wanted-after-handshake') return [];
   const chain = chainOf(identity);
   const outside = chain.find((certificate) => !inDates(certificate, now));
   if (outside) return [validity(outside)];
@@ -89,12 +99,15 @@ export function suspectFindings(
   if (incomplete) return [incomplete];
   const alert = findings[0]?.evidence?.alert;
   // The alert is about the kind of certificate, not about its issuer.
-  if (alert === 'unsupported_certificate') return [...extendedKeyUsage(chain), ...keyType(chain[0])];
+  if (alert === 'unsupported_certificate') {
+    return [...keyUsage(chain[0]), ...extendedKeyUsage(chain), ...keyType(chain[0])];
+  }
   const isOther = page !== undefined && page !== 'untrusted';
   if (issuerAccepted === false || isOther || saysAnother.has(alert)) return [];
   // OpenSSL sends `unknown_ca` for a chain that is too long, but not for the other faults.
   if (alert === 'unknown_ca') return chainDepth(chain);
   return [
+    ...keyUsage(chain[0]),
     ...extendedKeyUsage(chain),
     ...criticalFindings(chain),
     ...nameConstraints(chain),
@@ -126,6 +139,14 @@ function missingIssuer(chain: readonly X509Certificate[], rootCertificate: strin
   const issuer = issuerText(last);
   const detail = `Our chain ends at ${subjectText(last)}: the certificate of its issuer ${issuer} was not sent.`;
   return suspect('chain-incomplete', detail, { missingIssuer: issuer });
+}
+
+/** TLS 1.2 and 1.3 have a client sign the handshake (RFC 5246, section 7.4.8; RFC 8446, section 4.4.3). */
+function keyUsage(leaf: X509Certificate): Finding[] {
+  if (readUsageFields(leaf.raw)?.keyUsage?.digitalSignature !== false) return [];
+  const certificate = subjectText(leaf);
+  const detail = `The key usage of ${certificate || 'the client certificate'} does not allow digital signatures, which a TLS client makes.`;
+  return [suspect('key-usage', detail, { certificate })];
 }
 
 function extendedKeyUsage(chain: readonly X509Certificate[]): Finding[] {

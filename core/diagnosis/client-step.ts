@@ -34,7 +34,9 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
   const request = capture.request;
   const protocol = capture.protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3';
   const ders = chain.map(({ raw }) => raw);
-  const issuer = request && acceptsIssuer(request, ders);
+  // A chain that ends too early still leads to the root that the server may know.
+  const withRoot = [...ders, ...certificatesOf(identity.rootCertificate).map(({ raw }) => raw)];
+  const issuer = request && acceptsIssuer(request, withRoot);
   const { sentCertificate } = capture;
   const canSign = request && acceptsSignature(request, protocol, leaf.publicKey);
   const leafSignature = request && unacceptedLeafSignature(request, leaf.raw);
@@ -121,7 +123,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
     },
     client: {
       chain: chain.map(reportCertificate),
-      issuers: acceptsIssuer(anything, ders).ourIssuers,
+      issuers: acceptsIssuer(anything, withRoot).ourIssuers,
       ...(issuer ? { issuerAccepted: issuer.accepted } : {}),
       ...(canSign === undefined ? {} : { signatureAccepted: !isUnsent }),
     },

@@ -188,6 +188,7 @@ export const byEvidence: Readonly<Record<string, readonly Entry[]>> = {
       task: 'trust-clients',
     },
   ],
+  'key-usage': [{ who: 'platform', do: 'Issue the identity with digitalSignature in the key usage of {certificate}.' }],
   'key-type': [
     {
       who: 'platform',
@@ -212,6 +213,14 @@ export const slowVerification: readonly Entry[] = [
   {
     who: 'customer',
     do: 'Check why the server does not finish the verification of the client certificate: a revocation list, an OCSP responder or a directory that does not answer.',
+  },
+];
+
+/** The handshake is complete, but nginx, IIS and servers that renegotiate verify behind it. */
+export const slowResponse: readonly Entry[] = [
+  {
+    who: 'customer',
+    do: 'Check why the server does not finish the verification of the client certificate (a revocation list, an OCSP responder or a directory that does not answer), or why the API does not respond to the probe in time.',
   },
 ];
 

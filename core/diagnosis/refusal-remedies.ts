@@ -141,10 +141,11 @@ export function refusalRemedies(
   if (status !== undefined && page === '') return [log, allowSubject, ...(issuers === 'ours' ? [] : trust)];
   if (issuers === 'ours') return [log, ...causesBelowKnownRoot(String(alert), client)];
   if (logFirst.has(String(alert)) || handshake === 'complete') return [log, ...trust];
-  // A server that names no issuer, and an inferred refusal, can have another reason than trust, and Go gives
-  // `bad_certificate` for every fault.
-  const isAboutTrust = issuers === 'others' && certainty === 'observed' && alert !== 'bad_certificate';
-  return isAboutTrust ? trust : [...trust, log];
+  // OpenSSL sends `bad_certificate` for several faults, but not for an unknown authority; Go sends it for every fault.
+  // An inferred refusal can have any reason.
+  if (certainty === 'inferred' || alert === 'bad_certificate') return [log, ...trust];
+  // A server that names no issuer can have another reason than trust.
+  return issuers === 'others' ? trust : [...trust, log];
 }
 
 /** Java, GnuTLS: each has one alert for every fault of a certificate (docs/servers.md). */

@@ -3,7 +3,15 @@ import type { Evidence } from '../errors.ts';
 import type { PageKind } from '../http/advice.ts';
 import type { ClientFacts } from './client-certificate.ts';
 import type { Finding, Remedy, StepReport, TrialResult } from './diagnosis.ts';
-import { byCode, byEvidence, ifIntermediate, ifRoot, letIn, slowVerification } from './finding-remedies.ts';
+import {
+  byCode,
+  byEvidence,
+  ifIntermediate,
+  ifRoot,
+  letIn,
+  slowResponse,
+  slowVerification,
+} from './finding-remedies.ts';
 import { type Entry, type NamedIssuers, refusalRemedies } from './refusal-remedies.ts';
 import { serverRemedies } from './server-remedies.ts';
 import { directiveFor, type Software, softwareNames } from './server-software.ts';
@@ -18,7 +26,7 @@ export interface RemedyContext {
   readonly nothingSent: boolean;
   /** The server asked for the certificate, in the handshake or later. */
   readonly isAsked: boolean;
-  /** The server granted access despite its findings. */
+  /** The server granted access in a response, despite its findings. */
   readonly isGranted: boolean;
   readonly issuers: NamedIssuers;
   /** Undefined if there is no usable identity. */
@@ -63,6 +71,7 @@ function entriesFor(finding: Finding, context: RemedyContext): readonly Entry[] 
   if (certainty === 'inferred' && (code === 'handshake-timeout' || evidence.handshake === 'unconfirmed')) {
     return slowVerification;
   }
+  if (certainty === 'inferred' && code === 'response-timeout') return slowResponse;
   const value = evidence.reason;
   if (typeof value === 'string' && Object.hasOwn(byEvidence, value)) {
     if (certainty === 'inferred' && value === 'missing-intermediate') return [ifIntermediate, ifRoot];

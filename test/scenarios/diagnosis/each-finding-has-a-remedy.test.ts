@@ -159,13 +159,18 @@ const byTheEvidence: readonly (readonly [reason: string, code: string, told: rea
     ['platform: Issue the identity with names that the name constraints of CN=a permit'],
   ],
   ['chain-depth', 'client-certificate-suspect', [`customer: Allow 2 intermediate certificates`]],
+  [
+    'key-usage',
+    'client-certificate-suspect',
+    ['platform: Issue the identity with digitalSignature in the key usage of CN=a.'],
+  ],
   ['key-type', 'client-certificate-suspect', ['platform: Issue the identity with a key that every server accepts']],
 ];
 
 /** For each alert and page: by a server that names any issuer, and by one that names ours. */
 const ofRefusals: readonly (readonly [alertOrPage: string, any: readonly string[], ours: readonly string[]])[] = [
   ['unknown_ca', [trust, log], [log, depth, sameKey, lists]],
-  ['bad_certificate', [trust, log], [log, clock, depth, sameKey, lists]],
+  ['bad_certificate', [log, trust], [log, clock, depth, sameKey, lists]],
   ['certificate_unknown', [log, trust], [log, clock, depth, sameKey, lists]],
   ['access_denied', [log, trust], [log, clock, depth, sameKey, lists]],
   ['certificate_required', [trust, log], [log, clock, depth, sameKey, lists]],
@@ -265,10 +270,10 @@ describe('the remedy of', () => {
     ]);
   });
 
-  it('an inferred refusal is to trust us, and the log; behind a complete handshake the log, with other causes', () => {
+  it('an inferred refusal is the log, and to trust us; behind a complete handshake the log, with other causes', () => {
     const inferred = { code: 'client-certificate-rejected', certainty: 'inferred' } as const;
     const closed = 'customer: Check in the log of the server why it closed the connection: ';
-    expectTold(remedies(inferred), [trust, log]);
+    expectTold(remedies(inferred), [log, trust]);
     expectTold(remedies({ ...inferred, evidence: { handshake: 'complete' } }), [closed, trust]);
     expectTold(remedies(inferred, { issuers: 'ours' }), [log, clock, depth, sameKey, lists]);
   });
@@ -321,6 +326,9 @@ describe('the remedy of', () => {
     expectTold(remedies({ code: 'handshake-timeout', certainty: 'inferred' }), [slow]);
     const evidence = { handshake: 'unconfirmed' };
     expectTold(remedies({ code: 'response-timeout', certainty: 'inferred', evidence }), [slow]);
+    const orApi = { code: 'response-timeout', certainty: 'inferred' } as const;
+    expectTold(remedies(orApi), [slow]);
+    expect(remedies(orApi)[0]?.do).toContain('or why the API does not respond');
   });
 
   it('a missing certificate of which only its kind is inferred is for both kinds', () => {
@@ -330,6 +338,24 @@ describe('the remedy of', () => {
       'platform: If CN=Issuer is a root: add it to the serverRoots of the destination.',
       `customer: If CN=Issuer is an intermediate: serve it after the server’s own certificate.${page}`,
     ]);
+  });
+
+  it('a certificate that expires soon comes after the fault that was found', () => {
+    const soon: Finding = {
+      code: 'client-certificate-expires-soon',
+      severity: 'warning',
+      detail: 'It expires soon.',
+      certainty: 'observed',
+    };
+    const refusal: Finding = {
+      code: 'client-certificate-rejected',
+      severity: 'failure',
+      detail: 'It is refused.',
+      certainty: 'observed',
+      evidence: { alert: 'unknown_ca' },
+    };
+    const told = remediesFor([stepOf(4, [soon], 0), stepOf(5, [refusal], 0)], context);
+    expectTold(told, [trust, log, rotate]);
   });
 
   it('what did not keep it from letting us in is to look why, and of a note none', () => {

@@ -142,6 +142,22 @@ describe.skipIf(!findPeer('openssl'))('decrypt_error (needs openssl)', () => {
   });
 });
 
+describe('a server that names other issuers', () => {
+  const theirs = trial.customerRoot.certificate;
+
+  it('lets us in: is to check its verification', async () => {
+    const { port } = await serveHttps(trial.server, (socket) => socket.write(ok), { ca: theirs });
+    expect(told(await trial.diagnose(port))[0]).toMatch(/^customer: Check that the server verifies/);
+  });
+
+  it('was sent no request, and can refuse in HTTP: is to add the root', async () => {
+    const { port } = await serveHttps(trial.server, (socket) => socket.write(ok), { ca: theirs });
+    const diagnosis = await trial.diagnose(port, { request: { probe: false } });
+    expect(diagnosis).toMatchObject({ verdict: 'access-granted', certainty: 'inferred' });
+    expect(told(diagnosis)[0]).toMatch(/^customer: Add the root/);
+  });
+});
+
 describe('a sound client certificate', () => {
   it('has no fault', async () => {
     const { port } = await serveHttps(trial.server, (socket) => socket.write(ok), {
@@ -233,6 +249,7 @@ describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openss
     ['sound', {}, []],
     ['anyExtendedKeyUsage alone', { leaf: 'extendedKeyUsage=anyExtendedKeyUsage' }, ['extended-key-usage']],
     ['no extended key usage', { leaf: 'keyUsage=digitalSignature' }, []],
+    ['no digitalSignature', { leaf: 'keyUsage=keyEncipherment' }, ['key-usage']],
     ['the issuer for servers only', { issuer: 'extendedKeyUsage=serverAuth' }, ['extended-key-usage']],
     ['an unknown critical extension', { leaf: '1.2.3.4=critical,ASN1:NULL' }, ['critical-extension']],
     ['an unknown extension', { leaf: '1.2.3.4=ASN1:NULL' }, []],
@@ -263,6 +280,8 @@ describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openss
     expect(suspects(identity, 'unknown_ca', false)).toMatchObject([
       { code: 'client-certificate-suspect', evidence: { reason: 'chain-incomplete', missingIssuer: 'CN=issuer' } },
     ]);
+    // Apache asks behind the handshake: it has not come to a certificate.
+    expect(suspectFindings(identity, {}, { findings: [], page: 'wanted-after-handshake' }, Date.now())).toEqual([]);
   });
 
   it('has its dates in the remedies', () => {

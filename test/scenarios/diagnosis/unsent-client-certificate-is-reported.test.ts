@@ -26,7 +26,10 @@ describe.skipIf(missingFor(javaSocket))('Java (needs java)', () => {
       const port = await freePort();
       const { certificate: chain, privateKey } = trial.server;
       const files = filesOf(folder, { port, protocol, chain, privateKey, clientRoots: root.certificate });
-      const file = folder.write('listeners', [port, protocol, files.chain, files.key, files.roots, '-'].join(' '));
+      const file = folder.write(
+        'listeners',
+        [port, protocol, files.chain, files.key, files.roots, '- - - -'].join(' '),
+      );
       const source = join(import.meta.dirname, '../../servers/programs/Server.java');
       const property = '-Djdk.tls.server.SignatureSchemes=ecdsa_secp256r1_sha256';
       await accepting(resources.start(programOf('java'), [property, source, 'socket', file], { cwd: folder.path }), [
