@@ -184,9 +184,14 @@ export const expectations = {
       noIntermediate: perVersion(alert('unknown_ca'), page(403)),
       revoked: perVersion(alert('certificate_revoked'), page(403)),
     },
-    weak: {
-      listMissing: 'The alert is that of an unknown CA, and a renegotiation hides which authorities the server names.',
-    },
+    weak: [
+      {
+        cell: 'listMissing',
+        version: 'TLSv1.2',
+        remedy: 'trust the root',
+        reason: 'The alert is that of an unknown CA, and a renegotiation hides which authorities the server names.',
+      },
+    ],
     remedies: {
       acceptedQuietly: 'name a path in the probe',
       refusedQuietly: 'name a path in the probe',

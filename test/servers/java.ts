@@ -1,7 +1,8 @@
-// Java's TLS (JSSE) behind a socket and behind the HTTPS server it comes with: compiled as it starts.
+// Java's TLS (JSSE) behind a socket and behind the HTTPS server it comes with.
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { filesOf, type Listener, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
-import { accepting, type Resources } from './resources.ts';
+import { accepting, type Folder, type Resources } from './resources.ts';
 
 export const javaSocket = javaServer('Java (SSLServerSocket)', 'socket');
 export const javaHttps = javaServer('Java (HttpsServer)', 'https');
@@ -14,6 +15,7 @@ function javaServer(title: string, kind: 'socket' | 'https'): RealServer {
     conditions: ['lookUp', 'misdirected', 'strictName', ...(kind === 'socket' ? (['h2Only'] as const) : [])],
     async start(listeners, resources) {
       const rsaOnly = (listener: Listener) => listener.rsaClientsOnly === true;
+      const classes = compile(resources.folder());
       const property = '-Djdk.tls.server.SignatureSchemes=rsa_pss_rsae_sha256,rsa_pkcs1_sha256';
       // Which signatures are taken is a property of the process.
       await Promise.all([
@@ -21,12 +23,19 @@ function javaServer(title: string, kind: 'socket' | 'https'): RealServer {
           kind,
           listeners.filter((listener) => !rsaOnly(listener)),
           resources,
-          [],
+          ['-cp', classes],
         ),
-        startOne(kind, listeners.filter(rsaOnly), resources, [property]),
+        startOne(kind, listeners.filter(rsaOnly), resources, [property, '-cp', classes]),
       ]);
     },
   };
+}
+
+/** Once for both processes. */
+function compile({ path }: Folder): string {
+  const source = join(import.meta.dirname, 'programs', 'Server.java');
+  execFileSync(programOf('javac'), ['-d', path, source], { stdio: 'pipe' });
+  return path;
 }
 
 async function startOne(
@@ -43,9 +52,8 @@ async function startOne(
     const flags = [h2Only ? 'h2' : '-', lookUp ? 'hangs' : '-'];
     return [port, protocol, chain, key, roots, revoked, strictName, ...flags].join(' ');
   });
-  const source = join(import.meta.dirname, 'programs', 'Server.java');
   const file = folder.write('listeners', lines.join('\n'));
-  const args = [...properties, '-XX:TieredStopAtLevel=1', source, kind, file];
+  const args = [...properties, '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', 'Server', kind, file];
   const program = resources.start(programOf('java'), args, { cwd: folder.path });
   await accepting(program, portsOf(listeners));
 }

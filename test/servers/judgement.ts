@@ -6,7 +6,7 @@ export interface Judgement {
   readonly counts: { readonly cells: number } & Readonly<Record<Grade, number>>;
   /** Every cell that is not right, and what differs. */
   readonly lines: readonly string[];
-  /** Nothing is wrong, and no call contradicts its diagnosis. */
+  /** Nothing is wrong, no call contradicts its diagnosis, and every weak cell has a reason. */
   readonly isAcceptable: boolean;
 }
 
@@ -19,10 +19,11 @@ export function judge(expectation: ServerExpectation, measured: readonly Measure
     const grade = contradiction ? 'wrong' : gradeOf(outcome, expected);
     counts[grade] += 1;
     if (grade === 'right') continue;
-    const reason = grade === 'weak' ? expectation.weak?.[cell] : undefined;
-    if (grade === 'wrong') isAcceptable = false;
+    const weak = expectation.weak?.find((one) => one.cell === cell && one.version === version);
+    const isKnown = grade === 'weak' && weak?.remedy === outcome.remedy;
+    if (!isKnown) isAcceptable = false;
     lines.push(
-      `${grade}: ${version} ${cell}: ${differences(outcome, expected)}${contradiction ?? ''}${reason ? ` (${reason})` : ''}`,
+      `${grade}: ${version} ${cell}: ${differences(outcome, expected)}${contradiction ?? ''}${isKnown ? `(${weak.reason})` : ''}`,
     );
   }
   return { counts, lines, isAcceptable };

@@ -1,6 +1,6 @@
 // The outcome of a cell in the words of docs/servers.md: one constant or function for each kind of server answer.
 import type { CellName, TlsVersion } from './cells.ts';
-import { type ExpectedRemedy, remedyAt, remedyOfCell, whoActs } from './remedies.ts';
+import { type ExpectedRemedy, type RemedyKind, remedyAt, remedyOfCell, whoActs } from './remedies.ts';
 
 /** What the server does, as Countersign reports it. */
 export interface Answer {
@@ -30,8 +30,7 @@ export interface ServerExpectation {
   readonly cells: Readonly<Partial<Record<CellName, Expected>>>;
   /** Instead of the remedy of the cell (remedies.ts). */
   readonly remedies?: Readonly<Partial<Record<CellName, ExpectedRemedy>>>;
-  /** Cells whose remedy is known to differ, each with the reason. */
-  readonly weak?: Readonly<Partial<Record<CellName, string>>>;
+  readonly weak?: readonly WeakCell[];
   /** What the server tells and what it does not, for the page. */
   readonly note: string;
 }
@@ -145,6 +144,26 @@ export function expectedOf(
 function answerOf(expected: Expected | undefined, version: TlsVersion): Answer | undefined {
   if (!expected || 'verdict' in expected) return expected;
   return version === 'TLSv1.1' ? undefined : expected[version];
+}
+
+/** A cell whose first remedy is known to differ from the expected one. */
+export interface WeakCell {
+  readonly cell: CellName;
+  readonly version: TlsVersion;
+  readonly remedy: RemedyKind;
+  /** A sentence. */
+  readonly reason: string;
+}
+
+/** The expected outcome; of a weak cell with the remedy that it is known to have. */
+export function knownOutcomeOf(
+  expectation: ServerExpectation,
+  cell: CellName,
+  version: TlsVersion,
+): CellOutcome | undefined {
+  const expected = expectedOf(expectation, cell, version);
+  const weak = expectation.weak?.find((one) => one.cell === cell && one.version === version);
+  return expected && weak ? { ...expected, who: whoActs(weak.remedy), remedy: weak.remedy } : expected;
 }
 
 /** *weak*: only who must act or the remedy differs. *wrong*: anything else does. */

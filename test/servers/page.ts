@@ -39,9 +39,17 @@ compares them with [test/servers/expectations.ts](../test/servers/expectations.t
 Measured on ${machine}, over loopback.${missing.length > 0 ? ` Not installed, so not measured: ${missing.join(', ')}.` : ''}
 
 ## Summary
-| server | version | unknown CA, TLS 1.2 | unknown CA, TLS 1.3 | absent certificate, TLS 1.3 |
-| --- | --- | --- | --- | --- |
+| server | version | cells | unknown CA, TLS 1.2 | unknown CA, TLS 1.3 | absent certificate, TLS 1.3 |
+| --- | --- | --- | --- | --- | --- |
 ${sections.flatMap(({ heading, members }) => members.map((name) => overview(name, heading, results[name]))).join('\n')}
+
+Each cell is one condition with one TLS version. A call and a diagnosis agree in every cell. In ${weakCells(measured).length} of
+${cellCount(measured, results)} cells, the first remedy is not the one that fixes the condition:
+${weakCells(measured)
+  .map(({ name, cell, version, reason }) =>
+    wrap(`- ${servers[name].title}, TLS ${version.slice('TLSv'.length)}, ${cells[cell].title}: ${reason}`),
+  )
+  .join('\n')}
 
 ## How it is measured
 - Each server runs with a configuration of a few lines, on one port for each TLS version. It trusts the root of the
@@ -54,6 +62,10 @@ ${sections.flatMap(({ heading, members }) => members.map((name) => overview(name
 - *Revoked*: the server has the revocation lists of both authorities of the platform. *Not on the list* shows that
   another certificate still passes.
 - *Without client authentication*: the extended key usage of the certificate is server authentication only.
+- The *clock* of a server is that of libfaketime. A verification *hangs* because the server waits for an OCSP responder
+  or an authorization check that never responds; the timeout is 3 s.
+- *P-256 only*: the server accepts ECDSA on P-256 and no other group. *SHA-1 only*: TLS 1.2, security level 0.
+- A condition is measured on each server that has a setting for it.
 - A missing intermediate and an unknown root look alike to a client that has neither, so that part is \`inferred\`; that
   the server is not trusted is \`observed\`.
 
@@ -83,6 +95,17 @@ type Result = PageContent['results'][ServerName];
 /** Lines of at most 120 characters. */
 function wrap(text: string): string {
   return text.replace(/(.{1,120})(?: |$)/g, '$1\n').trimEnd();
+}
+
+function weakCells(names: readonly ServerName[]) {
+  return names.flatMap((name) => {
+    const { weak = [] }: ServerExpectation = expectations[name];
+    return weak.map((one) => ({ name, ...one }));
+  });
+}
+
+function cellCount(names: readonly ServerName[], results: PageContent['results']): number {
+  return names.reduce((sum, name) => sum + (results[name]?.measured.length ?? 0), 0);
 }
 
 interface Section {
@@ -130,7 +153,12 @@ function overview(name: ServerName, heading: string, result: Result): string {
     .replace(/[^\w -]/g, '')
     .replaceAll(' ', '-');
   const answers = [at('unknownAuthority', 'TLSv1.2'), at('unknownAuthority', 'TLSv1.3'), at('absent', 'TLSv1.3')];
-  return row([`[${servers[name].title}](#${anchor})`, result?.version ?? '', ...answers]);
+  return row([
+    `[${servers[name].title}](#${anchor})`,
+    result?.version ?? '',
+    String(result?.measured.length ?? 0),
+    ...answers,
+  ]);
 }
 
 /** TLS versions with the same outcome share a row, and so do cells with the same outcome over the same versions. */

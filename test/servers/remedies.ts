@@ -9,7 +9,7 @@ interface KnownRemedy {
 
 const known = {
   'trust the root': { who: 'customer', says: /^Add the root certificate of the platform/ },
-  'read the log': { who: 'customer', says: /^Check in the log of the server why/ },
+  'read the log': { who: 'customer', says: /^Check in the log of the server\b/ },
   'accept the signature': { who: 'customer', says: /^Accept a signature algorithm of the client key/ },
   'ask in the handshake': { who: 'customer', says: /^Ask for the client certificate for the whole virtual host/ },
   'ask for the certificate': { who: 'customer', says: /^Enable client certificate verification/ },
