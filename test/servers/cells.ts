@@ -154,8 +154,6 @@ export interface SetupParts extends MatrixCertificates {
   readonly responder: string;
 }
 
-export type SetupName = keyof typeof setups;
-
 function shows({ certificate, intermediates, privateKey }: MatrixCertificates['servers']['sound']) {
   return { chain: certificate + intermediates, privateKey };
 }

@@ -147,7 +147,7 @@ function answerOf(expected: Expected | undefined, version: TlsVersion): Answer |
 }
 
 /** A cell whose first remedy is known to differ from the expected one. */
-export interface WeakCell {
+interface WeakCell {
   readonly cell: CellName;
   readonly version: TlsVersion;
   readonly remedy: RemedyKind;

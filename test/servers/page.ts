@@ -43,13 +43,8 @@ Measured on ${machine}, over loopback.${missing.length > 0 ? ` Not installed, so
 | --- | --- | --- | --- | --- | --- |
 ${sections.flatMap(({ heading, members }) => members.map((name) => overview(name, heading, results[name]))).join('\n')}
 
-Each cell is one condition with one TLS version. A call and a diagnosis agree in every cell. In ${weakCells(measured).length} of
-${cellCount(measured, results)} cells, the first remedy is not the one that fixes the condition:
-${weakCells(measured)
-  .map(({ name, cell, version, reason }) =>
-    wrap(`- ${servers[name].title}, TLS ${version.slice('TLSv'.length)}, ${cells[cell].title}: ${reason}`),
-  )
-  .join('\n')}
+${wrap(`Each cell is one condition with one TLS version. A call and a diagnosis agree in every cell. In ${weakCells(measured).length} of ${cellCount(measured, results)} cells, the first remedy is not the one that fixes the condition:`)}
+${weakCells(measured).map(weakLine).join('\n')}
 
 ## How it is measured
 - Each server runs with a configuration of a few lines, on one port for each TLS version. It trusts the root of the
@@ -102,6 +97,14 @@ function weakCells(names: readonly ServerName[]) {
     const { weak = [] }: ServerExpectation = expectations[name];
     return weak.map((one) => ({ name, ...one }));
   });
+}
+
+function weakLine({ name, cell, version, reason }: ReturnType<typeof weakCells>[number]): string {
+  const { title } = servers[name];
+  return wrap(`- ${title}, TLS ${version.slice('TLSv'.length)}, ${cells[cell].title}: ${reason}`).replaceAll(
+    '\n',
+    '\n  ',
+  );
 }
 
 function cellCount(names: readonly ServerName[], results: PageContent['results']): number {
