@@ -3,10 +3,11 @@ import { execFileSync } from 'node:child_process';
 import type { Peer } from '../support/peers.ts';
 import { freePort } from '../support/port.ts';
 import { modules } from './apache.ts';
-import { gnutls, startInside } from './gnutls.ts';
+import { gnutls } from './gnutls.ts';
 import { buildGo } from './go.ts';
 import { lighttpd } from './lighttpd.ts';
 import { programOf } from './listener.ts';
+import { startInside } from './namespace.ts';
 import { blocksOf, localize, type Place } from './page-blocks.ts';
 import { accepting, type Folder, type Resources } from './resources.ts';
 import { prepareTomcat } from './tomcat.ts';
@@ -126,7 +127,11 @@ ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}\n${host}`;
     ...(gnutls.missing ? { missing: gnutls.missing } : {}),
     async start(place, folder, resources) {
       const line = localize(only('gnutls'), place, '--port 443', `--port ${place.port}`);
-      await startInside([{ port: place.port, args: line.trim().split(' ').slice(1) }], folder, resources);
+      await startInside(
+        [{ port: place.port, command: [programOf('gnutls-serv'), ...line.trim().split(' ').slice(1)] }],
+        folder,
+        resources,
+      );
     },
   },
 };

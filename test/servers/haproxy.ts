@@ -3,7 +3,10 @@ import {
   ciphersOf,
   clientSignaturesOf,
   filesOf,
+  groupsOf,
   type Listener,
+  limitsOf,
+  opensslSettings,
   portsOf,
   programOf,
   type RealServer,
@@ -17,25 +20,15 @@ export const haproxy: RealServer = {
   version: () => versionOf('haproxy', ['-v']),
   conditions: ['clock', 'misdirected', 'p256Only', 'sha1', 'strictName'],
   async start(listeners, resources) {
-    const groups = new Map<string, Listener[]>();
-    for (const listener of listeners) {
-      const signatures = clientSignaturesOf(listener) ?? '';
-      groups.set(signatures, [...(groups.get(signatures) ?? []), listener]);
-    }
-    await Promise.all(
-      [...groups].map(([signatures, group]) =>
-        startOne(group, resources, signatures ? limitedTo(signatures, resources.folder()) : {}),
-      ),
-    );
+    const groups = groupsOf(listeners, (listener) => clientSignaturesOf(listener) ?? '');
+    await Promise.all(groups.map((group) => startOne(group, resources)));
   },
 };
 
-async function startOne(
-  listeners: readonly Listener[],
-  resources: Resources,
-  env: Record<string, string>,
-): Promise<void> {
+async function startOne(listeners: readonly Listener[], resources: Resources): Promise<void> {
   const folder = resources.folder();
+  // HAProxy takes client-sigalgs from 2.8 on.
+  const env = opensslSettings(folder, limitsOf(listeners[0]));
   const configuration = `
 global
   log stderr format raw local0
@@ -61,17 +54,4 @@ function frontend(listener: Listener, folder: Folder): string {
   bind 127.0.0.1:${listener.port} ssl crt ${bundle} ${versions} ${limits} ${demand}
   http-request return status 421 if { path /misdirected }
   http-request return status 200 content-type text/plain string granted`;
-}
-
-/** HAProxy takes client-sigalgs from 2.8 on; OpenSSL's own file serves every version. */
-function limitedTo(signatures: string, folder: Folder): Record<string, string> {
-  const configuration = `openssl_conf = all
-[all]
-ssl_conf = ssl
-[ssl]
-system_default = defaults
-[defaults]
-ClientSignatureAlgorithms = ${signatures}
-`;
-  return { OPENSSL_CONF: folder.write('openssl.cnf', configuration) };
 }

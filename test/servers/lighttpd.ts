@@ -1,7 +1,8 @@
-// lighttpd with mod_openssl: a socket for each listener.
-import { existsSync } from 'node:fs';
+// lighttpd over each TLS library that it has a module for: a socket for each listener.
+import { findLibrary, type Library } from '../support/peers.ts';
 import { freePort } from '../support/port.ts';
 import {
+  type Condition,
   ciphersOf,
   clientSignaturesOf,
   filesOf,
@@ -13,38 +14,89 @@ import {
 } from './listener.ts';
 import { accepting, type Folder } from './resources.ts';
 
-export const lighttpd: RealServer = {
+interface Module {
+  readonly title: string;
+  readonly library: Extract<Library, `lighttpd-mod-${string}`>;
+  readonly conditions: readonly Condition[];
+  /** `ssl.openssl.ssl-conf-cmd`, of which each module has its own selection. */
+  commandsOf(listener: Listener): string[];
+}
+
+export const lighttpd = lighttpdOver({
   title: 'lighttpd',
-  needs: ['lighttpd'],
-  version: () => versionOf('lighttpd', ['-v']),
+  library: 'lighttpd-mod-openssl',
   conditions: ['clock', 'depth', 'p256Only', 'sha1'],
-  missing: () => (existsSync('/usr/lib/lighttpd/mod_openssl.so') ? undefined : 'lighttpd-mod-openssl'),
-  async start(listeners, resources) {
-    const folder = resources.folder();
-    folder.write('index.html', 'granted\n', 0o644);
-    const configuration = `
-server.modules = ("mod_openssl")
+  commandsOf(listener) {
+    const signatures = clientSignaturesOf(listener);
+    return [
+      ...versionsOf(listener),
+      `"CipherString" => "${ciphersOf(listener)}"`,
+      ...(signatures ? [`"ClientSignatureAlgorithms" => "${signatures}"`] : []),
+      ...(listener.p256Only ? ['"Groups" => "P-256"'] : []),
+    ];
+  },
+});
+
+export const lighttpdGnutls = lighttpdOver({
+  title: 'lighttpd over GnuTLS',
+  library: 'lighttpd-mod-gnutls',
+  conditions: ['clock', 'depth'],
+  commandsOf({ protocol, rsaClientsOnly }) {
+    // GnuTLS has no separate setting for the signatures of clients.
+    const signatures = rsaClientsOnly ? ':-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256' : '';
+    const level = protocol === 'TLSv1.1' ? 'LEGACY' : 'NORMAL';
+    return [`"gnutls-override" => "${level}:-VERS-ALL:+VERS-${protocol.replace('TLSv', 'TLS')}${signatures}"`];
+  },
+});
+
+export const lighttpdWolfssl = lighttpdOver({
+  title: 'lighttpd over wolfSSL',
+  library: 'lighttpd-mod-wolfssl',
+  // Under another clock it does not start: it loads no authority that is not valid.
+  conditions: [],
+  commandsOf: versionsOf,
+});
+
+export const lighttpdMbedtls = lighttpdOver({
+  title: 'lighttpd over mbedTLS',
+  library: 'lighttpd-mod-mbedtls',
+  conditions: ['clock', 'depth', 'p256Only'],
+  commandsOf: (listener) => [...versionsOf(listener), ...(listener.p256Only ? ['"Curves" => "secp256r1"'] : [])],
+});
+
+function versionsOf({ protocol }: Listener): string[] {
+  return [`"MinProtocol" => "${protocol}"`, `"MaxProtocol" => "${protocol}"`];
+}
+
+function lighttpdOver({ title, library, conditions, commandsOf }: Module): RealServer {
+  return {
+    title,
+    needs: ['lighttpd'],
+    version: () => versionOf('lighttpd', ['-v']),
+    conditions,
+    missing: () => (findLibrary(library) ? undefined : library),
+    async start(listeners, resources) {
+      const folder = resources.folder();
+      folder.write('index.html', 'granted\n', 0o644);
+      const configuration = `
+server.modules = ("${library.replace('lighttpd-mod-', 'mod_')}")
 server.document-root = "${folder.path}"
 index-file.names = ("index.html")
 mimetype.assign = (".html" => "text/plain")
 server.bind = "127.0.0.1"
 server.port = ${await freePort()}
-${listeners.map((listener) => socket(listener, folder)).join('\n')}
+${listeners.map((listener) => socket(listener, folder, commandsOf(listener))).join('\n')}
 `;
-    const args = ['-D', '-f', folder.write('lighttpd.conf', configuration)];
-    const program = resources.start(programOf('lighttpd'), args, { cwd: folder.path });
-    await accepting(program, portsOf(listeners));
-  },
-};
+      const args = ['-D', '-f', folder.write('lighttpd.conf', configuration)];
+      const program = resources.start(programOf('lighttpd'), args, { cwd: folder.path });
+      await accepting(program, portsOf(listeners));
+    },
+  };
+}
 
-function socket(listener: Listener, folder: Folder): string {
+function socket(listener: Listener, folder: Folder, commands: readonly string[]): string {
   const { chain, key, roots, revoked } = filesOf(folder, listener);
-  const { protocol, depth = 3 } = listener;
-  const signatures = clientSignaturesOf(listener);
-  const commands = [`"MinProtocol" => "${protocol}"`, `"MaxProtocol" => "${protocol}"`];
-  commands.push(`"CipherString" => "${ciphersOf(listener)}"`);
-  if (signatures) commands.push(`"ClientSignatureAlgorithms" => "${signatures}"`);
-  if (listener.p256Only) commands.push('"Groups" => "P-256"');
+  const { depth = 3 } = listener;
   const demand = `
     ssl.verifyclient.activate = "enable"
     ssl.verifyclient.enforce = "enable"

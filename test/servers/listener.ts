@@ -87,6 +87,28 @@ export function ciphersOf({ protocol, sha1ClientsOnly }: Listener): string {
   return sha1ClientsOnly ? 'DEFAULT:@SECLEVEL=0' : 'DEFAULT';
 }
 
+/** OpenSSL's own file, which every process over OpenSSL 3 reads, for servers without a setting of their own. */
+export function opensslSettings(folder: Folder, settings: Readonly<Record<string, string>>): Record<string, string> {
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
+  if (lines.length === 0) return {};
+  const sections = '[all]\nssl_conf = ssl\n[ssl]\nsystem_default = defaults\n[defaults]\n';
+  return { OPENSSL_CONF: folder.write('openssl.cnf', `openssl_conf = all\n${sections}${lines.join('')}`) };
+}
+
+/** What `opensslSettings` can set for all listeners of a process. */
+export function limitsOf(listener: SignatureLimits | undefined): Record<string, string> {
+  const signatures = listener && clientSignaturesOf(listener);
+  return {
+    ...(signatures ? { ClientSignatureAlgorithms: signatures } : {}),
+    ...(listener?.p256Only ? { Groups: 'P-256' } : {}),
+  };
+}
+
+/** For servers with one setting for all listeners. */
+export function groupsOf(listeners: readonly Listener[], keyOf: (listener: Listener) => string): Listener[][] {
+  return Object.values(Object.groupBy(listeners, keyOf)).filter((group) => group !== undefined);
+}
+
 export const portsOf = (listeners: readonly Listener[]) => listeners.map(({ port }) => port);
 
 /** The program's path; its test is skipped if the program is not installed. */

@@ -59,7 +59,10 @@ export function cellsOf(server: MatrixServer): { cell: CellName; version: TlsVer
     const { needs } = cells[cell];
     return !server.without?.includes(cell) && (needs === undefined || server.conditions?.includes(needs));
   });
-  return possible.flatMap((cell) => versionsOf(cell).map((version) => ({ cell, version })));
+  return possible.flatMap((cell) => {
+    const versions = versionsOf(cell).filter((version) => !server.withoutVersions?.includes(version));
+    return versions.map((version) => ({ cell, version }));
+  });
 }
 
 /** Each clock has processes of its own. */

@@ -1,31 +1,40 @@
 // Every server of the matrix by its name, with the cells that it cannot be put into.
 import { apache, apacheLocation } from './apache.ts';
 import { caddy } from './caddy.ts';
-import type { CellName } from './cells.ts';
+import type { CellName, TlsVersion } from './cells.ts';
 import type { ClientName } from './certificates.ts';
+import { erlang } from './erlang.ts';
 import type { ServerName } from './expectations.ts';
 import { gnutls } from './gnutls.ts';
 import { go } from './go.ts';
 import { haproxy } from './haproxy.ts';
+import { hitch } from './hitch.ts';
 import { javaHttps, javaSocket } from './java.ts';
-import { lighttpd } from './lighttpd.ts';
+import { lighttpd, lighttpdGnutls, lighttpdMbedtls, lighttpdWolfssl } from './lighttpd.ts';
 import type { RealServer } from './listener.ts';
+import { nghttpx } from './nghttpx.ts';
 import { nginx } from './nginx.ts';
 import { node } from './node.ts';
+import { nss } from './nss.ts';
 import { openssl } from './openssl.ts';
+import { python } from './python.ts';
+import { squid } from './squid.ts';
 import { stunnel } from './stunnel.ts';
 import { tomcat } from './tomcat.ts';
+import { uwsgi } from './uwsgi.ts';
 
 export interface MatrixServer extends RealServer {
   readonly without?: readonly CellName[];
+  readonly withoutVersions?: readonly TlsVersion[];
   /** What is presented instead in a cell. */
   readonly clients?: Readonly<Partial<Record<CellName, ClientName>>>;
 }
 
 /**
- * Go has no setting for the signatures it takes; Ed448 is not among them (crypto/tls, supportedSignatureAlgorithms).
+ * Servers without a setting for the signatures that they take, and without Ed448 among them: crypto/tls of Go
+ * (supportedSignatureAlgorithms), NSS and mbedTLS.
  */
-const goClients = { absent: 'ed448' } as const;
+const withoutEd448 = { absent: 'ed448' } as const;
 
 const readsNoList = ['revoked', 'notRevoked', 'listExpired', 'listMissing'] as const;
 
@@ -34,7 +43,7 @@ export const servers: Readonly<Record<ServerName, MatrixServer>> = {
   apache,
   apacheLocation,
   haproxy,
-  caddy: { ...caddy, clients: goClients, without: [...readsNoList, 'oldProtocol'] },
+  caddy: { ...caddy, clients: withoutEd448, without: [...readsNoList, 'oldProtocol'] },
   stunnel,
   lighttpd,
   openssl,
@@ -42,6 +51,18 @@ export const servers: Readonly<Record<ServerName, MatrixServer>> = {
   tomcat,
   javaSocket,
   javaHttps,
-  go: { ...go, clients: goClients, without: readsNoList },
+  go: { ...go, clients: withoutEd448, without: readsNoList },
   node,
+  hitch: { ...hitch, without: readsNoList },
+  squid,
+  nghttpx: { ...nghttpx, without: readsNoList },
+  uwsgi: { ...uwsgi, without: readsNoList },
+  python,
+  lighttpdGnutls,
+  // No setting restricts the signatures, and Ed448 is among them. It reads the lists of authorities of `ca-file` only.
+  lighttpdWolfssl: { ...lighttpdWolfssl, without: ['absent', ...readsNoList] },
+  // mbedTLS 2.28 has no TLS 1.3 server.
+  lighttpdMbedtls: { ...lighttpdMbedtls, clients: withoutEd448, withoutVersions: ['TLSv1.3'] },
+  nss: { ...nss, clients: withoutEd448 },
+  erlang,
 };

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { findLibrary, findPeer, type Library, libraryNames, type Peer, peers } from './peers.ts';
 
-/** More than one where a server keeps its TLS in a package of its own. */
+/** More than one where a program needs a package that it does not depend on. */
 const debianPackages: Readonly<Record<Peer | Library, string>> = {
   openssl: 'openssl',
   nginx: 'nginx',
@@ -15,7 +15,11 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   haproxy: 'haproxy',
   caddy: 'caddy',
   stunnel4: 'stunnel4',
-  lighttpd: 'lighttpd lighttpd-mod-openssl',
+  lighttpd: 'lighttpd',
+  'lighttpd-mod-openssl': 'lighttpd-mod-openssl',
+  'lighttpd-mod-gnutls': 'lighttpd-mod-gnutls',
+  'lighttpd-mod-wolfssl': 'lighttpd-mod-wolfssl',
+  'lighttpd-mod-mbedtls': 'lighttpd-mod-mbedtls',
   'gnutls-serv': 'gnutls-bin',
   // The source of the test's server is compiled as it starts: the runtime alone has no compiler.
   java: 'default-jdk-headless',
@@ -33,17 +37,34 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   'libssl-dev': 'libssl-dev',
   'strongswan-openssl': 'libstrongswan-standard-plugins',
   faketime: 'libfaketime',
+  hitch: 'hitch',
+  // Debian's other build of Squid, over GnuTLS, asks no client for a certificate.
+  squid: 'squid-openssl',
+  nghttpx: 'nghttp2-proxy',
+  uwsgi: 'uwsgi-core',
+  'uwsgi-plugin-python3': 'uwsgi-plugin-python3',
+  python3: 'python3',
+  erl: 'erlang-base erlang-ssl',
+  selfserv: 'libnss3-tools',
+  traffic_server: 'trafficserver',
+  ruby: 'ruby ruby-webrick',
+  bctls: 'libbctls-java',
   smallstep: 'golang-github-smallstep-certificates-dev',
 };
 
-const withService: ReadonlySet<Peer | Library> = new Set([
-  'nginx',
-  'apache2',
-  'haproxy',
-  'caddy',
-  'stunnel4',
-  'lighttpd',
-] as const);
+/** By the name of the service. */
+const services: Readonly<Partial<Record<Peer | Library, string>>> = {
+  nginx: 'nginx',
+  apache2: 'apache2',
+  haproxy: 'haproxy',
+  caddy: 'caddy',
+  stunnel4: 'stunnel4',
+  lighttpd: 'lighttpd',
+  hitch: 'hitch',
+  squid: 'squid',
+  nghttpx: 'nghttpx',
+  traffic_server: 'trafficserver',
+};
 
 const names = [...(Object.keys(peers) as Peer[]), ...libraryNames];
 const missing = names.filter((name) => find(name) === undefined);
@@ -82,9 +103,9 @@ function packagesOf(wanted: readonly (Peer | Library)[]): string {
 
 /** Where systemd runs, Debian starts a service with its package; what was not there before is not left running. */
 function stopServices(installed: readonly (Peer | Library)[]): void {
-  const services = installed.filter((name) => withService.has(name));
-  if (services.length === 0 || !existsSync('/run/systemd/system')) return;
-  run(['systemctl', 'disable', '--now', ...services]);
+  const started = installed.flatMap((name) => services[name] ?? []);
+  if (started.length === 0 || !existsSync('/run/systemd/system')) return;
+  run(['systemctl', 'disable', '--now', ...started]);
 }
 
 function install(packages: readonly string[]): string {

@@ -30,6 +30,16 @@ export const peers = {
   pki: '--help',
   chromium: '--version',
   debootstrap: '--version',
+  hitch: '--version',
+  squid: '-v',
+  nghttpx: '--version',
+  uwsgi: '--version',
+  python3: '--version',
+  erl: '-version',
+  // It has no argument for its version; this one prints the names of ciphers.
+  selfserv: '-Y',
+  traffic_server: '-V',
+  ruby: '--version',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type Peer = keyof typeof peers;
@@ -42,6 +52,12 @@ const libraries = {
   'strongswan-openssl': '/usr/lib/ipsec/plugins/libstrongswan-openssl.so',
   // Of its two, the one for programs with threads.
   faketime: `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`,
+  'lighttpd-mod-openssl': '/usr/lib/lighttpd/mod_openssl.so',
+  'lighttpd-mod-gnutls': '/usr/lib/lighttpd/mod_gnutls.so',
+  'lighttpd-mod-wolfssl': '/usr/lib/lighttpd/mod_wolfssl.so',
+  'lighttpd-mod-mbedtls': '/usr/lib/lighttpd/mod_mbedtls.so',
+  'uwsgi-plugin-python3': '/usr/lib/uwsgi/plugins/python3_plugin.so',
+  bctls: '/usr/share/java/bctls.jar',
 } as const;
 
 export type Library = keyof typeof libraries;
