@@ -151,6 +151,7 @@ export const findingCodes = [
   'stapled-ocsp-stale',
   'stapled-ocsp-invalid',
   'stapled-ocsp-missing',
+  'stapled-ocsp-refused',
   'client-issuer-not-accepted',
   'client-signature-not-accepted',
   'client-chain-signature-not-accepted',

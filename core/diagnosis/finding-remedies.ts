@@ -74,6 +74,12 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
       do: 'Enable OCSP stapling on the server, or install a certificate that does not demand it (must-staple).',
     },
   ],
+  'stapled-ocsp-refused': [
+    {
+      who: 'customer',
+      do: 'Let the server complete handshakes of clients that ask for a stapled OCSP response: configure stapling, or, for wolfSSL, load the authority of the server’s own certificate.',
+    },
+  ],
   'client-certificate-not-requested': [
     { who: 'caller', do: 'Run the diagnosis again with a path of the API as the probe.', when: 'inferred' },
     {

@@ -22,6 +22,8 @@ export interface ProbeAnswer {
 export interface Observation extends HandshakeProgress {
   readonly attempt: RequestAttempt;
   readonly capture: HandshakeCapture;
+  /** False: as a call, this connection did not ask for a stapled OCSP response. */
+  readonly askedForStaple: boolean;
   /** IP address of the server, once connected. */
   address: string | undefined;
   /** The handshake is complete and the server is verified: a request can be sent. */

@@ -34,6 +34,23 @@ export interface ObservationTerms {
  * possible (`destination-forbidden`, `identity-unusable`, `internal-error`). Leaves nothing open.
  */
 export async function observe(terms: ObservationTerms): Promise<Observation> {
+  const asking = await observeOnce(terms, true);
+  if (!canBeAboutStaple(asking)) return asking;
+  const asCalled = await observeOnce(terms, false);
+  return asCalled.capture.certificates.length > 0 ? asCalled : asking;
+}
+
+/**
+ * Some servers end the handshake if a client asks for a stapled OCSP response (RFC 6066, section 8) and they cannot make
+ * one: wolfSSL without a word, OpenSSL with `internal_error` if its callback fails. A call does not ask.
+ */
+function canBeAboutStaple({ failure, capture }: Observation): boolean {
+  if (failure?.code !== 'tls-negotiation-failed' || capture.certificates.length > 0) return false;
+  const alert = failure.evidence?.alert;
+  return alert === undefined ? failure.evidence?.reason === 'ECONNRESET' : alert === 'internal_error';
+}
+
+async function observeOnce(terms: ObservationTerms, askedForStaple: boolean): Promise<Observation> {
   const { deadline, target } = terms;
   const reader = createCaptureReader();
   const { capture } = reader;
@@ -42,6 +59,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
     ...newHandshakeProgress(),
     attempt,
     capture,
+    askedForStaple,
     address: undefined,
     isReady: false,
     failure: undefined,
@@ -65,7 +83,7 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
         reader.secret(line);
         noteServed();
       };
-      open.tls = connectRecorded(socket, { ...options, requestOCSP: true }, { ...reader, push, secret });
+      open.tls = connectRecorded(socket, { ...options, requestOCSP: askedForStaple }, { ...reader, push, secret });
       return open.tls;
     },
     explain(error) {

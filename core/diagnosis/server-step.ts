@@ -68,7 +68,15 @@ export function assessServer(
             ),
           ]
         : []),
-      ...(stapledOcsp === undefined && demandsStaple(leaf)
+      ...(seen.askedForStaple
+        ? []
+        : [
+            warning(
+              'stapled-ocsp-refused',
+              'The server ends the handshake if a client asks for a stapled OCSP response (status_request). Calls do not ask; browsers and other clients do.',
+            ),
+          ]),
+      ...(seen.askedForStaple && stapledOcsp === undefined && demandsStaple(leaf)
         ? [
             warning(
               'stapled-ocsp-missing',

@@ -70,6 +70,7 @@ const byTheCode: readonly Case[] = [
   ['stapled-ocsp-stale', ['customer: Make the server fetch'], 'warning'],
   ['stapled-ocsp-invalid', ['customer: Correct the OCSP response'], 'warning'],
   ['stapled-ocsp-missing', ['customer: Enable OCSP stapling'], 'warning'],
+  ['stapled-ocsp-refused', ['customer: Let the server complete handshakes'], 'warning'],
   [
     'client-certificate-not-requested',
     [`customer: Enable client certificate verification for api.test on port 443.${page}`],

@@ -100,7 +100,8 @@ describe('a warning about the server', () => {
 /** Step 3 of a connection on which OpenSSL found this chain trusted. */
 function trusted(leaf: IssuedCertificate, root = trial.customerRoot.certificate) {
   const chain = [leaf.certificate, root].map((pem) => new X509Certificate(pem)) as [X509Certificate, X509Certificate];
-  const seen = { isReady: true, chain, capture: { certificates: [chain[0].raw], stapledOcsp: undefined } };
+  const capture = { certificates: [chain[0].raw], stapledOcsp: undefined };
+  const seen = { isReady: true, chain, askedForStaple: true, capture };
   const destination = { serverRoots: root };
   const target = { host: 'localhost', port: 443, path: '/', authority: 'localhost' };
   return assessServer(seen as never, destination as never, target, Date.now());
