@@ -16,6 +16,7 @@ import {
   page,
   perVersion,
   type ServerExpectation,
+  unknownWithoutRequest,
   untrusted,
   withoutCertificate,
   withoutRequest,
@@ -346,14 +347,20 @@ export const expectations = {
   },
   uwsgi: {
     version: '2.0.',
-    cells: byOpenssl,
-    remedies: byOpensslRemedies,
-    note: opensslNote,
+    cells: {
+      ...byOpenssl,
+      // uwsgi_ssl_new_server_context enables one group, P-256, which counts for certificates too in TLS 1.2 alone.
+      p521: perVersion(ambiguousAlert('illegal_parameter'), granted),
+    },
+    remedies: { ...byOpensslRemedies, p521: { 'TLSv1.2': 'issue with a usual key', 'TLSv1.3': '–' } },
+    note: 'As the servers with the alerts of OpenSSL, with one difference: over TLS 1.2, uWSGI accepts keys on P-256 and of RSA only.',
   },
   python: {
     version: '3.11.',
     cells: byOpenssl,
-    remedies: byOpensslRemedies,
+    // It names no authority, and to add the root that signed is the remedy here too.
+    remedies: { ...byOpensslRemedies, namesakeRoot: 'trust the root' },
+    weak: { listMissing: 'The alert is that of an unknown CA, and the server names no authority.' },
     note: opensslNote,
   },
   lighttpdGnutls: {
@@ -373,7 +380,15 @@ export const expectations = {
       oldProtocol: closedInHandshake,
       versionLimits: closedInHandshake,
     },
-    remedies: { wrongUsage: '–', revoked: '–', listExpired: '–', listMissing: '–' },
+    remedies: {
+      // It names no authority and has one alert for every fault.
+      unknownAuthority: 'read the log',
+      refusedQuietly: 'read the log',
+      wrongUsage: '–',
+      revoked: '–',
+      listExpired: '–',
+      listMissing: '–',
+    },
     note: 'mod_gnutls sends `access_denied` for most faults of a certificate, and closes the connection without an alert for others and for an absent one. It accepts a certificate without client authentication. This version reads a revocation list, but does not use it.',
   },
   lighttpdWolfssl: {
@@ -388,13 +403,26 @@ export const expectations = {
       expired: alert('certificate_expired'),
       notYetValid: alert('certificate_expired'),
       wrongUsage: alert('bad_certificate'),
-      criticalExtension: alert('bad_certificate'),
+      // It cannot read such a certificate, and sends no alert for that.
+      criticalExtension: closed,
       constrained: alert('bad_certificate'),
       // It is checked against the cipher suite, and TLS 1.3's say nothing of signatures (ProcessPeerCerts).
       keyUsage: perVersion(alert('bad_certificate'), granted),
+      // It chooses TLS 1.2, and finds no cipher suite for it.
+      versionLimits: perVersion(noHandshake('handshake_failure'), noHandshake('protocol_version')),
     },
-    remedies: { keyUsage: { 'TLSv1.2': 'issue with digitalSignature', 'TLSv1.3': '–' } },
-    note: 'wolfSSL sends `certificate_expired` for a certificate that is not yet valid as well, and `bad_certificate` for most other faults.',
+    remedies: {
+      // It names no authority, and to add the root that signed is the remedy here too.
+      namesakeRoot: 'trust the root',
+      // It ends a handshake with a request for a staple, unless the authority of its own certificate is loaded.
+      accepted: 'let in who asks for a staple',
+      acceptedRsa: 'let in who asks for a staple',
+      acceptedQuietly: 'let in who asks for a staple',
+      p521: 'let in who asks for a staple',
+      mustStaple: 'let in who asks for a staple',
+      keyUsage: { 'TLSv1.2': 'issue with digitalSignature', 'TLSv1.3': 'let in who asks for a staple' },
+    },
+    note: 'wolfSSL sends `certificate_expired` for a certificate that is not yet valid as well, and `bad_certificate` for most other faults. It closes the connection if a client asks for a stapled OCSP response, unless the authority of its own certificate is loaded; a diagnosis asks, and then tries without, as calls do.',
   },
   lighttpdMbedtls: {
     version: '1.4.',
@@ -412,23 +440,16 @@ export const expectations = {
       wrongUsage: alert('unsupported_certificate'),
       keyUsage: alert('unsupported_certificate'),
       p256Only: alert('unsupported_certificate'),
-      revoked: alert('certificate_revoked'),
-      listExpired: alert('certificate_unknown'),
-      // Without a list of the issuer, nothing is checked.
-      listMissing: granted,
       // The callback for the depth sets "other".
       shallow: alert('access_denied'),
       // It reads no certificate with a critical extension that it does not know, such as name constraints.
       criticalExtension: alert('bad_certificate'),
       constrained: alert('bad_certificate'),
-      oldProtocol: closedInHandshake,
       // It chooses TLS 1.2, and finds no cipher suite for it.
       versionLimits: noHandshake('handshake_failure'),
     },
     remedies: {
-      revoked: 'rotate the identity',
       clockAhead: 'check clock and lists',
-      listMissing: '–',
     },
     note: 'mbedTLS 2.28 has no TLS 1.3. It names most faults, sends `certificate_unknown` for a certificate that is not yet valid, and closes the connection without an alert for an absent one.',
   },
@@ -436,6 +457,8 @@ export const expectations = {
     version: '3.',
     cells: {
       ...sameOnAll,
+      // It sends no session ticket.
+      acceptedQuietly: perVersion(grantedWithoutRequest, unknownWithoutRequest),
       absent: perVersion(
         withoutCertificate(alert('bad_certificate')),
         withoutCertificate(alert('certificate_required')),
@@ -471,6 +494,8 @@ export const expectations = {
     version: '10.',
     cells: {
       ...sameOnAll,
+      // It sends no session ticket.
+      acceptedQuietly: perVersion(grantedWithoutRequest, unknownWithoutRequest),
       absent: byOpenssl.absent,
       unknownAuthority: alert('unknown_ca'),
       refusedQuietly: withoutRequest(alert('unknown_ca')),

@@ -6,13 +6,14 @@ import {
   ciphersOf,
   clientSignaturesOf,
   filesOf,
+  groupsOf,
   type Listener,
   portsOf,
   programOf,
   type RealServer,
   versionOf,
 } from './listener.ts';
-import { accepting, type Folder } from './resources.ts';
+import { accepting, type Folder, type Resources } from './resources.ts';
 
 interface Module {
   readonly title: string;
@@ -76,9 +77,16 @@ function lighttpdOver({ title, library, conditions, commandsOf }: Module): RealS
     conditions,
     missing: () => (findLibrary(library) ? undefined : library),
     async start(listeners, resources) {
-      const folder = resources.folder();
-      folder.write('index.html', 'granted\n', 0o644);
-      const configuration = `
+      // mod_wolfssl trusts every ca-file for every socket.
+      const groups = groupsOf(listeners, ({ clientRoots = '' }) => clientRoots);
+      await Promise.all(groups.map((group) => startOne(group, resources)));
+    },
+  };
+
+  async function startOne(listeners: readonly Listener[], resources: Resources): Promise<void> {
+    const folder = resources.folder();
+    folder.write('index.html', 'granted\n', 0o644);
+    const configuration = `
 server.modules = ("${library.replace('lighttpd-mod-', 'mod_')}")
 server.document-root = "${folder.path}"
 index-file.names = ("index.html")
@@ -87,11 +95,10 @@ server.bind = "127.0.0.1"
 server.port = ${await freePort()}
 ${listeners.map((listener) => socket(listener, folder, commandsOf(listener))).join('\n')}
 `;
-      const args = ['-D', '-f', folder.write('lighttpd.conf', configuration)];
-      const program = resources.start(programOf('lighttpd'), args, { cwd: folder.path });
-      await accepting(program, portsOf(listeners));
-    },
-  };
+    const args = ['-D', '-f', folder.write('lighttpd.conf', configuration)];
+    const program = resources.start(programOf('lighttpd'), args, { cwd: folder.path });
+    await accepting(program, portsOf(listeners));
+  }
 }
 
 function socket(listener: Listener, folder: Folder, commands: readonly string[]): string {

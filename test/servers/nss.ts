@@ -1,4 +1,4 @@
-// selfserv, the server of NSS: a process for each listener, and a certificate database for each chain.
+// selfserv, the server of NSS: a process for each listener, and a database for each set of certificates.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { filesOf, groupsOf, type Listener, programOf, type RealServer } from './listener.ts';
@@ -12,7 +12,7 @@ export const nss: RealServer = {
   conditions: ['clock'],
   missing: missingNamespace,
   async start(listeners, resources) {
-    const groups = groupsOf(listeners, ({ chain, revoked }) => chain + revoked);
+    const groups = groupsOf(listeners, ({ chain, clientRoots, revoked }) => [chain, clientRoots, revoked].join());
     const commands = groups.flatMap((group) => {
       const folder = createDatabase(group[0] as Listener, resources);
       return group.map((listener) => ({ port: listener.port, command: commandOf(listener, folder) }));

@@ -120,6 +120,8 @@ export const grantedWithoutRequest: Answer = {
   certainty: 'inferred',
   invocation: '–',
 };
+/** Over TLS 1.3, nothing shows that the server took the certificate. */
+export const unknownWithoutRequest: Answer = { ...grantedWithoutRequest, verdict: 'access-unknown' };
 export const notAskedWithoutRequest: Answer = { ...neverAsked, invocation: '–' };
 
 export function withoutRequest(answer: Answer): Answer {

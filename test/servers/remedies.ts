@@ -43,6 +43,7 @@ const known = {
   'configure the name': { who: 'customer', says: /^Configure the site/ },
   'set the server name': { who: 'platform', says: /^Set the serverName of the destination/ },
   'find out what hangs': { who: 'customer', says: /^Check why the server does not finish the verification/ },
+  'let in who asks for a staple': { who: 'customer', says: /^Let the server complete handshakes of clients/ },
   'staple OCSP': { who: 'customer', says: /^Enable OCSP stapling/ },
   'enable TLS 1.2 or 1.3': { who: 'customer', says: /^Enable TLS 1\.2 or 1\.3/ },
 } as const satisfies Record<string, KnownRemedy>;

@@ -59,10 +59,18 @@ export const servers: Readonly<Record<ServerName, MatrixServer>> = {
   uwsgi: { ...uwsgi, without: readsNoList },
   python,
   lighttpdGnutls,
-  // No setting restricts the signatures, and Ed448 is among them. It reads the lists of authorities of `ca-file` only.
-  lighttpdWolfssl: { ...lighttpdWolfssl, without: ['absent', ...readsNoList] },
-  // mbedTLS 2.28 has no TLS 1.3 server.
-  lighttpdMbedtls: { ...lighttpdMbedtls, clients: withoutEd448, withoutVersions: ['TLSv1.3'] },
-  nss: { ...nss, clients: withoutEd448 },
+  // Its cipher suites have no TLS 1.1, and Ed448 is among its signatures. It reads lists of authorities of ca-file only,
+  // and completes a chain with the certificates of other connections.
+  lighttpdWolfssl: { ...lighttpdWolfssl, without: ['absent', 'noIntermediate', 'oldProtocol', ...readsNoList] },
+  // mbedTLS 2.28 has no TLS 1.3 server; its cipher suites have no TLS 1.1. With revocation lists, lighttpd
+  // ends with a fault of memory.
+  lighttpdMbedtls: {
+    ...lighttpdMbedtls,
+    clients: withoutEd448,
+    without: ['oldProtocol', ...readsNoList],
+    withoutVersions: ['TLSv1.3'],
+  },
+  // As wolfSSL, it completes a chain with the certificates of other connections.
+  nss: { ...nss, clients: withoutEd448, without: ['noIntermediate'] },
   erlang,
 };
