@@ -524,6 +524,22 @@ export const expectations = {
     },
     note: 'Erlang sends `certificate_expired` for a certificate that is not yet valid as well. It sends `handshake_failure`, which has other meanings, for one without client authentication and for a chain that is too deep.',
   },
+  ruby: {
+    version: '3.1.',
+    cells: byOpenssl,
+    remedies: byOpensslRemedies,
+    note: opensslNote,
+  },
+  bouncyCastleSocket: {
+    version: '1.72',
+    cells: {
+      ...sameOnAll,
+      // ProvSSLSocketDirect and ProvTlsServer: one alert for what the trust manager throws.
+      ...always(alert('certificate_unknown')),
+      absent: byOpenssl.absent,
+    },
+    note: 'Bouncy Castle sends `certificate_unknown` for every fault of a certificate, as Java does. For an absent one it sends `handshake_failure` over TLS 1.2 and `certificate_required` over TLS 1.3.',
+  },
 } as const satisfies Record<string, ServerExpectation>;
 
 export type ServerName = keyof typeof expectations;

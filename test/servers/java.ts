@@ -1,11 +1,40 @@
-// Java's TLS (JSSE) behind a socket and behind the HTTPS server it comes with.
+// Java's TLS (JSSE) behind a socket and behind the HTTPS server it comes with, and Bouncy Castle's in its place.
 import { execFileSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { filesOf, type Listener, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
+import { findLibrary } from '../support/peers.ts';
+import { filesOf, groupsOf, type Listener, portsOf, programOf, type RealServer, versionOf } from './listener.ts';
 import { accepting, type Folder, type Resources } from './resources.ts';
 
 export const javaSocket = javaServer('Java (SSLServerSocket)', 'socket');
 export const javaHttps = javaServer('Java (HttpsServer)', 'https');
+
+const bouncyCastle = '/usr/share/java/bctls.jar:/usr/share/java/bcutil.jar:/usr/share/java/bcprov.jar';
+
+/** Its TLS in place of Java's own, by configuration. */
+export const bouncyCastleSocket: RealServer = {
+  title: 'Java (SSLServerSocket) over Bouncy Castle',
+  needs: ['java', 'javac'],
+  version: () => /bctls-([\d.]+)\.jar/.exec(realpathSync('/usr/share/java/bctls.jar'))?.[1] ?? 'unknown',
+  missing: () => (findLibrary('bctls') ? undefined : 'libbctls-java'),
+  conditions: ['misdirected', 'strictName'],
+  async start(listeners, resources) {
+    const folder = resources.folder();
+    const providers = [
+      'org.bouncycastle.jsse.provider.BouncyCastleJsseProvider',
+      'org.bouncycastle.jce.provider.BouncyCastleProvider',
+      'SUN',
+      'SunRsaSign',
+      'SunEC',
+      'SunJCE',
+      'XMLDSig',
+    ];
+    const lines = providers.map((name, index) => `security.provider.${index + 1}=${name}\n`);
+    const security = folder.write('java.security', `${lines.join('')}ssl.KeyManagerFactory.algorithm=PKIX\n`);
+    const properties = [`-Djava.security.properties=${security}`];
+    await startBySignatures('socket', listeners, resources, bouncyCastle, properties);
+  },
+};
 
 function javaServer(title: string, kind: 'socket' | 'https'): RealServer {
   return {
@@ -13,22 +42,27 @@ function javaServer(title: string, kind: 'socket' | 'https'): RealServer {
     needs: ['java', 'javac'],
     version: () => versionOf('java', ['--version']),
     conditions: ['lookUp', 'misdirected', 'strictName', ...(kind === 'socket' ? (['h2Only'] as const) : [])],
-    async start(listeners, resources) {
-      const rsaOnly = (listener: Listener) => listener.rsaClientsOnly === true;
-      const classes = compile(resources.folder());
-      const property = '-Djdk.tls.server.SignatureSchemes=rsa_pss_rsae_sha256,rsa_pkcs1_sha256';
-      // Which signatures are taken is a property of the process.
-      await Promise.all([
-        startOne(
-          kind,
-          listeners.filter((listener) => !rsaOnly(listener)),
-          resources,
-          ['-cp', classes],
-        ),
-        startOne(kind, listeners.filter(rsaOnly), resources, [property, '-cp', classes]),
-      ]);
-    },
+    start: (listeners, resources) => startBySignatures(kind, listeners, resources),
   };
+}
+
+/** Which signatures are taken is a property of the process. */
+async function startBySignatures(
+  kind: string,
+  listeners: readonly Listener[],
+  resources: Resources,
+  libraries = '',
+  properties: readonly string[] = [],
+): Promise<void> {
+  const classPath = ['-cp', `${compile(resources.folder())}:${libraries}`];
+  const rsaOnly = '-Djdk.tls.server.SignatureSchemes=rsa_pss_rsae_sha256,rsa_pkcs1_sha256';
+  const groups = groupsOf(listeners, ({ rsaClientsOnly }) => String(rsaClientsOnly));
+  await Promise.all(
+    groups.map((group) => {
+      const signatures = group[0]?.rsaClientsOnly ? [rsaOnly] : [];
+      return startOne(kind, group, resources, [...classPath, ...properties, ...signatures]);
+    }),
+  );
 }
 
 /** Once for both processes. */
@@ -44,7 +78,6 @@ async function startOne(
   resources: Resources,
   properties: readonly string[],
 ) {
-  if (listeners.length === 0) return;
   const folder = resources.folder();
   const lines = listeners.map((listener) => {
     const { chain, key, roots = '-', revoked = '-' } = filesOf(folder, listener);

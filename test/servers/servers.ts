@@ -9,7 +9,7 @@ import { gnutls } from './gnutls.ts';
 import { go } from './go.ts';
 import { haproxy } from './haproxy.ts';
 import { hitch } from './hitch.ts';
-import { javaHttps, javaSocket } from './java.ts';
+import { bouncyCastleSocket, javaHttps, javaSocket } from './java.ts';
 import { lighttpd, lighttpdGnutls, lighttpdMbedtls, lighttpdWolfssl } from './lighttpd.ts';
 import type { RealServer } from './listener.ts';
 import { nghttpx } from './nghttpx.ts';
@@ -18,6 +18,7 @@ import { node } from './node.ts';
 import { nss } from './nss.ts';
 import { openssl } from './openssl.ts';
 import { python } from './python.ts';
+import { ruby } from './ruby.ts';
 import { squid } from './squid.ts';
 import { stunnel } from './stunnel.ts';
 import { tomcat } from './tomcat.ts';
@@ -73,4 +74,6 @@ export const servers: Readonly<Record<ServerName, MatrixServer>> = {
   // As wolfSSL, it completes a chain with the certificates of other connections.
   nss: { ...nss, clients: withoutEd448, without: ['noIntermediate'] },
   erlang,
+  ruby,
+  bouncyCastleSocket,
 };

@@ -46,7 +46,6 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   python3: 'python3',
   erl: 'erlang-base erlang-ssl',
   selfserv: 'libnss3-tools',
-  traffic_server: 'trafficserver',
   ruby: 'ruby ruby-webrick',
   bctls: 'libbctls-java',
   smallstep: 'golang-github-smallstep-certificates-dev',
@@ -63,7 +62,6 @@ const services: Readonly<Partial<Record<Peer | Library, string>>> = {
   hitch: 'hitch',
   squid: 'squid',
   nghttpx: 'nghttpx',
-  traffic_server: 'trafficserver',
 };
 
 const names = [...(Object.keys(peers) as Peer[]), ...libraryNames];

@@ -38,7 +38,6 @@ export const peers = {
   erl: '-version',
   // It has no argument for its version; this one prints the names of ciphers.
   selfserv: '-Y',
-  traffic_server: '-V',
   ruby: '--version',
 } as const satisfies Readonly<Record<string, string>>;
 
