@@ -98,9 +98,9 @@ export function suspectFindings(
   const incomplete = missingIssuer(chain, identity.rootCertificate);
   if (incomplete) return [incomplete];
   const alert = findings[0]?.evidence?.alert;
-  // The alert is about the kind of certificate, not about its issuer.
+  // The alert is about the kind of certificate, not about its issuer. Erlang sends it for an unknown extension too.
   if (alert === 'unsupported_certificate') {
-    return [...keyUsage(chain[0]), ...extendedKeyUsage(chain), ...keyType(chain[0])];
+    return [...keyUsage(chain[0]), ...extendedKeyUsage(chain), ...criticalFindings(chain), ...keyType(chain[0])];
   }
   const isOther = page !== undefined && page !== 'untrusted';
   if (issuerAccepted === false || isOther || saysAnother.has(alert)) return [];

@@ -360,7 +360,12 @@ export const expectations = {
     cells: byOpenssl,
     // It names no authority, and to add the root that signed is the remedy here too.
     remedies: { ...byOpensslRemedies, namesakeRoot: 'trust the root' },
-    weak: { listMissing: 'The alert is that of an unknown CA, and the server names no authority.' },
+    weak: (['TLSv1.2', 'TLSv1.3'] as const).map((version) => ({
+      cell: 'listMissing',
+      version,
+      remedy: 'trust the root',
+      reason: 'The alert is that of an unknown CA, and the server names no authority.',
+    })),
     note: opensslNote,
   },
   lighttpdGnutls: {
