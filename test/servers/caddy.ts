@@ -8,7 +8,6 @@ export const caddy: RealServer = {
   // Its TLS is that of the Go that compiled it.
   version: () =>
     `Go ${versionOf('caddy', ['build-info'], /(?<=^go\tgo)[\d.]+/)}, Caddy ${versionOf('caddy', ['version'])}`,
-  conditions: ['h2Only', 'misdirected', 'strictName'],
   conditions: ['misdirected', 'strictName'],
   async start(listeners, resources) {
     await Promise.all(listeners.map((listener) => startOne(listener, resources)));

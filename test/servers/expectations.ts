@@ -541,6 +541,8 @@ export const expectations = {
       ...sameOnAll,
       // ProvSSLSocketDirect and ProvTlsServer: one alert for what the trust manager throws.
       ...always(alert('certificate_unknown')),
+      // It sends no session ticket.
+      acceptedQuietly: perVersion(grantedWithoutRequest, unknownWithoutRequest),
       absent: byOpenssl.absent,
     },
     note: 'Bouncy Castle sends `certificate_unknown` for every fault of a certificate, as Java does. For an absent one it sends `handshake_failure` over TLS 1.2 and `certificate_required` over TLS 1.3.',

@@ -13,7 +13,7 @@ const bouncyCastle = '/usr/share/java/bctls.jar:/usr/share/java/bcutil.jar:/usr/
 
 /** Its TLS in place of Java's own, by configuration. */
 export const bouncyCastleSocket: RealServer = {
-  title: 'Java (SSLServerSocket) over Bouncy Castle',
+  title: 'Java (Bouncy Castle)',
   needs: ['java', 'javac'],
   version: () => /bctls-([\d.]+)\.jar/.exec(realpathSync('/usr/share/java/bctls.jar'))?.[1] ?? 'unknown',
   missing: () => (findLibrary('bctls') ? undefined : 'libbctls-java'),
