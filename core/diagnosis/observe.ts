@@ -41,8 +41,8 @@ export async function observe(terms: ObservationTerms): Promise<Observation> {
 }
 
 /**
- * Some servers end the handshake if a client asks for a stapled OCSP response (RFC 6066, section 8) and they cannot make
- * one: wolfSSL without a word, OpenSSL with `internal_error` if its callback fails. A call does not ask.
+ * Some servers end the handshake if a client asks for a stapled OCSP response (RFC 6066, section 8) and they cannot
+ * make one: wolfSSL without an alert, OpenSSL with `internal_error` if its callback fails. A call does not ask.
  */
 function canBeAboutStaple({ failure, capture }: Observation): boolean {
   if (failure?.code !== 'tls-negotiation-failed' || capture.certificates.length > 0) return false;

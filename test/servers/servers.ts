@@ -60,8 +60,8 @@ export const servers: Readonly<Record<ServerName, MatrixServer>> = {
   uwsgi: { ...uwsgi, without: readsNoList },
   python,
   lighttpdGnutls,
-  // Its cipher suites have no TLS 1.1, and Ed448 is among its signatures. It reads lists of authorities of ca-file only,
-  // and completes a chain with the certificates of other connections.
+  // Its cipher suites have no TLS 1.1, and Ed448 is among its signatures. It reads the lists of authorities of ca-file
+  // only, and completes a chain with the certificates of other connections.
   lighttpdWolfssl: { ...lighttpdWolfssl, without: ['absent', 'noIntermediate', 'oldProtocol', ...readsNoList] },
   // mbedTLS 2.28 has no TLS 1.3 server; its cipher suites have no TLS 1.1. With revocation lists, lighttpd
   // ends with a fault of memory.

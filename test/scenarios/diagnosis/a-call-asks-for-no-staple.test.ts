@@ -6,7 +6,7 @@ import { findings, statuses, useDiagnosing } from '../../support/diagnosis/diagn
 
 const trial = useDiagnosing();
 
-/** Node ends the connection if its callback fails, as lighttpd over wolfSSL does without the authority's certificate. */
+/** Node ends the connection if its callback fails, as lighttpd over wolfSSL does without its own authority. */
 async function serveWithoutStaple(mustStaple: Error | null) {
   const server = createServer(
     {
