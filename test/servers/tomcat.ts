@@ -13,7 +13,6 @@ export const tomcat: RealServer = {
     const java = versionOf('catalina.sh', ['version'], /(?<=JVM Version:\s+)[\d.]+/);
     return `Java ${java}, Tomcat ${versionOf('catalina.sh', ['version'], /(?<=Tomcat\/)[\d.]+/)}`;
   },
-  conditions: ['depth'],
   async start(listeners, resources) {
     const rsaOnly = listeners.filter(({ rsaClientsOnly }) => rsaClientsOnly);
     const others = listeners.filter(({ rsaClientsOnly }) => !rsaClientsOnly);
