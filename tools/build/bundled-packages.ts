@@ -1,5 +1,5 @@
 // The npm packages whose code is in a bundle, according to the metafile of esbuild.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 import { manifest } from './manifest.ts';
@@ -38,9 +38,20 @@ function readPackage(folder: string): BundledPackage {
     .filter((file) => /^(?:licen[cs]e|notice|copying)(?:[.-]|$)/i.test(file))
     .sort()
     .map((file) => readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim());
+  if (texts.length === 0 && license === 'MIT') texts.push(...noticeInReadme(folder));
   if (texts.length === 0 && license !== manifest.license)
     throw new Error(`The package ${name}@${version} contains no licence text.`);
   return { name, version, license, texts };
+}
+
+/** Some packages have no licence file: the copyright is in a section of the README, the text is that of the licence. */
+function noticeInReadme(folder: string): readonly string[] {
+  const file = join(folder, 'README.md');
+  const readme = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const copyright = /^## Licen[cs]e\s[^#]*?(Copyright [^\n]+)/im.exec(readme)?.[1];
+  if (copyright === undefined) return [];
+  const text = readFileSync(join(import.meta.dirname, 'mit-license.txt'), 'utf8').trim();
+  return [`MIT License\n\n${copyright.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1').trim()}\n\n${text}`];
 }
 
 /** The text of THIRD-PARTY-LICENSES.txt: equal texts once, below all packages that have them. */
