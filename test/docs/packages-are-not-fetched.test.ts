@@ -19,11 +19,14 @@ const sources = ['cli', 'core', 'serve', 'console', 'infra', 'functions', 'deplo
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)),
 );
 
+/** The peers of the construct, by the names that AWS has. */
+const peers: ReadonlySet<string> = new Set(['aws-cdk-lib', 'constructs']);
+
 /** Lines that run a package by its name, or install one that is not a file. */
 function fetching(text: string): string[] {
   const runs = text.match(/\b(?:npx|bunx|npm (?:exec|x|init|create)|(?:pnpm|yarn) dlx)\b.*/g) ?? [];
   const installs = [...text.matchAll(/\bnpm (?:install|i|add)\b([^\n`]*)/g)]
-    .filter(([, words = '']) => words.split(/\s+/).some((word) => /^[@\w]/.test(word)))
+    .filter(([, words = '']) => words.split(/\s+/).some((word) => /^[@\w]/.test(word) && !peers.has(word)))
     .map(([line]) => line);
   return [...runs, ...installs];
 }
