@@ -6,7 +6,7 @@ import { routes } from './settings.ts';
 /** One request to a route. Shells (Lambda, `serve`) translate their own requests into it. */
 export interface ApiCall {
   readonly requestId: string;
-  /** Name of the caller, where the installation knows callers; with IAM the access log has it. */
+  /** Name of the caller, where the installation knows callers; on AWS the ARN that signed. */
   readonly caller: string | undefined;
   /** `{identity}` of the path, decoded and not yet checked. */
   readonly identity: string | undefined;

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import type { BuildOptions, Metafile, OutputFile } from 'esbuild';
-import type { FunctionName } from './egress-function.ts';
+import type { FunctionName } from './function-names.ts';
 
 /**
  * All options except entry and output. The SDK is bundled rather than taken from the runtime, so the tested version

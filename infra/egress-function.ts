@@ -15,10 +15,7 @@ import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct, type IConstruct } from 'constructs';
 import { variables } from '../core/settings.ts';
 import { functionFolder } from './bundling.ts';
-
-/** The files of functions/: each exports a `handler`. */
-export const functionNames = ['invoke', 'diagnose', 'certificate', 'health', 'rotate', 'expiry'] as const;
-export type FunctionName = (typeof functionNames)[number];
+import type { FunctionName } from './function-names.ts';
 
 export interface EgressFunctionProps {
   /** A file of functions/. */

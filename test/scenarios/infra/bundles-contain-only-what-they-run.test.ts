@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
 import { esbuildOptions } from '../../../infra/bundling.ts';
-import { functionNames } from '../../../infra/egress-function.ts';
+import { functionNames } from '../../../infra/function-names.ts';
 import { synthesize } from '../../support/infra/synthesize.ts';
 
 const stack = synthesize();

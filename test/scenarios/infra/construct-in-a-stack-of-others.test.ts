@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { App, Duration, RemovalPolicy, Stack, Tags, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { CfnCertificateAuthority } from 'aws-cdk-lib/aws-acmpca';
 import { InterfaceVpcEndpoint, IpAddresses, type IVpc, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { ManagedPolicy, PermissionsBoundary, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -202,6 +202,22 @@ describe('the construct', () => {
       },
     });
     expect(() => egress.identity('Acme')).toThrow('Acme must be the name of an identity');
+  });
+
+  it('takes the tags and the permission boundary of its stack', () => {
+    const stack = newStack();
+    const egress = new Countersign(stack, 'Egress', { api: 'rest' });
+    Tags.of(egress).add('team', 'bots');
+    const boundary = 'arn:aws:iam::111122223333:policy/workload-boundary';
+    PermissionsBoundary.of(stack).apply(ManagedPolicy.fromManagedPolicyArn(stack, 'Boundary', boundary));
+    const template = templateOf(stack);
+    template.allResourcesProperties('AWS::IAM::Role', { PermissionsBoundary: boundary });
+    const tagged = { Tags: Match.arrayWith([{ Key: 'team', Value: 'bots' }]) };
+    for (const type of ['KMS::Key', 'SecretsManager::Secret', 'Lambda::Function', 'Logs::LogGroup', 'SQS::Queue']) {
+      template.allResourcesProperties(`AWS::${type}`, tagged);
+    }
+    template.hasResourceProperties('AWS::ApiGateway::RestApi', tagged);
+    template.hasResourceProperties('AWS::Events::EventBus', tagged);
   });
 
   it('has metrics of the API and of the calls', () => {
