@@ -81,7 +81,6 @@ const role = new Role(other, 'Role', { assumedBy: new AccountRootPrincipal() });
 const url: string = new Countersign(other, 'Egress', trial).grantInvoke(role, 'platform') && egress.api.url;
 if (url === '') process.exit(1);
 `;
-  writeFileSync(join(app, 'app.ts'), source);
   const compilerOptions = {
     module: 'nodenext',
     target: 'es2024',
@@ -90,7 +89,7 @@ if (url === '') process.exit(1);
     types: ['node'],
     resolveJsonModule: true,
   };
-  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['app.ts'] }));
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['app.mts'] }));
   writeFileSync(join(app, 'app.mts'), source);
   run(join(app, 'node_modules/.bin/tsc'), ['--project', '.']);
   const outdir = join(folder, 'ts.out');
