@@ -17,7 +17,7 @@ interface Stage {
 }
 
 const peersStage: Stage = {
-  name: 'peers of the tests: openssl, nginx, Apache, HAProxy, Caddy, stunnel, lighttpd, GnuTLS, Java, Go, Tomcat, util-linux, iproute2, strongSwan, smallstep, the AWS CLI',
+  name: 'peers of the tests: openssl, nginx, Apache, HAProxy, Caddy, stunnel, lighttpd, GnuTLS, Java, Go, Tomcat, util-linux, iproute2, strongSwan, smallstep, skopeo, qemu, the AWS CLI',
   command: ['node', 'test/support/install-peers.ts'],
   // A peer that cannot be installed skips its suites and is not a failure.
   isPreparation: true,

@@ -34,6 +34,9 @@ const debianPackages: Readonly<Record<Peer | Library, string>> = {
   pki: 'strongswan-pki',
   chromium: 'chromium',
   debootstrap: 'debootstrap',
+  skopeo: 'skopeo',
+  // Runs the programs of another processor.
+  'qemu-aarch64-static': 'qemu-user-static',
   'libssl-dev': 'libssl-dev',
   'strongswan-openssl': 'libstrongswan-standard-plugins',
   faketime: 'libfaketime',

@@ -30,6 +30,8 @@ export const peers = {
   pki: '--help',
   chromium: '--version',
   debootstrap: '--version',
+  skopeo: '--version',
+  'qemu-aarch64-static': '--version',
   hitch: '--version',
   squid: '-v',
   nghttpx: '--version',

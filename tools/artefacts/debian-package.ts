@@ -10,8 +10,8 @@ import { normalizeTree } from './tar.ts';
 const home = 'usr/lib/countersign';
 const scripts = ['postinst', 'prerm', 'postrm'];
 
-/** The shared libraries of Node's executable (`ldd`); 2.28 is the glibc that Node 24 is built for. */
-const dependencies = ['libc6 (>= 2.28)', 'libgcc-s1', 'libstdc++6 (>= 11)', 'passwd'];
+/** The shared libraries of Node's executable (`ldd`), in the versions that it names (`readelf -V`). */
+const dependencies = ['libc6 (>= 2.28)', 'libgcc-s1', 'libstdc++6 (>= 5)', 'passwd'];
 
 /** @returns the path of the package */
 export async function writeDebianPackage(

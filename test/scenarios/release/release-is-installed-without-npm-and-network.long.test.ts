@@ -15,18 +15,17 @@ import { manifest, root } from '../../../tools/build/manifest.ts';
 import { customerPrepared, customerStarted } from '../../support/on-premises/customer.ts';
 import { makeDebianRoot, missingForRoot, runApart } from '../../support/on-premises/debian-root.ts';
 import { authority, serviceBlocks, startedAsUnit, steps } from '../../support/on-premises/guide.ts';
+import { findPeer } from '../../support/peers.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'countersign-installed-'));
 const release = join(scratch, 'release');
 const base = join(scratch, 'base');
 const missing = missingForRoot();
 const isPossible = missing === undefined && process.arch === 'x64';
-const needs = 'needs root, debootstrap, iproute2 and package lists of apt, on x64';
 
 /** Of all files. */
 const seconds = 1_700_000_000;
-const findProgram = (name: string) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim() || undefined;
-const qemu = findProgram('qemu-aarch64-static');
+const qemu = findPeer('qemu-aarch64-static');
 
 const asService = 'setpriv --reuid countersign --regid countersign --init-groups --';
 const deb = `countersign_${manifest.version}_amd64.deb`;
@@ -134,32 +133,34 @@ function expectAccess(output: string): void {
   expect(output).not.toContain('PRIVATE KEY');
 }
 
-describe.skipIf(!isPossible)(`installed without npm and network (${needs})`, () => {
-  it('the archive does the whole guide', { timeout: 300_000 }, async () => {
-    const folder = rootWith('archive', `countersign-${manifest.version}-linux-x64.tar.gz`);
-    const blocks = steps.flatMap((step) => step.blocks).map(withoutSystemd);
-    const { status, output } = await runApart(folder, guideWith(blocks));
-    expect(status, output).toBe(0);
-    expectAccess(output);
-  });
+describe.skipIf(!isPossible)(
+  'installed without npm and network (needs root, debootstrap, iproute2 and package lists of apt, on x64)',
+  () => {
+    it('the archive does the whole guide', { timeout: 300_000 }, async () => {
+      const folder = rootWith('archive', `countersign-${manifest.version}-linux-x64.tar.gz`);
+      const blocks = steps.flatMap((step) => step.blocks).map(withoutSystemd);
+      const { status, output } = await runApart(folder, guideWith(blocks));
+      expect(status, output).toBe(0);
+      expectAccess(output);
+    });
 
-  it('the Debian package does the whole guide, is upgraded, and keeps keys when it is purged', {
-    timeout: 300_000,
-  }, async () => {
-    const folder = rootWith('debian', deb);
-    const [, ...others] = steps.flatMap((step) => step.blocks);
-    // The package has made the user and installed the unit.
-    const blocks = others
-      .filter((block) => !block.startsWith('useradd'))
-      .map((block) => withoutSystemd(block).replaceAll('/opt/countersign', '/usr/lib/countersign'));
-    expect(blocks).toHaveLength(others.length - 1);
-    expect(debianBlock).toContain(deb);
-    const installed = `umask 077\n${debianBlock}
+    it('the Debian package does the whole guide, is upgraded, and keeps keys when it is purged', {
+      timeout: 300_000,
+    }, async () => {
+      const folder = rootWith('debian', deb);
+      const [, ...others] = steps.flatMap((step) => step.blocks);
+      // The package has made the user and installed the unit.
+      const blocks = others
+        .filter((block) => !block.startsWith('useradd'))
+        .map((block) => withoutSystemd(block).replaceAll('/opt/countersign', '/usr/lib/countersign'));
+      expect(blocks).toHaveLength(others.length - 1);
+      expect(debianBlock).toContain(deb);
+      const installed = `umask 077\n${debianBlock}
 stat -c '%a %U %G' /etc/countersign /etc/countersign/identities
 dpkg --verify countersign
 countersign --version`;
-    const files = 'find identities callers.json server.key serve.env -exec stat -c "%n %a %U %G" {} + | sort';
-    const upgraded = `kill $server && wait $server
+      const files = 'find identities callers.json server.key serve.env -exec stat -c "%n %a %U %G" {} + | sort';
+      const upgraded = `kill $server && wait $server
 ( ${files}; cat identities/platform/* | sha256sum ) > /root/before
 dpkg-deb -R /root/${deb} /root/next
 sed -i 's/^Version: .*/Version: ${manifest.version}+next/' /root/next/DEBIAN/control
@@ -176,55 +177,62 @@ test ! -e /etc/countersign/serve.env
 sh -e -c "$(grep '^  rm ' /root/purged)"
 test ! -e /etc/countersign
 if getent passwd countersign; then exit 1; fi`;
-    const { status, output } = await runApart(folder, guideWith([installed, ...blocks, upgraded]));
-    expect(status, output).toBe(0);
-    expectAccess(output);
-    expect(output).toContain('750 root countersign\n750 root countersign\n');
-    expect(output).toContain(`Unpacking countersign (${manifest.version}+next) over (${manifest.version})`);
-    expect(output).toContain('are kept, with the user countersign. To remove them:');
-  });
+      const { status, output } = await runApart(folder, guideWith([installed, ...blocks, upgraded]));
+      expect(status, output).toBe(0);
+      expectAccess(output);
+      expect(output).toContain('750 root countersign\n750 root countersign\n');
+      expect(output).toContain(`Unpacking countersign (${manifest.version}+next) over (${manifest.version})`);
+      expect(output).toContain('are kept, with the user countersign. To remove them:');
+    });
 
-  it('the root file system of the image serves, read-only and as its user', { timeout: 300_000 }, async () => {
-    const folder = rootWith('image', `countersign-${manifest.version}-image-amd64.tar`);
-    await unpackImage(join(folder, 'root', `countersign-${manifest.version}-image-amd64.tar`), join(folder, 'image'));
-    const { status, output } = await runApart(folder, imageScript);
-    expect(status, output).toBe(0);
-    expect(output).toContain('{"status":"ready"}');
-    expect(output).toContain('"verdict":"access-granted"');
-    expect(output).toContain('EROFS');
-    expect(output).toContain(`user ${user}\n`);
-    expect(output).toContain('== end');
-  });
+    it('the root file system of the image serves, read-only and as its user', { timeout: 300_000 }, async () => {
+      const folder = rootWith('image', `countersign-${manifest.version}-image-amd64.tar`);
+      await unpackImage(join(folder, 'root', `countersign-${manifest.version}-image-amd64.tar`), join(folder, 'image'));
+      const { status, output } = await runApart(folder, imageScript);
+      expect(status, output).toBe(0);
+      expect(output).toContain('{"status":"ready"}');
+      expect(output).toContain('"verdict":"access-granted"');
+      expect(output).toContain('EROFS');
+      expect(output).toContain(`user ${user}\n`);
+      expect(output).toContain('== end');
+    });
 
-  it.skipIf(!qemu)('the image for arm64 runs (needs qemu-aarch64-static)', { timeout: 300_000 }, async () => {
-    const folder = join(scratch, 'arm64');
-    await unpackImage(join(release, `countersign-${manifest.version}-image-arm64.tar`), folder);
-    const identities = join(scratch, 'identities');
-    mkdirSync(identities);
-    const run = (...args: string[]) =>
-      spawnSync(
-        qemu as string,
-        ['-L', folder, join(folder, 'opt/countersign/lib/node'), join(folder, 'opt/countersign/lib/main.js'), ...args],
-        { encoding: 'utf8' },
-      );
-    expect(run('--version').stdout).toBe(`${manifest.version}\n`);
-    const csr = run('identity', 'csr', 'acme', '--subject', 'CN=acme', '--source', `directory:${identities}`);
-    expect(csr.stdout).toContain('BEGIN CERTIFICATE REQUEST');
-  });
+    it.skipIf(!qemu)('the image for arm64 runs (needs qemu-aarch64-static)', { timeout: 300_000 }, async () => {
+      const folder = join(scratch, 'arm64');
+      await unpackImage(join(release, `countersign-${manifest.version}-image-arm64.tar`), folder);
+      const identities = join(scratch, 'identities');
+      mkdirSync(identities);
+      const run = (...args: string[]) =>
+        spawnSync(
+          qemu as string,
+          [
+            '-L',
+            folder,
+            join(folder, 'opt/countersign/lib/node'),
+            join(folder, 'opt/countersign/lib/main.js'),
+            ...args,
+          ],
+          { encoding: 'utf8' },
+        );
+      expect(run('--version').stdout).toBe(`${manifest.version}\n`);
+      const csr = run('identity', 'csr', 'acme', '--subject', 'CN=acme', '--source', `directory:${identities}`);
+      expect(csr.stdout).toContain('BEGIN CERTIFICATE REQUEST');
+    });
 
-  it.skipIf(!findProgram('skopeo'))('skopeo reads the image (needs skopeo)', () => {
-    for (const architecture of ['amd64', 'arm64']) {
-      const archive = join(release, `countersign-${manifest.version}-image-${architecture}.tar`);
-      const { stdout } = spawnSync('skopeo', ['inspect', '--config', `oci-archive:${archive}:${manifest.version}`], {
-        encoding: 'utf8',
-      });
-      const { config, ...rest } = JSON.parse(stdout);
-      expect(rest).toMatchObject({ architecture, os: 'linux' });
-      expect(config).toMatchObject({ User: `${user}:${user}`, Cmd: imageCommand });
-    }
-  });
+    it.skipIf(!findPeer('skopeo'))('skopeo reads the image (needs skopeo)', () => {
+      for (const architecture of ['amd64', 'arm64']) {
+        const archive = join(release, `countersign-${manifest.version}-image-${architecture}.tar`);
+        const { stdout } = spawnSync('skopeo', ['inspect', '--config', `oci-archive:${archive}:${manifest.version}`], {
+          encoding: 'utf8',
+        });
+        const { config, ...rest } = JSON.parse(stdout);
+        expect(rest).toMatchObject({ architecture, os: 'linux' });
+        expect(config).toMatchObject({ User: `${user}:${user}`, Cmd: imageCommand });
+      }
+    });
 
-  it('counts on the unit being started by the guide', () => {
-    expect(serviceBlocks.some((block) => block.includes('systemctl enable --now countersign'))).toBe(true);
-  });
-});
+    it('counts on the unit being started by the guide', () => {
+      expect(serviceBlocks.some((block) => block.includes('systemctl enable --now countersign'))).toBe(true);
+    });
+  },
+);
