@@ -36,12 +36,11 @@ export async function openUseCases(
   const ttlMs = reloadIntervalMs(options.identityTtlMs);
   const most = apiConnections(options.limits, openFilesLimit());
   const poolLimits = most === undefined ? {} : { limits: limitsFor(most) };
-  const { identities, pool, close } = openServices({ telemetry, source, ttlMs, ...poolLimits });
+  const { identities, fallback, pool, close } = openServices({ telemetry, source, ttlMs, ...poolLimits });
   await warmUp();
   return {
     byRoute: {
-      // Without a fallback: a directory holds no version but the current one.
-      [routes.invocations]: invocationRoute({ telemetry, identities, pool }),
+      [routes.invocations]: invocationRoute({ telemetry, identities, fallback, pool }),
       [routes.diagnoses]: diagnosisRoute({ telemetry, identities }, onDiagnosis),
       [routes.certificate]: certificateRoute({ telemetry, source }),
     },

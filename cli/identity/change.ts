@@ -31,11 +31,16 @@ export async function requireIdentity(name: string, store: IdentityStore): Promi
 /**
  * A pending version with a value was made from the current document, so the end of the rotation would undo a change.
  */
-export function requireNoRotation(name: string, { pending }: IdentityState): void {
+export function requireNoRotation(
+  name: string,
+  { pending }: IdentityState,
+  { renewals }: Pick<IdentityStore, 'renewals'>,
+): void {
   if (!pending?.hasValue) return;
+  const finish = renewals ? `renew ${name}` : `rotate ${name} --wait`;
   throw refusal(
     'rotation-under-way',
-    `A rotation of "${name}" is under way, and would undo the change when it ends. Finish it first (countersign identity rotate ${name} --wait), or cancel it (docs/rotation.md).`,
+    `A rotation of "${name}" is under way, and would undo the change when it ends. Finish it first (countersign identity ${finish}), or cancel it (docs/rotation.md).`,
   );
 }
 

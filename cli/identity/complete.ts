@@ -2,19 +2,21 @@
 // use.
 import { createPrivateKey } from 'node:crypto';
 import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
+import { stagingLabels } from '../../core/versions/versions.ts';
 import { publicKeyIdentifier } from '../../core/x509/keys.ts';
 import type { CommandContext } from '../context.ts';
 import { refusal } from '../exit-code.ts';
 import type { InputFile } from '../import/contents.ts';
 import { readFiles } from '../import/read-files.ts';
-import type { PendingRequest } from '../store/identity-store.ts';
+import type { PendingRequest, Renewals } from '../store/identity-store.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { changedMeanwhile, membersToKeep, requireName, requireSize } from './change.ts';
-import { identityWarnings, noRenewal, readIdentitySettings, type SettingOptions } from './destination-options.ts';
+import { identityWarnings, readIdentitySettings, type SettingOptions } from './destination-options.ts';
 import { certificatesOf } from './identity-view.ts';
 import { reportFindings, validateImport } from './import.ts';
 import { readInputFiles } from './input.ts';
 import { checkMutual, mutualCheckLines, type ReachOption, withRequireMutual } from './mutual-check.ts';
+import { renewedText, runRenewal } from './renew.ts';
 import { followToEnd, parseTimeout } from './rotate.ts';
 
 export interface CompleteOptions extends WriteOptions, SettingOptions, ReachOption {
@@ -31,7 +33,6 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   const inputs = await readInputFiles([options.certificate, ...(options.chain ?? [])], context.readInput);
   await requireNoKey(inputs);
   const store = await openStore(options, context);
-  if (given.renewal !== undefined && !store.storesRenewal) throw noRenewal();
   const { interrupted } = context;
   const state = await store.state(name);
   const request = await store.request(name);
@@ -73,8 +74,10 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   const text = JSON.stringify({ ...whole, ...(kept === undefined ? {} : { destinations: kept }) });
   requireSize(text);
   interrupted.throwIfAborted();
+  const { renewals } = store;
   if (isRotation) {
     context.output.progress(`Storing it for the rotation, in ${store.place}.`);
+    if (renewals) return await renewWith(renewals);
     await goOn(name, request, text);
   } else {
     context.output.progress(`Storing it in ${store.place}.`);
@@ -106,12 +109,30 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
     ],
   );
 
+  /** In a directory the command runs the rest of the renewal itself. */
+  async function renewWith({ exclusively }: Renewals): Promise<void> {
+    const renewed = await exclusively(name, { restarts: false }, async (versions, token) => {
+      if (token !== request?.for) throw changedMeanwhile(name);
+      const next = { version: token, document: text, stages: [stagingLabels.pending] };
+      if ((await versions.put(name, next)) === 'exists') throw alreadyComplete(`renew ${name}`);
+      context.output.progress('Testing it at the destinations.');
+      return await runRenewal(name, versions, token, context);
+    });
+    context.output.answer({ identity: name, outcome: 'activated', place: store.place, ...renewed }, () => [
+      `${context.output.paint('green', '✓')} "${name}" is ${renewedText(renewed)}.`,
+    ]);
+  }
+
+  function alreadyComplete(verb: string): Error {
+    return refusal(
+      'already-complete',
+      `The rotation of "${name}" has its certificate already. Continue it with countersign identity ${verb}.`,
+    );
+  }
+
   async function goOn(identity: string, { for: version }: PendingRequest, document: string): Promise<void> {
     if ((await store.rotations?.fill(identity, version, document)) === 'exists') {
-      throw refusal(
-        'already-complete',
-        `The rotation of "${identity}" has its certificate already. Continue it with countersign identity rotate ${identity}.`,
-      );
+      throw alreadyComplete(`rotate ${identity}`);
     }
     await store.rotations?.begin(identity, version);
   }

@@ -216,9 +216,3 @@ function anyHostWarnings(destinations: unknown): readonly string[] {
 
 const anyHostWarning =
   'No destination is listed, so the identity can be presented to any public host on port 443. Give --destination, or list them with countersign identity destinations.';
-
-export function noRenewal(): Error {
-  return usageError(
-    'A directory has no rotation, so it stores no renewal. Renew with countersign identity csr and complete.',
-  );
-}

@@ -132,7 +132,8 @@ async function change(
   let checks: readonly MutualCheck[] | undefined;
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const state = await requireValue(name, store);
-    requireNoRotation(name, state);
+    // A renewal of a directory takes up changed destinations.
+    if (store.renewals === undefined) requireNoRotation(name, state, store);
     const members = await currentMembers(name, state, store);
     const present = presentOf(members);
     const others = made(present);
@@ -201,7 +202,7 @@ async function hasAnotherPrevious(
 
 /** A rotation that read the document before this change undoes it when it ends. */
 async function warnOfRotation(name: string, store: IdentityStore, context: CommandContext): Promise<void> {
-  if ((await store.state(name))?.pending?.hasValue) {
+  if (store.renewals === undefined && (await store.state(name))?.pending?.hasValue) {
     context.output.warn(
       `A rotation of "${name}" began at the same moment and can undo this change when it ends. Check the destinations then.`,
     );

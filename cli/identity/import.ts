@@ -11,7 +11,7 @@ import { identityFrom, prove, type ReadyIdentity } from '../import/identity-from
 import { readFiles } from '../import/read-files.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
 import { changedMeanwhile, membersToKeep, requireName, requireNoRotation, requireSize } from './change.ts';
-import { identityWarnings, noRenewal, readIdentitySettings, type SettingOptions } from './destination-options.ts';
+import { identityWarnings, readIdentitySettings, type SettingOptions } from './destination-options.ts';
 import { destinationLines, destinationView } from './identity-view.ts';
 import { openPassphrase, type PassphraseOptions, readInputFiles } from './input.ts';
 import { checkMutual, mutualCheckLines, type ReachOption, withRequireMutual } from './mutual-check.ts';
@@ -43,7 +43,6 @@ export async function importIdentity(
   const given = await readIdentitySettings(options, context.readInput);
   const inputs = await readInputFiles(files, context.readInput);
   const store = await openStore(options, context);
-  if (given.renewal !== undefined && !store.storesRenewal) throw noRenewal();
 
   // From here on Ctrl-C does not interrupt a change of the store.
   const { interrupted } = context;
@@ -54,7 +53,7 @@ export async function importIdentity(
       `There is an identity "${name}" in ${store.place} already. Use --replace to store a new version of it.`,
     );
   }
-  if (state) requireNoRotation(name, state);
+  if (state) requireNoRotation(name, state, store);
   const members = await membersToKeep(name, state, store, given.destinations !== undefined);
   const { destinations = members.destinations, renewal = members.renewal } = given;
 

@@ -35,7 +35,7 @@ export async function inspectIdentity(name: string, options: InspectOptions, con
     `${paint('bold', name)}  ${state.place}`,
     ...identityLines(described, paint),
     'Rotation',
-    ...rotationLines(state, hasRequest).map((line) => `  ${line}`),
+    ...rotationLines(state, hasRequest, described.renewal !== undefined).map((line) => `  ${line}`),
   ]);
   if (!described.isUsable) context.end(exitCodes.refused);
 }
@@ -44,11 +44,17 @@ function stateOf({ hasPrevious, pending, rotation }: IdentityState, hasRequest: 
   return { hasPrevious, pending: pending ?? null, hasRequest, ...(rotation === undefined ? {} : { rotation }) };
 }
 
-function rotationLines({ hasPrevious, pending, rotation }: IdentityState, hasRequest: boolean): readonly string[] {
+function rotationLines(
+  { hasPrevious, pending, rotation }: IdentityState,
+  hasRequest: boolean,
+  hasRenewal: boolean,
+): readonly string[] {
   const { isEnabled, lastAt, nextAt } = rotation ?? {};
   return [
     rotation === undefined
-      ? 'by hand: a directory has no rotation'
+      ? hasRenewal
+        ? 'by countersign identity renew'
+        : 'by hand: no renewal is set'
       : isEnabled
         ? `enabled${lastAt ? `, last on ${lastAt.slice(0, 10)}` : ''}${nextAt ? `, next by ${nextAt.slice(0, 10)}` : ''}`
         : 'not enabled',

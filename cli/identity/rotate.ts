@@ -34,7 +34,7 @@ export async function rotateIdentity(name: string, options: RotateOptions, conte
   if (!rotations) {
     throw refusal(
       'no-rotation',
-      `A directory has no rotation. Make the next key with countersign identity csr ${name}, and put its certificate into use with complete.`,
+      `Secrets Manager rotates, a directory does not. Renew it with countersign identity renew ${name}.`,
     );
   }
   const state = await requireIdentity(name, store);

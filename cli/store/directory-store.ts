@@ -3,15 +3,23 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { CountersignError } from '../../core/errors.ts';
 import { FileIsLocked, lockFile } from '../../core/file-lock.ts';
-import { directorySource } from '../../core/identity/directory.ts';
+import { directorySource, readIdentityFolder } from '../../core/identity/directory.ts';
+import { folderOfStage } from '../../core/identity/folder-stages.ts';
 import { identityNamePattern } from '../../core/settings.ts';
-import { unavailable, usageError } from '../exit-code.ts';
+import { refusal, unavailable, usageError } from '../exit-code.ts';
 import { createAtomically, giveTo, ownerOf } from './atomic-files.ts';
 import { openAsOwner, readersWarning, requireParentDirectory, unreadablePath } from './directory-permissions.ts';
-import { createFolder, fingerprintOf, previousFolder, replaceFiles, swapWithPrevious } from './folder-versions.ts';
+import {
+  directoryVersions,
+  discardRenewal,
+  documentFiles,
+  type RenewalFiles,
+  settleRenewal,
+} from './directory-versions.ts';
+import { createFolder, fingerprintOf, replaceFiles, swapWithPrevious } from './folder-versions.ts';
 import {
   type IdentityState,
   type IdentityStore,
@@ -38,22 +46,35 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
 
   const asOwner = openAsOwner(path);
 
-  async function changing<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+  async function toErrors<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
-      const places = [ownFolder, name, join(name, '..versions')];
-      return await asOwner.changing(places, async () => whileLocked(await openLockFile(path, name), work));
+      return await work();
     } catch (thrown) {
       throw toStoreError(thrown, path, owner);
     }
   }
 
-  async function readRequest(name: string): Promise<PendingRequest | undefined> {
+  function changing<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    const places = [ownFolder, name, join(name, '..versions')];
+    return toErrors(() => asOwner.changing(places, async () => whileLocked(await openLockFile(path, name), work)));
+  }
+
+  async function readRequest(name: string): Promise<(PendingRequest & { readonly text: string }) | undefined> {
     const text = await readFile(requestFile(name), 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw toStoreError(error, path, owner);
     });
-    return text === undefined ? undefined : parsePendingRequest(text, requestFile(name));
+    return text === undefined ? undefined : { ...parsePendingRequest(text, requestFile(name)), text };
   }
+
+  const renewalFiles = (name: string): RenewalFiles => ({
+    folder: folderOf(name),
+    requestFile: requestFile(name),
+    ownFolder: join(path, ownFolder),
+    readRequest: () => readRequest(name),
+    reading: asOwner.reading,
+    changing: (work) => changing(name, work),
+  });
 
   async function names(): Promise<readonly string[]> {
     const entries = await readdir(path, { withFileTypes: true }).catch((thrown: unknown) => {
@@ -71,32 +92,33 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
       throw toStoreError(thrown, path, owner);
     });
     if (holder === undefined && (await readRequest(name)) === undefined) return undefined;
+    const request = await readRequest(name);
+    const hasValue = (await folderOfStage(folderOf(name), 'AWSPENDING')) !== undefined;
     return {
       place: folderOf(name),
       holder,
       hasCurrent: holder !== undefined,
-      hasPrevious: (await previousFolder(folderOf(name))) !== undefined,
-      pending: undefined,
+      pending: request?.replaces === undefined ? undefined : { version: request.for, hasValue },
+      hasPrevious: (await folderOfStage(folderOf(name), 'AWSPREVIOUS')) !== undefined,
     };
   }
 
   async function read(name: string, stage: StageName): Promise<StoredDocument | undefined> {
-    if (stage === 'AWSCURRENT') return await readFolder(path, name);
-    const previous = stage === 'AWSPREVIOUS' ? await previousFolder(folderOf(name)) : undefined;
-    return previous === undefined ? undefined : await readFolder(dirname(previous), basename(previous));
+    if (stage === 'AWSCURRENT') return await readCurrent(path, name);
+    const folder = await folderOfStage(folderOf(name), stage);
+    return folder === undefined ? undefined : await readIdentityFolder(folder);
   }
 
   return {
     place: `the directory ${path}`,
-    storesRenewal: false,
     names: () => asOwner.reading(names),
     state: (name) => asOwner.reading(() => stateOf(name)),
     read: (name, stage) => asOwner.reading(() => read(name, stage)),
     activate: (name, document, { instead, keepsPrevious = false }) =>
       changing(name, async () => {
         if ((await fingerprintOf(folderOf(name))) !== instead) return 'changed';
-        if (instead !== undefined) await replaceFiles(folderOf(name), filesOf(document), { keepsPrevious });
-        else await createFolder(path, name, filesOf(document));
+        if (instead !== undefined) await replaceFiles(folderOf(name), documentFiles(document), { keepsPrevious });
+        else await createFolder(path, name, documentFiles(document));
         return 'activated';
       }),
     rollBack: (name, instead) =>
@@ -117,16 +139,37 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
       changing(name, async () => {
         if ((await readRequest(name))?.for === version) await rm(requestFile(name), { force: true });
       }),
+    renewals: {
+      exclusively: async (name, { restarts }, work) => {
+        const lock = await toErrors(() =>
+          asOwner.changing([ownFolder], async () => takeLock(await openLockFile(path, `${name}.renewal`), 0, renewing)),
+        );
+        try {
+          const found = await asOwner.reading(() => readRequest(name));
+          if (found !== undefined && found.replaces === undefined) throw requestByHand(name);
+          const files = renewalFiles(name);
+          if (restarts) await changing(name, () => discardRenewal(files));
+          const underWay = restarts ? undefined : found;
+          await changing(name, () => settleRenewal(files, underWay !== undefined));
+          const token = underWay?.for ?? randomUUID();
+          return await work(directoryVersions(files, token), token);
+        } finally {
+          lock.release();
+        }
+      },
+    },
   };
 }
 
-/** Undefined for a folder without files. */
-async function readFolder(parent: string, name: string): Promise<StoredDocument | undefined> {
+/** Undefined for a folder without files. A folder can have settings, and no key yet. */
+async function readCurrent(parent: string, name: string): Promise<StoredDocument | undefined> {
   try {
     const { version, document } = await directorySource(parent).read(name, 'AWSCURRENT');
     return { version, document };
   } catch (thrown) {
     if (thrown instanceof CountersignError && thrown.code === 'identity-not-found') return undefined;
+    if (thrown instanceof CountersignError && thrown.code === 'identity-unusable')
+      return await readIdentityFolder(join(parent, name), { needsKey: false });
     throw (await closedTo(thrown, parent, name)) ?? thrown;
   }
 }
@@ -140,38 +183,27 @@ async function closedTo(thrown: unknown, parent: string, name: string): Promise<
   return thrown.with({ detail: sentence, hint });
 }
 
-function filesOf(document: string): ReadonlyMap<string, string> {
-  const members = JSON.parse(document) as Record<string, unknown>;
-  const text = (key: string) => String(members[key] ?? '');
-  return new Map([
-    ['private-key.pem', text('privateKey')],
-    ['certificate.pem', text('certificate')],
-    ['intermediates.pem', text('intermediateCertificates')],
-    ['root.pem', text('rootCertificate')],
-    ...(members.destinations === undefined
-      ? []
-      : ([['destinations.json', `${JSON.stringify(members.destinations, undefined, 2)}\n`]] as const)),
-  ]);
-}
-
 const lockTimeoutMs = 10_000;
 
-/** One command at a time changes an identity. */
-async function whileLocked<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
-  let lock: { release(): void };
+const changingNow = 'Another command has been changing the identity for 10 s. Try again when it has ended.';
+const renewing = 'Another command is renewing the identity. Try again when it has ended.';
+
+function takeLock(path: string, timeoutMs: number, busySentence: string): { release(): void } {
   try {
-    lock = lockFile(path, lockTimeoutMs);
+    return lockFile(path, timeoutMs);
   } catch (error) {
     throw error instanceof FileIsLocked
-      ? unavailable(
-          'identity-busy',
-          'Another command has been changing the identity for 10 s. Try again when it has ended.',
-        )
+      ? unavailable('identity-busy', busySentence)
       : unavailable(
           'store-unwritable',
           `The lock ${path} cannot be taken. Delete the file, or let this user write it.`,
         );
   }
+}
+
+/** One command at a time changes an identity. */
+async function whileLocked<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+  const lock = takeLock(path, lockTimeoutMs, changingNow);
   try {
     return await work();
   } finally {
@@ -194,6 +226,13 @@ async function openLockFile(path: string, name: string): Promise<string> {
     await handle.close();
   }
   return lock;
+}
+
+function requestByHand(name: string): Error {
+  return refusal(
+    'request-waits',
+    `A request of "${name}" that was made with identity csr waits for its certificate. Complete it with countersign identity complete.`,
+  );
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -7,6 +7,12 @@ import { readRegularFile } from '../../core/files.ts';
 import { identityFiles } from '../../core/identity/directory.ts';
 import { maxDocumentBytes } from '../../core/identity/document.ts';
 import {
+  undefinedIfAbsent as absent,
+  folderLinks,
+  previousTarget,
+  linkTarget as target,
+} from '../../core/identity/folder-stages.ts';
+import {
   giveTo,
   makeFolder,
   type Owners,
@@ -19,11 +25,6 @@ import {
   writeNew,
 } from './atomic-files.ts';
 
-/** Links to the version in use; every file of the identity is a link through it. */
-const dataLink = '..data';
-const previousLink = '..previous';
-/** Links to the version that is being replaced. It counts as the previous one as soon as `..data` leads elsewhere. */
-const replacedLink = '..replaced';
 /**
  * Has one folder for each version. Their names are valid names of identities, because the source reads them as
  * identities.
@@ -71,29 +72,34 @@ export async function replaceFiles(
   { keepsPrevious }: { keepsPrevious: boolean },
 ): Promise<void> {
   const readers = await ownersOf(folder);
-  const next = await makeVersion(folder, readers, async (place) => {
-    for (const [file, text] of files) await writeNew(join(place, file), text, readers.file);
-  });
+  const next = await makeVersionOf(folder, readers, files);
   const before = await versionInUse(folder, readers);
   const previous = await previousTarget(folder);
   await swap(folder, next, [...files.keys()], keepsPrevious && previous !== undefined ? previous : before);
   await clearAway(folder);
 }
 
-/** Path of the previous version; undefined without one. */
-export async function previousFolder(folder: string): Promise<string | undefined> {
-  const previous = await previousTarget(folder);
-  return previous === undefined ? undefined : join(folder, previous);
+/** Stores the files as the pending version, in place of an earlier one. Call it under the lock. */
+export async function storePending(folder: string, files: Files): Promise<void> {
+  const readers = await ownersOf(folder);
+  const next = await makeVersionOf(folder, readers, files);
+  await pointLink(join(folder, folderLinks.pending), next);
+  await syncFolder(folder);
+  await clearAway(folder);
 }
 
-/**
- * Two links cannot change in one step, so `..replaced` names the previous version from the moment that `..data`
- * changes.
- */
-async function previousTarget(folder: string): Promise<string | undefined> {
-  const replaced = await target(folder, replacedLink);
-  const isReplaced = replaced !== undefined && replaced !== (await target(folder, dataLink));
-  return isReplaced ? replaced : await target(folder, previousLink);
+/** Puts the pending version into use. Its link stays until `removePending`. Call it under the lock. */
+export async function activatePending(folder: string): Promise<void> {
+  const next = await target(folder, folderLinks.pending);
+  if (next === undefined) throw Object.assign(new Error('No pending files.'), { code: 'ENOENT' });
+  const before = await versionInUse(folder, await ownersOf(folder));
+  await swap(folder, next, await readdir(join(folder, next)), before);
+  await clearAway(folder);
+}
+
+export async function removePending(folder: string): Promise<void> {
+  await rm(join(folder, folderLinks.pending), { force: true });
+  await clearAway(folder);
 }
 
 /** Exchanges the previous version and the one in use. Throws ENOENT if there is no previous version. */
@@ -112,11 +118,11 @@ export async function swapWithPrevious(folder: string): Promise<void> {
  * hand or a conversion was killed: such a file would stay in use beside the next version.
  */
 async function versionInUse(folder: string, readers: Owners): Promise<string> {
-  const inUse = await target(folder, dataLink);
+  const inUse = await target(folder, folderLinks.data);
   for (const file of identityFiles) {
     if (inUse === undefined) break;
     if ((await lstat(join(folder, file)).catch(absent)) === undefined) continue;
-    if ((await readlink(join(folder, file)).catch(absent)) !== `${dataLink}/${file}`)
+    if ((await readlink(join(folder, file)).catch(absent)) !== `${folderLinks.data}/${file}`)
       return await convert(folder, readers);
   }
   return inUse ?? (await convert(folder, readers));
@@ -141,8 +147,8 @@ async function convert(folder: string, readers: Owners): Promise<string> {
       present.push(file);
     }
   });
-  await pointLink(join(folder, dataLink), before);
-  for (const file of present) await pointLink(join(folder, file), `${dataLink}/${file}`);
+  await pointLink(join(folder, folderLinks.data), before);
+  for (const file of present) await pointLink(join(folder, file), `${folderLinks.data}/${file}`);
   return before;
 }
 
@@ -150,24 +156,34 @@ async function convert(folder: string, readers: Owners): Promise<string> {
 async function swap(folder: string, next: string, files: readonly string[], previous: string): Promise<void> {
   await settle(folder);
   for (const file of files) {
-    const way = `${dataLink}/${file}`;
+    const way = `${folderLinks.data}/${file}`;
     if ((await readlink(join(folder, file)).catch(absent)) !== way) await pointLink(join(folder, file), way);
   }
-  await pointLink(join(folder, replacedLink), previous);
+  await pointLink(join(folder, folderLinks.replaced), previous);
   await syncFolder(folder);
-  await pointLink(join(folder, dataLink), next);
+  await pointLink(join(folder, folderLinks.data), next);
   await syncFolder(folder);
-  await rename(join(folder, replacedLink), join(folder, previousLink));
+  await rename(join(folder, folderLinks.replaced), join(folder, folderLinks.previous));
   for (const file of identityFiles) {
     if (!files.includes(file)) await rm(join(folder, file), { force: true });
   }
 }
 
-/** Finishes the bookkeeping of a replacement that was killed. */
+/** Finishes the bookkeeping of a replacement, or of a renewal, that was killed. */
 async function settle(folder: string): Promise<void> {
   const previous = await previousTarget(folder);
-  if (previous !== undefined) await pointLink(join(folder, previousLink), previous);
-  await rm(join(folder, replacedLink), { force: true });
+  if (previous !== undefined) await pointLink(join(folder, folderLinks.previous), previous);
+  await rm(join(folder, folderLinks.replaced), { force: true });
+  // Left by a renewal that ended: when another version is in use, it would count as the next one.
+  const pending = await target(folder, folderLinks.pending);
+  if (pending !== undefined && pending === (await target(folder, folderLinks.data)))
+    await rm(join(folder, folderLinks.pending), { force: true });
+}
+
+function makeVersionOf(folder: string, readers: Owners, files: Files): Promise<string> {
+  return makeVersion(folder, readers, async (place) => {
+    for (const [file, text] of files) await writeNew(join(place, file), text, readers.file);
+  });
 }
 
 async function makeVersion(folder: string, readers: Owners, fill: (place: string) => Promise<void>): Promise<string> {
@@ -180,6 +196,7 @@ async function makeVersion(folder: string, readers: Owners, fill: (place: string
     await makeFolder(place, readers.folder);
     await fill(place);
     await syncFolder(place);
+    await syncFolder(join(folder, versionsFolder));
     return name;
   } catch (error) {
     await rm(place, { recursive: true, force: true });
@@ -189,18 +206,16 @@ async function makeVersion(folder: string, readers: Owners, fill: (place: string
 
 /** Deletes versions that no link leads to, and left-over temporary files. */
 async function clearAway(folder: string): Promise<void> {
-  const used = [await target(folder, dataLink), await previousTarget(folder)];
-  const made = (await readdir(join(folder, versionsFolder))).filter((name) => /^v-[0-9a-f]{12}$/.test(name));
+  const links = [folderLinks.data, folderLinks.pending].map((link) => target(folder, link));
+  const used = await Promise.all([...links, previousTarget(folder)]);
+  const made = ((await readdir(join(folder, versionsFolder)).catch(absent)) ?? []).filter((name) =>
+    /^v-[0-9a-f]{12}$/.test(name),
+  );
   const versions = made.map((name) => `${versionsFolder}/${name}`);
   const left = (await readdir(folder)).filter((name) => name.startsWith(temporaryPrefix));
   for (const name of [...versions.filter((version) => !used.includes(version)), ...left]) {
     await rm(join(folder, name), { recursive: true, force: true });
   }
-}
-
-async function target(folder: string, name: string): Promise<string | undefined> {
-  const led = await readlink(join(folder, name)).catch(absent);
-  return led !== undefined && (await stat(join(folder, led)).catch(absent)) ? led : undefined;
 }
 
 /** Repairs a folder that an earlier umask closed, or that is older than the group of the identity. */
@@ -222,9 +237,4 @@ async function ownersOf(folder: string): Promise<Owners> {
 
 async function readBounded(path: string): Promise<Buffer> {
   return (await readRegularFile(path, maxDocumentBytes)).bytes;
-}
-
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'EINVAL') return undefined;
-  throw error;
 }

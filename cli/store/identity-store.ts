@@ -1,4 +1,5 @@
 // The interface of a store of identities: a directory or Secrets Manager.
+import type { SecretVersions } from '../../core/versions/versions.ts';
 import { refusal } from '../exit-code.ts';
 
 export type StageName = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
@@ -43,15 +44,21 @@ export interface PendingRequest {
   readonly certificateRequest: string;
   /** The version that the certificate will become. */
   readonly for: string;
+  /**
+   * SHA-256 of the certificate that a rotation replaces; null without one. Absent for a request made by `identity csr`.
+   */
+  readonly replaces?: string | null;
 }
 
 /** Throws a refusal that quotes nothing of the text, because it can hold a key. */
 export function parsePendingRequest(text: string, place: string): PendingRequest {
   try {
     const kept = JSON.parse(text) as Readonly<Record<keyof PendingRequest, unknown>> | null;
-    const { privateKey, certificateRequest, for: version } = kept ?? {};
-    if (typeof privateKey === 'string' && typeof certificateRequest === 'string' && typeof version === 'string')
-      return { privateKey, certificateRequest, for: version };
+    const { privateKey, certificateRequest, for: version, replaces } = kept ?? {};
+    if (typeof privateKey === 'string' && typeof certificateRequest === 'string' && typeof version === 'string') {
+      const isOfRotation = typeof replaces === 'string' || replaces === null;
+      return { privateKey, certificateRequest, for: version, ...(isOfRotation ? { replaces } : {}) };
+    }
   } catch {
     // Reported below.
   }
@@ -70,8 +77,6 @@ interface Activation {
 export interface IdentityStore {
   /** For sentences: `the directory /etc/countersign`. */
   readonly place: string;
-  /** False if the store cannot store a `renewal`. */
-  readonly storesRenewal: boolean;
   /** Sorted. */
   names(): Promise<readonly string[]>;
   /** Undefined if there is neither an identity of that name nor a request for its first certificate. */
@@ -89,8 +94,24 @@ export interface IdentityStore {
   saveRequest(name: string, request: Omit<PendingRequest, 'for'>): Promise<'kept' | 'exists'>;
   /** Deletes only the request `for` that version, not one that has replaced it meanwhile. */
   deleteRequest(name: string, version: string): Promise<void>;
-  /** Absent in a store without rotation. */
+  /** Rotations that Secrets Manager runs. Absent in a directory. */
   readonly rotations?: Rotations;
+  /** Renewals that the command runs. Absent in Secrets Manager. */
+  readonly renewals?: Renewals;
+}
+
+export interface Renewals {
+  /**
+   * Runs `work` while no other process renews the identity; its versions have the interface of those of a secret, and
+   * `token` is the version that the renewal under way, or the next one, creates. `restarts` first discards the key, the
+   * request and the pending version of the renewal under way. Throws `identity-busy`, and a refusal if a request of
+   * `identity csr` waits.
+   */
+  exclusively<Result>(
+    name: string,
+    options: { readonly restarts: boolean },
+    work: (versions: SecretVersions, token: string) => Promise<Result>,
+  ): Promise<Result>;
 }
 
 export interface Rotations {

@@ -147,7 +147,6 @@ export async function openSecretsManagerStore(
 
   return {
     place,
-    storesRenewal: true,
     rotations,
     async names() {
       const found = await ask('', 'ListSecrets', () => secretList(chosen.prefix).all());

@@ -170,6 +170,20 @@ function addRenewal(identity: Command, context: CommandContext): void {
   ).action(async (name, options) => (await import('../identity/rotate.ts')).rotateIdentity(name, options, context));
 
   withExamples(
+    withStoreOptions(withJson(identity.command('renew [names...]')))
+      .summary('renew the identities of a directory that are due')
+      .description(
+        'Renews the identities of a directory that are due, or continues their renewals: has the certificate issued, tests it at the destinations, and puts it into use. Prints one line for each identity.',
+      )
+      .option('--all', 'all identities of the directory; those without a renewal are skipped')
+      .option('--before <days>', 'also those that expire within this time, whatever their renewal says')
+      .option('--dry-run', 'print what is due, and change nothing')
+      .option('--restart', 'discard the key, the request and the certificate of a renewal under way, and begin again'),
+    'countersign identity renew --all --source directory:/etc/countersign/identities',
+    'countersign identity renew platform --before 3650 --source directory:/etc/countersign/identities',
+  ).action(async (names, options) => (await import('../identity/renew.ts')).renewIdentities(names, options, context));
+
+  withExamples(
     withStoreOptions(withJson(identity.command('rollback <name>')))
       .summary('go back to the previous version')
       .description(

@@ -11,15 +11,18 @@ import { parseCertificate } from '../x509/certificate.ts';
 import { decodeText, pemBlocks } from '../x509/pem.ts';
 import { isIssuedBy } from '../x509/trust.ts';
 import { maxDocumentBytes } from './document.ts';
+import { folderOfStage } from './folder-stages.ts';
 import { type IdentitySource, requireIdentityName, type StoredIdentity } from './identity.ts';
+import { createKnownFiles } from './known-files.ts';
 import { orUnusable, unusable } from './unusable.ts';
 
 const ownFiles = ['private-key.pem', 'certificate.pem', 'intermediates.pem', 'root.pem'] as const;
 /** cert-manager, Certificate resources: `tls.crt` is the leaf, then its intermediates. */
 const certManagerFiles = ['tls.key', 'tls.crt', 'ca.crt'] as const;
 const destinationsFile = 'destinations.json';
+const renewalFile = 'renewal.json';
 /** Every file that is read from the folder of an identity. */
-export const identityFiles = [...ownFiles, ...certManagerFiles, destinationsFile] as const;
+export const identityFiles = [...ownFiles, ...certManagerFiles, destinationsFile, renewalFile] as const;
 
 interface ReadFile {
   readonly text: string;
@@ -41,9 +44,12 @@ export function directorySource(path: string, now: () => number = Date.now): Ide
     async read(name, stage): Promise<StoredIdentity> {
       requireIdentityName(name);
       if (stage !== 'AWSCURRENT') {
+        const folder = await folderOfStage(join(path, name), stage).catch(unreadable);
+        const read = folder === undefined ? undefined : await readIdentityFolder(folder);
+        if (read) return { ...read, stage };
         throw new CountersignError(
           'identity-not-found',
-          `A directory holds no version of identity "${name}" at stage ${stage}.`,
+          `The directory holds no version of identity "${name}" at stage ${stage}.`,
           { evidence: { reason: 'no-version', stage } },
         );
       }
@@ -65,6 +71,21 @@ export function directorySource(path: string, now: () => number = Date.now): Ide
 }
 
 /**
+ * The identity in one folder, without the memory of a source; undefined without files. `needsKey` false: a folder may
+ * have no key and no certificate yet. Throws as a source does.
+ */
+export async function readIdentityFolder(
+  folder: string,
+  { needsKey = true }: { readonly needsKey?: boolean } = {},
+): Promise<Pick<StoredIdentity, 'version' | 'document'> | undefined> {
+  const files = await readConsistently(folder);
+  if (files.size === 0) return undefined;
+  const hasKey = [...ownFiles, ...certManagerFiles].some((file) => files.has(file));
+  const document = orUnusable(() => (needsKey || hasKey ? compose(files) : composeSettings(files)));
+  return { version: digest(files), document: JSON.stringify(document) };
+}
+
+/**
  * All files as they were at one moment: Kubernetes swaps the link `..data` under them, other tools write them one by
  * one. After the last read, each name must still lead to the file that was opened, and that file must be unchanged.
  */
@@ -78,15 +99,19 @@ async function readConsistently(folder: string): Promise<Files> {
       }
       if (await isUnchanged(folder, files)) return files;
     } catch (thrown) {
-      if (thrown instanceof CountersignError) throw thrown;
-      throw new CountersignError('identity-unavailable', 'The files of the identity cannot be read.', {
-        evidence: { reason: (thrown as NodeJS.ErrnoException).code ?? 'Error' },
-        hint: 'The platform must let the function read the folder of the identity and every file in it.',
-      });
+      unreadable(thrown);
     }
   }
   throw new CountersignError('identity-unavailable', 'The files of the identity change faster than they can be read.', {
     evidence: { reason: 'files-changing' },
+  });
+}
+
+function unreadable(thrown: unknown): never {
+  if (thrown instanceof CountersignError) throw thrown;
+  throw new CountersignError('identity-unavailable', 'The files of the identity cannot be read.', {
+    evidence: { reason: (thrown as NodeJS.ErrnoException).code ?? 'Error' },
+    hint: 'The platform must let the function read the folder of the identity and every file in it.',
   });
 }
 
@@ -132,13 +157,26 @@ function compose(files: Files): Record<string, unknown> {
   // `root.pem` alone is the root beside the files of cert-manager.
   const has = (names: readonly string[]) => names.some((file) => files.has(file));
   const isOwn = has(ownFiles.filter((file) => file !== 'root.pem')) || !has(certManagerFiles);
-  const document = isOwn ? composeOwn(files) : composeCertManager(files);
-  if (!files.has(destinationsFile)) return document;
-  try {
-    return { ...document, destinations: JSON.parse(textOf(files, destinationsFile).replace(/^\uFEFF/, '')) };
-  } catch {
-    throw unusable('destinations-malformed', destinationsFile, `${destinationsFile} is not JSON.`);
+  return { ...(isOwn ? composeOwn(files) : composeCertManager(files)), ...composeSettings(files) };
+}
+
+/** The members `destinations` and `renewal`. */
+function composeSettings(files: Files): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  const destinations = files.get(destinationsFile)?.text;
+  if (destinations !== undefined) {
+    settings.destinations = orUndefined(() => parseJson(destinations));
+    if (settings.destinations === undefined)
+      throw unusable('destinations-malformed', destinationsFile, `${destinationsFile} is not JSON.`);
   }
+  // A malformed renewal fails the renewal, never a call.
+  const renewal = files.get(renewalFile)?.text;
+  if (renewal !== undefined) settings.renewal = orUndefined(() => parseJson(renewal)) ?? renewal;
+  return settings;
+}
+
+function parseJson(text: string): unknown {
+  return JSON.parse(text.replace(/^\uFEFF/, ''));
 }
 
 function composeOwn(files: Files) {
@@ -197,7 +235,7 @@ function isRoot(pem: string): boolean {
   return certificate !== undefined && isIssuedBy(certificate, certificate);
 }
 
-/** A certificate that cannot be read has its error when the document is checked. */
+/** Undefined if it throws: what cannot be read has its error elsewhere. */
 function orUndefined<Result>(read: () => Result): Result | undefined {
   try {
     return read();
@@ -221,56 +259,6 @@ function warnOfReadableKey(name: string, files: Files, warned: Set<string>): voi
     code: 'COUNTERSIGN_KEY_READABLE',
     detail: 'Give the file mode 0600, or the volume a defaultMode of 0400.',
   });
-}
-
-/** A missing file counts as removed once the folder has looked the same for this long. */
-const settledMs = 5_000;
-
-interface Known {
-  files: readonly string[];
-  /** The version of the folder without a file that was there, and since when (milliseconds since 1970). */
-  missing: { readonly version: string; readonly since: number } | undefined;
-}
-
-interface KnownFiles {
-  /**
-   * Throws `identity-unavailable` while a file that was there is missing, until a read at least 5 s after the first one
-   * finds the same version. Files are replaced one after the other, and what is between two steps looks complete:
-   * without its destinations.json the identity may be used for any public host.
-   */
-  require(name: string, files: readonly string[], version: string): void;
-  /** The identity is made of these files; all others are removed on purpose. */
-  keepOnly(name: string, files: readonly string[]): void;
-  /** The folder is missing or empty: the waiting time starts again. */
-  restart(name: string): void;
-}
-
-function createKnownFiles(now: () => number): KnownFiles {
-  const known = new Map<string, Known>();
-  return {
-    require(name, files, version) {
-      const before = known.get(name);
-      const gone = before?.files.find((file) => !files.includes(file));
-      if (before === undefined || gone === undefined) {
-        // Their content may turn out to be unusable; the files are there.
-        known.set(name, { files, missing: undefined });
-        return;
-      }
-      if (before.missing?.version !== version) before.missing = { version, since: now() };
-      if (now() - before.missing.since >= settledMs) return;
-      throw new CountersignError('identity-unavailable', `${gone} was in the folder of the identity, and is missing.`, {
-        evidence: { reason: 'file-gone', where: gone },
-        hint: `The platform must put ${gone} back; if it is meant to be gone, the folder is taken as it is within seconds.`,
-      });
-    },
-    keepOnly(name, files) {
-      known.set(name, { files, missing: undefined });
-    },
-    restart(name) {
-      const before = known.get(name);
-      if (before) before.missing = undefined;
-    },
-  };
 }
 
 /** Sorted names; entries such as the `..data` of Kubernetes are left out. Rejects if the folder cannot be read. */

@@ -116,6 +116,11 @@ const renewalSchema = v.strictObject(
     subject: v.exactOptional(text),
     /** Subject alternative names as `dns:…`, `uri:…`, `email:…` or `ip:…`; absent: those of the current certificate. */
     names: v.exactOptional(v.array(text, 'must be a list')),
+    /**
+     * In a directory: days before its chain expires that the identity is renewed. Absent: a third of its life. In
+     * Secrets Manager the schedule applies.
+     */
+    beforeDays: v.exactOptional(days),
     /** What testSecret does when a destination rejects the new certificate. */
     onRejection: v.exactOptional(v.picklist(['block', 'proceed'], 'must be "block" or "proceed"'), 'block'),
   },

@@ -37,32 +37,52 @@ export interface RotationCall {
 /** `event` is the event of Secrets Manager. Throws CountersignError; Secrets Manager then runs the steps again. */
 export type Rotate = (event: unknown, call: RotationCall) => Promise<void>;
 
-/** Every step writes one log record, also if it fails. */
 export function createRotate(services: RotationServices): Rotate {
-  return async (event, { requestId, remainingMs }) => {
-    const startedAt = performance.now();
-    const record: RotationRecord = { requestId, totalMs: 0 };
-    try {
-      const deadline = deadlineIn(remainingMs, startedAt);
-      const { step, secretArn, token, rotationToken } = parseRotationEvent(event);
-      record.step = step;
-      record.version = token;
-      const { identity, state, isCurrent } = await requireRotationInProgress(services, secretArn, token);
-      record.identity = identity;
-      const requestVersion = requestVersionOf(token);
-      const rotation = { services, identity, secretArn, token, rotationToken, requestVersion, state, deadline, record };
-      await (isCurrent ? finishRemaining(rotation) : steps[step](rotation));
-    } catch (thrown) {
-      const error = asCountersignError(thrown);
-      Object.assign(record, failureFields(error));
-      const { code, evidence } = error;
-      if (code === 'identity-unusable' && typeof evidence?.stage === 'string') record.stage = evidence.stage;
-      throw error;
-    } finally {
-      record.totalMs = roundMs(performance.now() - startedAt);
-      recordRotation(services.telemetry, record);
-    }
+  return async (event, call) => {
+    await runStep(services, () => parseRotationEvent(event), call);
   };
+}
+
+export interface StepRequest {
+  readonly step: RotationStep;
+  /** ARN of the secret; in a directory the name of the identity. */
+  readonly secretArn: string;
+  readonly token: string;
+  readonly rotationToken?: string | undefined;
+}
+
+/**
+ * Every step writes one log record, also if it fails. `finished`: the version was current already, and nothing is left
+ * to do. Throws CountersignError.
+ */
+export async function runStep(
+  services: RotationServices,
+  parse: () => StepRequest,
+  { requestId, remainingMs }: RotationCall,
+): Promise<'done' | 'finished'> {
+  const startedAt = performance.now();
+  const record: RotationRecord = { requestId, totalMs: 0 };
+  try {
+    const deadline = deadlineIn(remainingMs, startedAt);
+    const { step, secretArn, token, rotationToken } = parse();
+    record.step = step;
+    record.version = token;
+    const { identity, state, isCurrent } = await requireRotationInProgress(services, secretArn, token);
+    record.identity = identity;
+    const requestVersion = requestVersionOf(token);
+    const rotation = { services, identity, secretArn, token, rotationToken, requestVersion, state, deadline, record };
+    await (isCurrent ? finishRemaining(rotation) : steps[step](rotation));
+    return isCurrent ? 'finished' : 'done';
+  } catch (thrown) {
+    const error = asCountersignError(thrown);
+    Object.assign(record, failureFields(error));
+    const { code, evidence } = error;
+    if (code === 'identity-unusable' && typeof evidence?.stage === 'string') record.stage = evidence.stage;
+    throw error;
+  } finally {
+    record.totalMs = roundMs(performance.now() - startedAt);
+    recordRotation(services.telemetry, record);
+  }
 }
 
 /** Secrets Manager User Guide, "Lambda rotation functions"; lengths: API reference, RotateSecret and PutSecretValue. */
@@ -77,7 +97,7 @@ const eventSchema = v.object({
  * Throws `rotation-refused`; the sentence names the member that is wrong and never quotes its value. Unknown members
  * are allowed: AWS added RotationToken that way.
  */
-export function parseRotationEvent(event: unknown) {
+export function parseRotationEvent(event: unknown): StepRequest {
   const result = v.safeParse(eventSchema, event, { abortEarly: true });
   if (result.success) {
     const { Step, SecretId, ClientRequestToken, RotationToken } = result.output;

@@ -34,7 +34,7 @@ export function openServeConsole(
   const console = openConsole({
     place: 'directory',
     source,
-    stages: ['AWSCURRENT'],
+    stages: ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'],
     names: () => listIdentities(identities),
     verdicts,
   });

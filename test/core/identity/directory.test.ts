@@ -236,6 +236,43 @@ describe('a missing file', () => {
   });
 });
 
+describe('the stages of a directory', () => {
+  const versionOf = (stage: 'AWSPENDING' | 'AWSPREVIOUS') =>
+    directorySource(root)
+      .read('platform', stage)
+      .then(({ document }) => JSON.parse(document).certificate);
+  const link = (name: string, version: string) => symlinkSync(`..versions/${version}`, join(root, 'platform', name));
+
+  it('are links to folders in the folder of the identity', async () => {
+    write('platform', own(keys));
+    write('platform/..versions/v-1', own(other));
+    link('..previous', 'v-1');
+    link('..pending', 'v-1');
+    expect(await versionOf('AWSPREVIOUS')).toBe(other.certificate);
+    expect(await versionOf('AWSPENDING')).toBe(other.certificate);
+  });
+
+  it('have no pending version that is in use, and the replaced version before the previous one', async () => {
+    write('platform/..versions/v-1', own(keys));
+    write('platform/..versions/v-2', own(other));
+    link('..data', 'v-2');
+    link('..pending', 'v-2');
+    link('..replaced', 'v-1');
+    expect((await failureOf(() => versionOf('AWSPENDING'))).code).toBe('identity-not-found');
+    expect(await versionOf('AWSPREVIOUS')).toBe(keys.certificate);
+  });
+});
+
+describe('renewal.json', () => {
+  it('is part of the document, and never makes an identity unusable', async () => {
+    const renewal = { issuer: { kind: 'manual' } };
+    write('platform', { ...own(keys), 'renewal.json': JSON.stringify(renewal) });
+    expect(JSON.parse((await read()).document).renewal).toEqual(renewal);
+    write('platform', { 'renewal.json': '{' });
+    expect((await identity()).certificate).toBe(keys.certificate);
+  });
+});
+
 describe('a directory without a usable identity', () => {
   it.each(['unknown', 'empty'])('%s', async (name) => {
     mkdirSync(join(root, 'empty'));
@@ -244,11 +281,11 @@ describe('a directory without a usable identity', () => {
     expect(failure.message).toContain(name);
   });
 
-  it('has only the stage AWSCURRENT', async () => {
+  it.each(['AWSPENDING', 'AWSPREVIOUS'] as const)('has no stage %s without its link', async (stage) => {
     write('platform', own(keys));
-    const failure = await failureOf(() => directorySource(root).read('platform', 'AWSPENDING'));
+    const failure = await failureOf(() => directorySource(root).read('platform', stage));
     expect(failure.code).toBe('identity-not-found');
-    expect(failure.evidence?.stage).toBe('AWSPENDING');
+    expect(failure.evidence).toMatchObject({ reason: 'no-version', stage });
   });
 
   it.each(['..', '../platform', 'platform/../platform', '/etc', ''])(

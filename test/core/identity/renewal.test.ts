@@ -75,6 +75,7 @@ describe('a renewal', () => {
       'reuseKey',
       'subject',
       'names',
+      'beforeDays',
       'onRejection',
     ]);
   });

@@ -16,10 +16,11 @@ import {
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { previousFolder, replaceFiles, swapWithPrevious } from '../../../cli/store/folder-versions.ts';
+import { replaceFiles, swapWithPrevious } from '../../../cli/store/folder-versions.ts';
 import { CountersignError } from '../../../core/errors.ts';
 import { checkIdentity } from '../../../core/identity/check.ts';
 import { directorySource } from '../../../core/identity/directory.ts';
+import { folderOfStage } from '../../../core/identity/folder-stages.ts';
 import type { IssuedCertificate } from '../../../local/authority/authority.ts';
 import { contentsOf, ground, issue } from '../../support/cli/identity-ground.ts';
 import { mainFile, root, runCommand } from '../../support/cli/run-command.ts';
@@ -174,7 +175,7 @@ describe('an identity in a directory', () => {
       const { privateKey, certificate } = await at(folder);
       expect([privateKey, certificate]).toEqual([version.privateKey, version.certificate]);
     };
-    const previous = async () => (await at((await previousFolder(folder)) ?? '')).certificate;
+    const previous = async () => (await at((await folderOfStage(folder, 'AWSPREVIOUS')) ?? '')).certificate;
 
     await replaceFiles(folder, filesOf(versions[1]), { keepsPrevious: false });
     // The state after a kill between two files, or after a manual `mv`: one is a link, the other is not.

@@ -68,7 +68,7 @@ describe('the verbs of identities', () => {
     const ended = await identity(['inspect', 'ended']);
     expect([ended.code, ended.out]).toEqual([1, expect.stringMatching(/unusable: .+ \(expired\)\n/)]);
     expect(ended.out).toContain('  any public host on port 443 (no destination is listed)\n');
-    expect(ended.out).toContain('  by hand: a directory has no rotation\n');
+    expect(ended.out).toContain('  by hand: no renewal is set\n');
   });
 
   it('write no colour into a pipe, and stop silently when the reader closes it', async () => {

@@ -120,7 +120,6 @@ describe('a command line that is wrong', () => {
       ['import', 'acme', 'a', '--destinations', 'package.json', '--pin', 'x'],
       '--pin applies only to destinations that --destination names',
     ],
-    [['import', 'acme', 'package.json', '--renewal', 'manual'], 'A directory has no rotation'],
     [['import', 'acme', 'package.json', '--source', 'nowhere'], '--source must be directory:PATH, local or aws.'],
     [
       ['import', 'acme', 'package.json', '--source', 'directory:/nowhere'],

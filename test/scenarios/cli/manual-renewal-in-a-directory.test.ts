@@ -259,8 +259,7 @@ describe('the next certificate', () => {
     expect(await identity(['rotate', 'acme'])).toMatchObject({
       code: 1,
       out: '',
-      error:
-        'A directory has no rotation. Make the next key with countersign identity csr acme, and put its certificate into use with complete.\n',
+      error: 'Secrets Manager rotates, a directory does not. Renew it with countersign identity renew acme.\n',
     });
     expect(await identity(['rotate', 'acme', '--timeout', '0'])).toMatchObject({ code: 2 });
   });
