@@ -98,6 +98,7 @@ export async function activatePending(folder: string): Promise<void> {
 }
 
 export async function removePending(folder: string): Promise<void> {
+  await settle(folder);
   await rm(join(folder, folderLinks.pending), { force: true });
   await clearAway(folder);
 }
