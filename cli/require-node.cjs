@@ -16,5 +16,8 @@ function advice() {
   const packages = path.join(__dirname, '../node_modules');
   if (fs.existsSync(path.join(packages, '.bin/node'))) return 'use npm scripts, which run node_modules/.bin/node';
   if (!fs.existsSync(packages)) return 'run "npm ci", which installs it in node_modules';
+  // After --ignore-scripts, see link-node.cjs.
+  if (fs.existsSync(path.join(packages, `node-linux-${process.arch}`)))
+    return 'run "node tools/link-node.cjs", which makes node_modules/.bin/node';
   return 'run "npm ci" without --omit=optional on Linux, or install Node 24';
 }

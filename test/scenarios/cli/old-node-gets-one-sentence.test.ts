@@ -43,6 +43,11 @@ describe.skipIf(!oldNode)('with an old Node (needs Node before 24 in /usr/bin)',
     expect(error).toContain(': run "npm ci" without --omit=optional on Linux, or install Node 24.\n');
   });
 
+  it('after --ignore-scripts with an old npm the sentence says how to link Node 24', async () => {
+    const { error } = await runOld(command, cloneWith([`node_modules/node-linux-${process.arch}/bin/node`]));
+    expect(error).toContain(': run "node tools/link-node.cjs", which makes node_modules/.bin/node.\n');
+  });
+
   it('beside an installed Node 24 the sentence says how to use it', async () => {
     const { error } = await runOld(command, cloneWith(['node_modules/.bin/node']));
     expect(error).toContain(': use npm scripts, which run node_modules/.bin/node.\n');
