@@ -1,8 +1,8 @@
 // Reads files that other users name or write: never more bytes than asked for, and never blocked by a pipe without a
 // writer.
 import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { type FileHandle, lstat, open, readlink } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ByteCollector } from './byte-collector.ts';
 
@@ -67,22 +67,40 @@ export async function readStreamUpTo(stream: AsyncIterable<Buffer | string>, max
 }
 
 /**
- * The first folder above the path, or above the file that its links lead to, in which every user can replace files: it
- * is writable by all and has no sticky bit (1777 is safe). Throws the system error of realpath(3).
+ * The first folder on the way to the path in which every user can replace files: it is writable by all and has no
+ * sticky bit (1777 is safe). Each link on the way counts, because its folder can lead elsewhere. Throws the system
+ * error of lstat(2) or readlink(2).
  */
 export async function openFolderAbove(path: string): Promise<string | undefined> {
   if (process.platform === 'win32') return undefined;
-  const folders = new Set([resolve(path), await realpath(path)].flatMap(foldersAbove));
-  for (const folder of folders) {
-    const { mode } = await stat(folder);
+  const names = isAbsolute(path) ? namesIn(path) : namesIn(`${process.cwd()}/${path}`);
+  let folder = '/';
+  let mode = (await lstat(folder)).mode;
+  for (let links = 0, name = names.shift(); name !== undefined; name = names.shift()) {
     if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) return folder;
+    const entry = name === '..' ? dirname(folder) : join(folder, name);
+    const stats = await lstat(entry);
+    if (!stats.isSymbolicLink()) {
+      folder = entry;
+      mode = stats.mode;
+      continue;
+    }
+    links += 1;
+    if (links > mostLinks) throw Object.assign(new Error('Too many symbolic links.'), { code: 'ELOOP' });
+    const target = await readlink(entry);
+    names.unshift(...namesIn(target));
+    if (!isAbsolute(target)) continue;
+    folder = '/';
+    mode = (await lstat(folder)).mode;
   }
   return undefined;
 }
 
-function foldersAbove(path: string): string[] {
-  const folder = dirname(path);
-  return folder === path ? [] : [folder, ...foldersAbove(folder)];
+/** Linux follows as many (path_resolution(7)). */
+const mostLinks = 40;
+
+function namesIn(path: string): string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.');
 }
 
 function openWithoutBlocking(path: string): Promise<FileHandle> {

@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { readRegularFile, readStreamUpTo, readUpTo } from '../../core/files.ts';
+import { openFolderAbove, readRegularFile, readStreamUpTo, readUpTo } from '../../core/files.ts';
 import { privateFolder } from '../support/program.ts';
 
 function file(bytes: number): string {
@@ -70,5 +70,31 @@ describe('readStreamUpTo', () => {
   it('returns all chunks, or the first bytes of a longer stream', async () => {
     expect((await readStreamUpTo(Readable.from(['ab', Buffer.from('cd')]), 10)).toString()).toBe('abcd');
     expect((await readStreamUpTo(Readable.from(['ab', 'cd', 'ef']), 3)).toString()).toBe('abc');
+  });
+});
+
+describe('openFolderAbove', () => {
+  it('finds the folder of a link in the middle of the way, to a file or to a folder', async () => {
+    const [start, middle, end] = [privateFolder().path, privateFolder().path, privateFolder().path];
+    mkdirSync(join(end, 'inner'));
+    for (const file of ['file', 'inner/file']) writeFileSync(join(end, file), 'text');
+    symlinkSync(join(end, 'file'), join(middle, 'file'));
+    symlinkSync(join(end, 'inner'), join(middle, 'folder'));
+    symlinkSync(join(middle, 'file'), join(start, 'file'));
+    symlinkSync(relative(start, join(middle, 'folder')), join(start, 'folder'));
+    const paths = ['file', 'folder/file', './folder/../file'].map((name) => `${start}/${name}`);
+    paths.push(relative(process.cwd(), `${start}/file`));
+    const found = () => Promise.all(paths.map(openFolderAbove));
+    expect(await found()).toEqual(Array(4).fill(undefined));
+    chmodSync(middle, 0o777);
+    expect(await found()).toEqual(Array(4).fill(middle));
+    chmodSync(middle, 0o1777);
+    expect(await found()).toEqual(Array(4).fill(undefined));
+  });
+
+  it('ends at a loop of links', async () => {
+    const { path } = privateFolder();
+    symlinkSync('loop', join(path, 'loop'));
+    await expect(openFolderAbove(join(path, 'loop'))).rejects.toMatchObject({ code: 'ELOOP' });
   });
 });

@@ -79,7 +79,7 @@ describe('the file reloader', () => {
     expect([await reload(), reloader.current, reloader.texts]).toEqual([[], 'three', ['three']]);
   });
 
-  it('refuses a file in a folder where every user can replace it, also behind a link; 1777 is safe', async () => {
+  it('refuses a file in a folder where every user can replace it, also behind links; 1777 is safe', async () => {
     const [folder, links] = [privateFolder(), privateFolder()];
     const file = folder.write('file', 'one');
     const link = `${links.path}/link`;
