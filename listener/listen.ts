@@ -1,6 +1,6 @@
 // Opens a server on a port, tracks its connections and unanswered requests, and closes it once its answers are sent.
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import { type TLSSocket, Server as TlsServer } from 'node:tls';
 
 export interface ListenOptions {
@@ -11,8 +11,13 @@ export interface ListenOptions {
   /** The option that chooses another port, for the error. */
   readonly option: string;
   readonly host?: string;
-  /** False shares the port with the other workers of a cluster. */
-  readonly exclusive?: boolean;
+  /** Of the port, from another process that called `bindPort`. */
+  readonly handle?: PortHandle | undefined;
+}
+
+/** An object of Node that `send` of a child process takes. */
+export interface PortHandle {
+  close(): void;
 }
 
 /**
@@ -20,11 +25,12 @@ export interface ListenOptions {
  * Throws an Error with one sentence that names the option to change.
  */
 export async function listen(server: Server, options: ListenOptions): Promise<number> {
-  const { port, what, option, host = '127.0.0.1', exclusive = true } = options;
+  const { port, what, option, host = '127.0.0.1', handle } = options;
   connectionsOf(server);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
-  server.listen({ port, host, exclusive }, resolve);
+  if (handle) server.listen(handle, resolve);
+  else server.listen({ port, host, exclusive: true }, resolve);
   try {
     await promise;
   } catch (cause) {
@@ -34,6 +40,32 @@ export async function listen(server: Server, options: ListenOptions): Promise<nu
   server.off('error', reject);
   return (server.address() as AddressInfo).port;
 }
+
+/**
+ * Binds a port for other processes to listen on, and accepts nothing itself. Once one of them has listened, the port
+ * stays open until each process has closed the handle: connections wait while no process accepts them. Throws as
+ * `listen` does.
+ */
+export async function bindPort(options: ListenOptions): Promise<{ port: number; handle: PortHandle }> {
+  // Finds a free port and the address of a name.
+  const probe = net.createServer();
+  const port = await listen(probe, options);
+  const { address, family } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const handle = createServerHandle(address, port, family === 'IPv6' ? 6 : 4, -1);
+  const { host = '127.0.0.1' } = options;
+  if (typeof handle === 'number') throw new Error(listenError('EADDRINUSE', { ...options, port, host }));
+  return { port, handle };
+}
+
+/**
+ * What node:cluster shares between its workers. It is not documented; node:cluster itself closes the port with the last
+ * worker, and a net.Server would accept connections.
+ * @returns a negative number after an error
+ */
+const { _createServerHandle: createServerHandle } = net as unknown as {
+  _createServerHandle(address: string, port: number, family: 4 | 6, fd: -1): PortHandle | number;
+};
 
 function listenError(
   code: string | undefined,

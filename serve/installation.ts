@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
 import type { RecordedVerdict } from '../console/recent-verdicts.ts';
 import type { Telemetry } from '../core/telemetry/telemetry.ts';
-import { closeServer, listen } from '../listener/listen.ts';
+import { closeServer, listen, type PortHandle } from '../listener/listen.ts';
 import { isLoopback } from '../listener/loopback.ts';
 import { createAuthentication } from './auth/authentication.ts';
 import { type ConnectionShare, createConnectionShare } from './http/connection-share.ts';
@@ -37,8 +37,8 @@ export interface InstallationParts {
   metrics(own: () => Promise<MetricsSnapshot>): Promise<string>;
   /** The last good files of the server, from the primary process. */
   readonly lastGood?: TlsFileTexts | undefined;
-  /** Whether other processes listen on the same port. */
-  readonly sharesPort: boolean;
+  /** Of the port, if other processes listen on it too. */
+  readonly portHandle?: PortHandle | undefined;
   /** Called after each diagnosis in this process. */
   onVerdict(verdict: RecordedVerdict): void;
 }
@@ -128,7 +128,7 @@ async function open(
     onIdentity: reloader.markUsed,
   });
   server = listening;
-  if (parts.sharesPort) shareConnections(listening);
+  if (parts.portHandle) shareConnections(listening);
   listening.on('connection', (socket) => {
     connections += 1;
     socket.once('close', () => {
@@ -140,7 +140,7 @@ async function open(
     host: options.host,
     what: 'countersign serve',
     option: '--port',
-    exclusive: !parts.sharesPort,
+    handle: parts.portHandle,
   });
   return {
     port,

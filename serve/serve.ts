@@ -1,12 +1,11 @@
 // `countersign serve`: serves the API from identities in a folder, in this process or in workers, until a signal stops
 // it.
 
-import { createServer } from 'node:http';
 import { constants } from 'node:os';
 import { asCountersignError } from '../core/errors.ts';
 import { recordInternalError } from '../core/telemetry/events.ts';
 import { type Telemetry, writeLine } from '../core/telemetry/telemetry.ts';
-import { closeServer, listen, urlOf } from '../listener/listen.ts';
+import { urlOf } from '../listener/listen.ts';
 import { openInstallation } from './installation.ts';
 import { createIdentityInspection, type IdentityInspection } from './metrics/identity-inspection.ts';
 import { expose } from './metrics/metrics.ts';
@@ -66,7 +65,7 @@ async function startServer(requested: ServeOptions): Promise<RunningServer> {
     await warnOfReadableKey(options);
     const running = await (options.workers === 1
       ? serveInProcess(options, inspection, telemetry)
-      : startWorkers(await withFixedPort(options), inspection, telemetry));
+      : startWorkers(options, inspection, telemetry));
     const { workers, host, tls, callers } = options;
     const url = urlOf(host, running.port, tls ? 'https' : 'http');
     const { pid } = process;
@@ -105,18 +104,8 @@ async function serveInProcess(
   const { port, close } = await openInstallation(options, {
     telemetry,
     metrics: async (own) => expose([await own(), await inspection.snapshot()]),
-    sharesPort: false,
     onVerdict() {},
   });
   inspection.workerStarted();
   return { port, close, kill() {} };
-}
-
-/** With `--port 0`, a free port is chosen before the first worker: workers that start later need the same one. */
-async function withFixedPort(options: ServeOptions): Promise<ServeOptions> {
-  const { host, port: wanted } = options;
-  const probe = createServer();
-  const port = await listen(probe, { port: wanted, host, what: 'countersign serve', option: '--port' });
-  await closeServer(probe, 0);
-  return { ...options, port };
 }

@@ -3,6 +3,7 @@
 
 import { asCountersignError } from '../../core/errors.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
+import type { PortHandle } from '../../listener/listen.ts';
 import { connectionReportMs } from '../http/connection-share.ts';
 import { type Installation, openInstallation } from '../installation.ts';
 import { createLineWriter, type LineWriter } from './line-writer.ts';
@@ -24,14 +25,14 @@ function startWorker(lines: LineWriter): void {
     process.exit(1);
   });
 
-  process.on('message', async (message: ToWorker) => {
+  process.on('message', async (message: ToWorker, handle: unknown) => {
     switch (message.kind) {
       case 'open':
         try {
           installation = await openInstallation(message.options, {
             telemetry,
             metrics: questions.ask,
-            sharesPort: true,
+            portHandle: handle as PortHandle,
             lastGood: message.lastGood,
             onVerdict: (verdict) => send({ kind: 'verdict', verdict }),
           });

@@ -1,10 +1,12 @@
 // The primary process: starts the workers that share one port, collects their metrics, replaces dead ones, closes them.
+import type { SendHandle } from 'node:child_process';
 import cluster, { type Worker } from 'node:cluster';
 import { createRecentVerdicts, type RecordedVerdict } from '../../console/recent-verdicts.ts';
 import { asCountersignError } from '../../core/errors.ts';
 import { programFile } from '../../core/package-folder.ts';
 import { recordInternalError } from '../../core/telemetry/events.ts';
 import { type Telemetry, writeLine } from '../../core/telemetry/telemetry.ts';
+import { bindPort, type PortHandle } from '../../listener/listen.ts';
 import { connectionReportMs, connectionsToRelease } from '../http/connection-share.ts';
 import type { IdentityInspection } from '../metrics/identity-inspection.ts';
 import { addEnded, expose, type MetricsSnapshot } from '../metrics/metrics.ts';
@@ -12,7 +14,7 @@ import type { ServeOptions } from '../options.ts';
 import { openTlsFiles, type TlsFileTexts } from '../reload/tls-files.ts';
 
 export type ToWorker =
-  /** `lastGood`: used in place of files that cannot be used at the moment. */
+  /** Comes with the handle of the port. `lastGood`: used in place of files that cannot be used at the moment. */
   | { readonly kind: 'open'; readonly options: ServeOptions; readonly lastGood: TlsFileTexts }
   | { readonly kind: 'close'; readonly deadlineMs: number }
   | { readonly kind: 'snapshot'; readonly id: number }
@@ -68,17 +70,18 @@ interface Member {
   readonly pendingSnapshots: Map<number, (snapshot: MetricsSnapshot | undefined) => void>;
 }
 
-/** `options.port` must not be 0: workers that start later need the same port. Throws an Error with one sentence. */
+/** Throws an Error with one sentence. */
 export async function startWorkers(
-  options: ServeOptions,
+  requested: ServeOptions,
   inspection: IdentityInspection,
   telemetry: Telemetry,
 ): Promise<WorkerGroup> {
-  // Each worker accepts from the shared socket. With round-robin, the primary hands connections over: one that is on
-  // its way to a dying worker hangs, and a worker without a free descriptor is never given another.
-  cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: programFile('serve/workers/worker.ts'), args: [], execArgv: [] });
-  const files = await openTlsFiles(options, { telemetry: undefined });
+  const files = await openTlsFiles(requested, { telemetry: undefined });
+  // Each worker accepts from the shared socket. If the primary handed connections over, one that is on its way to a
+  // dying worker would hang, and a worker without a free descriptor would never be given another.
+  const { port, handle } = await bindPort({ ...requested, what: 'countersign serve', option: '--port' });
+  const options = { ...requested, port };
   const members = new Set<Member>();
   const verdicts = createRecentVerdicts();
   let endedTotals: MetricsSnapshot = [];
@@ -105,7 +108,7 @@ export async function startWorkers(
     members.add(member);
     // Sending to a dying worker fails; its `exit` event follows.
     worker.on('error', () => {});
-    send(member, { kind: 'open', options, lastGood: files.texts() });
+    send(member, { kind: 'open', options, lastGood: files.texts() }, handle);
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message.kind === 'opened') {
@@ -201,6 +204,8 @@ export async function startWorkers(
   function stopReplacing(): void {
     isClosing = true;
     files.close();
+    // The workers close the port: until then, and no longer, they take connections.
+    handle.close();
     clearTimeout(replacing);
     clearInterval(balancing);
   }
@@ -219,7 +224,7 @@ export async function startWorkers(
     throw thrown;
   }
   return {
-    port: options.port,
+    port,
     async close(deadlineMs) {
       stopReplacing();
       const closing = [...members];
@@ -234,6 +239,6 @@ export async function startWorkers(
   };
 }
 
-function send({ worker }: Member, message: ToWorker): void {
-  if (worker.isConnected()) worker.send(message, () => {});
+function send({ worker }: Member, message: ToWorker, handle?: PortHandle): void {
+  if (worker.isConnected()) worker.send(message, handle as SendHandle | undefined, () => {});
 }

@@ -51,6 +51,17 @@ describe.skipIf(!canListWorkers)('a killed worker (needs /proc)', () => {
       .toContain('\ncountersign_workers 2\n');
   });
 
+  it('that was the last one refuses no connection: it waits for the next worker', async () => {
+    const { identities, target } = await surroundings();
+    const serving = await startServing({ identities, workers: '2' });
+    for (const pid of workersOf(serving)) process.kill(pid, 'SIGKILL');
+    await serving.line(() => serving.lines().filter(({ message }) => message === 'worker died').length === 2);
+    expect((await invoke(serving.url, target)).status).toBe(200);
+    serving.child.kill('SIGTERM');
+    expect(await serving.ended).toBe(0);
+    await expect(ask(serving.url, '/healthz')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
   it('ends with the first process', async () => {
     const { identities } = await surroundings();
     const serving = await startServing({ identities, workers: '2' });
