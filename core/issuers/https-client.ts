@@ -11,7 +11,8 @@ import { isAllowed } from '../destination/address.ts';
 import type { CountersignError } from '../errors.ts';
 import { settingUnusable } from '../identity/unusable.ts';
 import { keyExchange } from '../tls/secure-context.ts';
-import { pemBlocks } from '../x509/pem.ts';
+import { oids } from '../x509/oids.ts';
+import { isTrustedFor, pemBlocks } from '../x509/pem.ts';
 import { exchangeFailure, protocolSwitched } from './https-errors.ts';
 import { issuedUnusable } from './issuer-response.ts';
 
@@ -58,20 +59,23 @@ export function issuerServer(settings: { readonly url: string; readonly roots: s
     throw settingUnusable('renewal: issuer.url must be an https URL without credentials, query and fragment.');
   }
   checkIssuerHost(url);
-  // Node would use its own roots for an empty list, and ignores text that is not a certificate.
-  if (!areCertificates(settings.roots)) {
-    throw settingUnusable('renewal: issuer.roots must be PEM certificates.');
-  }
-  return { url, roots: settings.roots };
+  const roots = rootsIn(settings.roots);
+  if (roots === undefined) throw settingUnusable('renewal: issuer.roots must be PEM certificates.');
+  return { url, roots };
 }
 
-function areCertificates(text: string): boolean {
+/**
+ * As OpenSSL reads them. Node would use its own roots for an empty list, and ignores text that is not a certificate.
+ * Undefined also if one is a `TRUSTED CERTIFICATE` that is not trusted for servers.
+ */
+function rootsIn(text: string): string | undefined {
   try {
     const blocks = pemBlocks(text, 'issuer.roots');
     for (const block of blocks) new X509Certificate(block.text);
-    return blocks.length > 0 && blocks.every(({ label }) => label === 'CERTIFICATE');
+    const areRoots = blocks.every((block) => block.label === 'CERTIFICATE' && isTrustedFor(block, oids.serverAuth));
+    return areRoots && blocks.length > 0 ? blocks.map((block) => block.text).join('') : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

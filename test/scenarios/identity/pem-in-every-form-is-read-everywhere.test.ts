@@ -11,6 +11,7 @@ import { readFiles } from '../../../cli/import/read-files.ts';
 import { destinationsSchema } from '../../../core/destination/schema.ts';
 import { checkIdentity } from '../../../core/identity/check.ts';
 import { directorySource } from '../../../core/identity/directory.ts';
+import { issuerServer } from '../../../core/issuers/https-client.ts';
 import { canonicalPem, decodeText, writePem } from '../../../core/x509/pem.ts';
 import { parseTrust } from '../../../serve/reload/tls-files.ts';
 import { runCommand } from '../../support/cli/run-command.ts';
@@ -75,6 +76,11 @@ describe.each(Object.entries(pemForms))('PEM %s', (name, form) => {
     expect(destination?.serverRoots).toBe(keys.rootCertificate + keys.intermediateCertificates);
   });
 
+  it('is read as roots of an issuer', () => {
+    const { roots } = issuerServer({ url: 'https://ca.acme.example', roots: text(keys.rootCertificate) });
+    expect(roots).toBe(keys.rootCertificate);
+  });
+
   it('is read by serve', () => {
     const { context } = parseTrust([text(keys.certificate), text(keys.privateKey), text(keys.rootCertificate)]);
     expect(context).toMatchObject({ cert: keys.certificate, key: keys.privateKey, ca: keys.rootCertificate });
@@ -89,6 +95,7 @@ describe.skipIf(!findPeer('openssl'))('a TRUSTED CERTIFICATE of OpenSSL (needs o
     });
   const asServerRoot = (pem: string) =>
     v.safeParse(destinationsSchema, [{ host: 'api.acme.example', serverRoots: pem }]).success;
+  const asIssuerRoot = (pem: string) => issuerServer({ url: 'https://ca.acme.example', roots: pem }).roots;
   const asClientCa = (pem: string) => () => parseTrust([keys.certificate, keys.privateKey, pem]);
 
   it.each([
@@ -105,6 +112,8 @@ describe.skipIf(!findPeer('openssl'))('a TRUSTED CERTIFICATE of OpenSSL (needs o
     expect(pem).toContain('BEGIN TRUSTED CERTIFICATE');
     // Also as --server-roots reads the file.
     expect([asServerRoot(pem), asServerRoot(canonicalPem(pem))]).toEqual([forServers, forServers]);
+    if (forServers) expect(asIssuerRoot(pem)).toBe(keys.rootCertificate);
+    else expect(() => asIssuerRoot(pem)).toThrow('issuer.roots must be PEM certificates');
     if (forClients) expect(asClientCa(pem)().context.ca).toBe(keys.rootCertificate);
     else expect(asClientCa(pem)).toThrow('--client-ca contains a TRUSTED CERTIFICATE that is not trusted for clients.');
   });
