@@ -34,9 +34,11 @@ export interface ExchangeState {
 
 /** Before the head of the answer was complete. */
 export function requestFailure(error: NodeJS.ErrnoException, state: ExchangeState): Failure {
-  // The connection phases and the response filter throw their own errors; a renegotiation can come after the request.
+  // The connection phases and the limits of a response throw their own errors; a renegotiation can come after the
+  // request.
   if (error instanceof CountersignError) {
-    const isLate = state.answerBegan || error.evidence?.reason === certificateChanged;
+    const isOfResponse = error.code === 'response-too-large';
+    const isLate = state.answerBegan || isOfResponse || error.evidence?.reason === certificateChanged;
     return { error, processed: isLate ? 'maybe' : 'no', stale: false };
   }
   if (error.code?.startsWith('HPE_')) return { error: malformedAnswer(error), processed: 'maybe', stale: false };

@@ -10,7 +10,7 @@ import type { AgentRequestOptions, EndpointAgent } from '../tls/endpoint-agent.t
 import type { Handshake } from '../tls/handshake.ts';
 import { collectBody } from './body.ts';
 import { deadlineFailure, type ExchangeState, type Failure, requestFailure } from './exchange-failure.ts';
-import { filterResponse, type ResponseFilter, watchTlsOverhead } from './response-filter.ts';
+import { filterResponse, type ResponseFilter } from './response-filter.ts';
 
 /** A request as it goes on the wire, byte for byte. */
 export interface HttpRequest {
@@ -117,7 +117,6 @@ function send(
     /** Bytes of earlier answers on a reused connection. */
     let bytesBefore = 0;
     let filter: ResponseFilter | undefined;
-    let unwatch = () => {};
 
     const handshakeNow = () => (outgoing.socket ? agent.handshakeOf(outgoing.socket) : undefined);
     const exchanged = (): Exchanged => {
@@ -138,7 +137,6 @@ function send(
       if (settled) return;
       settled = true;
       clearTimeout(timer);
-      unwatch();
       resolve(outcome);
     };
     const fail = (failure: Failure) => {
@@ -154,8 +152,7 @@ function send(
       attempt.phase = 'request';
       bytesBefore = socket.bytesRead;
       filter = filterResponse(socket as TLSSocket, request.method);
-      const wireBytes = () => agent.wireBytesOf(socket);
-      unwatch = watchTlsOverhead(socket, wireBytes, (error) => fail({ error, processed: 'maybe', stale: false }));
+      agent.restartTlsLimit(socket);
       attempt.readyAt = performance.now();
     });
     // A second error, such as a reset after an alert, has no effect.

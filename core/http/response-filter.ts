@@ -15,34 +15,6 @@ const maxResponseBytes = 8 * limits.maxAnswerBytes;
 
 const noBytes = Buffer.alloc(0);
 
-/** Milliseconds. */
-const watchEveryMs = 250;
-
-/** Of TLS without data of the response: key updates, tickets, empty records. A renegotiation takes less than 100 KB. */
-const maxTlsBytes = 1024 * 1024;
-
-/** A record of one byte takes 22 to 90 bytes on the wire, depending on the cipher suite (RFC 8446, section 5). */
-const recordOverhead = 90;
-
-/**
- * Calls `onExcess` if the server sends TLS messages that carry no data; Node does not report them.
- * @param wireBytes what the TCP connection has received
- * @returns stops watching
- */
-export function watchTlsOverhead(
-  socket: Pick<TLSSocket, 'bytesRead'>,
-  wireBytes: () => number,
-  onExcess: (error: CountersignError) => void,
-): () => void {
-  const [wireBefore, dataBefore] = [wireBytes(), socket.bytesRead];
-  const timer = setInterval(() => {
-    const data = socket.bytesRead - dataBefore;
-    if (wireBytes() - wireBefore <= maxTlsBytes + data * recordOverhead) return;
-    onExcess(tooLarge(maxTlsBytes, 'The API server sent 1 MB of TLS messages that carry no response.'));
-  }, watchEveryMs).unref();
-  return () => clearInterval(timer);
-}
-
 /** One for each response. The bytes that `pass` returns are for Node's parser, which stays strict. */
 export class ResponseFilter {
   readonly #method: string;

@@ -11,6 +11,7 @@ import { dialTarget } from './dial.ts';
 import { type Handshake, type HandshakeOptions, performHandshake } from './handshake.ts';
 import { isDisconnection } from './handshake-failure.ts';
 import { type TicketStore, ticketStore } from './session-tickets.ts';
+import { limitTlsOverhead, type TlsOverhead } from './tls-overhead.ts';
 
 export interface EndpointAgentOptions extends HandshakeOptions {
   /** Name of the identity, whose share of the look-ups is used. */
@@ -55,7 +56,7 @@ export class EndpointAgent extends Agent {
   /** Bytes of answers when it became idle. */
   readonly #readBefore = new WeakMap<Duplex, number>();
   readonly #keepAliveMs = new WeakMap<Duplex, number>();
-  readonly #connections = new WeakMap<Duplex, Socket>();
+  readonly #overheads = new WeakMap<Duplex, TlsOverhead>();
   readonly #used = new WeakSet<Duplex>();
   readonly #events: EndpointAgentEvents;
   #retired = false;
@@ -80,9 +81,9 @@ export class EndpointAgent extends Agent {
     return this.#handshakes.get(socket);
   }
 
-  /** Bytes that the TCP connection below the TLS socket has received. */
-  wireBytesOf(socket: Duplex): number {
-    return this.#connections.get(socket)?.bytesRead ?? 0;
+  /** Each call has the whole limit. */
+  restartTlsLimit(socket: Duplex): void {
+    this.#overheads.get(socket)?.restart();
   }
 
   /** The connection is closed instead of kept once its response has ended. */
@@ -200,7 +201,7 @@ export class EndpointAgent extends Agent {
     }
     readBeforeWriteErrors(socket);
     this.#handshakes.set(socket, handshake);
-    this.#connections.set(socket, connection);
+    this.#overheads.set(socket, limitTlsOverhead(socket, connection));
     this.#counted.add(socket);
     this.#events.opened();
     socket.once('close', () => this.#countClosed(socket));

@@ -138,7 +138,7 @@ describe.skipIf(!findPeer('openssl'))('openssl as the server (needs openssl)', (
 });
 
 describe.skipIf(!findPeer('gcc') || !findLibrary('libssl-dev'))('a C server (needs gcc and libssl-dev)', () => {
-  it('sends key updates without a response: TLS messages are bounded by bytes', async () => {
+  async function startServer() {
     const folder = privateFolder();
     const program = join(folder.path, 'key-updates');
     const source = join(import.meta.dirname, '../../support/connections/programs/key-updates.c');
@@ -147,8 +147,20 @@ describe.skipIf(!findPeer('gcc') || !findLibrary('libssl-dev'))('a C server (nee
     const files = [folder.write('server.pem', certificate), folder.write('key.pem', privateKey)];
     const server = startProgram(program, files, folder.path);
     while (!server.output().includes('\n')) await once(server.child.stdout as Readable, 'data');
-    const port = Number(/^port (\d+)$/m.exec(server.output())?.[1]);
+    return { server, port: Number(/^port (\d+)$/m.exec(server.output())?.[1]) };
+  }
+
+  it('sends key updates without a response: TLS messages are bounded by bytes', async () => {
+    const { port } = await startServer();
     const problem = await trial.fails('response-too-large', port);
     expect(problem.evidence).toEqual({ limitBytes: 1024 * 1024 });
+  });
+
+  it('sends key updates after the response: the idle connection is closed, and the next call uses a new one', async () => {
+    const { server, port } = await startServer();
+    expect((await trial.call(port, { path: '/idle' })).body).toMatchObject({ status: 200, body: 'ok' });
+    await expect.poll(server.output, { timeout: 20_000 }).toContain('closed');
+    const next = await trial.again({ url: `https://localhost:${port}/idle` });
+    expect(next.body).toMatchObject({ status: 200, body: 'ok' });
   });
 });
