@@ -29,6 +29,8 @@ export class ResponseFilter {
   #status: number | undefined;
   #length: string | undefined;
   #isChunked = false;
+  /** HTTP/1.0. */
+  #isOld = false;
   #isRepaired = false;
   #bytes = 0;
   #bodyBytes = 0;
@@ -113,10 +115,11 @@ export class ResponseFilter {
     const isBare = !line.endsWith('\r\n');
     const text = line.slice(0, isBare ? -1 : -2);
     if (this.#status === undefined) {
-      const status = /^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1];
+      const [, minor, status] = /^HTTP\/1\.([01]) (\d{3})/.exec(text) ?? [];
       if (status === undefined) return this.#giveUp(line);
       if (isBare) this.#repaired();
       this.#status = Number(status);
+      this.#isOld = minor === '0';
       return `${text}\r\n`;
     }
     if (isBare) this.#repaired();
@@ -173,6 +176,8 @@ export class ResponseFilter {
     // RFC 9112, section 6.3.
     const hasNoBody = this.#method === 'HEAD' || status === 204 || status === 304;
     this.#part = hasNoBody ? 'end' : 'body';
+    // HTTP/1.0 has no chunks: a proxy on the way can see another end (RFC 9112, section 6.1).
+    if (this.#isOld && this.#isChunked) this.#isReusable = false;
     // A body that arrives after the next request was sent would be read as its response.
     if (hasNoBody && (this.#isChunked || Number(this.#length ?? 0) > 0)) this.#isReusable = false;
   }

@@ -89,6 +89,8 @@ function closesConnection(
 ) {
   const isStale = authentication?.isStale(request.socket) === true;
   if (isStale && status === 401) return true;
+  // A proxy in front can see another end of the request (RFC 9112, section 6.1).
+  if (request.httpVersion === '1.0' && request.headers['transfer-encoding'] !== undefined) return true;
   return connectionsOf(server).isLatest(request) && (isStale || !server.listening || share.takeRelease());
 }
 

@@ -196,6 +196,15 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (maxVersion) => {
     }
   });
 
+  it('chunks in HTTP/1.0 are read, and their connection is not used again', async () => {
+    const server = await saying(
+      'HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
+    );
+    expect((await trial.call(server.port)).body).toMatchObject({ body: 'ok' });
+    expect((await trial.again()).body).toMatchObject({ body: 'ok' });
+    expect(server.connections).toBe(2);
+  });
+
   it('a folded header is joined into one line, and its connection is not used again', async () => {
     const text =
       "HTTP/1.1 200 OK\r\ncontent-security-policy: default-src 'self';\n     script-src x\r\n\t \r\ncontent-length: 2\r\n\r\nok";

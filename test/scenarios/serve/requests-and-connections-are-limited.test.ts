@@ -337,6 +337,14 @@ describe('an invalid request', () => {
     expect(await statuses('/v1/identities/platform/certificate')).toEqual([200, 404]);
   });
 
+  it('the connection closes after a request in HTTP/1.0 with chunks, which HTTP/1.0 does not have', async () => {
+    const { identities } = await surroundings();
+    const { url } = await startServing({ identities, workers: '1' });
+    const lines = ['host: localhost', 'connection: keep-alive', 'transfer-encoding: chunked'];
+    const socket = dial(url, `GET /v1/health HTTP/1.0\r\n${lines.join('\r\n')}\r\n\r\n0\r\n\r\n`);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 .*\r\nconnection: close\r\n/is);
+  });
+
   it('a request with two tokens is rejected', async () => {
     const { identities, folder } = await surroundings();
     const { token, tokenSha256 } = newToken();
