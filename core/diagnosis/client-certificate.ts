@@ -1,5 +1,5 @@
 // What in our own certificate chain servers refuse, though its check allows it.
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { Identity } from '../identity/identity.ts';
 import {
   criticalExtensions,
@@ -10,6 +10,7 @@ import {
   subjectText,
 } from '../x509/certificate.ts';
 import { oids } from '../x509/oids.ts';
+import { certificatesFromPem } from '../x509/trust.ts';
 import type { AccessAssessment } from './access-step.ts';
 import { reportCertificate } from './certificate-report.ts';
 import { type ClientReport, type Finding, warning } from './diagnosis.ts';
@@ -30,22 +31,15 @@ export interface ClientFacts {
   readonly [name: string]: string | number | boolean;
 }
 
-/** checkIdentity wrote them, so they parse. */
-export function certificatesOf(pem: string): X509Certificate[] {
-  return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
-    (block) => new X509Certificate(block),
-  );
-}
-
 function chainOf({ certificate, intermediateCertificates }: Identity): [X509Certificate, ...X509Certificate[]] {
-  return certificatesOf(certificate + intermediateCertificates) as [X509Certificate, ...X509Certificate[]];
+  return certificatesFromPem(certificate + intermediateCertificates) as [X509Certificate, ...X509Certificate[]];
 }
 
 /** `now` in milliseconds since 1970. */
 export function clientFacts(identity: Identity, now: number): ClientFacts {
   const chain = chainOf(identity);
   const [leaf] = chain;
-  const [root] = certificatesOf(identity.rootCertificate);
+  const [root] = certificatesFromPem(identity.rootCertificate);
   return {
     validFrom: leaf.validFromDate.toISOString(),
     validTo: new Date(Math.min(...chain.map(({ validToDate }) => validToDate.getTime()))).toISOString(),
@@ -134,7 +128,7 @@ function validity(outside: X509Certificate): Finding {
 
 function missingIssuer(chain: readonly X509Certificate[], rootCertificate: string): Finding | undefined {
   const last = chain.at(-1);
-  const [root] = certificatesOf(rootCertificate);
+  const [root] = certificatesFromPem(rootCertificate);
   if (!last || !root || last.checkIssued(root) || last.checkIssued(last)) return undefined;
   const issuer = issuerText(last);
   const detail = `Our chain ends at ${subjectText(last)}: the certificate of its issuer ${issuer} was not sent.`;

@@ -11,8 +11,8 @@ import {
   unacceptedLeafSignature,
 } from '../tls/handshake-capture/accepted-certificates.ts';
 import { daysUntil, expiresSoon } from '../x509/certificate.ts';
+import { certificatesFromPem } from '../x509/trust.ts';
 import { reportCertificate } from './certificate-report.ts';
-import { certificatesOf } from './client-certificate.ts';
 import { type ClientReport, type Finding, failing, failureOf, note, type RequestReport, warning } from './diagnosis.ts';
 import { askedAtOnce, hasAsked, type Observation } from './observation.ts';
 import type { ProbeRequest } from './probe.ts';
@@ -28,14 +28,14 @@ const mostIssuers = 100;
 const mostInWords = 5;
 
 export function assessClient(seen: Observation, identity: Identity, now: number): ClientAssessment {
-  const chain = certificatesOf(identity.certificate + identity.intermediateCertificates);
+  const chain = certificatesFromPem(identity.certificate + identity.intermediateCertificates);
   const { capture } = seen;
   const [leaf] = chain as [X509Certificate];
   const request = capture.request;
   const protocol = capture.protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3';
   const ders = chain.map(({ raw }) => raw);
   // A chain that ends too early still leads to the root that the server may know.
-  const withRoot = [...ders, ...certificatesOf(identity.rootCertificate).map(({ raw }) => raw)];
+  const withRoot = [...ders, ...certificatesFromPem(identity.rootCertificate).map(({ raw }) => raw)];
   const issuer = request && acceptsIssuer(request, withRoot);
   const { sentCertificate } = capture;
   const canSign = request && acceptsSignature(request, protocol, leaf.publicKey);

@@ -6,7 +6,7 @@ import type { IssuerSettings } from '../identity/renewal.ts';
 import { settingUnusable } from '../identity/unusable.ts';
 import { hasSameNames } from '../x509/certificate.ts';
 import { readOnlyBer } from '../x509/der.ts';
-import { decodeBase64, readPkcs7, writePem } from '../x509/pem.ts';
+import { canonicalBytes, decodeBase64, readPkcs7, writePem } from '../x509/pem.ts';
 import { type ExchangeLimits, exchange, type IssuerAnswer, type IssuerRequest, issuerServer } from './https-client.ts';
 import { mayBeClientCertificate, statusFailure } from './https-errors.ts';
 import type { Issuer, SigningOrder } from './issuer.ts';
@@ -175,7 +175,7 @@ function requestOf(path: string, credentials: Credentials = {}, body?: string): 
 
 /** Base64 of the DER, without line breaks and without a Content-Transfer-Encoding (RFC 8951, section 3.1). */
 function bodyOf(certificateRequest: string): string {
-  return certificateRequest.replace(/-----[^-]+-----/g, '').replace(/\s/g, '');
+  return canonicalBytes(certificateRequest).toString('base64');
 }
 
 /** Section 3.2.2: the label follows `/.well-known/est`. */

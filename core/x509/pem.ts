@@ -169,6 +169,11 @@ function withoutQuotes(line: string): string {
     .replace(/^["']/, '');
 }
 
+/** DER of one block as Node writes it. `readPem` reads any other. */
+export function canonicalBytes(block: string): Buffer {
+  return Buffer.from(block.replaceAll(/-----[^-]+-----/g, ''), 'base64');
+}
+
 /** One block with lines of 64 characters. */
 export function writePem(label: string, der: Buffer): string {
   const lines = der.toString('base64').replace(/.{64}(?=.)/g, '$&\n');

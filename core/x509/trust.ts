@@ -7,7 +7,7 @@ import { derObjectIdentifier, readElements, readInside, tag } from './der.ts';
 import { sameName } from './distinguished-name.ts';
 import { isWithinKeyLimits, publicKeyIdentifier } from './keys.ts';
 import { oids } from './oids.ts';
-import { readPem } from './pem.ts';
+import { canonicalBytes, readPem } from './pem.ts';
 
 /** The signature alone, if the key of the issuer is within the limits of keys.ts. Names are not compared. */
 export function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
@@ -57,14 +57,15 @@ export function createIssuedBy(maxChecks = mostChecks): IssuedBy {
  * certificates are ignored.
  */
 export function trustedRoots(pem: string | undefined): readonly X509Certificate[] {
-  if (pem !== undefined) return certificatesOf(pem);
+  if (pem !== undefined) return certificatesFromPem(pem);
   defaultRoots.certificates ??= getCACertificates('default').map((root) => new X509Certificate(root));
   return defaultRoots.certificates;
 }
 
 const defaultRoots: { certificates?: readonly X509Certificate[] } = {};
 
-function certificatesOf(pem: string): X509Certificate[] {
+/** The certificates of a text; other blocks are ignored. Throws the error of Node for a damaged certificate. */
+export function certificatesFromPem(pem: string): X509Certificate[] {
   const blocks = readPem(pem).filter(({ label, hasEnd }) => hasEnd && label === 'CERTIFICATE');
   return blocks.map(({ text }) => new X509Certificate(text));
 }
@@ -97,14 +98,9 @@ const anchorsOf = new BoundedMap<string, Anchors>({ maxEntries: 100 });
 function readAnchors(pem: string | undefined): Anchors {
   const ders =
     pem === undefined
-      ? getCACertificates('default').map(derOf)
-      : certificatesOf(pem).map((certificate) => certificate.raw);
+      ? getCACertificates('default').map(canonicalBytes)
+      : certificatesFromPem(pem).map((certificate) => certificate.raw);
   return { ders, known: new BoundedMap({ maxEntries: 1_000 }) };
-}
-
-/** One block as Node writes it. */
-function derOf(pem: string): Buffer {
-  return Buffer.from(pem.replaceAll(/-----[^-]+-----/g, ''), 'base64');
 }
 
 function findAnchor(
