@@ -1,7 +1,6 @@
 // The options of `countersign serve`: one table of names and defaults, their validation, and the limits that fit the
 // system.
 
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
@@ -235,16 +234,6 @@ function docsUrl(value: string): string {
  * Files that a process needs besides connections: files that it reads, pipes, the listening socket, the event loop's.
  */
 const reservedDescriptors = 48;
-
-/** RLIMIT_NOFILE, which Node raises to the hard limit (proc(5)). Undefined on systems without /proc. */
-export function openFilesLimit(): number | undefined {
-  try {
-    const [, soft] = /^Max open files +(\d+) /m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    return soft === undefined ? undefined : Number(soft);
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * Connections to APIs, idle ones included, that the descriptors allow beside those of callers. Undefined: the default.

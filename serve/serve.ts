@@ -3,13 +3,14 @@
 
 import { constants } from 'node:os';
 import { asCountersignError } from '../core/errors.ts';
+import { openFilesLimit } from '../core/open-files-limit.ts';
 import { recordInternalError } from '../core/telemetry/events.ts';
 import { type Telemetry, writeLine } from '../core/telemetry/telemetry.ts';
 import { urlOf } from '../listener/listen.ts';
 import { openInstallation } from './installation.ts';
 import { createIdentityInspection, type IdentityInspection } from './metrics/identity-inspection.ts';
 import { expose } from './metrics/metrics.ts';
-import { fitConnections, openFilesLimit, requireSafeOptions, type ServeOptions } from './options.ts';
+import { fitConnections, requireSafeOptions, type ServeOptions } from './options.ts';
 import { warnOfReadableKey } from './reload/tls-files.ts';
 import { createLineWriter } from './workers/line-writer.ts';
 import { startWorkers, type WorkerGroup } from './workers/workers.ts';

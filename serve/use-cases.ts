@@ -7,12 +7,13 @@ import { directorySource } from '../core/identity/directory.ts';
 import type { IdentitySource } from '../core/identity/identity.ts';
 import { invocationRoute } from '../core/invocation/invoke.ts';
 import { openServices } from '../core/invocation/services.ts';
+import { openFilesLimit } from '../core/open-files-limit.ts';
 import { certificateRoute } from '../core/publication/publish.ts';
 import { routes } from '../core/settings.ts';
 import type { Telemetry } from '../core/telemetry/telemetry.ts';
 import { limitsFor } from '../core/tls/connection-pool.ts';
 import { warmUp } from '../core/tls/secure-context.ts';
-import { apiConnections, openFilesLimit, type ServeOptions } from './options.ts';
+import { apiConnections, type ServeOptions } from './options.ts';
 import { reloadIntervalMs } from './reload/identity-reloader.ts';
 
 /** The routes of a use case. */

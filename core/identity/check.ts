@@ -1,4 +1,5 @@
 // Checks a stored identity: its document, its chain and its key. The result is complete, or an error.
+import { BoundedMap } from '../bounded-map.ts';
 import { CountersignError } from '../errors.ts';
 import { checkChain, readCertificate, readCertificates } from '../x509/chain.ts';
 import { checkPrivateKey } from '../x509/keys.ts';
@@ -42,13 +43,12 @@ function check(name: string, { version, stage, document: text }: StoredIdentity,
   };
 }
 
-const issuers = new Map<string, string>();
+const issuers = new BoundedMap<string, string>({ maxEntries: 256 });
 
 /** The same string for the same text: ten thousand identities of one authority hold its certificates in memory once. */
 function shared(text: string): string {
   const known = issuers.get(text);
   if (known !== undefined) return known;
-  if (issuers.size >= 256) issuers.clear();
   issuers.set(text, text);
   return text;
 }

@@ -1,9 +1,9 @@
 // Agents by identity version and endpoint; closes idle ones and bounds the open connections.
-import { readFileSync } from 'node:fs';
 import type { Destination } from '../destination/destination.ts';
 import type { LookupFunction } from '../destination/resolve.ts';
 import type { Target } from '../destination/target.ts';
 import type { Identity } from '../identity/identity.ts';
+import { openFilesLimit } from '../open-files-limit.ts';
 import { EndpointAgent, type EndpointAgentEvents } from './endpoint-agent.ts';
 import { contextOf } from './secure-context.ts';
 
@@ -154,7 +154,7 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
 
 /** Connections use three quarters of the file descriptors; Lambda allows 1,024 (AWS: Lambda quotas). */
 function defaultLimits(): PoolLimits {
-  return limitsFor(Math.floor(openFilesLimit() * 0.75));
+  return limitsFor(Math.floor((openFilesLimit() ?? 1024) * 0.75));
 }
 
 export function limitsFor(maxConnections: number): PoolLimits {
@@ -164,13 +164,4 @@ export function limitsFor(maxConnections: number): PoolLimits {
     maxIdleMs: 300_000,
     sweepEveryMs: 30_000,
   };
-}
-
-function openFilesLimit(): number {
-  try {
-    const line = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
-    return Number(line?.[1] ?? 1024);
-  } catch {
-    return 1024;
-  }
 }

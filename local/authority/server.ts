@@ -1,6 +1,7 @@
 // The platform's authority on loopback: signs certificate requests over HTTP.
 import { createHash, X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { BoundedMap } from '../../core/bounded-map.ts';
 import { collectBytes } from '../../core/byte-collector.ts';
 import { readCertificateRequest } from '../../core/x509/certificate.ts';
 import { closeServer, listen, urlOf } from '../../listener/listen.ts';
@@ -47,7 +48,9 @@ interface Refusal {
  */
 export async function startAuthority(options: AuthorityServerOptions): Promise<AuthorityServer> {
   const { authority, port, now = Date.now } = options;
-  const remembered = new Map<string, { readonly digest: string; readonly certificates: string }>();
+  const remembered = new BoundedMap<string, { readonly digest: string; readonly certificates: string }>({
+    maxEntries: mostRemembered,
+  });
   let signed = 0;
 
   function sign(request: IncomingMessage, text: string): string | Refusal {
@@ -77,7 +80,6 @@ export async function startAuthority(options: AuthorityServerOptions): Promise<A
     if (before) return before.digest === digest ? before.certificates : refusal(409, 'That key was another request.');
     const certificates = sign(request, text);
     if (typeof certificates !== 'string') return certificates;
-    if (remembered.size >= mostRemembered) remembered.delete(remembered.keys().next().value as string);
     remembered.set(key, { digest, certificates });
     return certificates;
   }
