@@ -54,7 +54,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   },
   RequestFailedException: {
     code: refused,
-    detail: 'AWS Private CA failed to issue the certificate without a reason.',
+    detail: 'AWS Private CA did not issue the certificate and gave no reason.',
   },
   ThrottlingException: { code: unavailable, detail: 'AWS Private CA throttles its calls.' },
   CredentialsProviderError: {

@@ -84,7 +84,7 @@ const rejections: Readonly<Record<string, { readonly means: string; readonly hin
   },
   bad_certificate: {
     means: 'it finds the client certificate broken, or does not trust it',
-    hint: 'The customer must look up the reason in the log of its API. If it is trust, the customer must add the root certificate of the platform.',
+    hint: 'The customer must look up the reason in the log of its API. If the root certificate of the platform is not trusted there, the customer must add it.',
   },
   unsupported_certificate: {
     means: 'it does not accept this kind of client certificate (its key, its signature or its usage)',
@@ -113,7 +113,7 @@ const rejections: Readonly<Record<string, { readonly means: string; readonly hin
   },
   handshake_failure: {
     means: 'it ended the handshake after it had asked for the client certificate',
-    hint: 'The customer must look up the reason in the log of its API. If it is trust, the customer must add the root certificate of the platform.',
+    hint: 'The customer must look up the reason in the log of its API. If the root certificate of the platform is not trusted there, the customer must add it.',
   },
 };
 

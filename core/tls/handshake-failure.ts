@@ -197,7 +197,7 @@ function disconnected(error: NodeJS.ErrnoException, progress: HandshakeProgress)
   if (progress.answered && progress.asked) return rejectedByDisconnection(error, progress.ended);
   return new CountersignError(
     'tls-negotiation-failed',
-    'The API server closed the connection during the handshake without a reason.',
+    'The API server closed the connection during the handshake and gave no reason.',
     { evidence: { reason: error.code ?? 'unknown' }, cause: error },
   );
 }

@@ -70,8 +70,10 @@ describe('an alarm', () => {
 
   it('has an article with meaning, impact, checks, remedy and end', () => {
     for (const [name, text] of articles) {
-      const parts = [...text.matchAll(/^\*\*(Means\.|Hurt now\.|Look\.|Do\.|Over when\b)/gm)].map(([, part]) => part);
-      expect(parts, name).toEqual(['Means.', 'Hurt now.', 'Look.', 'Do.', 'Over when']);
+      const parts = [...text.matchAll(/^\*\*(Means\.|Hurt now\.|Look\.|Do\.|Resolved when\b)/gm)].map(
+        ([, part]) => part,
+      );
+      expect(parts, name).toEqual(['Means.', 'Hurt now.', 'Look.', 'Do.', 'Resolved when']);
       expect(text, `${name} has a command`).toContain('```sh');
     }
   });
