@@ -35,7 +35,7 @@ interface Round {
   readonly cpuUs: number;
 }
 
-interface Load {
+interface LoadFigures {
   readonly latencies: number[];
   readonly failures: number;
   readonly cpuMs?: number;
@@ -102,7 +102,7 @@ async function measureClient(processes: number, connections: number, forSeconds:
   );
 }
 
-function roundOf(loads: readonly Load[], forSeconds: number, cpuMs: number): Round {
+function roundOf(loads: readonly LoadFigures[], forSeconds: number, cpuMs: number): Round {
   const latencies = loads.flatMap((load) => load.latencies);
   const failures = loads.reduce((sum, load) => sum + load.failures, 0);
   if (failures > 0) throw new Error(`${failures} calls failed.`);
@@ -114,10 +114,10 @@ function roundOf(loads: readonly Load[], forSeconds: number, cpuMs: number): Rou
   };
 }
 
-function run(program: string, args: readonly string[]): Promise<Load> {
+function run(program: string, args: readonly string[]): Promise<LoadFigures> {
   return new Promise((resolve, reject) => {
     const child = fork(join(import.meta.dirname, 'programs', program), args);
-    child.once('message', (load) => resolve(load as Load));
+    child.once('message', (load) => resolve(load as LoadFigures));
     child.once('exit', (code) => reject(new Error(`${program} ended with code ${code} before it was done.`)));
   });
 }

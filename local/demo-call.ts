@@ -32,7 +32,7 @@ export interface Failed {
   readonly hint: string;
 }
 
-export type CallResult = { readonly answered: Answered } | { readonly failed: Failed };
+export type DemoCallResult = { readonly answered: Answered } | { readonly failed: Failed };
 
 export function invocationPath(): string {
   return (routes.invocations.split(' ')[1] ?? '').replace('{identity}', platformIdentity);
@@ -46,10 +46,10 @@ export function invocationOf({ host, port, behaviour, request: more }: RunningHo
 }
 
 /** Throws if the gateway cannot be reached, or its response is not one of an invocation. */
-export async function callThroughGateway(gatewayUrl: string, invocation: object): Promise<CallResult> {
+export async function callThroughGateway(gatewayUrl: string, invocation: object): Promise<DemoCallResult> {
   const body = JSON.stringify(invocation);
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-  const { promise, resolve, reject } = Promise.withResolvers<CallResult>();
+  const { promise, resolve, reject } = Promise.withResolvers<DemoCallResult>();
   const outgoing = request(`${gatewayUrl}${invocationPath()}`, { method: 'POST', headers, agent: false }, (reply) => {
     json(reply).then((answer) => {
       const isProblem = reply.headers['content-type']?.startsWith('application/problem+json');

@@ -4,7 +4,7 @@ import type { Paint } from '../cli/output.ts';
 import { escapeForTerminal } from '../core/escape-for-terminal.ts';
 import type { Cloud } from './cloud.ts';
 import type { RunningHost } from './demo-api/server.ts';
-import { type CallResult, type Failed, invocationOf, invocationPath } from './demo-call.ts';
+import { type DemoCallResult, type Failed, invocationOf, invocationPath } from './demo-call.ts';
 import type { FailedStep } from './rotation.ts';
 
 export function places(cloud: Cloud, folder: string | undefined, paint: Paint): string[] {
@@ -34,7 +34,7 @@ function portsOf(hosts: readonly RunningHost[]): string {
  * One call. The diagnosis shows the five steps. TLS does not report when each of the steps 2 to 5 ends, so they share
  * one time.
  */
-export function callLines(result: CallResult, paint: Paint): string[] {
+export function callLines(result: DemoCallResult, paint: Paint): string[] {
   if ('failed' in result) return failedLines(result.failed, paint);
   const { handshake, timings, status, body } = result.answered;
   const { protocol, cipher, connection, client } = handshake;

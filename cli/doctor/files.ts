@@ -6,7 +6,7 @@ import type { Check } from './check.ts';
 
 const keyFiles: ReadonlySet<string> = new Set(['private-key.pem', 'tls.key']);
 /** Findings beyond this number are only counted. */
-const maxTold = 20;
+const maxChecks = 20;
 /** Version folders are two levels below the folder of an identity. */
 const maxDepth = 4;
 const maxEntries = 20_000;
@@ -17,12 +17,12 @@ export async function checkFiles(path: string, now: number): Promise<Check[]> {
   const seen: Seen = { found: [], unseen: [], newest: 0, entries: 0 };
   await look(path, '', 0, true, seen);
   const { found, unseen, newest } = seen;
-  const told: Check[] = found.slice(0, maxTold);
-  if (found.length > maxTold) {
-    told.push({ check: 'files', status: 'failure', detail: `and ${found.length - maxTold} more files like these` });
+  const checks: Check[] = found.slice(0, maxChecks);
+  if (found.length > maxChecks) {
+    checks.push({ check: 'files', status: 'failure', detail: `and ${found.length - maxChecks} more files like these` });
   }
   if (process.getuid?.() === 0) {
-    told.push({
+    checks.push({
       check: 'files',
       status: 'skipped',
       detail: 'whether the user of the service can read them (root can read everything)',
@@ -31,23 +31,23 @@ export async function checkFiles(path: string, now: number): Promise<Check[]> {
   }
   const [first] = unseen;
   if (first !== undefined) {
-    told.push({
+    checks.push({
       check: 'files',
       status: 'skipped',
       detail: `${unseen.length === 1 ? first : `${first} and ${unseen.length - 1} more`}: this user cannot read it`,
       remedy: 'Only its owner and root can check whether others can read a key or change a file there.',
     });
   } else if (found.length === 0)
-    told.unshift({ check: 'files', status: 'ok', detail: 'no other user can read a key or change a file' });
+    checks.unshift({ check: 'files', status: 'ok', detail: 'no other user can read a key or change a file' });
   if (newest > now + 60_000) {
-    told.push({
+    checks.push({
       check: 'clock',
       status: 'warning',
       detail: `a file in ${path} is from ${new Date(newest).toISOString()}, which is in the future`,
       remedy: 'Set the clock of this machine (timedatectl), or correct the date of the file.',
     });
   }
-  return told;
+  return checks;
 }
 
 interface Seen {

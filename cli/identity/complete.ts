@@ -63,11 +63,11 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
   const known = { name: 'the chain in use', bytes: Buffer.from(pems.join('')) };
   const key = { name: 'the request that waits', bytes: Buffer.from(request.privateKey) };
   const files = [key, ...inputs, ...(known.bytes.length > 0 ? [known] : [])];
-  const judged = await validateImport(files, async () => undefined, { destinations, renewal }, context);
-  if (!('document' in judged)) return reportFindings(name, judged, context);
-  requireKeyOf(request, judged.document.privateKey);
+  const validated = await validateImport(files, async () => undefined, { destinations, renewal }, context);
+  if (!('document' in validated)) return reportFindings(name, validated, context);
+  requireKeyOf(request, validated.document.privateKey);
 
-  const whole = { ...members, ...judged.document };
+  const whole = { ...members, ...validated.document };
   const added = given.destinations ?? [];
   const checks = await checkMutual(name, JSON.stringify(whole), added, options, context);
   const kept = added.length === 0 ? destinations : withRequireMutual(added, checks);
@@ -86,11 +86,11 @@ export async function completeIdentity(name: string, options: CompleteOptions, c
     await store.deleteRequest(name, request.for);
   }
   const unreadable = isRotation ? undefined : await store.unreadable?.(name);
-  const warnings = identityWarnings(kept, judged.warnings, unreadable, context.now());
+  const warnings = identityWarnings(kept, validated.warnings, unreadable, context.now());
   for (const { sentence } of warnings) context.output.warn(sentence);
   // `rotate` would start another rotation if this one has ended by now.
   if (isRotation && options.wait) return await followToEnd(name, request.for, 'trying', seconds, store, context);
-  const { chain, notes } = judged;
+  const { chain, notes } = validated;
   const { paint } = context.output;
   const outcome = isRotation ? 'rotation-resumed' : 'activated';
   const mutualChecks = checks.length > 0 ? { mutualChecks: checks } : {};

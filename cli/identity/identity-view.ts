@@ -214,8 +214,8 @@ function settingText(key: string, value: unknown): string {
   return `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`;
 }
 
-export function identityLines(described: IdentityView, paint: Paint): readonly string[] {
-  const { stage, version, isUsable, problem, certificates, destinations, renewal } = described;
+export function identityLines(view: IdentityView, paint: Paint): readonly string[] {
+  const { stage, version, isUsable, problem, certificates, destinations, renewal } = view;
   const state = isUsable
     ? paint('green', 'usable')
     : paint('red', `unusable: ${escapeForTerminal(problem?.detail ?? '')} (${problem?.reason})`);

@@ -6,7 +6,7 @@ import { escapeForTerminal } from '../../core/escape-for-terminal.ts';
 import type { CommandContext } from '../context.ts';
 import { exitCodes, refusal, usageError } from '../exit-code.ts';
 import type { AskPassphrase, InputFile } from '../import/contents.ts';
-import { type Finding, findingOf } from '../import/finding.ts';
+import { findingOf, type ImportFinding } from '../import/finding.ts';
 import { identityFrom, prove, type ReadyIdentity } from '../import/identity-from.ts';
 import { readFiles } from '../import/read-files.ts';
 import { openStore, type WriteOptions } from '../store/open-store.ts';
@@ -58,14 +58,19 @@ export async function importIdentity(
   const { destinations = members.destinations, renewal = members.renewal } = given;
 
   context.output.progress(`Reading ${inputs.length === 1 ? 'one file' : `${inputs.length} files`}.`);
-  const judged = await validateImport(inputs, passphrase.ask, { destinations, renewal, alias: options.alias }, context);
-  if (!('document' in judged)) {
-    if (judged.some(({ code }) => code === 'passphrase-wrong') && passphrase.endsWithBlank()) {
+  const validated = await validateImport(
+    inputs,
+    passphrase.ask,
+    { destinations, renewal, alias: options.alias },
+    context,
+  );
+  if (!('document' in validated)) {
+    if (validated.some(({ code }) => code === 'passphrase-wrong') && passphrase.endsWithBlank()) {
       context.output.warn('The passphrase ends with white space, which is part of it.');
     }
-    return reportFindings(name, judged, context);
+    return reportFindings(name, validated, context);
   }
-  const { document, chain, warnings, notes } = judged;
+  const { document, chain, warnings, notes } = validated;
   const whole = { ...members, ...document };
   const added = given.destinations ?? [];
   const checks = await checkMutual(name, JSON.stringify(whole), added, options, context);
@@ -80,8 +85,8 @@ export async function importIdentity(
     if ((await store.activate(name, text, { instead: state?.holder })) === 'changed') throw changedMeanwhile(name);
   }
   const unreadable = options.dryRun ? undefined : await store.unreadable?.(name);
-  const told = identityWarnings(kept, warnings, unreadable, context.now());
-  for (const { sentence } of told) context.output.warn(sentence);
+  const allWarnings = identityWarnings(kept, warnings, unreadable, context.now());
+  for (const { sentence } of allWarnings) context.output.warn(sentence);
   const stored = options.dryRun ? undefined : await store.read(name, 'AWSCURRENT');
   const { paint } = context.output;
   context.output.answer(
@@ -93,7 +98,7 @@ export async function importIdentity(
       chain,
       ...(Array.isArray(kept) ? { destinations: kept.map(destinationView) } : {}),
       ...(checks.length > 0 ? { mutualChecks: checks } : {}),
-      warnings: told,
+      warnings: allWarnings,
       notes,
     },
     () => [
@@ -119,7 +124,7 @@ export async function validateImport(
   ask: AskPassphrase,
   settings: { readonly destinations?: unknown; readonly renewal?: unknown; readonly alias?: string | undefined },
   context: CommandContext,
-): Promise<ReadyIdentity | readonly Finding[]> {
+): Promise<ReadyIdentity | readonly ImportFinding[]> {
   const given = {
     ...(settings.destinations === undefined ? {} : { destinations: settings.destinations }),
     ...(settings.renewal === undefined ? {} : { renewal: settings.renewal }),
@@ -137,7 +142,7 @@ export async function validateImport(
 }
 
 /** Prints the findings and ends with 1. */
-export function reportFindings(name: string, findings: readonly Finding[], context: CommandContext): void {
+export function reportFindings(name: string, findings: readonly ImportFinding[], context: CommandContext): void {
   const { output } = context;
   output.answer({ identity: name, outcome: 'refused', findings }, () => [
     ...findings.map(({ severity, code, sentence }) => {

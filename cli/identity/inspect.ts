@@ -29,15 +29,15 @@ export async function inspectIdentity(name: string, options: InspectOptions, con
     const instead = hasRequest ? ' A certificate request waits: countersign identity csr shows it.' : '';
     throw refusal('no-version', `"${name}" has nothing at ${stage}.${instead}`);
   }
-  const described = identityView(name, stage, stored, context.now());
+  const view = identityView(name, stage, stored, context.now());
   const { paint } = context.output;
-  context.output.answer({ identity: name, place: state.place, ...described, ...stateOf(state, hasRequest) }, () => [
+  context.output.answer({ identity: name, place: state.place, ...view, ...stateOf(state, hasRequest) }, () => [
     `${paint('bold', name)}  ${state.place}`,
-    ...identityLines(described, paint),
+    ...identityLines(view, paint),
     'Rotation',
     ...rotationLines(state, hasRequest, described.renewal !== undefined).map((line) => `  ${line}`),
   ]);
-  if (!described.isUsable) context.end(exitCodes.refused);
+  if (!view.isUsable) context.end(exitCodes.refused);
 }
 
 function stateOf({ hasPrevious, pending, rotation }: IdentityState, hasRequest: boolean): object {

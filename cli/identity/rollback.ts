@@ -61,8 +61,8 @@ function rollbackSummary(
 ): readonly string[] {
   const [then, now] = [clientOf(before), current && clientOf(current)];
   const isSame = then?.fingerprint256 === now?.fingerprint256;
-  const certificate = (described: IdentityView | undefined) => {
-    const leaf = described && clientOf(described);
+  const certificate = (view: IdentityView | undefined) => {
+    const leaf = view && clientOf(view);
     return leaf
       ? `${escapeForTerminal(leaf.subject)}, SHA-256 ${leaf.fingerprint256.slice(0, 23)}…, ${daysText(leaf.daysLeft, plain)}`
       : 'unreadable';

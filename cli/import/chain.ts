@@ -5,7 +5,7 @@ import { type ChainCertificate, chainDefects } from '../../core/x509/chain.ts';
 import { publicKeyIdentifier } from '../../core/x509/keys.ts';
 import { isIssuedBy, isSignedBy, publicRootOf, publicRoots } from '../../core/x509/trust.ts';
 import { type FoundCertificate, placeOf, subjectOf } from './contents.ts';
-import { type Finding, type FindingCode, finding, findingOf } from './finding.ts';
+import { finding, findingOf, type ImportFinding, type ImportFindingCode } from './finding.ts';
 
 export interface FoundInChain extends ChainCertificate {
   readonly found: FoundCertificate;
@@ -54,7 +54,7 @@ export function gapFinding(
   chain: readonly FoundInChain[],
   incomplete: IncompleteChain,
   certificates: readonly FoundCertificate[],
-): Finding {
+): ImportFinding {
   const last = chain.at(-1) as FoundInChain;
   const isNamesake = ({ certificate }: FoundCertificate) =>
     certificate.subject === last.certificate.issuer && certificate !== last.certificate;
@@ -72,7 +72,7 @@ export function gapFinding(
   return finding(code, last.where, sentence);
 }
 
-const faults: Readonly<Record<IncompleteChain['fault'], FindingCode>> = {
+const faults: Readonly<Record<IncompleteChain['fault'], ImportFindingCode>> = {
   'too-many-certificates': 'too-many-objects',
   'no-certificate': 'no-certificate',
   'self-signed': 'certificate-is-root',
@@ -97,7 +97,7 @@ export function chainFindings(
   chain: readonly FoundInChain[],
   assembled: AssembledChain | IncompleteChain,
   { now, publicRoots: roots = publicRoots }: { readonly now: number; readonly publicRoots?: readonly string[] },
-): Finding[] {
+): ImportFinding[] {
   const isSelfSigned = 'fault' in assembled && assembled.fault === 'self-signed';
   const findings = chainDefects(chain, now, 'certificate' in assembled).map(findingOf);
   for (const { where, certificate } of chain) {

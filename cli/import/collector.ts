@@ -11,7 +11,7 @@ import {
 } from '../../core/x509/keys.ts';
 import type { AskPassphrase, Contents, FoundCertificate, FoundKey, PassphraseRequest } from './contents.ts';
 import { type Secret, secretOf } from './derive.ts';
-import { type Finding, type FindingCode, finding, findingOf, refused, shown } from './finding.ts';
+import { finding, findingOf, type ImportFinding, type ImportFindingCode, refused, shown } from './finding.ts';
 import { Allowance, most } from './limits.ts';
 
 export class Collector {
@@ -20,7 +20,7 @@ export class Collector {
   readonly #keys = new Map<string, FoundKey>();
   readonly #certificates = new Map<string, FoundCertificate>();
   /** By their sentence: each once. */
-  readonly #findings = new Map<string, Finding>();
+  readonly #findings = new Map<string, ImportFinding>();
   readonly #notes = new Set<string>();
 
   constructor(ask: AskPassphrase) {
@@ -84,11 +84,11 @@ export class Collector {
     }
   }
 
-  finding(code: FindingCode, where: string, sentence: string): void {
+  finding(code: ImportFindingCode, where: string, sentence: string): void {
     this.#add(finding(code, where, sentence));
   }
 
-  #add(found: Finding): void {
+  #add(found: ImportFinding): void {
     const isOneTooMany = this.#findings.size >= most.findings && !this.#findings.has(found.sentence);
     const sentence = `And more: after ${most.findings} findings nothing else was read.`;
     const added = isOneTooMany ? finding('too-many-findings', 'files', sentence) : found;

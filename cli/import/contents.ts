@@ -1,7 +1,7 @@
 // The contents of files: keys, certificates, findings, and the callback that asks for a passphrase.
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { issuerText, subjectText } from '../../core/x509/certificate.ts';
-import type { Finding } from './finding.ts';
+import type { ImportFinding } from './finding.ts';
 
 export interface InputFile {
   /** For sentences; the format is recognised by content alone. */
@@ -37,7 +37,7 @@ export interface FoundCertificate {
 export interface Contents {
   readonly keys: readonly FoundKey[];
   readonly certificates: readonly FoundCertificate[];
-  readonly findings: readonly Finding[];
+  readonly findings: readonly ImportFinding[];
   /** Sentences about objects that were ignored. */
   readonly notes: readonly string[];
 }

@@ -42,10 +42,10 @@ const table = {
 } as const satisfies Record<string, 'error' | 'warning'>;
 
 /** The codes of this table, and the reasons of `identity-unusable` (docs/identities.md). */
-export type FindingCode = keyof typeof table | UnusableReason;
+export type ImportFindingCode = keyof typeof table | UnusableReason;
 
-export interface Finding {
-  readonly code: FindingCode;
+export interface ImportFinding {
+  readonly code: ImportFindingCode;
   readonly severity: 'error' | 'warning';
   /** The file and the entry of a keystore, or the subject of a certificate and its file. */
   readonly where: string;
@@ -55,25 +55,25 @@ export interface Finding {
 
 export const findingCodes = Object.keys(table) as readonly (keyof typeof table)[];
 
-export function finding(code: FindingCode, where: string, sentence: string): Finding {
+export function finding(code: ImportFindingCode, where: string, sentence: string): ImportFinding {
   const severity = code in table ? table[code as keyof typeof table] : 'error';
   return { code, severity, where: shown(where), sentence: shown(sentence) };
 }
 
 /** Thrown where one object cannot be read; `readFiles` turns it into a finding and continues with the next object. */
-export function refused(code: FindingCode, where: string, sentence: string): CountersignError {
+export function refused(code: ImportFindingCode, where: string, sentence: string): CountersignError {
   return new CountersignError('identity-unusable', sentence, { evidence: { reason: code, where } });
 }
 
 /** An error of `refused`, of core/x509 or of core/identity as a finding. Rethrows any other. */
-export function findingOf(thrown: unknown): Finding {
+export function findingOf(thrown: unknown): ImportFinding {
   if (thrown instanceof X509Error) {
     const code = thrown.reason === 'too-many-elements' ? 'too-many-objects' : thrown.reason;
-    return finding(code as FindingCode, thrown.where, thrown.message);
+    return finding(code as ImportFindingCode, thrown.where, thrown.message);
   }
   if (!(thrown instanceof CountersignError) || thrown.evidence?.reason === undefined) throw thrown;
   const { reason, where } = thrown.evidence;
-  return finding(reason as FindingCode, String(where ?? ''), thrown.message);
+  return finding(reason as ImportFindingCode, String(where ?? ''), thrown.message);
 }
 
 const longest = 1_000;

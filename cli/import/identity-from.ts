@@ -7,7 +7,7 @@ import { parseRenewal } from '../../core/identity/renewal.ts';
 import { serverRefusal } from '../../core/tls/identity-proof.ts';
 import { chainFindings, chainOf, gapFinding } from './chain.ts';
 import { type Contents, type FoundCertificate, issuerOf, placeOf, subjectOf } from './contents.ts';
-import { type Finding, finding, findingOf, shown } from './finding.ts';
+import { finding, findingOf, type ImportFinding, shown } from './finding.ts';
 import { choosePair, isSound, keyText, type Pair } from './pair.ts';
 
 /** docs/identities.md; `destinations` and `renewal` are there when they were given. */
@@ -38,7 +38,7 @@ export interface ReadyIdentity {
   readonly document: ImportedDocument;
   /** The client certificate first, the root last. */
   readonly chain: readonly ChainPart[];
-  readonly warnings: readonly Finding[];
+  readonly warnings: readonly ImportFinding[];
   readonly notes: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export interface IdentitySettings {
 /**
  * All findings, those of `contents` included, if one of them is an error. The identity is not proved yet: see `prove`.
  */
-export function identityFrom(contents: Contents, settings: IdentitySettings): ReadyIdentity | readonly Finding[] {
+export function identityFrom(contents: Contents, settings: IdentitySettings): ReadyIdentity | readonly ImportFinding[] {
   const findings = [...contents.findings, ...settingsFindings(settings)];
   const choice = choosePair(contents, settings.now, settings.alias);
   if (!('pair' in choice)) return errorsFirst([...findings, ...choice]);
@@ -90,8 +90,8 @@ export function identityFrom(contents: Contents, settings: IdentitySettings): Re
   };
 }
 
-function settingsFindings({ destinations, renewal }: IdentitySettings): Finding[] {
-  const findings: Finding[] = [];
+function settingsFindings({ destinations, renewal }: IdentitySettings): ImportFinding[] {
+  const findings: ImportFinding[] = [];
   const given = destinations === undefined ? {} : { destinations };
   const parsed = v.safeParse(v.object({ destinations: destinationsSchema }), given, { abortEarly: true });
   if (!parsed.success) {
@@ -105,14 +105,14 @@ function settingsFindings({ destinations, renewal }: IdentitySettings): Finding[
   return findings;
 }
 
-function keyFindings({ key, leaf }: Pair): Finding[] {
+function keyFindings({ key, leaf }: Pair): ImportFinding[] {
   if (isSound(key.key, leaf.certificate)) return [];
   const sentence = `The private key in ${key.source} is damaged: its private half does not belong to its certificate, or not whole.`;
   return [finding('key-damaged', key.source, sentence)];
 }
 
 /** The rules of the platform that the import does not check itself. */
-function refusalOf(document: ImportedDocument, now: number): Finding | undefined {
+function refusalOf(document: ImportedDocument, now: number): ImportFinding | undefined {
   try {
     const stored = { version: 'import', stage: 'AWSPENDING', document: JSON.stringify(document) } as const;
     checkIdentity('import', stored, now);
@@ -134,11 +134,11 @@ function chainPart({ certificate, source }: FoundCertificate, index: number, len
   };
 }
 
-function hasError(findings: readonly Finding[]): boolean {
+function hasError(findings: readonly ImportFinding[]): boolean {
   return findings.some(({ severity }) => severity === 'error');
 }
 
-function errorsFirst(findings: readonly Finding[]): readonly Finding[] {
+function errorsFirst(findings: readonly ImportFinding[]): readonly ImportFinding[] {
   return findings.toSorted((one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'));
 }
 

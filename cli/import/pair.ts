@@ -4,7 +4,7 @@ import { allowsClientAuthentication } from '../../core/x509/chain.ts';
 import { checkPrivateKey, publicKeyIdentifier } from '../../core/x509/keys.ts';
 import { isIssuedBy } from '../../core/x509/trust.ts';
 import { type Contents, type FoundCertificate, type FoundKey, fingerprintedPlaceOf, placeOf } from './contents.ts';
-import { type Finding, type FindingCode, finding } from './finding.ts';
+import { finding, type ImportFinding, type ImportFindingCode } from './finding.ts';
 
 export interface Pair {
   readonly key: FoundKey;
@@ -18,7 +18,7 @@ export interface Choice {
 }
 
 /** Findings that explain why there is no key or no certificate. */
-const explaining: ReadonlySet<FindingCode> = new Set([
+const explaining: ReadonlySet<ImportFindingCode> = new Set([
   'passphrase-needed',
   'passphrase-wrong',
   'encryption-unsupported',
@@ -42,7 +42,7 @@ export function choosePair(
   { keys, certificates, findings }: Contents,
   now: number,
   alias?: string,
-): Choice | readonly Finding[] {
+): Choice | readonly ImportFinding[] {
   const byKey = Map.groupBy(certificates, ({ certificate }) => publicKeyIdentifier(certificate.publicKey));
   const pairs = keys.flatMap((key) =>
     (byKey.get(publicKeyIdentifier(key.key)) ?? []).map((leaf): Pair => ({ key, leaf })),
@@ -78,7 +78,7 @@ function isSame(one: string, other: string): boolean {
   return one.toLowerCase() === other.toLowerCase();
 }
 
-function unknownAlias(pairs: readonly Pair[]): Finding {
+function unknownAlias(pairs: readonly Pair[]): ImportFinding {
   const named = pairs.filter((pair) => aliasesOf(pair).length > 0);
   const there = named.length === 0 ? 'No entry has an alias.' : `The entries are: ${listed(named)}.`;
   const sentence = `No private key with a certificate has the alias of --alias. ${there}`;
@@ -101,8 +101,8 @@ function listed(pairs: readonly Pair[]): string {
 function unpaired(
   keys: readonly FoundKey[],
   certificates: readonly FoundCertificate[],
-  read: readonly Finding[],
-): Finding[] {
+  read: readonly ImportFinding[],
+): ImportFinding[] {
   const isExplained = read.some(({ code }) => explaining.has(code));
   if (keys.length > 0 && certificates.length > 0) {
     const sources = keys.map(({ source }) => source).join(', ');

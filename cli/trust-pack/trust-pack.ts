@@ -30,8 +30,8 @@ export async function makeTrustPack(name: string, options: TrustPackOptions, con
   const store = await openStore(options, context);
   const { interrupted } = context;
   const state = await requireIdentity(name, store);
-  const { described, chain, members } = await readForPack(name, 'AWSCURRENT', store, context);
-  const { isUsable, problem } = described;
+  const { view, chain, members } = await readForPack(name, 'AWSCURRENT', store, context);
+  const { isUsable, problem } = view;
   // A renewal fixes expired dates. Any other fault means that the platform cannot present what the customer would
   // trust.
   if (chain === undefined || !(isUsable || fixedByRenewal.has(problem?.reason ?? '')))
@@ -57,8 +57,8 @@ export async function makeTrustPack(name: string, options: TrustPackOptions, con
   ];
   const text = readMe({
     identity: name,
-    certificates: described.certificates,
-    next: next?.described.certificates ?? [],
+    certificates: view.certificates,
+    next: next?.view.certificates ?? [],
     ...server,
     madeAt: new Date(context.now()).toISOString(),
     files: files.map(([file]) => file),
@@ -72,11 +72,11 @@ export async function makeTrustPack(name: string, options: TrustPackOptions, con
       outcome: 'written',
       out,
       files: written.map(([file]) => file).sort(),
-      certificates: described.certificates,
-      next: next?.described.certificates ?? null,
+      certificates: view.certificates,
+      next: next?.view.certificates ?? null,
     },
     () => [
-      ...described.certificates.map(
+      ...view.certificates.map(
         ({ role, subject, validTo, fingerprint256 }) =>
           `  ${role.padEnd(12)}  ${escapeForTerminal(subject)}, to ${validTo.slice(0, 10)}\n                SHA-256 ${fingerprint256}`,
       ),
@@ -92,7 +92,7 @@ async function readForPack(name: string, stage: StageName, store: IdentityStore,
   const stored = await store.read(name, stage);
   if (stored === undefined) throw refusal('no-version', `"${name}" has nothing at ${stage}.`);
   const members = parseMembers(stored.document);
-  return { described: identityView(name, stage, stored, context.now()), chain: chainOf(members), members };
+  return { view: identityView(name, stage, stored, context.now()), chain: chainOf(members), members };
 }
 
 /** Undefined if the client certificate or the root cannot be read. */
@@ -105,8 +105,8 @@ function chainOf(members: Readonly<Record<string, unknown>>): Chain | undefined 
 
 async function nextOf(name: string, { pending }: IdentityState, store: IdentityStore, context: CommandContext) {
   if (!pending?.hasValue) return undefined;
-  const { described, chain } = await readForPack(name, 'AWSPENDING', store, context);
-  if (chain !== undefined && described.isUsable) return { described, chain };
+  const { view, chain } = await readForPack(name, 'AWSPENDING', store, context);
+  if (chain !== undefined && view.isUsable) return { view, chain };
   context.output.warn('The next version cannot be used and is left out.');
   return undefined;
 }

@@ -9,7 +9,7 @@ export interface NegotiationTerms {
   readonly serverName: string;
 }
 
-interface Cause {
+interface NegotiationEntry {
   says(terms: NegotiationTerms): string;
   /** Who must do what. */
   readonly hint: string;
@@ -55,7 +55,7 @@ const causes = {
     says: () => 'The API server signs the handshake with an algorithm that is too weak.',
     hint: 'The customer must let its server sign with SHA-256 or better, or install a certificate whose key can.',
   },
-} as const satisfies Record<string, Cause>;
+} as const satisfies Record<string, NegotiationEntry>;
 
 export type NegotiationReason = keyof typeof causes;
 

@@ -85,7 +85,7 @@ export interface LocalFunction {
 }
 
 /** How an invocation ended; `payload` is the JSON text of what the handler returned. */
-export type Outcome =
+export type FunctionOutcome =
   | { readonly kind: 'answered'; readonly payload: string }
   | { readonly kind: 'failed'; readonly reason: unknown }
   | { readonly kind: 'event-too-large' }
@@ -98,11 +98,11 @@ export const maxAnswerBytes = 6_291_556;
  * Never throws. After the timeout the handler goes on, as behind API Gateway, and its result is dropped.
  * Source: AWS, "Lambda quotas", invocation payload.
  */
-export async function invokeFunction(fn: LocalFunction, event: object, timeoutMs: number): Promise<Outcome> {
+export async function invokeFunction(fn: LocalFunction, event: object, timeoutMs: number): Promise<FunctionOutcome> {
   const text = JSON.stringify(event);
   if (Buffer.byteLength(text) > limits.maxEventBytes) return { kind: 'event-too-large' };
 
-  const timer = Promise.withResolvers<Outcome>();
+  const timer = Promise.withResolvers<FunctionOutcome>();
   const timeout = setTimeout(() => timer.resolve({ kind: 'timed-out' }), timeoutMs);
   try {
     return await Promise.race([run(fn, JSON.parse(text), makeContext(fn.name, timeoutMs)), timer.promise]);
@@ -111,7 +111,7 @@ export async function invokeFunction(fn: LocalFunction, event: object, timeoutMs
   }
 }
 
-async function run(fn: LocalFunction, event: unknown, context: Context): Promise<Outcome> {
+async function run(fn: LocalFunction, event: unknown, context: Context): Promise<FunctionOutcome> {
   try {
     const payload = JSON.stringify((await fn.handler(event as never, context)) ?? null);
     if (Buffer.byteLength(payload) <= maxAnswerBytes) return { kind: 'answered', payload };

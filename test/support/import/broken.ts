@@ -1,6 +1,6 @@
 // Shared by the broken files and identities: a clock, an authority, one valid identity, and the type of a case.
 import type { InputFile } from '../../../cli/import/contents.ts';
-import type { FindingCode } from '../../../cli/import/finding.ts';
+import type { ImportFindingCode } from '../../../cli/import/finding.ts';
 import type { IdentitySettings } from '../../../cli/import/identity-from.ts';
 import {
   type Authority,
@@ -17,7 +17,7 @@ export interface Broken {
   /** Absent: the right one. */
   readonly passphrase?: string | undefined;
   readonly settings?: Partial<IdentitySettings>;
-  readonly says: readonly (readonly [FindingCode, string])[];
+  readonly says: readonly (readonly [ImportFindingCode, string])[];
 }
 
 /** The clock of the table, and the dates of what is sound in it. */
