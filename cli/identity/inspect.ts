@@ -35,7 +35,7 @@ export async function inspectIdentity(name: string, options: InspectOptions, con
     `${paint('bold', name)}  ${state.place}`,
     ...identityLines(view, paint),
     'Rotation',
-    ...rotationLines(state, hasRequest, described.renewal !== undefined).map((line) => `  ${line}`),
+    ...rotationLines(state, hasRequest, view.renewal !== undefined).map((line) => `  ${line}`),
   ]);
   if (!view.isUsable) context.end(exitCodes.refused);
 }
