@@ -218,7 +218,7 @@ describe('an answer before the end of a body', () => {
     });
     const known = { authorization: `Bearer ${token}` };
     const ca = serverAuthority.certificate;
-    const first = invoke(url, target, { ca, headers: known });
+    const first = invoke(url, target, { ca, headers: known, request: { timeoutMs: 28_000 } });
     const release = await arrived.promise;
     for (let n = 0; n < 10; n++) {
       const statusOf = async (bytes: number, headers: Record<string, string>) => {
