@@ -1,4 +1,4 @@
-// What the programs under measurement talk to: nginx that demands a client certificate, and the local Secrets Manager.
+// The peers of the programs under measurement: nginx that demands a client certificate, and the local Secrets Manager.
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

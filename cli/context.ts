@@ -1,4 +1,4 @@
-// What every verb receives: environment, input, output, clock, signals and exit code.
+// The context that every verb receives: environment, input, output, clock, signals and exit code.
 import { readStreamUpTo, readUpTo } from '../core/files.ts';
 import { type ExitCode, exitCodes, usageError } from './exit-code.ts';
 import { type Output, openOutput } from './output.ts';

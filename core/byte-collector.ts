@@ -4,7 +4,7 @@
 const firstBytes = 16 * 1024;
 
 export interface CollectorOptions {
-  /** What does not fit is dropped. */
+  /** Bytes that do not fit are dropped. */
   readonly maxBytes: number;
   /** The announced length. Never allocated before half of it has arrived, unless it is small. */
   readonly expectedBytes?: number | undefined;
@@ -35,7 +35,7 @@ export class ByteCollector {
     return this.#size;
   }
 
-  /** What has been collected; adding more does not change it. */
+  /** The collected bytes; adding more does not change them. */
   get bytes(): Buffer {
     return this.#held.subarray(0, this.#size);
   }

@@ -72,7 +72,7 @@ export interface Settings {
   readonly docsUrl: string;
   /** Name or ARN of the bus that rotations are announced on; absent: they are not. */
   readonly eventBus: string | undefined;
-  /** What answers on loopback is Lambda's own: the runtime API. */
+  /** On Lambda, the runtime API answers on loopback. */
   readonly isOnLambda: boolean;
   /** The `renewal` of identities whose secret holds none yet, by name; not looked into here. */
   readonly renewals: Readonly<Record<string, object>>;

@@ -1,4 +1,4 @@
-// What people write today: the secret is read and an agent is made for each call.
+// The code of most tutorials: it reads the secret and makes an agent for each call.
 import { Agent, request } from 'node:https';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 

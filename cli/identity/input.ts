@@ -1,4 +1,4 @@
-// What a command reads of files, standard input and the terminal: import files, JSON lists, passphrases.
+// Reads the input of a command from files, standard input and the terminal: import files, JSON lists, passphrases.
 import { isUtf8 } from 'node:buffer';
 import { basename } from 'node:path';
 

@@ -90,7 +90,7 @@ export class Collector {
 
   #add(found: ImportFinding): void {
     const isOneTooMany = this.#findings.size >= most.findings && !this.#findings.has(found.sentence);
-    const sentence = `And more: after ${most.findings} findings nothing else was read.`;
+    const sentence = `The import stopped after ${most.findings} findings; there may be more.`;
     const added = isOneTooMany ? finding('too-many-findings', 'files', sentence) : found;
     if (!this.#findings.has(added.sentence)) this.#findings.set(added.sentence, added);
   }

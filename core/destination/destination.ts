@@ -1,4 +1,4 @@
-// What a destination is: an endpoint an identity may be presented to, with how to reach and trust it.
+// A destination: an endpoint that an identity may be presented to, and how to reach and trust it.
 
 type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 

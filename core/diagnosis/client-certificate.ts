@@ -1,4 +1,4 @@
-// What in our own certificate chain servers refuse, though its check allows it.
+// Finds faults of our own certificate chain that servers refuse, although its check allows them.
 import type { X509Certificate } from 'node:crypto';
 import type { Identity } from '../identity/identity.ts';
 import {

@@ -40,7 +40,7 @@ export function assessClient(seen: Observation, identity: Identity, now: number)
   const { sentCertificate } = capture;
   const canSign = request && acceptsSignature(request, protocol, leaf.publicKey);
   const leafSignature = request && unacceptedLeafSignature(request, leaf.raw);
-  // What was sent overrules the forecast.
+  // The certificate that was sent overrules the forecast.
   const isUnsent = !sentCertificate && (canSign === false || leafSignature !== undefined || sentCertificate === false);
   const findings: Finding[] = [];
 

@@ -79,7 +79,7 @@ function entriesFor(finding: Finding, context: RemedyContext): readonly Entry[] 
     return byEvidence[value] ?? [];
   }
   if (code === 'client-issuer-not-accepted' && isGranted) return letIn;
-  // What is said of the handshake's signature comes first.
+  // The remedy for the signature of the handshake comes first.
   if (code === 'client-chain-signature-not-accepted' && nothingSent) return [];
   return byCode[code] ?? [];
 }

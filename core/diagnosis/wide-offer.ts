@@ -113,7 +113,7 @@ function hasChosen({ helloRetryRequest, messages, protocol, alerts, stopped }: H
   return protocol === 'TLSv1.3' || messages.includes('server_hello_done');
 }
 
-/** What calls offer comes first, so that a server that has any of it chooses that. */
+/** The offer of calls comes first, so that a server that supports a part of it chooses that part. */
 const cipherSuites = [
   ...[0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca9, 0xcca8, 0xc023, 0xc027, 0xc024, 0xc028],
   ...[0xc009, 0xc013, 0xc00a, 0xc014, 0xc0ac, 0xc0ad, 0xc0ae, 0xc0af, 0xc05c, 0xc05d, 0xc060, 0xc061],

@@ -1,4 +1,4 @@
-// What the hourly inspection of all identities leaves: two lines for each identity, one for all, with CloudWatch's
+// The log of the hourly inspection of all identities: two lines for each identity, one for all, with CloudWatch's
 // metrics in them.
 
 import type { FailureFields } from './telemetry.ts';

@@ -1,4 +1,4 @@
-// Who issued a certificate, and which roots are trusted: the same for invocations, diagnoses, imports and `serve`.
+// Finds the issuer of a certificate and the trusted roots: the same for invocations, diagnoses, imports and `serve`.
 import { X509Certificate } from 'node:crypto';
 import { getCACertificates, rootCertificates } from 'node:tls';
 import { BoundedMap } from '../bounded-map.ts';

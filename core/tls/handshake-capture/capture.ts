@@ -1,4 +1,4 @@
-// What a server's handshake flight says: the shape that the reader fills, and the limits that keep it small.
+// The content of a server's handshake flight: the shape that the reader fills, and the limits that keep it small.
 
 import type { DistinguishedName } from '../../x509/distinguished-name.ts';
 

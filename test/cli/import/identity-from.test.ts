@@ -260,7 +260,7 @@ describe('an unreadable block', () => {
     expect(findings[100]).toMatchObject({
       code: 'too-many-findings',
       severity: 'error',
-      sentence: 'And more: after 100 findings nothing else was read.',
+      sentence: 'The import stopped after 100 findings; there may be more.',
     });
   });
 
