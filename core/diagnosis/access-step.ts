@@ -26,7 +26,7 @@ export interface AccessTerms {
 /** Granted needs evidence: a session ticket, or Finished in TLS 1.2 (inferred), or an HTTP answer. */
 export function assessAccess(seen: Observation, terms: AccessTerms): AccessAssessment {
   const { probe } = terms;
-  const { failure, answer, attempt } = seen;
+  const { failure, answer } = seen;
   if (failure?.code === 'client-certificate-rejected') {
     const finding = failureOf(failure, {
       ...(seen.ended ? { ended: seen.ended } : {}),
@@ -40,11 +40,9 @@ export function assessAccess(seen: Observation, terms: AccessTerms): AccessAsses
   if (answer && probe) return assessAnswer(answer, probe, terms);
   const taken = tookCertificate(seen) && hasAsked(seen);
   // A byte of an answer, HTTP or not, is evidence as a ticket is.
-  const isSilent = !taken && seen.capture.stopped !== 'application-data';
-  if (hasAsked(seen) && isSilent && !seen.askedLate) return assessSilence(failure);
+  if (hasAsked(seen) && !taken && !seen.answerBegan && !seen.askedLate) return assessSilence(failure);
   // nginx looks a certificate up in OCSP behind the handshake, and a renegotiation verifies there too.
-  const isMute = seen.capture.stopped !== 'application-data' && attempt.phase !== 'response';
-  if (failure?.code === 'response-timeout' && hasAsked(seen) && isMute) {
+  if (failure?.code.startsWith('response-') && hasAsked(seen) && !seen.answerBegan) {
     return unknown([...(taken ? [accepted()] : []), { ...failureOf(failure), certainty: 'inferred' }]);
   }
   if (failure) {
@@ -137,9 +135,12 @@ function misdirected(asked: string, { site, hasServerName }: AccessTerms): Findi
   );
 }
 
+/** About the head of the request, which nginx judges before the certificate (ngx_http_process_request). */
+const aboutHead: ReadonlySet<number> = new Set([408, 414, 431]);
+
 /** A redirect can lead to a login, a 5xx can precede the check of the certificate, 400 and 401 have many reasons. */
 function isAnswerOfApi(status: number): boolean {
-  return (status >= 200 && status < 300) || (status >= 402 && status < 500);
+  return (status >= 200 && status < 300) || (status >= 402 && status < 500 && !aboutHead.has(status));
 }
 
 function refusal(detail: string, evidence: Record<string, string | number>): Finding {

@@ -1,6 +1,13 @@
 // The table of remedies by finding: the code, or the reason that the evidence names.
 import { type Entry, trust } from './refusal-remedies.ts';
 
+const slowApi: readonly Entry[] = [
+  {
+    who: 'caller',
+    do: 'If the API only needs more time: run the diagnosis again with a longer timeout (--timeout), or with a faster path as the probe (--probe).',
+  },
+];
+
 /** `{host}`, `{port}`, `{identity}` and what the finding's evidence names are put in. */
 export const byCode: Readonly<Record<string, readonly Entry[]>> = {
   'name-resolution-failed': [
@@ -111,7 +118,7 @@ export const byCode: Readonly<Record<string, readonly Entry[]>> = {
       do: 'Serve {site} at {host} on port {port} as one site, for the server name (SNI) as for the Host.',
     },
   ],
-  'response-timeout': [{ who: 'customer', do: 'Check why the API does not answer the probe in time.' }],
+  'response-timeout': [{ who: 'customer', do: 'Check why the API does not answer the probe in time.' }, ...slowApi],
   'response-incomplete': [
     { who: 'customer', do: 'Check in the log of the API why it ends the connection without a complete response.' },
   ],
@@ -222,13 +229,8 @@ export const slowVerification: readonly Entry[] = [
   },
 ];
 
-/** The handshake is complete, but nginx, IIS and servers that renegotiate verify behind it. */
-export const slowResponse: readonly Entry[] = [
-  {
-    who: 'customer',
-    do: 'Check why the server does not finish the verification of the client certificate (a revocation list, an OCSP responder or a directory that does not answer), or why the API does not respond to the probe in time.',
-  },
-];
+/** The handshake is complete, but nginx, IIS and servers that renegotiate verify behind it; or the API is slow. */
+export const slowResponse: readonly Entry[] = [...slowVerification, ...slowApi];
 
 export const letIn: readonly Entry[] = [
   {

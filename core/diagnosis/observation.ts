@@ -30,6 +30,8 @@ export interface Observation extends HandshakeProgress {
   isReady: boolean;
   failure: CountersignError | undefined;
   answer: ProbeAnswer | undefined;
+  /** The server sent a byte of application data, HTTP or not. A record without content does not count. */
+  answerBegan: boolean;
   /** performance.now() in milliseconds, 0 if not reached: connected, certificate received, ready, ended. */
   connectedAt: number;
   servedAt: number;
@@ -94,10 +96,12 @@ export function failureBehindHandshake(
 export function withAlert(error: NodeJS.ErrnoException, capture: HandshakeCapture): NodeJS.ErrnoException {
   if (alertIn(error)) return error;
   // A warning in the clear ends nothing, and an attacker on the path can insert it. Under the keys of TLS 1.3 the level
-  // has no meaning (RFC 8446, section 6): only close_notify and user_canceled are not failures.
-  const alert = capture.alerts.findLast(
-    ({ code, level, encrypted }) => (encrypted || level === 'fatal') && code !== 0 && code !== 90,
-  );
+  // has no meaning (RFC 8446, section 6): only close_notify and user_canceled are not failures. An alert in the clear
+  // behind the server's Finished is not from the server: OpenSSL does not read it.
+  const alert = capture.alerts.findLast(({ code, level, encrypted, afterFinished }) => {
+    const isFatal = encrypted || (level === 'fatal' && !afterFinished);
+    return isFatal && code !== 0 && code !== 90;
+  });
   if (!alert) return error;
   return Object.assign(new Error(`SSL alert number ${alert.code}`, { cause: error }), {
     code: error.code ?? 'ECONNRESET',

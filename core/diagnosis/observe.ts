@@ -64,6 +64,7 @@ async function observeOnce(terms: ObservationTerms, askedForStaple: boolean): Pr
     isReady: false,
     failure: undefined,
     answer: undefined,
+    answerBegan: false,
     servedAt: 0,
     readyAt: 0,
     endedAt: 0,
@@ -103,6 +104,7 @@ async function observeOnce(terms: ObservationTerms, askedForStaple: boolean): Pr
   } finally {
     attempt.abandoned = true;
     attempt.stop?.();
+    seen.answerBegan = (open.tls?.bytesRead ?? 0) > 0;
     open.tls?.destroy();
     open.socket?.destroy();
     reader.close();

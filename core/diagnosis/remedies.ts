@@ -68,10 +68,10 @@ function entriesFor(finding: Finding, context: RemedyContext): readonly Entry[] 
   const isUnasked = page === 'none-received' && !context.isAsked;
   if (code === 'client-certificate-rejected') return nothingSent || isUnasked ? [] : refusalRemedies(finding, context);
   // The step that timed out is that of the server's own verification.
-  if (certainty === 'inferred' && (code === 'handshake-timeout' || evidence.handshake === 'unconfirmed')) {
-    return slowVerification;
+  if (certainty === 'inferred' && code === 'handshake-timeout') return slowVerification;
+  if (certainty === 'inferred' && code === 'response-timeout') {
+    return evidence.handshake === 'unconfirmed' ? slowVerification : slowResponse;
   }
-  if (certainty === 'inferred' && code === 'response-timeout') return slowResponse;
   const value = evidence.reason;
   if (typeof value === 'string' && Object.hasOwn(byEvidence, value)) {
     if (certainty === 'inferred' && value === 'missing-intermediate') return [ifIntermediate, ifRoot];

@@ -45,7 +45,10 @@ describe.each([
     expect(diagnosis).toMatchObject({ verdict: 'access-unknown', certainty: 'inferred' });
     expect(statuses(diagnosis)).toBe('passed passed passed passed failed');
     expect(codes(diagnosis)).toEqual(['client-certificate-accepted', 'response-timeout']);
-    expect(diagnosis.remedies).toMatchObject([{ who: 'customer', do: expect.stringContaining('OCSP') }]);
+    expect(diagnosis.remedies).toMatchObject([
+      { who: 'customer', do: expect.stringContaining('OCSP') },
+      { who: 'caller', do: expect.stringMatching(/^If the API only needs more time.*--timeout/) },
+    ]);
   });
 
   describe('status 421', () => {

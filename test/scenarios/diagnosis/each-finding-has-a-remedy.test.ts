@@ -85,7 +85,11 @@ const byTheCode: readonly Case[] = [
     ['customer: Accept the algorithms that the client certificates are signed with: rsa_pss.', 'platform: Or issue'],
     'warning',
   ],
-  ['response-timeout', ['customer: Check why the API does not answer'], 'warning'],
+  [
+    'response-timeout',
+    ['customer: Check why the API does not answer', 'caller: If the API only needs more time'],
+    'warning',
+  ],
   ['response-incomplete', ['customer: Check in the log of the API'], 'warning'],
   [
     'response-malformed',
@@ -327,9 +331,9 @@ describe('the remedy of', () => {
     expectTold(remedies({ code: 'handshake-timeout', certainty: 'inferred' }), [slow]);
     const evidence = { handshake: 'unconfirmed' };
     expectTold(remedies({ code: 'response-timeout', certainty: 'inferred', evidence }), [slow]);
-    const orApi = { code: 'response-timeout', certainty: 'inferred' } as const;
-    expectTold(remedies(orApi), [slow]);
-    expect(remedies(orApi)[0]?.do).toContain('or why the API does not respond');
+    const orApi = remedies({ code: 'response-timeout', certainty: 'inferred' });
+    expectTold(orApi, [slow, 'caller: If the API only needs more time']);
+    expect(orApi[1]?.do).toContain('--timeout');
   });
 
   it('a missing certificate of which only its kind is inferred is for both kinds', () => {
