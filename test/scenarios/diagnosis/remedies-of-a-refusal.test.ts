@@ -263,7 +263,9 @@ describe.skipIf(!findPeer('openssl'))('a faulty client certificate (needs openss
     expect(suspects(identity, 'unknown_ca')).toEqual([]);
     expect(suspects(identity, 'bad_certificate', false)).toEqual([]);
     // This alert is about the kind of certificate, not about its issuer.
-    const ofKind = reasons.filter((reason) => /^(?:key-usage|extended-key-usage|key-type)$/.test(reason));
+    const ofKind = reasons.filter((reason) =>
+      /^(?:key-usage|extended-key-usage|critical-extension|key-type)$/.test(reason),
+    );
     const unsupported = suspects(identity, 'unsupported_certificate', false);
     expect(unsupported.map(({ evidence }) => evidence?.reason)).toEqual(ofKind);
   });
