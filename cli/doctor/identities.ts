@@ -222,9 +222,11 @@ function statusOf(diagnosis: Diagnosis, { requireMutual, probe }: ReachableFrom[
   if (verdict === 'not-mutual' && !requireMutual) return 'warning';
   if (verdict !== 'access-granted') return 'failure';
   if (hasUnexpectedStatus(diagnosis)) return 'failure';
+  // The response to the probe was not HTTP, or ended early, as that to a call does.
+  if (probe && diagnosis.probe?.status === undefined) return 'failure';
   // A server that names other authorities refuses ours, unless an answer shows that it does not.
   if (client?.issuerAccepted === false) return probe ? 'warning' : 'failure';
-  return probe && diagnosis.probe?.status === undefined ? 'warning' : 'ok';
+  return 'ok';
 }
 
 function hasUnexpectedStatus({ steps }: Diagnosis): boolean {

@@ -133,6 +133,15 @@ describe('countersign doctor', () => {
     },
   );
 
+  it('reports a probe whose response is not complete', async () => {
+    const { port } = await listen((_request, response) => {
+      response.socket?.end('HTTP/1.1 200 OK\r\ncont');
+    });
+    const { code, checks } = await examine(probing(port, { path: '/' }));
+    expect([code, checks.at(-1)]).toMatchObject([1, { check: 'destination', status: 'failure', isAnswered: false }]);
+    expect(checks.at(-1)?.remedy).toMatch(/^customer: Check in the log of the API/);
+  });
+
   it('reports a setting that cannot be read', async () => {
     const { source } = await installation();
     const examined = await examine(source, { COUNTERSIGN_IDENTITY_TTL_SECONDS: 'soon' });
