@@ -72,7 +72,7 @@ function unknown(findings: readonly Finding[], certainty: Certainty = 'inferred'
 }
 
 function accepted(): Finding {
-  return note('client-certificate-accepted', 'The server accepted the certificate and completed the handshake.');
+  return note('client-certificate-accepted', 'The server completed the handshake with the client certificate.');
 }
 
 function granted(certainty: Certainty, findings: readonly Finding[]): AccessAssessment {

@@ -7,17 +7,19 @@ import { findings, statuses, useDiagnosing } from '../../support/diagnosis/diagn
 const trial = useDiagnosing();
 
 /** Node ends the connection if its callback fails, as lighttpd over wolfSSL does without its own authority. */
-async function serveWithoutStaple(mustStaple: Error | null) {
+async function serveWithoutStaple(mustStaple: Error | null, ca = trial.platformRoot.certificate) {
   const server = createServer(
     {
       cert: trial.server.certificate + trial.server.intermediates,
       key: trial.server.privateKey,
-      ca: trial.platformRoot.certificate,
+      ca,
       requestCert: true,
     },
     (_request, response) => response.end('granted\n'),
   );
   const asked: string[] = [];
+  let connections = 0;
+  server.on('connection', () => connections++);
   server.on('OCSPRequest', (_certificate, _issuer, done) => {
     asked.push('staple');
     done(mustStaple, null as unknown as Buffer);
@@ -28,7 +30,7 @@ async function serveWithoutStaple(mustStaple: Error | null) {
     server.closeAllConnections();
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, asked };
+  return { port: (server.address() as AddressInfo).port, asked, connections: () => connections };
 }
 
 it('a server that ends such a handshake is diagnosed without the request', async () => {
@@ -46,4 +48,11 @@ it('a server that answers without a staple is asked once', async () => {
   const diagnosis = await trial.diagnose(port);
   expect(diagnosis).toMatchObject({ verdict: 'access-granted', remedies: [] });
   expect(asked).toEqual(['staple', 'handshake']);
+});
+
+it.each(['TLSv1.2', 'TLSv1.3'])('a refusal of the client certificate is not tried again, over %s', async (version) => {
+  const { port, connections } = await serveWithoutStaple(null, trial.customerRoot.certificate);
+  const destination = { minTlsVersion: version, maxTlsVersion: version };
+  expect((await trial.diagnose(port, { destination })).verdict).toBe('access-refused');
+  expect(connections()).toBe(1);
 });

@@ -34,7 +34,7 @@ export async function serveRecordsAfterTheHandshake(
     const [label, , secret = ''] = line.toString().trim().split(' ');
     if (label === applicationLabel) secrets.set(remotePort, Buffer.from(secret, 'hex'));
   });
-  server.on('secureConnection', (socket) => socket.on('error', () => {}));
+  server.on('secureConnection', (socket) => socket.on('error', () => {}).resume());
   server.on('tlsClientError', () => {});
   const port = await freePort();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
