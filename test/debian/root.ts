@@ -32,7 +32,9 @@ export async function makeRoot(folder: string, release: string, mirror: Mirror):
   const unfinished = `${folder}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true });
-  await succeed('debootstrap', ['--variant=minbase', '--include=ca-certificates', release, unfinished, mirror.uri]);
+  const options = ['--variant=minbase', '--include=ca-certificates'];
+  const made = await runUnshared(['debootstrap', ...options, release, unfinished, mirror.uri], { env: process.env });
+  if (made !== 0) throw new Error(`debootstrap ended with ${made}.`);
   const sources = [`deb ${mirror.uri} ${release} main`, `deb ${mirror.uri} ${release}-updates main`];
   if (mirror.securityUri) sources.push(`deb ${mirror.securityUri} ${release}-security main`);
   writeFileSync(join(unfinished, 'etc/apt/sources.list'), `${sources.join('\n')}\n`);
@@ -110,31 +112,34 @@ exit $status
 
 /** Programs that were started and have not ended. */
 const running = new Set<() => void>();
+let isEnded = false;
 
-/** Ends every program in a root, with its processes. */
+/** Ends every program, with its processes and mounts. No other program can start. */
 export function endPrograms(): void {
+  isEnded = true;
   for (const end of running) end();
 }
 
 /** @returns the exit status of the script, 1 if a signal ended it */
 export function runInRoot({ folder, changes = '' }: Root, program: ProgramInRoot): Promise<number> {
-  const { script, env = {}, user = 'root', hasLoopbackOnly = false, onOutput } = program;
-  const namespaces = ['--mount', '--pid', '--fork', '--kill-child=SIGKILL', ...(hasLoopbackOnly ? ['--net'] : [])];
-  const args = [
-    ...namespaces,
-    'bash',
-    '-c',
-    enter,
-    'enter',
-    folder,
-    changes,
-    hasLoopbackOnly ? 'yes' : '',
-    user,
-    script,
-  ];
+  const { script, env, user = 'root', hasLoopbackOnly = false, onOutput } = program;
+  const loopback = hasLoopbackOnly ? 'yes' : '';
+  const command = ['bash', '-c', enter, 'enter', folder, changes, loopback, user, script];
+  return runUnshared([...(hasLoopbackOnly ? ['--net'] : []), ...command], {
+    env: { PATH: process.env.PATH, LANG: 'C.UTF-8', ...env },
+    onOutput,
+  });
+}
+
+/** @param args options of `unshare`, and the command */
+function runUnshared(
+  args: readonly string[],
+  { env, onOutput }: { env: NodeJS.ProcessEnv; onOutput?: ((text: string) => void) | undefined },
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn('unshare', args, {
-      env: { PATH: process.env.PATH, LANG: 'C.UTF-8', ...env },
+    if (isEnded) throw new Error('Stopped.');
+    const child = spawn('unshare', ['--mount', '--pid', '--fork', '--kill-child=SIGKILL', ...args], {
+      env,
       stdio: ['ignore', 'pipe', 'pipe'],
       // Ctrl-C of a terminal must not end it before the caller decides.
       detached: true,
@@ -152,13 +157,5 @@ export function runInRoot({ folder, changes = '' }: Root, program: ProgramInRoot
       running.delete(end);
       resolve(status ?? 1);
     });
-  });
-}
-
-function succeed(program: string, args: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-    child.once('error', reject);
-    child.once('close', (status) => (status === 0 ? resolve() : reject(new Error(`${program} ended with ${status}.`))));
   });
 }

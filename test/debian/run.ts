@@ -167,7 +167,6 @@ async function tryOut(options: Options, scratch: string, isStopped: () => boolea
   let isFine = true;
 
   const step = async (title: string, script: string, program: Partial<ProgramInRoot> = {}) => {
-    if (isStopped()) throw new Error('Stopped.');
     console.log(`\n── ${title}`);
     let output = '';
     const onOutput = (text: string) => {
