@@ -9,6 +9,8 @@ import { type LookupFunction, lookUp } from '../../../core/destination/resolve.t
 import { createAuthority } from '../../../local/authority/authority.ts';
 import { type CustomerApiOptions, destinationAt, newServer, startApi } from '../../support/connections/customer-api.ts';
 import { serveHandshakeKeyAlert } from '../../support/handshake-capture/handshake-key-alert.ts';
+import { serveRecordsAfterTheHandshake } from '../../support/handshake-capture/records-after-the-handshake.ts';
+import { record } from '../../support/handshake-capture/seal.ts';
 import { failureOf } from '../../support/identity/identities.ts';
 import { startNginx } from '../../support/nginx.ts';
 import { findPeer } from '../../support/peers.ts';
@@ -378,6 +380,21 @@ it('a destination that refuses under the key of the handshake, as mbedTLS does, 
   expect(await failureOf(() => test(event))).toMatchObject({
     code: 'new-certificate-rejected',
     evidence: { destinations: [`localhost:${port}`], step: 5, reason: 'client-certificate-rejected' },
+  });
+});
+
+it('a destination that sends unreadable records to it after session tickets rejects it without a probe', async () => {
+  const { pipeline, at, begin, test } = await changingRoots();
+  const server = pipeline.authorities.customerRoot.issue({ commonName: 'api', names: ['localhost'], usage: 'server' });
+  const { port } = await serveRecordsAfterTheHandshake(server, {
+    tickets: true,
+    trusts: ({ issuer }) => !issuer.includes('New Platform Root'),
+    records: () => record(23, Buffer.alloc(64, 0xaa)),
+  });
+  const event = await begin([at(port)]);
+  expect(await failureOf(() => test(event))).toMatchObject({
+    code: 'new-certificate-rejected',
+    evidence: { destinations: [`localhost:${port}`], step: 5, reason: 'response-incomplete' },
   });
 });
 
