@@ -24,7 +24,7 @@ export interface ApiCall {
 export interface ApiResponse {
   readonly status: number;
   /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Record<string, string>;
   readonly body: string;
 }
 
@@ -99,8 +99,13 @@ export function jsonResponse(text: string): ApiResponse {
  * opens one must not take text of a customer for a page.
  */
 export function withCommonHeaders(response: ApiResponse, requestId: string): ApiResponse {
-  const headers = { 'cache-control': 'no-store', ...response.headers, 'x-content-type-options': 'nosniff' };
-  return { ...response, headers: { ...headers, 'x-request-id': requestId } };
+  const headers = {
+    'cache-control': 'no-store',
+    ...response.headers,
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+  };
+  return { status: response.status, headers, body: response.body };
 }
 
 /** Answers a call; a failure becomes a problem document. Never rejects. */

@@ -1,8 +1,8 @@
 // One call of the demo API through the gateway, over HTTP, as an orchestrator would make it.
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import type { Timings } from '../core/invocation/answer.ts';
 import { platformIdentity, routes } from '../core/settings.ts';
+import type { Timings } from '../core/telemetry/invocation-record.ts';
 import type { RunningHost } from './demo-api/server.ts';
 
 /** The members of an invocation's response that the demo reads; see docs/api.md. */

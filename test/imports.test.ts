@@ -10,7 +10,16 @@ const folders = ['core', 'listener', 'console', 'serve', 'cli', 'infra', 'functi
 
 /** The floors of core/, from the bottom up: a module can import the modules of the floors below. */
 const floors = [
-  ['bounded-map', 'byte-collector', 'errors', 'escape-for-terminal', 'open-files-limit', 'package-folder', 'settings'],
+  [
+    'bounded-map',
+    'json-text',
+    'byte-collector',
+    'errors',
+    'escape-for-terminal',
+    'open-files-limit',
+    'package-folder',
+    'settings',
+  ],
   ['x509'],
   ['files', 'file-lock', 'aws', 'api', 'json-request', 'destination', 'telemetry'],
   ['identity'],

@@ -66,13 +66,10 @@ export function parseTarget(url: string): Target {
 
   const path = rawPath.startsWith('/') ? rawPath : `/${rawPath}`;
   if (!originForm.test(path)) throw invalid('has a path or query with a character that must be percent-encoded');
-  return {
-    host: authority.host,
-    port: authority.port,
-    path,
-    authority: hostHeader(authority),
-    ...(authority.isAddress ? { address: authority.host } : {}),
-  };
+  const { host, port, text } = authority;
+  return authority.isAddress
+    ? { host, port, path, authority: text, address: host }
+    : { host, port, path, authority: text };
 }
 
 /**
@@ -110,6 +107,8 @@ export interface Authority {
   readonly port: number;
   /** True when the host is an address, however it was spelled. */
   readonly isAddress: boolean;
+  /** As in a Host header: without the default port. */
+  readonly text: string;
 }
 
 // Characters that would end the authority, begin user info, or that the URL standard silently drops.
@@ -143,7 +142,7 @@ function parse(authority: string): Authority | undefined {
   const host = plainHost(url.hostname);
   const isAddress = isIP(host) !== 0;
   if (port === 0 || !(isAddress || (host.length <= 253 && dnsName.test(host)))) return undefined;
-  return { host, port, isAddress };
+  return { host, port, isAddress, text: hostHeader({ host, port }) };
 }
 
 function plainHost(hostname: string): string {

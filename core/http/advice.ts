@@ -131,6 +131,8 @@ export function adviceFor(response: AdvisedResponse): string | undefined {
   if (status === 413 && !asked && protocol === 'TLSv1.2' && requestBytes > renegotiationBytes) {
     return tooLargeToRenegotiate;
   }
+  // Most responses.
+  if (client?.presented !== false && !endIsUnproven) return undefined;
   const parts = [client?.presented === false && notPresented(client.requested), endIsUnproven && unprovenEnd];
   return parts.filter(Boolean).join(' ') || undefined;
 }

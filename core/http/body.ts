@@ -3,6 +3,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { ByteCollector } from '../byte-collector.ts';
 import { CountersignError } from '../errors.ts';
 import { codingsOf, decodeBody, maxCodedBytes, responseTooLarge } from './content-coding.ts';
+import { type ResponseFields, readFields } from './response-fields.ts';
 
 export interface BodyOptions {
   /** Of the returned bytes, decoded or not. */
@@ -11,6 +12,8 @@ export interface BodyOptions {
   readonly decode: boolean;
   /** True once the call has ended, at its deadline for example: decoding stops then. Default: never. */
   readonly isAbandoned?: () => boolean;
+  /** If they are read already. */
+  readonly fields?: ResponseFields;
 }
 
 export interface CollectedBody {
@@ -33,29 +36,31 @@ export interface CollectedBody {
  * Trailers are dropped.
  */
 export async function collectBody(response: IncomingMessage, options: BodyOptions): Promise<CollectedBody> {
-  const coding = options.decode ? response.headers['content-encoding'] : undefined;
+  const { fields = readFields(response.rawHeaders) } = options;
+  const coding = options.decode ? fields.contentEncoding : undefined;
   const codings = coding ? codingsOf(coding) : [];
   const limit = options.limitBytes;
-  if (codings.length === 0) {
-    const bytes = await read(response, limit, limit);
-    return endsWithTheConnection(response) ? { bytes, decoded: false, endIsUnproven: true } : { bytes, decoded: false };
-  }
-
-  const bytes = await read(response, maxCodedBytes(limit), limit);
+  const bytes = await read(response, fields, codings.length === 0 ? limit : maxCodedBytes(limit), limit);
   // The answers to HEAD, 204 and 304 name a coding and have no body.
-  if (bytes.length === 0) {
-    return endsWithTheConnection(response) ? { bytes, decoded: false, endIsUnproven: true } : { bytes, decoded: false };
+  if (codings.length === 0 || bytes.length === 0) {
+    const isUnproven = endsWithTheConnection(response, fields);
+    return isUnproven ? { bytes, decoded: false, endIsUnproven: true } : { bytes, decoded: false };
   }
   const { isAbandoned = () => false } = options;
   return { bytes: await decodeBody(codings, bytes, { limitBytes: limit, isAbandoned }), decoded: true };
 }
 
 /** Plain listeners instead of a pipeline: most bodies are one chunk, and this is the path of every call. */
-function read(response: IncomingMessage, mostBytes: number, limitBytes: number): Promise<Buffer> {
+function read(
+  response: IncomingMessage,
+  fields: ResponseFields,
+  mostBytes: number,
+  limitBytes: number,
+): Promise<Buffer> {
   // Node sets `req` on every answer a client gets; only its types do not say so.
   const { req: request } = response as IncomingMessage & { readonly req: ClientRequest };
   return new Promise((resolve, reject) => {
-    const expectedBytes = announcedBytes(response, request.method);
+    const expectedBytes = announcedBytes(response, fields, request.method);
     const body = new ByteCollector({ maxBytes: mostBytes, expectedBytes });
 
     function fail(error: CountersignError): void {
@@ -70,31 +75,31 @@ function read(response: IncomingMessage, mostBytes: number, limitBytes: number):
       else if (isParserError(cause)) fail(malformed(cause));
     }
 
-    if (response.destroyed && !response.readableEnded) return fail(incomplete(response, body.size));
+    if (response.destroyed && !response.readableEnded) return fail(incomplete(fields, body.size));
     if (expectedBytes > mostBytes) return fail(responseTooLarge(limitBytes));
     request.on('error', onRequestError);
     response.on('data', (chunk: Buffer) => {
       if (!body.add(chunk)) fail(responseTooLarge(limitBytes));
     });
     response.on('end', () => {
-      if (!response.complete) return fail(incomplete(response, body.size));
+      if (!response.complete) return fail(incomplete(fields, body.size));
       request.off('error', onRequestError);
       resolve(body.bytes);
     });
     response.on('error', (cause) =>
-      fail(cause instanceof CountersignError ? cause : incomplete(response, body.size, cause)),
+      fail(cause instanceof CountersignError ? cause : incomplete(fields, body.size, cause)),
     );
     response.on('close', () => {
-      if (!response.readableEnded) fail(incomplete(response, body.size));
+      if (!response.readableEnded) fail(incomplete(fields, body.size));
     });
   });
 }
 
 /** The body has neither a length nor chunks, and the response is one that can have a body (RFC 9112, section 6.3). */
-function endsWithTheConnection(response: IncomingMessage): boolean {
-  const { headers, statusCode } = response;
-  if (headers['content-length'] !== undefined || statusCode === 204 || statusCode === 304) return false;
-  if (/\bchunked\s*$/i.test(headers['transfer-encoding'] ?? '')) return false;
+function endsWithTheConnection(response: IncomingMessage, fields: ResponseFields): boolean {
+  const { statusCode } = response;
+  if (fields.contentLength !== undefined || statusCode === 204 || statusCode === 304) return false;
+  if (/\bchunked\s*$/i.test(fields.transferEncoding ?? '')) return false;
   const { req: request } = response as IncomingMessage & { readonly req: ClientRequest };
   return request.method !== 'HEAD';
 }
@@ -103,12 +108,12 @@ function endsWithTheConnection(response: IncomingMessage): boolean {
  * The announced length of the body. A response to HEAD, a 204 and a 304 have no body, whatever they announce (RFC 9112,
  * section 6.3).
  */
-function announcedBytes({ headers, statusCode }: IncomingMessage, method: string): number {
-  return method === 'HEAD' || statusCode === 204 || statusCode === 304 ? 0 : Number(headers['content-length'] ?? 0);
+function announcedBytes({ statusCode }: IncomingMessage, { contentLength }: ResponseFields, method: string): number {
+  return method === 'HEAD' || statusCode === 204 || statusCode === 304 ? 0 : Number(contentLength ?? 0);
 }
 
-function incomplete(response: IncomingMessage, receivedBytes: number, cause?: unknown): CountersignError {
-  const announced = Number(response.headers['content-length']);
+function incomplete({ contentLength }: ResponseFields, receivedBytes: number, cause?: unknown): CountersignError {
+  const announced = Number(contentLength);
   return new CountersignError('response-incomplete', 'The connection ended before the response was complete.', {
     evidence: { receivedBytes, ...(Number.isSafeInteger(announced) ? { announcedBytes: announced } : {}) },
     cause,

@@ -1,15 +1,17 @@
 // Sends one request and reads its answer before a deadline; a failure says whether the request can be processed.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
+
 import type { TLSSocket } from 'node:tls';
 import { authorityOf, type Target } from '../destination/target.ts';
 import { asCountersignError, CountersignError } from '../errors.ts';
 import { limits } from '../settings.ts';
-import { type Deadline, newRequestAttempt, type RequestAttempt, remainingMs } from '../tls/attempt.ts';
+import { atDeadline, type Deadline, newRequestAttempt, type RequestAttempt } from '../tls/attempt.ts';
 import type { AgentRequestOptions, EndpointAgent } from '../tls/endpoint-agent.ts';
 import type { Handshake } from '../tls/handshake.ts';
 import { collectBody } from './body.ts';
 import { deadlineFailure, type ExchangeState, type Failure, requestFailure } from './exchange-failure.ts';
+import { readFields } from './response-fields.ts';
 import { filterResponse, type ResponseFilter } from './response-filter.ts';
 
 /** A request as it goes on the wire, byte for byte. */
@@ -92,7 +94,7 @@ function send(
     const startedAt = performance.now();
     attempt.readyAt = startedAt;
     const options: RequestOptions & AgentRequestOptions = {
-      agent: agent,
+      agent,
       method: request.method,
       path: target.path,
       host: target.host,
@@ -136,7 +138,7 @@ function send(
     const settleWith = (outcome: ExchangeResult) => {
       if (settled) return;
       settled = true;
-      clearTimeout(timer);
+      stopWaiting();
       resolve(outcome);
     };
     const fail = (failure: Failure) => {
@@ -146,11 +148,11 @@ function send(
       incoming?.destroy();
       outgoing.destroy();
     };
-    const timer = setTimeout(() => fail(deadlineFailure(attempt, deadline, target)), remainingMs(deadline));
+    const stopWaiting = atDeadline(deadline, () => fail(deadlineFailure(attempt, deadline, target)));
 
     outgoing.on('socket', (socket) => {
       attempt.phase = 'request';
-      bytesBefore = socket.bytesRead;
+      bytesBefore = agent.bytesBefore(socket);
       filter = filterResponse(socket as TLSSocket, request.method);
       agent.restartTlsLimit(socket);
       attempt.readyAt = performance.now();
@@ -174,7 +176,8 @@ function send(
       const firstByteMs = performance.now() - attempt.readyAt;
       const isAbandoned = () => attempt.abandoned;
       const decode = request.decodeContent;
-      collectBody(response, { limitBytes: limits.maxAnswerBytes, decode, isAbandoned }).then(
+      const fields = readFields(response.rawHeaders);
+      collectBody(response, { limitBytes: limits.maxAnswerBytes, decode, isAbandoned, fields }).then(
         ({ bytes, decoded, endIsUnproven = false }) => {
           const { statusCode: status = 0, rawHeaders } = response;
           const answer = { status, rawHeaders, body: bytes, decoded, endIsUnproven };
@@ -188,7 +191,7 @@ function send(
       response.once('end', () => {
         if (!filter?.isReusable) agent.closeAfterUse(socket);
       });
-      agent.applyKeepAliveTimeout(socket, String(response.headers['keep-alive'] ?? ''));
+      if (fields.keepAlive !== undefined) agent.applyKeepAliveTimeout(socket, fields.keepAlive);
     });
     outgoing.end(request.body);
   });

@@ -15,6 +15,11 @@ const maxResponseBytes = 8 * limits.maxAnswerBytes;
 
 const noBytes = Buffer.alloc(0);
 
+/** A final response of HTTP/1.1 whose lines all end in CRLF, and of which none continues the one before. */
+const plainHead = /^HTTP\/1\.1 ([2-9]\d\d)[^\r\n]*\r\n(?:[!-~][^\r\n]*\r\n)*\r\n$/;
+const framingFields = /\r\n(?:content-length|transfer-encoding):[^\r]*/gi;
+const contentLength = /^content-length:[ \t]*(\d+)[ \t]*$/i;
+
 /** One for each response. The bytes that `pass` returns are for Node's parser, which stays strict. */
 export class ResponseFilter {
   readonly #method: string;
@@ -81,8 +86,33 @@ export class ResponseFilter {
     return bytes.subarray(0, Math.max(0, left));
   }
 
+  /**
+   * Reads the usual response at once, where #passHead reads it line by line: its head is whole and needs no repair, one
+   * field frames its body, and nothing follows the body.
+   */
+  #passPlainHead(chunk: Buffer): boolean {
+    const end = chunk.indexOf('\r\n\r\n') + 4;
+    if (end < 4 || end > maxLineBytes || this.#method === 'HEAD') return false;
+    const head = chunk.toString('latin1', 0, end);
+    const status = plainHead.exec(head)?.[1];
+    if (status === undefined || status === '204' || status === '304') return false;
+    const framing = head.match(framingFields);
+    if (framing?.length !== 1) return false;
+    const field = (framing[0] as string).slice(2);
+    const length = contentLength.exec(field)?.[1];
+    this.#isChunked = length === undefined && /^t/i.test(field);
+    if (!this.#isChunked && !(chunk.length - end <= Number(length))) return false;
+    this.#status = Number(status);
+    this.#length = length;
+    this.#part = 'body';
+    if (this.#isChunked) this.#passBody(chunk.subarray(end));
+    else this.#bodyBytes = chunk.length - end;
+    return true;
+  }
+
   #passHead(chunk: Buffer): Buffer {
     const isWhole = this.#partial === '' && this.#held === undefined;
+    if (isWhole && this.#status === undefined && this.#passPlainHead(chunk)) return chunk;
     let head = '';
     let start = 0;
     while (this.#part === 'head') {

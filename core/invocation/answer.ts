@@ -1,7 +1,9 @@
 // The result of an invocation: the response of the customer's API, in JSON that always fits through Lambda.
 import { isAscii, isUtf8 } from 'node:buffer';
 import { type ApiResponse, jsonResponse } from '../api.ts';
+import { jsonString } from '../json-text.ts';
 import { limits } from '../settings.ts';
+import { type Timings, timingsText } from '../telemetry/invocation-record.ts';
 
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
 
@@ -32,16 +34,6 @@ export interface HandshakeReport {
         readonly stage: string;
       }
     | undefined;
-}
-
-/** Milliseconds. */
-export interface Timings {
-  readonly identityMs: number;
-  readonly dnsMs: number;
-  readonly connectMs: number;
-  readonly tlsMs: number;
-  readonly firstByteMs: number;
-  readonly totalMs: number;
 }
 
 /** docs/api.md describes each member. */
@@ -85,8 +77,17 @@ const nestedSizes = Uint8Array.from({ length: 256 }, (_, byte) => {
 export function invocationResponse(result: InvocationResult): ApiResponse {
   const { status, headers, body, bodyEncoding, handshake, timings, advice } = result;
   const { protocol, cipher, connection, server, clientCertificateRequested: requested, client } = handshake;
-  const text = `{"status":${status},"headers":${JSON.stringify(headers)},"body":${JSON.stringify(body)},"bodyEncoding":"${bodyEncoding}","handshake":{"protocol":"${protocol}","cipher":"${cipher}","connection":"${connection}","server":${textOf(server)},"clientCertificateRequested":${JSON.stringify(requested)}${client === undefined ? '' : `,"client":${textOf(client)}`}},"timings":${JSON.stringify(timings)}${advice === undefined ? '' : `,"advice":${JSON.stringify(advice)}`}}`;
+  const text = `{"status":${status},"headers":${headersText(headers)},"body":${jsonString(body)},"bodyEncoding":"${bodyEncoding}","handshake":{"protocol":"${protocol}","cipher":"${cipher}","connection":"${connection}","server":${textOf(server)},"clientCertificateRequested":${requested === 'unknown' ? '"unknown"' : requested}${client === undefined ? '' : `,"client":${textOf(client)}`}},"timings":${timingsText(timings)}${advice === undefined ? '' : `,"advice":${jsonString(advice)}`}}`;
   return jsonResponse(text);
+}
+
+function headersText(headers: AnswerHeaders): string {
+  let text = '';
+  for (const name in headers) {
+    const value = headers[name] as string | readonly string[];
+    text += `${text === '' ? '' : ','}${jsonString(name)}:${typeof value === 'string' ? jsonString(value) : JSON.stringify(value)}`;
+  }
+  return `{${text}}`;
 }
 
 const texts = new WeakMap<object, string>();
@@ -107,18 +108,21 @@ function textOf(part: object): string {
  */
 export function answerHeaders(rawHeaders: readonly string[], decoded: boolean): AnswerHeaders {
   const headers: Record<string, string | string[]> = Object.create(null);
-  const alsoHopByHop: string[] = [];
+  let connection = '';
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] as string).toLowerCase();
     const value = rawHeaders[at + 1] as string;
-    if (name === 'connection') alsoHopByHop.push(...value.toLowerCase().split(','));
+    if (name === 'connection') connection += `,${value}`;
     if (hopByHop.has(name)) continue;
     const before = headers[name];
     if (before === undefined) headers[name] = value;
     else if (typeof before === 'string') headers[name] = [before, value];
     else before.push(value);
   }
-  for (const name of alsoHopByHop) delete headers[name.trim()];
+  // Most servers name none of their own.
+  if (!/^(?:,(?:keep-alive|close))?$/i.test(connection)) {
+    for (const name of connection.toLowerCase().split(',')) delete headers[name.trim()];
+  }
   if (decoded) {
     delete headers['content-encoding'];
     delete headers['content-length'];

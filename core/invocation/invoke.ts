@@ -7,7 +7,7 @@ import { type HttpResponse, isIdempotent } from '../http/exchange.ts';
 import type { Identity } from '../identity/identity.ts';
 import { isIdentityName, requireIdentityName } from '../identity/identity.ts';
 import { bodyText } from '../json-request.ts';
-import { type InvocationRecord, newRecord, recordInvocation } from '../telemetry/invocation-record.ts';
+import { type InvocationRecord, newRecord, recordInvocation, type Timings } from '../telemetry/invocation-record.ts';
 import { failureFields } from '../telemetry/telemetry.ts';
 import { type Deadline, deadlineIn, identityBefore, refreshBefore, reloadBefore, roundMs } from '../tls/attempt.ts';
 import { admitAs, namingVersion, withNewestDestinations } from './admission.ts';
@@ -17,7 +17,6 @@ import {
   type HandshakeReport,
   type InvocationResult,
   invocationResponse,
-  type Timings,
 } from './answer.ts';
 import { type InvocationRequest, parseInvocationRequest } from './request.ts';
 import { type CallResult, type CallServices, callWithRetries } from './retries.ts';
@@ -92,7 +91,7 @@ export function createInvoke(services: CallServices): Invoke {
       if ('failure' in outcome && outcome.failure.error.code === 'destination-forbidden') {
         throw namingVersion(outcome.failure.error, current);
       }
-      return { ...result, timings };
+      return { result, timings };
     }
 
     async function invoke(): Promise<InvocationResult> {
@@ -108,12 +107,12 @@ export function createInvoke(services: CallServices): Invoke {
       // A call that cannot be repeated waits for the read that `get` has started.
       if (wasCached && !isIdempotent(request.method)) identity = await newestOf(identity, by);
       const identityMs = performance.now() - call.startedAt;
-      const result = await withNewestDestinations(
+      const { result, timings } = await withNewestDestinations(
         identity,
         (current) => attempt(current, target, by, identityMs),
         async () => (wasCached ? reloadBefore(by, services.identities, identity.name) : undefined),
       );
-      const { outcome, timings } = result;
+      const { outcome } = result;
       if ('failure' in outcome) throw outcome.failure.error;
       record.status = outcome.answer.status;
       record.answerBytes = outcome.answer.body.length;
@@ -169,10 +168,15 @@ function resultOf(result: CallResult, answer: HttpResponse, timings: Timings, re
   if (!handshake) throw new Error('A response arrived over a connection without a handshake.');
   const headers = answerHeaders(answer.rawHeaders, answer.decoded);
   const contentType = headers['content-type'];
+  const { body, bodyEncoding } = encodeBody(
+    answer.body,
+    typeof contentType === 'string' ? contentType : contentType?.[0],
+  );
   return {
     status: answer.status,
     headers,
-    ...encodeBody(answer.body, typeof contentType === 'string' ? contentType : contentType?.[0]),
+    body,
+    bodyEncoding,
     handshake: {
       protocol: handshake.protocol,
       cipher: handshake.cipher,
@@ -182,7 +186,15 @@ function resultOf(result: CallResult, answer: HttpResponse, timings: Timings, re
       client: handshake.client.presented ? clientOf(result.identity) : undefined,
     },
     timings,
-    advice: adviceFor({ ...answer, ...handshake, requestBytes }),
+    advice: adviceFor({
+      status: answer.status,
+      body: answer.body,
+      endIsUnproven: answer.endIsUnproven,
+      asked: handshake.asked,
+      protocol: handshake.protocol,
+      client: handshake.client,
+      requestBytes,
+    }),
   };
 }
 

@@ -1,4 +1,5 @@
 // The log lines of invocations and diagnoses, with their metrics for CloudWatch in the same JSON.
+import { isoTime, jsonString } from '../json-text.ts';
 import {
   type ConnectionKind,
   directive,
@@ -9,6 +10,16 @@ import {
 } from './telemetry.ts';
 
 type OptionalFailure = { [Field in keyof FailureFields]?: FailureFields[Field] | undefined };
+
+/** Milliseconds. */
+export interface Timings {
+  readonly identityMs: number;
+  readonly dnsMs: number;
+  readonly connectMs: number;
+  readonly tlsMs: number;
+  readonly firstByteMs: number;
+  readonly totalMs: number;
+}
 
 /** Names and outcomes only: no path, no query, no header, no body. */
 export interface InvocationRecord extends OptionalFailure {
@@ -38,8 +49,7 @@ export interface InvocationRecord extends OptionalFailure {
   attempts: number;
   requestBytes?: number | undefined;
   answerBytes?: number | undefined;
-  /** Milliseconds. */
-  timings?: Readonly<Record<string, number>> | undefined;
+  timings?: Timings | undefined;
   /** Milliseconds. */
   totalMs: number;
 }
@@ -85,9 +95,7 @@ const connectionMetrics: Readonly<Record<ConnectionKind, string>> = {
  */
 export function recordInvocation(telemetry: Telemetry, record: InvocationRecord, now: number = Date.now()): void {
   const level = record.code === undefined ? 'INFO' : 'WARN';
-  const time = new Date(now).toISOString();
-  const fields = JSON.stringify(record).slice(1, -1);
-  const line = `{"timestamp":"${time}","level":"${level}","message":"invocation",${fields}`;
+  const line = `{"timestamp":"${isoTime(now)}","level":"${level}","message":"invocation",${fieldsOf(record)}`;
   const { meter } = telemetry;
   meter?.invocation(record);
   telemetry.write(
@@ -97,15 +105,39 @@ export function recordInvocation(telemetry: Telemetry, record: InvocationRecord,
   );
 }
 
+/** The members as JSON.stringify writes them, in a quarter of its time where no failure adds more. */
+function fieldsOf(record: InvocationRecord): string {
+  if (record.code !== undefined) return JSON.stringify(record).slice(1, -1);
+  const { caller, identity, version, stage, identityAgeMs, host, port, destination, method, status } = record;
+  const { connection, earlierConnections, rejections, protocol, requestBytes, answerBytes, timings } = record;
+  const who = `"requestId":${jsonString(record.requestId)}${text('caller', caller)}${text('identity', identity)}${text('version', version)}${text('stage', stage)}${other('identityAgeMs', identityAgeMs)}`;
+  const where = `${text('host', host)}${other('port', port)}${text('destination', destination)}${text('method', method)}`;
+  const how = `${other('status', status)}${text('connection', connection)}${other('earlierConnections', earlierConnections)}${other('rejections', rejections)}${text('protocol', protocol)},"attempts":${record.attempts}`;
+  return `${who}${where}${how}${other('requestBytes', requestBytes)}${other('answerBytes', answerBytes)}${timings ? `,"timings":${timingsText(timings)}` : ''},"totalMs":${record.totalMs}`;
+}
+
+function text(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `,"${name}":${jsonString(value)}`;
+}
+
+function other(name: string, value: number | readonly ConnectionKind[] | undefined): string {
+  return value === undefined ? '' : `,"${name}":${typeof value === 'number' ? value : JSON.stringify(value)}`;
+}
+
+/** JSON of the times of a call: finite numbers only. */
+export function timingsText({ identityMs, dnsMs, connectMs, tlsMs, firstByteMs, totalMs }: Timings): string {
+  return `{"identityMs":${identityMs},"dnsMs":${dnsMs},"connectMs":${connectMs},"tlsMs":${tlsMs},"firstByteMs":${firstByteMs},"totalMs":${totalMs}}`;
+}
+
 /** Records have a few dozen shapes; the text of each is made once. */
 function directivesOf(record: InvocationRecord): string {
   const { connection, earlierConnections = '', rejections, code, failedStep } = record;
   const failed = code === undefined ? '' : failedStep === undefined ? 'failed' : 'failed at a step';
   const shape = `${connection ?? ''} ${earlierConnections} ${failed} ${rejections ? 'rejected' : ''} ${isByPrevious(record) ? 'previous' : ''}`;
-  let text = directives.get(shape);
-  if (text === undefined) {
+  let json = directives.get(shape);
+  if (json === undefined) {
     const counts = [...countsOf(record).keys(), ...(rejections ? ['CertificateRejections'] : [])];
-    text = JSON.stringify([
+    json = JSON.stringify([
       directive({
         Invocations: 'Count',
         totalMs: 'Milliseconds',
@@ -118,9 +150,9 @@ function directivesOf(record: InvocationRecord): string {
         ? []
         : [directive({ Failures: 'Count' }, failedStep === undefined ? [['code']] : [['code'], ['failedStep']])]),
     ]);
-    directives.set(shape, text);
+    directives.set(shape, json);
   }
-  return text;
+  return json;
 }
 
 const directives = new Map<string, string>();

@@ -47,6 +47,51 @@ export function remainingMs(deadline: Deadline): number {
   return Math.max(0, deadline.at - performance.now());
 }
 
+interface Expiry {
+  readonly at: number;
+  readonly expire: () => void;
+}
+
+const expiries = new Set<Expiry>();
+/** `at` is performance.now() at its end. */
+const expiryTimer: { timeout: NodeJS.Timeout | undefined; at: number } = {
+  timeout: undefined,
+  at: Number.POSITIVE_INFINITY,
+};
+
+/**
+ * Calls `expire` at the deadline. All deadlines have one timer: most calls end long before theirs, and to start and
+ * stop a timer takes more than the rest of this. The timer does not keep the process running.
+ * @returns stops waiting
+ */
+export function atDeadline({ at }: Deadline, expire: () => void): () => void {
+  const expiry = { at, expire };
+  expiries.add(expiry);
+  if (at < expiryTimer.at) startExpiryTimer(at);
+  return () => expiries.delete(expiry);
+}
+
+function startExpiryTimer(at: number): void {
+  clearTimeout(expiryTimer.timeout);
+  expiryTimer.at = at;
+  expiryTimer.timeout = setTimeout(expireDue, Math.max(0, at - performance.now())).unref();
+}
+
+function expireDue(): void {
+  const now = performance.now();
+  let next = Number.POSITIVE_INFINITY;
+  expiryTimer.at = next;
+  for (const expiry of expiries) {
+    if (expiry.at > now) {
+      next = Math.min(next, expiry.at);
+    } else {
+      expiries.delete(expiry);
+      expiry.expire();
+    }
+  }
+  if (next < expiryTimer.at) startExpiryTimer(next);
+}
+
 /** The result of `work`, or of `late` once the deadline or `mostMs` milliseconds have passed. */
 export async function settleBefore<T, L>(
   deadline: Deadline,

@@ -115,7 +115,7 @@ export function createPool({ limits = defaultLimits(), now = Date.now, lookup }:
       }
       const time = now();
       if (time - sweptTo > limits.sweepEveryMs * 2) sweep();
-      const key = `${target.host}:${target.port}${requireMutual ? ' mutual' : ''}`;
+      const key = requireMutual ? `${target.authority} mutual` : target.authority;
       let agent = agents.get(identity)?.get(key);
       // A previous version uses the destinations of the current one, which can change.
       if (agent && agent.destination !== destination) {

@@ -47,17 +47,26 @@ export interface EndpointAgentEvents {
   closed(): void;
 }
 
+/** What the agent knows of one connection. */
+interface Connection {
+  readonly handshake: Handshake;
+  readonly overhead: TlsOverhead;
+  /** It counts for the limit of the pool. */
+  isCounted: boolean;
+  /** It is closed instead of kept. */
+  isUsed: boolean;
+  /** Milliseconds since 1970. */
+  idleSince: number;
+  /** Bytes of answers when it became idle. */
+  readBefore: number;
+  /** Milliseconds, announced by the server. */
+  keepAliveMs: number;
+}
+
 export class EndpointAgent extends Agent {
   readonly #options: EndpointAgentOptions;
   readonly #tickets: TicketStore = ticketStore();
-  readonly #handshakes = new WeakMap<Duplex, Handshake>();
-  readonly #counted = new WeakSet<Duplex>();
-  readonly #idleSince = new WeakMap<Duplex, number>();
-  /** Bytes of answers when it became idle. */
-  readonly #readBefore = new WeakMap<Duplex, number>();
-  readonly #keepAliveMs = new WeakMap<Duplex, number>();
-  readonly #overheads = new WeakMap<Duplex, TlsOverhead>();
-  readonly #used = new WeakSet<Duplex>();
+  readonly #connections = new WeakMap<Duplex, Connection>();
   readonly #events: EndpointAgentEvents;
   #retired = false;
   /** Milliseconds since 1970. */
@@ -78,23 +87,30 @@ export class EndpointAgent extends Agent {
   }
 
   handshakeOf(socket: Duplex): Handshake | undefined {
-    return this.#handshakes.get(socket);
+    return this.#connections.get(socket)?.handshake;
   }
 
   /** Each call has the whole limit. */
   restartTlsLimit(socket: Duplex): void {
-    this.#overheads.get(socket)?.restart();
+    this.#connections.get(socket)?.overhead.restart();
+  }
+
+  /** Bytes of answers before the current request: closeStale has closed the connections that received more since. */
+  bytesBefore(socket: Duplex): number {
+    return this.#connections.get(socket)?.readBefore ?? 0;
   }
 
   /** The connection is closed instead of kept once its response has ended. */
   closeAfterUse(socket: Duplex): void {
-    this.#used.add(socket);
+    const connection = this.#connections.get(socket);
+    if (connection) connection.isUsed = true;
   }
 
   /** Parses the server's Keep-Alive timeout: `timeout=5` (RFC 2068, section 19.7.1.1; not in RFC 9112, but in use). */
   applyKeepAliveTimeout(socket: Duplex, header: string): void {
     const seconds = /\btimeout=(\d{1,6})\b/.exec(header)?.[1];
-    if (seconds) this.#keepAliveMs.set(socket, Number(seconds) * 1000 - keepAliveMarginMs);
+    const connection = this.#connections.get(socket);
+    if (seconds && connection) connection.keepAliveMs = Number(seconds) * 1000 - keepAliveMarginMs;
   }
 
   /**
@@ -108,11 +124,12 @@ export class EndpointAgent extends Agent {
     let needsSettling = false;
     for (let index = idle.length - 1; index >= 0; index--) {
       const socket = idle[index] as Socket;
-      const idleMs = now - (this.#idleSince.get(socket) ?? 0);
-      const limit = Math.min(max, this.#keepAliveMs.get(socket) ?? max);
+      const { idleSince, keepAliveMs, readBefore } = this.#connections.get(socket) as Connection;
+      const idleMs = now - idleSince;
+      const limit = Math.min(max, keepAliveMs);
       // After a clock step backwards the age is unknown: the connection is closed.
       const isFresh = idleMs <= limit && idleMs >= 0;
-      if (isFresh && socket.writable && socket.readable && !this.#receivedSince(socket)) {
+      if (isFresh && socket.writable && socket.readable && !hasReceived(socket, readBefore)) {
         if (idleMs > settleAfterMs) needsSettling = true;
         continue;
       }
@@ -121,11 +138,6 @@ export class EndpointAgent extends Agent {
       idle.splice(index, 1);
     }
     return needsSettling;
-  }
-
-  /** A TLS socket counts application data only, so session tickets do not count. */
-  #receivedSince(socket: Socket): boolean {
-    return socket.bytesRead !== this.#readBefore.get(socket) || socket.readableLength > 0;
   }
 
   /** The next connection performs a full handshake. */
@@ -147,7 +159,10 @@ export class EndpointAgent extends Agent {
   }
 
   #countClosed(socket: Duplex): void {
-    if (this.#counted.delete(socket)) this.#events.closed();
+    const connection = this.#connections.get(socket);
+    if (!connection?.isCounted) return;
+    connection.isCounted = false;
+    this.#events.closed();
   }
 
   /** Calls in flight finish; then their connections close, and no new one is kept. */
@@ -162,11 +177,16 @@ export class EndpointAgent extends Agent {
     return socketsKey;
   }
 
+  /**
+   * Node's own would read the Keep-Alive field from `headers`, for which it builds them, and turn on TCP keep-alive
+   * again.
+   */
   override keepSocketAlive(socket: Duplex): boolean {
-    this.#idleSince.set(socket, this.#options.now());
-    this.#readBefore.set(socket, (socket as Socket).bytesRead);
-    // Node's types omit that this hook returns whether the socket is kept.
-    if (this.#retired || this.#used.has(socket) || !(super.keepSocketAlive(socket) as unknown as boolean)) return false;
+    const connection = this.#connections.get(socket);
+    if (!connection || this.#retired || connection.isUsed || connection.keepAliveMs <= 0) return false;
+    connection.idleSince = this.#options.now();
+    connection.readBefore = (socket as Socket).bytesRead;
+    (socket as Socket).unref();
     this.#events.idle(this);
     return true;
   }
@@ -200,9 +220,15 @@ export class EndpointAgent extends Agent {
       throw new CountersignError('connection-failed', 'The connection ended right after the handshake.');
     }
     readBeforeWriteErrors(socket);
-    this.#handshakes.set(socket, handshake);
-    this.#overheads.set(socket, limitTlsOverhead(socket, connection));
-    this.#counted.add(socket);
+    this.#connections.set(socket, {
+      overhead: limitTlsOverhead(socket, connection),
+      handshake,
+      isCounted: true,
+      isUsed: false,
+      idleSince: 0,
+      readBefore: socket.bytesRead,
+      keepAliveMs: Number.POSITIVE_INFINITY,
+    });
     this.#events.opened();
     socket.once('close', () => this.#countClosed(socket));
     return socket;
@@ -210,6 +236,11 @@ export class EndpointAgent extends Agent {
 }
 
 const socketsKey = 'endpoint';
+
+/** A TLS socket counts application data only, so session tickets do not count. */
+function hasReceived(socket: Socket, readBefore: number): boolean {
+  return socket.bytesRead !== readBefore || socket.readableLength > 0;
+}
 
 type WriteCallback = (error?: Error | null) => void;
 

@@ -15,9 +15,13 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 export function apiCall(event: ApiEvent, context: Context, requestId: string): ApiCall {
+  const { caller, identity, stage, accept } = isRestEvent(event) ? restParts(event) : httpParts(event);
   return {
     requestId,
-    ...(isRestEvent(event) ? restParts(event) : httpParts(event)),
+    caller,
+    identity,
+    stage,
+    accept,
     body: bodyOf(event),
     startedAt: performance.now(),
     remainingMs: context.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY,

@@ -15,7 +15,7 @@ import { apiCall, isApiEvent, isObject } from './event.ts';
 
 /** A result of both formats: neither a cookie nor a repeated header is ever in it. */
 function toResult({ status, headers, body }: ApiResponse): APIGatewayProxyStructuredResultV2 {
-  return { statusCode: status, headers: { ...headers }, body };
+  return { statusCode: status, headers, body };
 }
 
 export type ApiHandler = (event: unknown, context: Context) => Promise<APIGatewayProxyStructuredResultV2>;

@@ -6,7 +6,7 @@ import { CountersignError } from '../../../core/errors.ts';
 import { metricsNamespace } from '../../../core/settings.ts';
 import { recordInternalError, recordRefreshFailure } from '../../../core/telemetry/events.ts';
 import { type InvocationRecord, recordInvocation } from '../../../core/telemetry/invocation-record.ts';
-import type { Telemetry } from '../../../core/telemetry/telemetry.ts';
+import type { FailureFields, Telemetry } from '../../../core/telemetry/telemetry.ts';
 
 interface Directive {
   Namespace: string;
@@ -45,7 +45,43 @@ function byPowertools(
   return { emf, directive: { ...directive, Dimensions: withoutService } };
 }
 
+/** A new member of the record must be written too: this object has every one that a successful call can have. */
+const complete: Required<Omit<InvocationRecord, Exclude<keyof FailureFields, 'version'>>> = {
+  requestId: 'r "quoted"',
+  caller: 'bot\\one',
+  identity: 'platform',
+  version: 'v1',
+  stage: 'AWSPREVIOUS',
+  identityAgeMs: 12_345,
+  host: 'api.acme.example',
+  port: 8443,
+  destination: '*',
+  method: 'M-SEARCH',
+  status: 200,
+  connection: 'resumed',
+  earlierConnections: ['new', 'reused'],
+  rejections: 1,
+  protocol: 'TLSv1.3',
+  attempts: 3,
+  requestBytes: 0,
+  answerBytes: 4_500_000,
+  timings: { identityMs: 0.01, dnsMs: 0, connectMs: 1e-7, tlsMs: 3.1, firstByteMs: 17, totalMs: 21.33 },
+  totalMs: 21.34,
+};
+
 describe('the record of an invocation', () => {
+  it.each(Object.keys(complete))('is written as JSON.stringify writes it, with and without %s', (left) => {
+    const { requestId, attempts, totalMs, ...others } = complete;
+    const { [left as keyof typeof others]: _, ...rest } = others;
+    for (const record of [complete, { requestId, ...rest, attempts, totalMs }]) {
+      lines.length = 0;
+      recordInvocation(telemetry, record, 1_700_000_000_000);
+      const { timestamp, level, message, Invocations, _aws, ...fields } = JSON.parse(lines[0] as string);
+      for (const [name, value] of Object.entries(record)) expect(fields[name], name).toEqual(value);
+      expect([timestamp, level, message]).toEqual(['2023-11-14T22:13:20.000Z', 'INFO', 'invocation']);
+    }
+  });
+
   it('counts a successful call in the format of Powertools', () => {
     const record = written({ status: 200, connection: 'reused' });
     const { emf, directive } = byPowertools(
