@@ -1,5 +1,6 @@
 // Reads from the client's own flight whether it sent a certificate; a forecast from the server's request can be wrong.
 
+import { brotliDecompressSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { captureLimits, type Stopped } from './capture.ts';
 import type { CaptureInProgress } from './handshake-reader.ts';
 import {
@@ -23,6 +24,14 @@ export interface SentCertificateReader {
 }
 
 const certificateMessage = 11;
+const compressedCertificateMessage = 25;
+
+/** By the code of RFC 8879, section 7.3. */
+const decompressions = new Map<number, (bytes: Buffer, limits: { maxOutputLength: number }) => Buffer>([
+  [1, inflateSync],
+  [2, brotliDecompressSync],
+  [3, zstdDecompressSync],
+]);
 
 /**
  * Fills `sentCertificate` of the capture, whose protocol and cipher must be there before the client answers. TLS 1.2
@@ -60,9 +69,10 @@ export function createSentCertificateReader(capture: CaptureInProgress): SentCer
   function takeMessage({ type, body }: HandshakeMessage): Stopped | undefined {
     // ClientHello is before it, and maybe again after a HelloRetryRequest.
     if (type === 1) return undefined;
-    if (type !== certificateMessage) return close();
+    const certificate = type === compressedCertificateMessage ? decompressed(body) : body;
+    if (!certificate || (type !== certificateMessage && type !== compressedCertificateMessage)) return close();
     // TLS 1.3 puts a request context before the list (RFC 8446, section 4.4.2).
-    const list = capture.protocol === 'TLSv1.3' ? body.subarray(1 + (body[0] ?? 0)) : body;
+    const list = capture.protocol === 'TLSv1.3' ? certificate.subarray(1 + (certificate[0] ?? 0)) : certificate;
     if (list.length >= 3) capture.sentCertificate = list.readUIntBE(0, 3) > 0;
     return close();
   }
@@ -78,4 +88,14 @@ export function createSentCertificateReader(capture: CaptureInProgress): SentCer
     },
     close,
   };
+}
+
+/** The Certificate message, which Node's OpenSSL compresses for a server that accepts it (RFC 8879, section 4). */
+function decompressed(body: Buffer): Buffer | undefined {
+  const decompress = body.length > 8 ? decompressions.get(body.readUInt16BE(0)) : undefined;
+  try {
+    return decompress?.(body.subarray(8), { maxOutputLength: captureLimits.totalBytes });
+  } catch {
+    return undefined;
+  }
 }
