@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 const long = 'test/**/*.long.test.ts';
+/** Before a release: a new Debian, and two releases of a commit. */
+const release = 'test/**/*.release.test.ts';
 /** All of them take under a minute: tests that start the whole local cloud or another process are scenarios. */
 const unit = [
   'test/*.test.ts',
@@ -22,16 +24,17 @@ export default defineConfig({
     // The tests start hundreds of programs; the cache lets them share compiled code.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/node-compile-cache') },
     projects: [
-      { extends: true, test: { name: 'unit', include: unit, exclude: [...configDefaults.exclude, long] } },
+      { extends: true, test: { name: 'unit', include: unit, exclude: [...configDefaults.exclude, long, release] } },
       {
         extends: true,
         test: {
           name: 'scenarios',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, long, ...unit],
+          exclude: [...configDefaults.exclude, long, release, ...unit],
         },
       },
       { extends: true, test: { name: 'long', include: [long] } },
+      { extends: true, test: { name: 'release', include: [release] } },
     ],
   },
 });

@@ -1,5 +1,5 @@
-// `npm test`: peers, format and lint, types, tests, synth. With --long, `npm run test:long`: peers and the tests that
-// are too long for `npm test`. The last line counts what passed.
+// `npm test`: peers, format and lint, types, tests, synth. With --long or --release, `npm run test:long` or
+// `test:release`: peers and the tests that are too long for `npm test`. The last line counts what passed.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,13 +25,15 @@ const peersStage: Stage = {
 
 const longStages: readonly Stage[] = [peersStage, testsStage('long tests', 'long')];
 
+const releaseStages: readonly Stage[] = [peersStage, testsStage('tests of a release', 'release')];
+
 const allStages: readonly Stage[] = [
   peersStage,
   { name: 'format and lint', command: ['biome', 'check', '.'] },
   { name: 'types', command: ['tsc'] },
   { name: 'unused exports and dependencies', command: ['knip'] },
   { name: 'prose: width and plain English', command: ['node', 'tools/prose.ts'] },
-  testsStage('tests', '!long'),
+  testsStage('tests', '!long', '!release'),
   {
     name: 'synth, with the checks of cdk-nag',
     command: ['cdk', 'synth', '--quiet', '--output', join(scratch, 'cdk.out')],
@@ -43,7 +45,8 @@ let passed = 0;
 let failed = 0;
 const skipped = new Map<string, number>();
 try {
-  for (const stage of process.argv.includes('--long') ? longStages : allStages) {
+  const option = process.argv[2];
+  for (const stage of option === '--long' ? longStages : option === '--release' ? releaseStages : allStages) {
     console.log(`\n── ${stage.name}`);
     const status = await run(stage.command);
     if (stage.isPreparation) continue;
@@ -65,9 +68,13 @@ const skippedTests = [...skipped.values()].reduce((sum, tests) => sum + tests, 0
 console.log(`\n${passed} passed, ${failed} failed${skippedTests > 0 ? `, ${skippedTests} skipped` : ''}`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-function testsStage(name: string, project: string): Stage {
+function testsStage(name: string, ...projects: string[]): Stage {
   const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`];
-  return { name, command: ['vitest', 'run', '--project', project, ...reporters], count: countTests };
+  return {
+    name,
+    command: ['vitest', 'run', ...projects.flatMap((project) => ['--project', project]), ...reporters],
+    count: countTests,
+  };
 }
 
 function run(command: readonly string[]): Promise<number> {
