@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 const long = 'test/**/*.long.test.ts';
-/** Before a release: a new Debian, and two releases of a commit. */
+/** Before a release: a new Debian, two releases of a commit, a renewal killed at each change. */
 const release = 'test/**/*.release.test.ts';
 /** All of them take under a minute: tests that start the whole local cloud or another process are scenarios. */
 const unit = [

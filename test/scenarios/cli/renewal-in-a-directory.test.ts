@@ -123,7 +123,7 @@ describe.skipIf(nginxNeeds)(`with an EST server and nginx (needs ${nginxNeeds ??
     await expectRenewed(renewal, 'acme', before);
   });
 
-  // All moments: renewal-survives-kills.long.test.ts.
+  // All moments: renewal-survives-kills.release.test.ts.
   it('is continued after a kill', { timeout: 300_000 }, async () => {
     const renewal = await renewalGround();
     const nginx = await startNginx(customerCertificate, { clientRoots: renewal.est.root.certificate });
