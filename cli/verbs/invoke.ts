@@ -154,8 +154,9 @@ function diagnoseCommand(url: string, identity: string, { source, api }: InvokeO
   return ['countersign diagnose', quoted(new URL(url).origin), ...given].join(' ');
 }
 
-/** 3 if the same call can succeed later. */
+/** 3 if the same call can succeed later, or if the store could not be read, as for the other verbs. */
 function exitCodeFor({ code, retryable }: Problem): ExitCode {
+  if (code === 'identity-unavailable') return exitCodes.unavailable;
   if (code === 'invalid-request') return exitCodes.usage;
   if (code === 'internal-error') return exitCodes.defect;
   return (retryable ?? (code in errorTable && errorTable[code as keyof typeof errorTable].retryable))
