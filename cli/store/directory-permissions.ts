@@ -101,7 +101,7 @@ function open(path: string): Error {
 }
 
 /** Through a link, files outside the directory would be changed and deleted. */
-async function requireNoLinks(directory: string, places: readonly string[]): Promise<void> {
+export async function requireNoLinks(directory: string, places: readonly string[]): Promise<void> {
   for (const place of places) {
     const path = join(directory, place);
     const stats = await lstat(path).catch(() => undefined);

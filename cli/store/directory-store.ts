@@ -11,7 +11,13 @@ import { folderOfStage } from '../../core/identity/folder-stages.ts';
 import { identityNamePattern } from '../../core/settings.ts';
 import { refusal, unavailable, usageError } from '../exit-code.ts';
 import { createAtomically, giveTo, ownerOf } from './atomic-files.ts';
-import { openAsOwner, readersWarning, requireParentDirectory, unreadablePath } from './directory-permissions.ts';
+import {
+  openAsOwner,
+  readersWarning,
+  requireNoLinks,
+  requireParentDirectory,
+  unreadablePath,
+} from './directory-permissions.ts';
 import {
   directoryVersions,
   discardRenewal,
@@ -60,8 +66,9 @@ export async function openDirectoryStore(path: string): Promise<IdentityStore> {
   }
 
   async function readRequest(name: string): Promise<(PendingRequest & { readonly text: string }) | undefined> {
-    const text = await readFile(requestFile(name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const text = await readFile(requestFile(name), 'utf8').catch(async (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
+      await requireNoLinks(path, [ownFolder]);
       throw toStoreError(error, path, owner);
     });
     return text === undefined ? undefined : { ...parsePendingRequest(text, requestFile(name)), text };
